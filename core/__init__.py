@@ -1,0 +1,1 @@
+"""What trading is: values, engine, risk, orders, journal. No network to a venue, no screen."""

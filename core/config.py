@@ -1,0 +1,174 @@
+"""The configuration: a TOML file, environment variables and command-line choices, checked at once.
+
+``load`` reports every problem it finds in one ``ConfigError``. Attribute docstrings are the user
+documentation: ``killcord config show`` and ``docs/configuration.md`` are made from them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from core.errors import ConfigError
+from core.model.instrument import VENUES, unified_symbol
+
+Environment = Literal["practice", "testnet", "live"]
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+
+
+def seconds(value: object) -> object:
+    """Read a duration such as ``5s``, ``250ms``, ``15m``, ``4h`` as seconds; numbers pass."""
+    if isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
+        return float(match[1]) * _UNITS[match[2]]
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(seconds), Field(gt=0)]
+Fraction = Annotated[Decimal, Field(gt=0, le=1)]
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are errors, values never change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Limits(Section):
+    """What the risk gate allows. Fractions are of portfolio equity over all venues."""
+
+    position_notional: Fraction = Decimal("0.02")
+    """Largest position in one symbol, counting all venues."""
+    order_notional: Fraction = Decimal("0.02")
+    """Largest single order."""
+    loss_to_stop: Fraction = Decimal("0.005")
+    """Largest loss if the protective stop of a position is hit."""
+    daily_loss: Fraction = Decimal("0.03")
+    """Loss over the calendar day (UTC) or the last 24 h that halts and flattens."""
+    drawdown: Fraction = Decimal("0.05")
+    """Fall from the highest equity ever seen that halts and flattens."""
+    loss_streak: Annotated[int, Field(ge=1, le=100)] = 5
+    """Losing round trips in a row on one instrument before it pauses for the cool-down."""
+    loss_streak_cooldown: Seconds = 900.0
+    """How long such a pause lasts."""
+    leverage: Annotated[Decimal, Field(gt=0, le=20)] = Decimal(2)
+    """Largest sum of all positions, as a multiple of equity."""
+    venue_notional: Annotated[Decimal, Field(gt=0, le=20)] = Decimal(1)
+    """Largest sum of positions on one venue, as a multiple of equity."""
+    open_orders: Annotated[int, Field(ge=1, le=1000)] = 120
+    """Most working orders at once, stops included."""
+    orders_per_second: Annotated[int, Field(ge=1, le=100)] = 10
+    """Most orders sent in any second, per venue."""
+    orders_per_minute: Annotated[int, Field(ge=1, le=3000)] = 240
+    """Most orders sent in any minute, over all venues."""
+    rejects_in_a_row: Annotated[int, Field(ge=1, le=100)] = 8
+    """Venue rejections in a row before the venue stops opening risk."""
+    price_collar: Fraction = Decimal("0.03")
+    """Largest distance of a limit price from the live mid."""
+    stale_data: Seconds = 5.0
+    """Oldest book that may open risk."""
+    clock_skew: Seconds = 0.75
+    """Largest difference to a venue's clock that may open risk."""
+    unprotected: Seconds = 10.0
+    """Longest a position may be without a working stop before it is closed."""
+
+
+class Strategy(Section):
+    """Which strategy trades, and how."""
+
+    name: str = "ema_cross"
+    """A built-in strategy."""
+    timeframe: Seconds = 5.0
+    """Length of its candles."""
+    fast: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Fast average, candles."""
+    slow: Annotated[int, Field(ge=2, le=5000)] = 9
+    """Slow average, candles."""
+    stop_distance: Annotated[Decimal, Field(gt=0, lt=1)] = Decimal("0.02")
+    """Distance of the protective stop from the entry price, as a fraction."""
+    share: Fraction = Decimal("0.8")
+    """Part of the position limit a strategy uses."""
+
+    @field_validator("slow")
+    @classmethod
+    def _slow_after_fast(cls, slow: int, info: Any) -> int:
+        if "fast" in info.data and slow <= info.data["fast"]:
+            raise ValueError("must be greater than fast")
+        return slow
+
+
+class Practice(Section):
+    """The practice exchange that this desk starts for itself."""
+
+    seed: Annotated[int, Field(ge=0)] = 1
+    """Seed of the synthetic market."""
+    market: str = "synthetic"
+    """``synthetic``, or the path of a recording."""
+    speed: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """Market seconds per second."""
+    balance: Annotated[Decimal, Field(gt=0)] = Decimal(100_000)
+    """USDT on each venue at the start."""
+
+
+class Storage(Section):
+    """Where history is kept."""
+
+    database_url: str = ""
+    """SQLAlchemy URL; empty means SQLite in the data folder. ``DATABASE_URL`` sets it too."""
+    record: bool = True
+    """Record every event in Parquet segments."""
+    record_days: Annotated[int, Field(ge=1)] = 7
+    """How long recordings are kept."""
+
+
+class Terminal(Section):
+    """How the terminal looks."""
+
+    fps: Annotated[int, Field(ge=1, le=30)] = 10
+    """Frames a second."""
+
+
+class Config(Section):
+    """Everything a person may set."""
+
+    environment: Environment = "practice"
+    """``practice``, ``testnet`` or ``live``."""
+    venues: tuple[Literal["bybit", "binance", "okx"], ...] = VENUES
+    """Venues to trade on."""
+    symbols: tuple[str, ...] = ()
+    """What to trade, as ``BTC`` or ``BTC/USDT:USDT``; empty means the ten most traded."""
+    arm_on_start: bool | None = None
+    """Trade without being armed by hand. Default: only in practice."""
+    max_flatten_slippage: Fraction = Decimal("0.03")
+    """Worst price the kill cord accepts, as a fraction of the mark price."""
+    limits: Limits
+    strategy: Strategy = Strategy()
+    practice: Practice = Practice()
+    storage: Storage = Storage()
+    terminal: Terminal = Terminal()
+
+    @field_validator("symbols", mode="after")
+    @classmethod
+    def _unified(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(unified_symbol(text) for text in symbols))
+
+    @field_validator("venues", mode="after")
+    @classmethod
+    def _some_venue(cls, venues: tuple[str, ...]) -> tuple[str, ...]:
+        if not venues:
+            raise ValueError("name at least one venue")
+        return tuple(dict.fromkeys(venues))
+
+
+DEFAULT_SYMBOLS = tuple(
+    unified_symbol(base)
+    for base in ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA", "AVAX", "LINK", "LTC")
+)

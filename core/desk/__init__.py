@@ -1,0 +1,1 @@
+"""The asynchronous shell around the engine: gateways, journal, timers, control socket, kill."""

@@ -1,0 +1,143 @@
+"""What the desk needs from a venue. ``exchanges`` implements it; ``tui.compose`` plugs it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from msgspec import Struct
+
+from core.model.account import PositionReport, VenueSwept
+from core.model.event import Event, VenueOpened
+from core.model.market import Candle, Trade
+from core.model.order import CancelSent, Order, OrderAbsent, OrderReport, OrderSent
+
+Sink = Callable[[Event], None]
+"""Takes an event on the desk's loop, synchronously; never blocks, never raises."""
+
+
+class GatewayStats(Struct):
+    """Counters that an adapter keeps and the desk shows; changed in place."""
+
+    messages: int = 0
+    bad_messages: int = 0
+    reconnects: int = 0
+    last_message: dict[str, int] = {}
+    """Channel to nanoseconds UTC of its last message: trades, books, tickers, private."""
+    latency_ms: float | None = None
+    """Median of the last order round trips."""
+    budget_used: float = 0.0
+    """Share of the request budget in use, 0 to 1."""
+
+
+class Gateway(Protocol):
+    """One venue, one account. Everything runs on the desk's loop."""
+
+    venue: str
+    stats: GatewayStats
+
+    async def connect(self) -> VenueOpened:
+        """Load rules, account id and clock offset; set one-way position mode and cross margin.
+
+        Raises:
+            VenueUnavailable, AuthenticationFailed, KeyRefused.
+        """
+        ...
+
+    async def recent_trades(self, symbol: str) -> list[Trade]:
+        """Return the last public trades, oldest first, as many as one request gives."""
+        ...
+
+    async def candles(self, symbol: str, timeframe: int, count: int) -> list[Candle]:
+        """Return the last closed candles, oldest first; ``timeframe`` in seconds, at least 60."""
+        ...
+
+    async def run(self, symbols: Sequence[str], sink: Sink) -> None:
+        """Stream market and account events into ``sink`` until cancelled.
+
+        Owns reconnecting: a lost or silent stream is closed, recreated, authenticated and
+        subscribed again, with FeedChanged events telling so.
+        """
+        ...
+
+    async def submit(self, order: Order) -> OrderSent:
+        """Send one order. Never raises and never retries: every failure is an Outcome."""
+        ...
+
+    async def cancel(self, symbol: str, client_id: str, venue_id: str) -> CancelSent:
+        """Ask for a cancel. Never raises."""
+        ...
+
+    async def query(self, symbol: str, client_id: str) -> OrderReport | OrderAbsent | None:
+        """Ask for one order by client id; None when no usable answer came."""
+        ...
+
+    async def sweep(self, since: int) -> VenueSwept:
+        """Ask for everything: open orders, positions, balance, own trades since ``since``.
+
+        Raises:
+            VenueUnavailable: any part failed; a failed query never means flat.
+        """
+        ...
+
+    async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
+        """Set the leverage of a symbol; "already so" is success.
+
+        Raises:
+            VenueUnavailable, VenueRefused.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+class KillGateway(Protocol):
+    """The kill path to one venue: its own ccxt instance, connections and request budget."""
+
+    venue: str
+
+    async def open(self) -> None:
+        """Prepare: load rules from what the trading gateway already knows; connect lazily."""
+        ...
+
+    async def open_orders(self) -> tuple[OrderReport, ...]:
+        """Return all open orders of the account, conditional ones included.
+
+        Raises:
+            VenueUnavailable.
+        """
+        ...
+
+    async def positions(self) -> tuple[PositionReport, ...]:
+        """Return all non-zero positions.
+
+        Raises:
+            VenueUnavailable.
+        """
+        ...
+
+    async def cancel_orders(self, orders: Sequence[OrderReport]) -> int:
+        """Cancel these, in the venue's largest batches; "already gone" counts as done.
+
+        Returns:
+            How many the venue accepted to cancel or no longer has.
+
+        Raises:
+            VenueUnavailable.
+        """
+        ...
+
+    async def reduce(self, position: PositionReport, client_id: str, slippage: Decimal) -> OrderSent:
+        """Send a reduce-only IOC limit for the whole position at mark -/+ ``slippage``.
+
+        Args:
+            slippage: fraction of the mark price, positive.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...

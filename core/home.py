@@ -1,0 +1,94 @@
+"""Where the program keeps its things. ``KILLCORD_HOME`` moves all of it under one folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from core.errors import StateError
+
+
+class Home:
+    """The folders and files of one desk. Two homes never share anything, so desks can run side by side.
+
+    Args:
+        root: one folder for everything; None means the platform's standard folders.
+    """
+
+    def __init__(self, root: Path | None) -> None:
+        if root is not None:
+            self.config = self.data = root
+            self.run = root / "run"
+        else:
+            # platformdirs costs 8 ms; the common test and container path above does without it.
+            import platformdirs
+
+            self.config = Path(platformdirs.user_config_dir("killcord"))
+            self.data = Path(platformdirs.user_data_dir("killcord"))
+            self.run = self.data / "run"
+
+    @classmethod
+    def find(cls) -> Home:
+        """Return the home that the environment names."""
+        root = os.environ.get("KILLCORD_HOME")
+        return cls(Path(root).expanduser().resolve() if root else None)
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration, TOML."""
+        return self.config / "config.toml"
+
+    def state(self, environment: str) -> Path:
+        """Journal, store, recordings and latch of one environment."""
+        return self.data / environment
+
+    def latch(self, environment: str) -> Path:
+        """The file whose presence means HALTED."""
+        return self.state(environment) / "HALTED"
+
+    @property
+    def socket(self) -> Path:
+        """The control socket.
+
+        A Unix socket path holds about 100 bytes; a deep home falls back to a short name under /tmp
+        derived from the home, in a folder only this user can enter.
+        """
+        path = self.run / "desk.sock"
+        if len(os.fsencode(path)) <= 100:
+            return path
+        import hashlib
+        import tempfile
+
+        digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"killcord-{os.getuid()}-{digest}" / "desk.sock"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the running desk; freed by the kernel however it ends."""
+        return self.run / "desk.lock"
+
+    @property
+    def practice(self) -> Path:
+        """Written by the practice exchange when it accepts connections."""
+        return self.run / "practice.json"
+
+    @property
+    def desk_log(self) -> Path:
+        """Log of a desk that has no terminal."""
+        return self.data / "desk.log"
+
+    def make(self, environment: str) -> None:
+        """Create the folders, readable by this user alone.
+
+        Raises:
+            StateError: a folder cannot be created or written.
+        """
+        for folder in (self.config, self.data, self.run, self.state(environment), self.socket.parent):
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise StateError(
+                    f"{folder}: cannot be created ({error.strerror}); set KILLCORD_HOME to a writable folder"
+                ) from error
+            if not os.access(folder, os.W_OK):
+                raise StateError(f"{folder}: is not writable; set KILLCORD_HOME to a writable folder")

@@ -1,0 +1,1 @@
+"""Frozen values that the parts of the program exchange."""

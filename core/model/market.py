@@ -1,0 +1,118 @@
+"""What the market did, as events. Numbers are float64; see ``instrument.exact``.
+
+Every event carries two clocks: ``ts`` is the venue's own event time, ``received`` is when this
+machine had it, both integer nanoseconds since the Unix epoch, UTC. The engine's time is
+``received``; ``ts`` is for latency, candles and staleness.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Side(StrEnum):
+    """Direction of an order, a fill, or the taker of a public trade."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def sign(self) -> int:
+        """+1 to buy, -1 to sell."""
+        return 1 if self is Side.BUY else -1
+
+    @property
+    def opposite(self) -> Side:
+        """The other side."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class Trade(Struct, frozen=True, gc=False, tag=True):
+    """A public trade. ``side`` is the taker's."""
+
+    venue: str
+    symbol: str
+    price: float
+    qty: float
+    side: Side
+    trade_id: str
+    ts: int
+    received: int
+
+
+class BookTop(Struct, frozen=True, gc=False, tag=True):
+    """Best bid and ask changed."""
+
+    venue: str
+    symbol: str
+    bid: float
+    bid_qty: float
+    ask: float
+    ask_qty: float
+    ts: int
+    received: int
+
+
+class Depth(Struct, frozen=True, gc=False, tag=True):
+    """The first levels of the book, best first, conflated to at most 10 a second an instrument.
+
+    Each level is ``(price, quantity)``, at most 20 a side.
+    """
+
+    venue: str
+    symbol: str
+    bids: tuple[tuple[float, float], ...]
+    asks: tuple[tuple[float, float], ...]
+    ts: int
+    received: int
+
+
+class Ticker(Struct, frozen=True, gc=False, tag=True):
+    """Slow facts of an instrument; a field the venue's message left out is None."""
+
+    venue: str
+    symbol: str
+    last: float | None
+    mark: float | None
+    index: float | None
+    funding_rate: float | None
+    """Fraction of notional per funding interval; longs pay when positive."""
+    next_funding: int | None
+    """Nanoseconds UTC."""
+    change_24h: float | None
+    """Fraction: 0.012 is +1.2 %."""
+    turnover_24h: float | None
+    """Quote currency."""
+    ts: int
+    received: int
+
+
+class Candle(Struct, frozen=True, gc=False, tag=True):
+    """A closed candle. ``ts`` is its open time; ``received`` when it was known to be closed."""
+
+    venue: str
+    symbol: str
+    timeframe: int
+    """Seconds."""
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    """Base units."""
+    ts: int
+    received: int
+
+
+class BadMessage(Struct, frozen=True, gc=False, tag=True):
+    """A market message that did not pass validation: counted, shown, dropped, never traded on."""
+
+    venue: str
+    channel: str
+    reason: str
+    received: int
+
+
+MarketEvent = Trade | BookTop | Depth | Ticker | Candle | BadMessage

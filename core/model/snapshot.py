@@ -1,0 +1,223 @@
+"""What the terminal sees: an immutable picture of the desk, sent over the control socket.
+
+Strings that came from a venue (reasons, details, log texts) are untrusted here; the terminal
+passes them through ``tui.text.clean``.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from core.model.event import TradingState, VenueState
+from core.model.market import Side
+from core.model.order import OrderKind, OrderStatus
+
+
+class FeedView(Struct, frozen=True, gc=False):
+    """One stream of one venue."""
+
+    channel: str
+    state: str
+    age_ms: float | None
+    """Since the last message; None before the first."""
+
+
+class VenueView(Struct, frozen=True, gc=False):
+    """One venue's health and money."""
+
+    venue: str
+    state: VenueState
+    reason: str
+    account: str
+    equity: Decimal | None
+    balance: Decimal | None
+    feeds: tuple[FeedView, ...]
+    clock_offset_ms: float | None
+    latency_ms: float | None
+    """Median of the last order round trips."""
+    messages: int
+    bad_messages: int
+    reconnects: int
+    orders: int
+    fills: int
+    swept_age_s: float | None
+
+
+class MarketView(Struct, frozen=True, gc=False):
+    """One instrument on one venue."""
+
+    venue: str
+    symbol: str
+    bid: float | None
+    bid_qty: float | None
+    ask: float | None
+    ask_qty: float | None
+    last: float | None
+    mark: float | None
+    funding_rate: float | None
+    next_funding: int | None
+    change_24h: float | None
+    age_ms: float | None
+    tick: Decimal
+    closes: tuple[float, ...]
+    """Closes of the last candles, oldest first, for a sparkline."""
+    paused: bool
+
+
+class DepthView(Struct, frozen=True, gc=False):
+    """Book levels of the instrument a terminal asked for (``/v1/depth``)."""
+
+    venue: str
+    symbol: str
+    bids: tuple[tuple[float, float], ...]
+    asks: tuple[tuple[float, float], ...]
+
+
+class SignalView(Struct, frozen=True, gc=False):
+    """The latest word of a strategy on an instrument."""
+
+    venue: str
+    symbol: str
+    strategy: str
+    target: int
+    score: float
+    reason: str
+    ts: int
+    outcome: str
+    """What came of it: the order's client id, a refusal code, or empty when nothing to do."""
+
+
+class PositionView(Struct, frozen=True, gc=False):
+    """An open position of ours."""
+
+    venue: str
+    symbol: str
+    qty: Decimal
+    entry: Decimal
+    mark: Decimal | None
+    unrealised: Decimal | None
+    realised: Decimal
+    fees: Decimal
+    funding: Decimal
+    stop: Decimal | None
+    """Trigger price of the working stop at the venue; None when unprotected."""
+    liquidation: Decimal | None
+    opened: int
+    strategy: str
+    risk_quote: Decimal | None = None
+    """Loss to the stop when the position opened: 1 R, in quote."""
+
+
+class OrderView(Struct, frozen=True, gc=False):
+    """An order, working or recently done."""
+
+    client_id: str
+    venue_id: str
+    venue: str
+    symbol: str
+    side: Side
+    kind: OrderKind
+    status: OrderStatus
+    qty: Decimal
+    filled: Decimal
+    price: Decimal | None
+    trigger: Decimal | None
+    average: Decimal | None
+    reduce_only: bool
+    created: int
+    updated: int
+    strategy: str
+    reason: str
+    foreign: bool = False
+    """Placed by someone else on the same account: shown and counted, not touched."""
+
+
+class FillView(Struct, frozen=True, gc=False):
+    """A recent fill."""
+
+    venue: str
+    symbol: str
+    side: Side
+    qty: Decimal
+    price: Decimal
+    fee: Decimal
+    realised: Decimal
+    maker: bool
+    strategy: str
+    ts: int
+
+
+class LimitView(Struct, frozen=True, gc=False):
+    """One risk limit: where it stands and what it allows."""
+
+    code: str
+    name: str
+    value: float
+    limit: float
+    unit: str
+    """``quote``, ``fraction``, ``count``, ``seconds`` or ``times``."""
+    breached: bool
+    detail: str
+
+
+class LogView(Struct, frozen=True, gc=False):
+    """One line of the log; ``seq`` rises by one a line."""
+
+    seq: int
+    ts: int
+    level: str
+    kind: str
+    """``order``, ``fill``, ``signal``, ``risk``, ``state``, ``venue``, ``kill`` or ``info``."""
+    text: str
+
+
+class KillView(Struct, frozen=True, gc=False):
+    """Progress or result of the kill cord at one venue."""
+
+    venue: str
+    verdict: str
+    """Empty while running."""
+    orders_cancelled: int
+    positions_closed: int
+    seconds: float
+    detail: str
+
+
+class Snapshot(Struct, frozen=True, gc=False):
+    """The whole picture. Times are nanoseconds UTC."""
+
+    seq: int
+    ts: int
+    started: int
+    environment: str
+    market: str
+    """Where prices come from: ``synthetic, seed 7``, ``recording NAME 00:02:10/05:44``, ``live``."""
+    state: TradingState
+    cause: str
+    """Why the state is what it is."""
+    equity: Decimal | None
+    equity_start: Decimal | None
+    day_pnl: Decimal | None
+    realised: Decimal
+    unrealised: Decimal
+    peak: Decimal | None
+    drawdown: float | None
+    """Fraction below the persisted peak, 0 or positive."""
+    venues: tuple[VenueView, ...]
+    markets: tuple[MarketView, ...]
+    signals: tuple[SignalView, ...]
+    positions: tuple[PositionView, ...]
+    orders: tuple[OrderView, ...]
+    fills: tuple[FillView, ...]
+    limits: tuple[LimitView, ...]
+    kill: tuple[KillView, ...]
+    log: tuple[LogView, ...]
+    events: int
+    refusals: int
+    unknown_orders: int
+    discrepancies: int
+    loop_lag_ms: float
+    strategy: str
+    timeframe: int

@@ -1,0 +1,1 @@
+"""How a venue is reached: adapters over ccxt, their quirks as data, and the practice exchange."""

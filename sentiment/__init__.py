@@ -1,0 +1,1 @@
+"""What the news says: sources, entity linking, scoring, aggregation."""
