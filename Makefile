@@ -1,0 +1,50 @@
+# Every target prepares what it needs: on a fresh machine `make run` and `make test` are enough.
+# Needs: make, Python 3.11 or newer with venv. Uses uv where it is installed, pip where it is not.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+ARGS ?=
+
+.PHONY: install run test check bench soak lock clean
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %d.%d; set PYTHON=" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock && \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e . ; \
+	else \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
+	fi
+	@touch $(STAMP)
+
+run: install  ## open the terminal on a practice desk
+	@$(BIN)/killcord --env practice $(ARGS)
+
+test: install  ## all tests, a few minutes
+	@$(BIN)/pytest -n 2 $(ARGS)
+
+check: install  ## lint, types, import contracts, tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test
+
+bench: install  ## speed and size, as medians and ratios
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+soak: install  ## long runs: repeated kill -9 and restart
+	@$(BIN)/pytest -m soak -p no:xdist --timeout 0 $(ARGS)
+
+lock:  ## pin the newest allowed versions with hashes (needs uv)
+	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header \
+	  --universal --python-version 3.11 --upgrade -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
