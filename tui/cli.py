@@ -1,0 +1,224 @@
+"""The command line. Imports late: ``killcord --help`` costs the interpreter and argparse, no more."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from core.errors import KillcordError
+
+Run = Callable[[argparse.Namespace], int]
+
+_EPILOG = """\
+exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 refused by safety,
+4 no desk running, 5 venue or network unavailable.
+
+The kill cord, from any shell: killcord kill --mode flatten
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    arguments = _parser().parse_args(argv)
+    run: Run = arguments.run
+    try:
+        return run(arguments)
+    except KillcordError as error:
+        _report(error, as_json=getattr(arguments, "json", False))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+def _report(error: KillcordError, *, as_json: bool) -> None:
+    if as_json:
+        text = {"type": "error", "error": type(error).__name__, "detail": str(error)}
+        print(json.dumps(text), flush=True)  # noqa: T201 - the answer of the command
+    print(f"killcord: {error}", file=sys.stderr)  # noqa: T201
+
+
+# --- dispatch: one small function a command, so that nothing is imported before it is needed -----
+
+
+def _start(arguments: argparse.Namespace) -> int:
+    from tui import compose
+
+    return compose.start(arguments)
+
+
+def _desk(arguments: argparse.Namespace) -> int:
+    from tui import compose
+
+    return compose.run_background(arguments)
+
+
+def _attach(arguments: argparse.Namespace) -> int:
+    from tui import compose
+
+    return compose.attach(arguments)
+
+
+def _practice(arguments: argparse.Namespace) -> int:
+    from tui import compose
+
+    return compose.run_practice(arguments)
+
+
+def _keys(arguments: argparse.Namespace) -> int:
+    from tui import keys
+
+    return keys.run(arguments)
+
+
+def _config(arguments: argparse.Namespace) -> int:
+    from tui import settings
+
+    return settings.run(arguments)
+
+
+def _remote(name: str) -> Run:
+    def run(arguments: argparse.Namespace) -> int:
+        from tui import remote
+
+        command: Run = getattr(remote, name)
+        return command(arguments)
+
+    return run
+
+
+# --- the grammar --------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="killcord",
+        description="Trade crypto perpetuals on Bybit, Binance and OKX from one terminal.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    _start_options(parser)
+    parser.set_defaults(run=_start)
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+
+    desk = commands.add_parser("desk")
+    _start_options(desk)
+    desk.set_defaults(run=_desk)
+
+    attach = _command(commands, "attach", _attach, "open a terminal on the running desk")
+    attach.add_argument("--fps", type=int, help="frames a second (default 10)")
+
+    _command(commands, "status", _remote("status"), "say how the desk is")
+    arm = _command(commands, "arm", _remote("arm"), "let the desk open risk")
+    arm.add_argument("--yes", action="store_true", help="do not ask for the word")
+    _command(commands, "disarm", _remote("disarm"), "stop opening risk; keep orders and positions")
+    resume = _command(commands, "resume", _remote("resume"), "release the kill cord's latch")
+    resume.add_argument("--yes", action="store_true", help="do not ask for the word")
+
+    kill = _command(commands, "kill", _remote("kill"), "pull the kill cord")
+    kill.add_argument(
+        "--mode",
+        choices=("halt", "cancel", "flatten"),
+        default="cancel",
+        help="halt: open no more; cancel: and cancel entries, keep stops (default); "
+        "flatten: and close every position, then prove it",
+    )
+    kill.add_argument("--venue", default="", help="one venue only")
+    kill.add_argument("--cause", default="killed by hand", help="written into the report")
+    _command(commands, "stop", _remote("stop"), "end the desk; positions keep their stops")
+
+    _orders(commands)
+    _practice_options(commands)
+    _key_commands(commands)
+    _config_commands(commands)
+    return parser
+
+
+class _Version(argparse.Action):
+    # Looked up only when asked for: importlib.metadata costs 20 ms.
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        from importlib.metadata import version
+
+        parser.exit(message=f"killcord {version('killcord')}\n")
+
+
+def _command(commands: Any, name: str, run: Run, text: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    command.add_argument("--json", action="store_true", help="answer in JSON")
+    command.set_defaults(run=run)
+    return command
+
+
+def _start_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--env", choices=("practice", "testnet", "live"), help="which venues to use")
+    add("--config", metavar="FILE", help="configuration file")
+    add("--no-ui", action="store_true", help="no terminal: one line per event")
+    add("--json", action="store_true", help="with --no-ui: one JSON object per line")
+    add("--for", dest="duration", metavar="DURATION", help="end after, such as 60s or 2h")
+    add("--seed", type=int, help="practice: seed of the synthetic market")
+    add("--market", metavar="synthetic|PATH", help="practice: what the market plays")
+    add("--speed", type=float, help="practice: market seconds per second")
+
+
+def _orders(commands: Any) -> None:
+    for side in ("buy", "sell"):
+        order = _command(commands, side, _remote("order"), f"{side} through the risk gate")
+        order.set_defaults(side=side)
+        order.add_argument("venue")
+        order.add_argument("symbol", help="BTC, BTCUSDT or BTC/USDT:USDT")
+        order.add_argument("qty", help="base units, such as 0.05")
+        order.add_argument("--limit", metavar="PRICE", help="limit price; market without it")
+        order.add_argument("--post-only", action="store_true", help="never take liquidity")
+        order.add_argument("--stop", metavar="PRICE", help="protective stop of the position")
+        order.add_argument("--reduce-only", action="store_true", help="only make a position smaller")
+    close = _command(commands, "close", _remote("close"), "close positions, reduce-only")
+    close.add_argument("venue", nargs="?", default="")
+    close.add_argument("symbol", nargs="?", default="")
+    close.add_argument("--fraction", default="1", help="part of the position, 0 to 1")
+    cancel = _command(commands, "cancel", _remote("cancel"), "cancel orders")
+    cancel.add_argument("client_id", nargs="?", default="", help="one order")
+    cancel.add_argument("--venue", default="")
+    cancel.add_argument("--symbol", default="")
+    cancel.add_argument("--all", action="store_true", help="everything that rests")
+    orders = _command(commands, "orders", _remote("orders"), "list orders")
+    orders.add_argument("what", nargs="?", choices=("list", "show"), default="list")
+    orders.add_argument("client_id", nargs="?", default="")
+    _command(commands, "positions", _remote("positions"), "list positions")
+
+
+def _practice_options(commands: Any) -> None:
+    practice = _command(commands, "practice", _practice, "run the practice exchange alone")
+    add = practice.add_argument
+    add("--market", default="synthetic", metavar="synthetic|PATH", help="what it plays")
+    add("--seed", type=int, default=1)
+    add("--speed", type=float, default=1.0, help="market seconds per second")
+    add("--port", type=int, default=0, help="0 chooses a free one")
+    add("--balance", default="100000", help="USDT on each venue")
+    add("--for", dest="duration", metavar="DURATION", help="end after")
+
+
+def _key_commands(commands: Any) -> None:
+    keys = _command(commands, "keys", _keys, "venue keys in the OS keyring")
+    keys.add_argument("action", nargs="?", choices=("list", "add", "remove", "check"), default="list")
+    keys.add_argument("venue", nargs="?", default="")
+    keys.add_argument("--env", choices=("testnet", "live"), default="testnet")
+
+
+def _config_commands(commands: Any) -> None:
+    config = _command(commands, "config", _config, "show or check the configuration")
+    config.add_argument(
+        "action", nargs="?", choices=("show", "check", "defaults", "path"), default="show"
+    )
+    config.add_argument("--config", metavar="FILE", help="configuration file")
+    config.add_argument("--env", choices=("practice", "testnet", "live"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

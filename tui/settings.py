@@ -1,0 +1,75 @@
+"""``killcord config``: print, check and locate the configuration."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from core.config import Config, load, render
+from core.errors import SafetyRefusal, UsageError
+from core.home import Home
+from core.keys import testnet_keys
+
+
+def read(arguments: argparse.Namespace, home: Home) -> Config:
+    """Load the configuration that these arguments and this environment ask for.
+
+    Raises:
+        ConfigError: with every problem found.
+        SafetyRefusal: live trading without its gates.
+        UsageError: a file named on the command line does not exist.
+    """
+    named = getattr(arguments, "config", None)
+    path = Path(named) if named else home.config_file
+    if named and not path.exists():
+        raise UsageError(f"{path}: no such file")
+    overrides: dict[str, Any] = {
+        "environment": getattr(arguments, "env", None),
+        "practice.seed": getattr(arguments, "seed", None),
+        "practice.market": getattr(arguments, "market", None),
+        "practice.speed": getattr(arguments, "speed", None),
+    }
+    config = load(path, os.environ, overrides, testnet_keys=testnet_keys(home, os.environ))
+    if config.environment == "live":
+        _check_live_gates()
+    return config
+
+
+def _check_live_gates() -> None:
+    gates = {"TRADING_ENVIRONMENT": "live", "ALLOW_LIVE_TRADING": "true"}
+    closed = [f"{name}={word}" for name, word in gates.items() if os.environ.get(name) != word]
+    if closed:
+        raise SafetyRefusal(f"live trading needs {' and '.join(closed)} in the environment as well")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run ``killcord config show|check|defaults|path``."""
+    home = Home.find()
+    if arguments.action == "defaults":
+        sys.stdout.write(render())
+    elif arguments.action == "path":
+        places = {
+            "config": home.config_file,
+            "data": home.data,
+            "log": home.desk_log,
+            "socket": home.socket,
+        }
+        text = {name: str(path) for name, path in places.items()}
+        _print(json.dumps(text) if arguments.json else "\n".join(f"{k:8}{v}" for k, v in text.items()))
+    else:
+        config = read(arguments, home)
+        if arguments.action == "check":
+            _print('{"type":"config","ok":true}' if arguments.json else "the configuration is good")
+        elif arguments.json:
+            _print(config.model_dump_json())
+        else:
+            sys.stdout.write(render(config))
+    return 0
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
