@@ -8,6 +8,13 @@ from msgspec import Struct
 
 from core.model.event import KillMode, TradingState
 from core.model.order import Order
+from core.orders.records import JournalRecord
+
+
+class Record(Struct, frozen=True, gc=False, tag=True):
+    """Write this down, in this order. What follows an ``Intent`` waits until it is durable."""
+
+    record: JournalRecord
 
 
 class SubmitOrder(Struct, frozen=True, gc=False, tag=True):
@@ -114,7 +121,8 @@ class Notify(Struct, frozen=True, gc=False, tag=True):
 
 
 Effect = (
-    SubmitOrder
+    Record
+    | SubmitOrder
     | CancelOrder
     | QueryOrder
     | RequestSweep

@@ -1,0 +1,1 @@
+"""The synchronous engine: one event in, effects out."""

@@ -1,0 +1,1 @@
+"""Market messages: whether to believe them, and the candles they make."""

@@ -1,0 +1,1 @@
+"""Orders: their ids, the records that outlive a crash, the state machine and reconciliation."""

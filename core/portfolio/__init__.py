@@ -1,0 +1,1 @@
+"""Fills into positions, profit and loss, and equity."""

@@ -1,0 +1,1 @@
+"""Trading the past: backtests through the engine that trades live."""

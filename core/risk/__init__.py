@@ -1,0 +1,1 @@
+"""What an order may do: codes, the gate, and the breakers."""

@@ -1,0 +1,1 @@
+"""Features and the strategies that read them."""
