@@ -200,7 +200,10 @@ def load(
     if problems:
         raise ConfigError(problems)
     origin: dict[str, str] = {}
-    for key, variable in (("environment", "TRADING_ENVIRONMENT"), ("storage.database_url", "DATABASE_URL")):
+    for key, variable in (
+        ("environment", "TRADING_ENVIRONMENT"),
+        ("storage.database_url", "DATABASE_URL"),
+    ):
         if value := environ.get(variable, "").strip():
             _put(data, key, value)
             origin[key] = f"environment variable {variable}"

@@ -9,7 +9,7 @@ from core.errors import StateError
 
 
 class Home:
-    """The folders and files of one desk. Two homes never share anything, so desks can run side by side.
+    """The folders and files of one desk. Two homes share nothing: desks run side by side.
 
     Args:
         root: one folder for everything; None means the platform's standard folders.
@@ -83,12 +83,21 @@ class Home:
         Raises:
             StateError: a folder cannot be created or written.
         """
-        for folder in (self.config, self.data, self.run, self.state(environment), self.socket.parent):
+        for folder in (
+            self.config,
+            self.data,
+            self.run,
+            self.state(environment),
+            self.socket.parent,
+        ):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
                 raise StateError(
-                    f"{folder}: cannot be created ({error.strerror}); set KILLCORD_HOME to a writable folder"
+                    f"{folder}: cannot be created ({error.strerror});"
+                    " set KILLCORD_HOME to a writable folder"
                 ) from error
             if not os.access(folder, os.W_OK):
-                raise StateError(f"{folder}: is not writable; set KILLCORD_HOME to a writable folder")
+                raise StateError(
+                    f"{folder}: is not writable; set KILLCORD_HOME to a writable folder"
+                )

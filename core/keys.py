@@ -45,7 +45,9 @@ def variables(venue: str, environment: str) -> tuple[str, ...]:
     if environment not in ("testnet", "live"):
         raise UsageError(f"{environment} has no keys to store: choose testnet or live")
     word = _WORDS.get((venue, environment), environment.upper())
-    return tuple(f"{venue.upper()}_{word}_API_{part}" for part in _PARTS.get(venue, ("KEY", "SECRET")))
+    return tuple(
+        f"{venue.upper()}_{word}_API_{part}" for part in _PARTS.get(venue, ("KEY", "SECRET"))
+    )
 
 
 def vault(home: Home) -> Vault:
@@ -113,7 +115,7 @@ def _credentials(found: Mapping[str, Secret], names: tuple[str, ...], source: st
     return Credentials(texts[0], texts[1], texts[2] if len(texts) > 2 else Secret(""), source)
 
 
-def testnet_keys(home: Home, environ: Mapping[str, str]) -> bool:
+def has_testnet_keys(home: Home, environ: Mapping[str, str]) -> bool:
     """Return whether any testnet key is stored or in the environment."""
     if any(environment == "testnet" for _, environment in KeyIndex(home).stored()):
         return True
@@ -125,7 +127,7 @@ __all__ = [
     "KeyIndex",
     "VaultUnavailable",
     "credentials",
-    "testnet_keys",
+    "has_testnet_keys",
     "variables",
     "vault",
 ]

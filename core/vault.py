@@ -74,7 +74,7 @@ class Vault:
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         request["service"] = self.service
         try:
-            child = subprocess.run(  # noqa: S603 - our own module, fixed arguments
+            child = subprocess.run(
                 [sys.executable, "-m", "core.vault"],
                 input=json.dumps(request),
                 capture_output=True,
@@ -135,7 +135,9 @@ def _serve() -> None:
         reply = {"problem": str(error)}
     except Exception as error:
         # Only the class: a backend's message could carry what it was asked to store.
-        reply = {"problem": f"the OS keyring failed: {type(error).__name__}; unlock it and try again"}
+        reply = {
+            "problem": f"the OS keyring failed: {type(error).__name__}; unlock it and try again"
+        }
     json.dump(reply, sys.stdout)
 
 

@@ -1,4 +1,4 @@
-"""The command line. Imports late: ``killcord --help`` costs the interpreter and argparse, no more."""
+"""The command line. Imports late: ``--help`` costs the interpreter and argparse, no more."""
 
 from __future__ import annotations
 
@@ -177,7 +177,9 @@ def _orders(commands: Any) -> None:
         order.add_argument("--limit", metavar="PRICE", help="limit price; market without it")
         order.add_argument("--post-only", action="store_true", help="never take liquidity")
         order.add_argument("--stop", metavar="PRICE", help="protective stop of the position")
-        order.add_argument("--reduce-only", action="store_true", help="only make a position smaller")
+        order.add_argument(
+            "--reduce-only", action="store_true", help="only make a position smaller"
+        )
     close = _command(commands, "close", _remote("close"), "close positions, reduce-only")
     close.add_argument("venue", nargs="?", default="")
     close.add_argument("symbol", nargs="?", default="")
@@ -206,7 +208,9 @@ def _practice_options(commands: Any) -> None:
 
 def _key_commands(commands: Any) -> None:
     keys = _command(commands, "keys", _keys, "venue keys in the OS keyring")
-    keys.add_argument("action", nargs="?", choices=("list", "add", "remove", "check"), default="list")
+    keys.add_argument(
+        "action", nargs="?", choices=("list", "add", "remove", "check"), default="list"
+    )
     keys.add_argument("venue", nargs="?", default="")
     keys.add_argument("--env", choices=("testnet", "live"), default="testnet")
 

@@ -64,5 +64,7 @@ def ask(path: Path, method: str, target: str, body: object = None, timeout: floa
     if reply.status < 400:
         return answer
     detail = str(answer.get("detail") or answer.get("reason") or text)
-    kind = {400: UsageError, 403: SafetyRefusal, 409: SafetyRefusal}.get(reply.status, KillcordError)
+    kind = {400: UsageError, 403: SafetyRefusal, 409: SafetyRefusal}.get(
+        reply.status, KillcordError
+    )
     raise kind(detail)

@@ -29,9 +29,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action == "add":
         backend = vault(home).store({name: _read_secret(name) for name in names})
         KeyIndex(home).change(arguments.venue, arguments.env, present=True)
-        _say(arguments, {"stored": list(names), "backend": backend},
-             f"stored in the OS keyring ({backend}); check it with"
-             f" `killcord keys check {arguments.venue} --env {arguments.env}`")
+        _say(
+            arguments,
+            {"stored": list(names), "backend": backend},
+            f"stored in the OS keyring ({backend}); check it with"
+            f" `killcord keys check {arguments.venue} --env {arguments.env}`",
+        )
     else:
         vault(home).remove(names)
         KeyIndex(home).change(arguments.venue, arguments.env, present=False)
@@ -63,7 +66,10 @@ def _list(home: Home, *, as_json: bool) -> int:
         sys.stdout.write(json.dumps(rows) + "\n")
     else:
         for row in rows:
-            hint = row["source"] or f"none: killcord keys add {row['venue']} --env {row['environment']}"
+            hint = (
+                row["source"]
+                or f"none: killcord keys add {row['venue']} --env {row['environment']}"
+            )
             sys.stdout.write(f"{row['venue']:9}{row['environment']:9}{hint}\n")
     return 0
 
@@ -86,7 +92,9 @@ def _check(home: Home, arguments: argparse.Namespace) -> int:
                 row = {"venue": venue, "ok": False, "detail": str(error)}
                 worst = max(worst, error.exit_code)
         mark = "ok " if row["ok"] else "-- "
-        sys.stdout.write((json.dumps(row) if arguments.json else f"{mark} {venue:9}{row['detail']}") + "\n")
+        sys.stdout.write(
+            (json.dumps(row) if arguments.json else f"{mark} {venue:9}{row['detail']}") + "\n"
+        )
     return worst
 
 

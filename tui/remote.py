@@ -28,7 +28,8 @@ def status(arguments: argparse.Namespace) -> int:
     lines = [
         f"{s['environment']}  {s['state'].upper()}  {s['cause']}",
         f"market    {s['market']}",
-        f"equity    {s['equity'] or '-'} USDT   day {s['day_pnl'] or '-'}   peak {s['peak'] or '-'}",
+        f"equity    {s['equity'] or '-'} USDT   day {s['day_pnl'] or '-'}"
+        f"   peak {s['peak'] or '-'}",
     ]
     lines += [
         f"{v['venue']:9} {v['state']:12} equity {v['equity'] or '-':>14}  orders {v['orders']:>4}"
@@ -67,15 +68,18 @@ def orders(arguments: argparse.Namespace) -> int:
         rows = [row for row in rows if row["client_id"] == arguments.client_id]
         if not rows:
             raise UsageError(f"no order {arguments.client_id!r} among the recent ones")
-        return _print_json(rows[0]) if arguments.json else _print_text(
-            [f"{key:12} {value}" for key, value in rows[0].items()]
+        return (
+            _print_json(rows[0])
+            if arguments.json
+            else _print_text([f"{key:12} {value}" for key, value in rows[0].items()])
         )
     if arguments.json:
         return _print_json(rows)
     return _print_text(
         [
-            f"{r['client_id']:26}{r['venue']:9}{short_symbol(r['symbol']):7}{r['side']:5}{r['kind']:7}"
-            f"{r['filled']:>10}/{r['qty']:<10}{r['price'] or r['trigger'] or 'market':>12}  {r['status']}"
+            f"{r['client_id']:26}{r['venue']:9}{short_symbol(r['symbol']):7}{r['side']:5}"
+            f"{r['kind']:7}{r['filled']:>10}/{r['qty']:<10}"
+            f"{r['price'] or r['trigger'] or 'market':>12}  {r['status']}"
             for r in rows
         ]
         or ["no orders"]
@@ -110,9 +114,7 @@ def kill(arguments: argparse.Namespace) -> int:
         "venue": arguments.venue,
         "actor": _actor(),
     }
-    report = ask(
-        Home.find().socket, "POST", "/v1/commands?wait=1", command, timeout=KILL_PATIENCE
-    )
+    report = ask(Home.find().socket, "POST", "/v1/commands?wait=1", command, timeout=KILL_PATIENCE)
     venues = report.get("venues", {})
     bad = [name for name, v in venues.items() if v["verdict"] in ("", "INCOMPLETE", "BLIND")]
     if arguments.json:

@@ -12,7 +12,7 @@ from typing import Any
 from core.config import Config, load, render
 from core.errors import SafetyRefusal, UsageError
 from core.home import Home
-from core.keys import testnet_keys
+from core.keys import has_testnet_keys
 
 
 def read(arguments: argparse.Namespace, home: Home) -> Config:
@@ -33,7 +33,7 @@ def read(arguments: argparse.Namespace, home: Home) -> Config:
         "practice.market": getattr(arguments, "market", None),
         "practice.speed": getattr(arguments, "speed", None),
     }
-    config = load(path, os.environ, overrides, testnet_keys=testnet_keys(home, os.environ))
+    config = load(path, os.environ, overrides, testnet_keys=has_testnet_keys(home, os.environ))
     if config.environment == "live":
         _check_live_gates()
     return config
@@ -59,7 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
             "socket": home.socket,
         }
         text = {name: str(path) for name, path in places.items()}
-        _print(json.dumps(text) if arguments.json else "\n".join(f"{k:8}{v}" for k, v in text.items()))
+        _print(
+            json.dumps(text) if arguments.json else "\n".join(f"{k:8}{v}" for k, v in text.items())
+        )
     else:
         config = read(arguments, home)
         if arguments.action == "check":

@@ -193,7 +193,7 @@ class Snapshot(Struct, frozen=True, gc=False):
     started: int
     environment: str
     market: str
-    """Where prices come from: ``synthetic, seed 7``, ``recording NAME 00:02:10/05:44``, ``live``."""
+    """Where prices come from: ``synthetic, seed 7``, ``recording NAME 02:10/05:44``, ``live``."""
     state: TradingState
     cause: str
     """Why the state is what it is."""
