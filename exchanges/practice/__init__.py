@@ -1,0 +1,1 @@
+"""The practice exchange: three venues' wire protocols over one matching engine, on loopback."""
