@@ -1,0 +1,58 @@
+"""The latch: a file whose presence means HALTED, whatever else is lost."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from core.journal.wal import sync_folder
+
+
+class Latched(Struct, frozen=True):
+    """Why and by whom the cord was pulled."""
+
+    cause: str
+    actor: str
+    ts: int
+    """Nanoseconds UTC."""
+
+
+def read(path: Path) -> Latched | None:
+    """Return what the latch says; None when there is none.
+
+    A latch that cannot be read is a latch: its presence is the message.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Latched)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError) as error:
+        return Latched(f"the latch {path} cannot be read ({error})", "latch", 0)
+
+
+def write(path: Path, latched: Latched) -> None:
+    """Set the latch durably. Blocks for about one disk sync.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    draft = path.with_name(path.name + ".new")
+    with open(draft, "wb") as file:
+        file.write(msgspec.json.encode(latched))
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    sync_folder(path.parent)
+
+
+def clear(path: Path) -> None:
+    """Release the latch durably.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    path.unlink(missing_ok=True)
+    sync_folder(path.parent)

@@ -1,0 +1,82 @@
+"""One desk a home, one desk an account. The kernel frees a lock however its holder ends."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from core.errors import AlreadyRunning, SafetyRefusal, StateError
+
+
+class Lock:
+    """An exclusive lock on a file, held until ``release`` or the end of the process.
+
+    Args:
+        path: created when missing, never removed: removing a locked file would let a second
+            process lock a new one of the same name.
+        what: says to a person what is held, ``the home /x`` or ``account 7 on bybit``.
+
+    Raises:
+        AlreadyRunning: another process holds it.
+        StateError: the file cannot be opened.
+    """
+
+    def __init__(self, path: Path, what: str) -> None:
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StateError(f"{path}: cannot be opened ({error.strerror})") from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(self._descriptor, 100, 0).decode(errors="replace").strip()
+            os.close(self._descriptor)
+            by = f" (process {holder})" if holder else ""
+            raise AlreadyRunning(
+                f"another desk{by} holds {what}; `killcord attach` to it, or `killcord stop` it"
+            ) from error
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let others have it. May be called twice."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def runtime_folder() -> Path:
+    """Return the folder in which all desks of this user meet, whatever their home.
+
+    Raises:
+        SafetyRefusal: the folder is not this user's own.
+    """
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if base and os.path.isdir(base):
+        folder = Path(base) / "killcord"
+    else:
+        folder = Path(tempfile.gettempdir()) / f"killcord-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise SafetyRefusal(f"{folder}: belongs to someone else; remove it, or set XDG_RUNTIME_DIR")
+    return folder
+
+
+def lock_account(environment: str, venue: str, account: str) -> Lock:
+    """Take the one desk's place on a venue account.
+
+    The lock is named by the account that the venue reports, not by configuration, so two homes
+    with the same key exclude each other.
+
+    Raises:
+        AlreadyRunning: another desk of this user trades the account.
+    """
+    digest = hashlib.sha256(f"{environment}/{venue}/{account}".encode()).hexdigest()[:20]
+    return Lock(
+        runtime_folder() / f"account-{venue}-{digest}.lock", f"account {account} on {venue}"
+    )

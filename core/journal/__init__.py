@@ -1,0 +1,1 @@
+"""What the desk remembers: the write-ahead log, the SQL store and the recording of events."""

@@ -1,0 +1,352 @@
+"""The SQL store: history for the panes, reports and other programs. It never holds up trading.
+
+The desk puts rows with one list operation; a thread with an event loop of its own batches them
+through SQLAlchemy Core, because binding parameters costs about 10 us a row of Python that the
+trading loop must not pay in lumps. One connection, one writer. Rows that the database does not
+take at once wait in memory while it is retried; the write-ahead log is what positions are rebuilt
+from, so a store that is down costs history, not safety. The desk stops opening risk only when
+history is about to be lost: see ``SPOOL``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from core.errors import StoreError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Executable, Table
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+HEAD = "0001"
+"""The newest revision in ``migrations``; a store already there starts without alembic (0.4 s)."""
+SPOOL = 200_000
+"""Most rows that wait for a database that is down; then the oldest are dropped and counted."""
+BUSY_MS = 5_000
+"""How long SQLite waits for another program's write."""
+_BATCH = 2_000
+_REPLACED = frozenset({"orders", "positions", "commands"})
+"""Tables whose rows are states, put again whenever they change; the others only grow."""
+
+Row = Mapping[str, Any]
+
+
+class StoreStats(Struct):
+    """Counters; changed in place by the store's thread."""
+
+    rows: int = 0
+    commits: int = 0
+    waiting: int = 0
+    dropped: int = 0
+    refused: int = 0
+    """Rows that the database would never take."""
+    failure: str = ""
+    """Why rows are waiting; empty while all is well."""
+
+
+class Numbers:
+    """Row ids that rise with time and stay unique over restarts."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self) -> int:
+        """Return the next id: nanoseconds UTC, or one more than the last."""
+        self._last = max(self._last + 1, time.time_ns())
+        return self._last
+
+
+def normal_url(url: str, folder: Path) -> str:
+    """Return the SQLAlchemy URL with its async driver.
+
+    Args:
+        url: what the person wrote; empty means SQLite.
+        folder: where that goes.
+
+    Raises:
+        StoreError: the database is of a kind this program does not speak to.
+    """
+    if not url:
+        return f"sqlite+aiosqlite:///{folder / 'killcord.db'}"
+    scheme, _, rest = url.partition("://")
+    kind = scheme.partition("+")[0]
+    if kind == "sqlite" and rest:
+        return f"sqlite+aiosqlite://{rest}"
+    if kind in ("postgres", "postgresql") and rest:
+        return f"postgresql+asyncpg://{rest}"
+    raise StoreError(
+        f"DATABASE_URL: {kind or 'this'} is not supported; use sqlite:// or postgresql://"
+    )
+
+
+class Store:
+    """The writer. ``open``, then ``put``; ``close`` writes what waits.
+
+    Args:
+        url: as ``Storage.database_url``.
+        folder: where SQLite goes without one.
+    """
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url = normal_url(url, folder)
+        self.stats = StoreStats()
+        self._rows: deque[tuple[str, Row]] = deque()
+        self._engine: AsyncEngine | None = None
+        self._statements: dict[str, Executable] = {}
+        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
+        self._opened: asyncio.Future[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told: Callable[[str], None] = lambda reason: None
+        self._stopping = threading.Event()
+
+    @property
+    def place(self) -> str:
+        """The database as a person may read it: without a password."""
+        head, _, tail = self.url.rpartition("@")
+        return f"{head.partition('://')[0]}://{tail}" if head else self.url.partition(":///")[2]
+
+    async def open(self, told: Callable[[str], None]) -> None:
+        """Connect, bring the tables up to date, start writing.
+
+        Args:
+            told: called on this loop when the database fails (with the reason) and when it is
+                back (with an empty text).
+
+        Raises:
+            StoreError: unreachable, locked, damaged, or written by a newer program; one line
+                with the remedy.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._opened = self._loop.create_future()
+        self._told = told
+        self._thread.start()
+        await self._opened
+
+    def put(self, table: str, row: Row) -> None:
+        """Add a row, to be written within a fraction of a second. Never blocks, never raises."""
+        self._rows.append((table, row))
+        if len(self._rows) > SPOOL:
+            self._rows.popleft()
+            self.stats.dropped += 1
+
+    async def close(self, patience: float = 5.0) -> None:
+        """Write what waits, for at most ``patience`` seconds, and disconnect."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join, patience)
+
+    def _run(self) -> None:
+        with suppress(RuntimeError):  # the desk's loop closed while we finished
+            asyncio.run(self._work())
+
+    async def _work(self) -> None:
+        assert self._opened is not None
+        try:
+            await self._connect()
+        except StoreError as error:
+            self._call(_fail, self._opened, error)
+            return
+        except Exception as error:
+            self._call(_fail, self._opened, explain(error, self.place))
+            return
+        self._call(_succeed, self._opened)
+        assert self._engine is not None
+        try:
+            await self._write_on()
+        finally:
+            await self._engine.dispose()
+
+    async def _connect(self) -> None:
+        from sqlalchemy import event
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        options: dict[str, Any] = {"pool_size": 1, "max_overflow": 0}
+        sqlite = self.url.startswith("sqlite")
+        if not sqlite:
+            options |= {"pool_pre_ping": True, "connect_args": {"timeout": 5}}
+        try:
+            self._engine = create_async_engine(self.url, **options)
+        except ImportError as error:
+            raise StoreError(
+                f"{self.place}: {error.name} is not installed; pip install 'killcord[postgres]'"
+            ) from error
+        if sqlite:
+            event.listen(self._engine.sync_engine, "connect", _tune)
+        try:
+            async with self._engine.begin() as connection:
+                await connection.run_sync(migrate, self.place)
+        except BaseException:
+            await self._engine.dispose()
+            raise
+
+    async def _write_on(self) -> None:
+        pause = 0.1
+        while True:
+            stop = self._stopping.is_set()
+            try:
+                while self._rows:
+                    await self._write_batch()
+            except Exception as error:
+                if not self.stats.failure:
+                    self.stats.failure = str(explain(error, self.place))
+                    self._call(self._told, self.stats.failure)
+                pause = min(pause * 2, 5.0)
+            else:
+                pause = 0.1
+                if self.stats.failure:
+                    self.stats.failure = ""
+                    self._call(self._told, "")
+            self.stats.waiting = len(self._rows)
+            if stop:
+                return
+            await asyncio.to_thread(self._stopping.wait, pause)
+
+    async def _write_batch(self) -> None:
+        """Write up to ``_BATCH`` rows in one transaction; on failure they stay where they were."""
+        from sqlalchemy.exc import DataError, IntegrityError, StatementError
+
+        count = min(len(self._rows), _BATCH)
+        batch = [self._rows.popleft() for _ in range(count)]
+        try:
+            await self._insert(batch)
+        except (DataError, IntegrityError) as error:
+            await self._insert_singly(batch, error)
+        except StatementError as error:
+            # OperationalError and its like derive from StatementError too; those are the
+            # database's trouble, not the row's.
+            if getattr(error, "connection_invalidated", False) or _is_outage(error):
+                self._rows.extendleft(reversed(batch))
+                raise
+            await self._insert_singly(batch, error)
+        except BaseException:
+            self._rows.extendleft(reversed(batch))
+            raise
+        self.stats.rows += count
+        self.stats.commits += 1
+
+    async def _insert(self, batch: Sequence[tuple[str, Row]]) -> None:
+        assert self._engine is not None
+        tables: dict[str, list[Row]] = {}
+        for table, row in batch:
+            tables.setdefault(table, []).append(row)
+        async with self._engine.begin() as connection:
+            for table, rows in tables.items():
+                await connection.execute(self._statement(table), rows)
+
+    async def _insert_singly(self, batch: Sequence[tuple[str, Row]], error: Exception) -> None:
+        """Write a batch with a bad row in it: all but that row."""
+        self._call(self._told, f"{self.place}: refused a row: {error}".splitlines()[0])
+        for item in batch:
+            try:
+                await self._insert([item])
+            except Exception:
+                self.stats.refused += 1
+
+    def _statement(self, table: str) -> Executable:
+        if table not in self._statements:
+            from core.journal.tables import Base
+
+            self._statements[table] = _upsert(Base.metadata.tables[table], self.url)
+        return self._statements[table]
+
+    def _call(self, function: Callable[..., None], *arguments: object) -> None:
+        assert self._loop is not None
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+
+def _upsert(table: Table, url: str) -> Executable:
+    if url.startswith("sqlite"):
+        from sqlalchemy.dialects.sqlite import insert
+    else:
+        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
+    statement = insert(table)
+    keys = [column.name for column in table.primary_key]
+    if table.name not in _REPLACED:
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    changed = {
+        column.name: statement.excluded[column.name]
+        for column in table.columns
+        if column.name not in keys
+    }
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+
+
+def _fail(future: asyncio.Future[None], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
+def _succeed(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _tune(connection: Any, _: object) -> None:
+    """Set a new SQLite connection up: survive a crash of the process, wait for other readers."""
+    cursor = connection.cursor()
+    for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=NORMAL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def migrate(connection: Connection, place: str) -> None:
+    """Bring the tables to ``HEAD``; do nothing, fast, when they are there.
+
+    Raises:
+        StoreError: the tables are of a revision this program does not have.
+    """
+    from sqlalchemy import inspect, text
+
+    if inspect(connection).has_table("alembic_version"):
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        if found == HEAD:
+            return
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StoreError(
+            f"{place}: was written by a newer Killcord; use that version, or another DATABASE_URL"
+        ) from error
+
+
+_OUTAGES = ("OperationalError", "InterfaceError", "InternalError", "ConnectionDoesNotExistError")
+
+
+def _is_outage(error: Exception) -> bool:
+    return type(error).__name__ in _OUTAGES or isinstance(error.__cause__, OSError)
+
+
+def explain(error: Exception, place: str) -> StoreError:
+    """Return a database's error as one line that says what to do."""
+    text = " ".join(str(getattr(error, "orig", None) or error).split()) or type(error).__name__
+    if "locked" in text:
+        remedy = "end the program that holds it, or set another DATABASE_URL"
+    elif "not a database" in text or "malformed" in text or "disk image" in text:
+        remedy = (
+            "it is damaged; restore a backup, or move it away: a new one is made, and positions "
+            "come from the journal"
+        )
+    elif "unable to open" in text or "readonly" in text or "read-only" in text:
+        remedy = "make the folder writable, or set another DATABASE_URL"
+    elif "full" in text:
+        remedy = "free some disk space"
+    else:
+        remedy = "check that the database runs and that DATABASE_URL is right"
+    return StoreError(f"{place}: {text[:200]}; {remedy}")

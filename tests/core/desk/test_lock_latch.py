@@ -1,0 +1,76 @@
+"""Locks exclude, latches hold."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.desk import latch
+from core.desk.latch import Latched
+from core.desk.lock import Lock, lock_account
+from core.errors import AlreadyRunning
+
+_HOLDER = """
+import sys
+from pathlib import Path
+from core.desk.lock import Lock, lock_account
+lock = {lock}
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def holder(lock: str) -> "subprocess.Popen[str]":
+    child = subprocess.Popen(
+        [sys.executable, "-c", _HOLDER.format(lock=lock)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "held\n"
+    return child
+
+
+def test_a_held_home_names_its_holder_and_kill_9_frees_it(tmp_path: Path) -> None:
+    path = tmp_path / "desk.lock"
+    with holder(f"Lock(Path({str(path)!r}), 'the home')") as child:
+        with pytest.raises(AlreadyRunning, match=f"process {child.pid}.*the home"):
+            Lock(path, "the home")
+        child.kill()
+        child.wait()
+    lock = Lock(path, "the home")
+    lock.release()
+    Lock(path, "the home").release()
+
+
+def test_two_homes_with_one_account_exclude_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with holder("lock_account('practice', 'okx', '7')") as child:
+        with pytest.raises(AlreadyRunning, match="account 7 on okx"):
+            lock_account("practice", "okx", "7")
+        lock_account("practice", "okx", "8").release()
+        lock_account("testnet", "okx", "7").release()
+        child.kill()
+        child.wait()
+    lock_account("practice", "okx", "7").release()
+
+
+def test_a_latch_holds_until_cleared_and_damage_does_not_open_it(tmp_path: Path) -> None:
+    path = tmp_path / "HALTED"
+    assert latch.read(path) is None
+    latched = Latched("daily loss", "risk", 5)
+    latch.write(path, latched)
+    assert latch.read(path) == latched
+    path.write_bytes(b"\x00garbage")
+    damaged = latch.read(path)
+    assert damaged is not None
+    assert "cannot be read" in damaged.cause
+    path.write_bytes(b"")
+    assert latch.read(path) is not None
+    latch.clear(path)
+    latch.clear(path)
+    assert latch.read(path) is None

@@ -1,0 +1,194 @@
+"""The SQL store, on SQLite and, where it runs, on PostgreSQL."""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import StoreError
+from core.journal import store as module
+from core.journal.store import Store
+
+POSTGRES = os.environ.get("KILLCORD_TEST_POSTGRES", "")
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+def fill(number: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "venue": "okx",
+        "symbol": "BTC/USDT:USDT",
+        "trade_id": str(number),
+        "ts": number,
+        "client_id": "K1",
+        "venue_id": "9",
+        "side": "buy",
+        "qty": Decimal("0.0100"),
+        "price": Decimal("61234.50"),
+        "commission": Decimal("-0.00000001"),
+        "pnl": None,
+        "strategy": "ema_cross",
+        "maker": True,
+        "execution_ms": 1.5,
+    } | changes
+
+
+def position(qty: str) -> dict[str, Any]:
+    zero = Decimal(0)
+    return {
+        "venue": "okx",
+        "symbol": "BTC/USDT:USDT",
+        "qty": Decimal(qty),
+        "entry": Decimal("61000.1"),
+        "realised": zero,
+        "fees": zero,
+        "funding": zero,
+        "updated": 1,
+    }
+
+
+async def rows(store: Store, table: str) -> list[Any]:
+    from sqlalchemy import select
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    from core.journal.tables import Base
+
+    engine = create_async_engine(store.url)
+    async with engine.connect() as connection:
+        found = (await connection.execute(select(Base.metadata.tables[table]))).all()
+    await engine.dispose()
+    return list(found)
+
+
+async def opened(url: str, folder: Path, told: Callable[[str], None] | None = None) -> Store:
+    store = Store(url, folder)
+    await store.open(told or (lambda text: pytest.fail(text)))
+    return store
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        pytest.param(
+            POSTGRES,
+            marks=[
+                pytest.mark.postgres,
+                pytest.mark.skipif(not POSTGRES, reason="KILLCORD_TEST_POSTGRES is not set"),
+            ],
+        ),
+    ],
+    ids=["sqlite", "postgres"],
+)
+async def test_rows_are_exact_unique_and_states_are_replaced(url: str, tmp_path: Path) -> None:
+    store = await opened(url, tmp_path)
+    before = len(await rows(store, "fills"))
+    number = before + 1_000
+    store.put("fills", fill(number))
+    store.put("fills", fill(number, price=Decimal(1)))
+    store.put("positions", position("0.5"))
+    store.put("positions", position("-0.250"))
+    await store.close()
+    again = await opened(url, tmp_path)
+    found = await rows(again, "fills")
+    await again.close()
+    assert len(found) == before + 1
+    last = next(row for row in found if row.trade_id == str(number))
+    assert (last.price, last.qty) == (Decimal("61234.50"), Decimal("0.0100"))
+    assert str(last.qty) == "0.0100"
+    assert last.commission == Decimal("-0.00000001")
+    assert [str(row.qty) for row in await rows(again, "positions")] == ["-0.250"]
+
+
+async def test_the_migrations_make_exactly_the_models(tmp_path: Path) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.config import Config
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+    from sqlalchemy import create_engine
+
+    from core.journal.tables import Base
+
+    store = await opened("", tmp_path)
+    await store.close()
+    engine = create_engine(f"sqlite:///{tmp_path / 'killcord.db'}")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    engine.dispose()
+    config = Config()
+    config.set_main_option("script_location", str(Path(module.__file__).parent / "migrations"))
+    assert ScriptDirectory.from_config(config).get_heads() == [module.HEAD]
+
+
+async def test_a_newer_store_is_refused_in_one_line(tmp_path: Path) -> None:
+    await (await opened("", tmp_path)).close()
+    with sqlite3.connect(tmp_path / "killcord.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(StoreError, match=r"newer Killcord; use that version") as caught:
+        await opened("", tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+async def test_a_damaged_file_an_unreachable_server_and_a_strange_url_say_what_to_do(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "killcord.db").write_bytes(b"this is no database" * 100)
+    with pytest.raises(StoreError, match="move it away"):
+        await opened("", tmp_path)
+    with pytest.raises(StoreError, match="check that the database runs") as caught:
+        await opened("postgresql://me:hidden@127.0.0.1:1/none", tmp_path)
+    assert "hidden" not in str(caught.value)
+    with pytest.raises(StoreError, match="mysql is not supported"):
+        Store("mysql://x", tmp_path)
+
+
+async def test_a_locked_database_keeps_rows_waiting_and_recovers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(module, "BUSY_MS", 50)
+    store = await opened("", tmp_path, told.append)
+    holder = sqlite3.connect(tmp_path / "killcord.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    store.put("fills", fill(1))
+    await until(lambda: bool(told))
+    assert "locked" in told[0]
+    assert "end the program that holds it" in told[0]
+    holder.execute("ROLLBACK")
+    holder.close()
+    await until(lambda: told[-1] == "")
+    await store.close()
+    assert len(await rows(store, "fills")) == 1
+
+
+async def test_one_bad_row_does_not_take_its_batch_with_it(tmp_path: Path) -> None:
+    told: list[str] = []
+    store = await opened("", tmp_path, told.append)
+    store.put("fills", fill(1))
+    store.put("fills", fill(2, venue=None))
+    store.put("fills", fill(3))
+    await store.close()
+    assert [row.trade_id for row in await rows(store, "fills")] == ["1", "3"]
+    assert store.stats.refused == 1
+    assert "refused a row" in told[0]
+
+
+async def test_the_spool_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SPOOL", 10)
+    store = Store("", tmp_path)
+    for number in range(25):
+        store.put("fills", fill(number))
+    assert store.stats.dropped == 15
+    await store.open(lambda text: pytest.fail(text))
+    await store.close()
+    assert {int(row.trade_id) for row in await rows(store, "fills")} == set(range(15, 25))
