@@ -1,0 +1,240 @@
+"""OKX v5 market frames: ``trades``, ``books``, ``bbo-tbt``, ``tickers``, ``mark-price``, ``funding-rate``.
+
+Book rule: ``action`` snapshot replaces (``prevSeqId`` -1), update must carry the last ``seqId`` as
+its ``prevSeqId``; an update with both equal is a heartbeat; ``seqId`` may fall after maintenance.
+The checksum is no longer computed by the venue (always 0). Sizes are contracts.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.json import Decoder
+
+from core.model.market import Side, Ticker, Trade
+from exchanges.book import Level
+from exchanges.feed import MILLI, Feed
+
+TRADE_SAMPLE = (
+    '{"arg":{"channel":"trades","instId":"BTC-USDT-SWAP"},"data":[{"instId":"BTC-USDT-SWAP",'
+    '"tradeId":"130639474","px":"42219.9","sz":"3","side":"buy","ts":"1630048897897","count":"3"}]}'
+)
+BOOK_SAMPLE = (
+    '{"arg":{"channel":"books","instId":"BTC-USDT-SWAP"},"action":"update","data":[{"asks":'
+    '[["8476.98","415","0","13"],["8477","7","0","2"]],"bids":[["8476.97","256","0","12"],'
+    '["8475.55","0","0","0"]],"ts":"1597026383085","checksum":0,"prevSeqId":123456,'
+    '"seqId":123457}]}'
+)
+TOP_SAMPLE = (
+    '{"arg":{"channel":"bbo-tbt","instId":"BTC-USDT-SWAP"},"data":[{"asks":[["8446","95","0",'
+    '"3"]],"bids":[["8445.9","12","0","2"]],"ts":"1597026383085","seqId":363996337}]}'
+)
+TICKER_SAMPLE = (
+    '{"arg":{"channel":"tickers","instId":"BTC-USDT-SWAP"},"data":[{"instType":"SWAP","instId":'
+    '"BTC-USDT-SWAP","last":"10000","lastSz":"0.1","askPx":"10000.1","askSz":"11","bidPx":'
+    '"9999.9","bidSz":"5","open24h":"8000","high24h":"10000","low24h":"8000","volCcy24h":"2222",'
+    '"vol24h":"222200","sodUtc0":"2222","sodUtc8":"2222","ts":"1597026383085"}]}'
+)
+MARK_SAMPLE = (
+    '{"arg":{"channel":"mark-price","instId":"BTC-USDT-SWAP"},"data":[{"instType":"SWAP",'
+    '"instId":"BTC-USDT-SWAP","markPx":"42310.6","ts":"1630049139746"}]}'
+)
+FUNDING_SAMPLE = (
+    '{"arg":{"channel":"funding-rate","instId":"BTC-USDT-SWAP"},"data":[{"instType":"SWAP",'
+    '"instId":"BTC-USDT-SWAP","fundingRate":"0.0001875391284828","fundingTime":"1700726400000",'
+    '"nextFundingTime":"1700755200000","ts":"1700724675402"}]}'
+)
+
+_Row = tuple[float, float, object, object]
+
+
+class _TradeRow(Struct, gc=False):
+    instId: str
+    tradeId: str
+    px: float
+    sz: float
+    side: Side
+    ts: int
+
+
+class _TradeFrame(Struct, gc=False):
+    data: list[_TradeRow]
+
+
+class _Arg(Struct, gc=False):
+    channel: str
+    instId: str = ""
+
+
+class _BookData(Struct, gc=False):
+    asks: list[_Row]
+    bids: list[_Row]
+    ts: int
+    seqId: int = 0
+    prevSeqId: int = -2
+
+
+class _BookFrame(Struct, gc=False):
+    arg: _Arg
+    data: list[_BookData]
+    action: str = ""
+
+
+class _TickerRow(Struct, gc=False):
+    instId: str
+    last: float
+    ts: int
+    open24h: float = 0.0
+    volCcy24h: float = 0.0
+
+
+class _TickerFrame(Struct, gc=False):
+    data: list[_TickerRow]
+
+
+class _MarkRow(Struct, gc=False):
+    instId: str
+    markPx: float
+    ts: int
+
+
+class _MarkFrame(Struct, gc=False):
+    data: list[_MarkRow]
+
+
+class _FundingRow(Struct, gc=False):
+    instId: str
+    fundingRate: float
+    fundingTime: int
+    ts: int
+
+
+class _FundingFrame(Struct, gc=False):
+    data: list[_FundingRow]
+
+
+class _Envelope(Struct, gc=False):
+    arg: _Arg | None = None
+    event: str = ""
+
+
+_trades = Decoder(_TradeFrame, strict=False).decode
+_book = Decoder(_BookFrame, strict=False).decode
+_ticker = Decoder(_TickerFrame, strict=False).decode
+_mark = Decoder(_MarkFrame, strict=False).decode
+_funding = Decoder(_FundingFrame, strict=False).decode
+_envelope = Decoder(_Envelope).decode
+_HEAD = '{"arg":{"channel":"'
+
+
+def _levels(rows: list[_Row]) -> list[Level]:
+    return [(price, size) for price, size, _, _ in rows]
+
+
+class OkxFeed(Feed):
+    """Decodes OKX's public stream."""
+
+    venue = "okx"
+
+    def _route(self, text: str, received: int) -> bool:
+        if text[:19] == _HEAD and '"data":[' in text:
+            channel = text[19 : text.find('"', 19)]
+        elif text[:1] == "{":
+            envelope = _envelope(text)
+            if envelope.event or envelope.arg is None:
+                return False
+            channel = envelope.arg.channel
+        else:
+            return False
+        if channel == "trades":
+            self._take_trades(text, received)
+        elif channel in ("bbo-tbt", "books"):
+            self._take_book(text, received)
+        elif channel == "tickers":
+            self._take_ticker(text, received)
+        elif channel == "mark-price":
+            self._take_mark(text, received)
+        elif channel == "funding-rate":
+            self._take_funding(text, received)
+        else:
+            return False
+        return True
+
+    def _take_trades(self, text: str, received: int) -> None:
+        self.last_message["trades"] = received
+        lanes = self.lanes
+        for row in _trades(text).data:
+            lane = lanes.get(row.instId)
+            if lane is not None:
+                scale = lane.scale
+                self.sink(
+                    Trade(
+                        "okx", lane.symbol, row.px, scale(row.sz) if scale else row.sz, row.side,
+                        row.tradeId, row.ts * MILLI, received,
+                    )
+                )  # fmt: skip
+
+    def _take_book(self, text: str, received: int) -> None:
+        self.last_message["books"] = received
+        frame = _book(text)
+        lane = self.lanes.get(frame.arg.instId)
+        if lane is None:
+            return
+        for data in frame.data:
+            ts = data.ts * MILLI
+            if frame.arg.channel == "bbo-tbt":
+                if data.bids and data.asks:
+                    bid, ask = data.bids[0], data.asks[0]
+                    # 0 where the venue sent no id: then it counts as new.
+                    sequence = data.seqId or lane.top_sequence
+                    self._best(lane, (bid[0], bid[1], ask[0], ask[1]), sequence, ts, received)
+                continue
+            bids, asks = _levels(data.bids), _levels(data.asks)
+            last = lane.book.sequence
+            if frame.action == "snapshot":
+                self._snapshot(lane, bids, asks, data.seqId, ts, received)
+            elif last is None:
+                self._lost(lane, "change before any snapshot", received)
+            elif data.prevSeqId in (last, -2):
+                if data.seqId < last:
+                    lane.top_sequence = data.seqId
+                self._change(lane, bids, asks, data.seqId, ts, received)
+            else:
+                self._lost(lane, f"gap: prevSeqId {data.prevSeqId} after {last}", received)
+
+    def _take_ticker(self, text: str, received: int) -> None:
+        self.last_message["tickers"] = received
+        for row in _ticker(text).data:
+            lane = self.lanes.get(row.instId)
+            if lane is None:
+                continue
+            change = row.last / row.open24h - 1.0 if row.open24h else None
+            self.sink(
+                Ticker(
+                    "okx", lane.symbol, row.last, None, None, None, None, change,
+                    row.volCcy24h * row.last, row.ts * MILLI, received,
+                )
+            )  # fmt: skip
+
+    def _take_mark(self, text: str, received: int) -> None:
+        self.last_message["tickers"] = received
+        for row in _mark(text).data:
+            lane = self.lanes.get(row.instId)
+            if lane is not None:
+                self.sink(
+                    Ticker(
+                        "okx", lane.symbol, None, row.markPx, None, None, None, None, None,
+                        row.ts * MILLI, received,
+                    )
+                )  # fmt: skip
+
+    def _take_funding(self, text: str, received: int) -> None:
+        self.last_message["tickers"] = received
+        for row in _funding(text).data:
+            lane = self.lanes.get(row.instId)
+            if lane is not None:
+                self.sink(
+                    Ticker(
+                        "okx", lane.symbol, None, None, None, row.fundingRate,
+                        row.fundingTime * MILLI, None, None, row.ts * MILLI, received,
+                    )
+                )  # fmt: skip
