@@ -1,1 +1,1 @@
-"""Matching without I/O: one book, one account, time passed in. Exchange and backtest use the same."""
+"""Matching without I/O, time passed in. The practice exchange and the backtest both use it."""
