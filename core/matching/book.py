@@ -64,7 +64,7 @@ class BookListener(Protocol):
         """Tell that the rest of an order is gone."""
 
     def traded(self, tick: int, lots: int, taker_sign: int) -> None:
-        """Tell of a public trade in which an order with an owner took part."""
+        """Tell of a public trade that an order with an owner caused, or stood in the way of."""
 
     def reducible(self, owner: str, sign: int) -> int:
         """Return how many lots a reduce-only order of that side may still fill."""
@@ -191,7 +191,7 @@ class Book:
         """
         side, other = self._side(sign), self._side(-sign)
         self.touched.add((sign, tick))
-        if lots > 0 and other.queue_keys and -other.queue_keys[-1] * sign <= tick * sign:
+        if lots > 0 and other.queue_keys and -other.queue_keys[-1] <= tick * sign:
             lots -= self._sweep(other, lots, tick)
         key = tick * sign
         side.put_level(key, lots)
@@ -211,7 +211,7 @@ class Book:
             Lots that resting orders filled.
         """
         side = self._side(-taker_sign)
-        if not side.queue_keys or -side.queue_keys[-1] * taker_sign > tick * taker_sign:
+        if not side.queue_keys or -side.queue_keys[-1] > tick * taker_sign:
             return 0
         done = 0
         while lots > 0 and side.queue_keys:
@@ -220,7 +220,7 @@ class Book:
             if at * taker_sign > tick * taker_sign:
                 break
             # A print at a worse price went through this one: nothing stands before its orders.
-            eaten, filled = self._eat(side, key, lots, None if at == tick else 0, "")
+            eaten, filled = self._eat(side, key, lots, None if at == tick else 0)
             done += filled
             lots -= eaten + filled
             if key in side.queues:
@@ -232,22 +232,21 @@ class Book:
         done = 0
         while lots > done and side.queue_keys:
             key = side.queue_keys[-1]
-            if key * side.sign * side.sign < limit * side.sign:
+            if key < limit * side.sign:
                 break
-            _, filled = self._eat(side, key, lots - done, 0, "")
+            _, filled = self._eat(side, key, lots - done, 0)
             done += filled
+            if filled:
+                self._listener.traded(key * side.sign, filled, -side.sign)
             if key in side.queues:
                 break
         return done
 
-    def _eat(
-        self, side: _Side, key: int, lots: int, ahead_limit: int | None, taker: str
-    ) -> tuple[int, int]:
-        """Trade up to ``lots`` at one price, in time order, for a taker.
+    def _eat(self, side: _Side, key: int, lots: int, ahead_limit: int | None) -> tuple[int, int]:
+        """Trade up to ``lots`` at one price, in time order, for an anonymous taker.
 
         Args:
             ahead_limit: most anonymous lots that stand before orders; None for as recorded.
-            taker: owner of the taker; it stops before an own order. Empty for the market.
 
         Returns:
             Anonymous lots eaten, and lots that orders filled.
@@ -256,8 +255,6 @@ class Book:
         tick = key * side.sign
         queue = side.queues.get(key)
         for order in list(queue.values()) if queue else ():
-            if order.owner == taker:
-                break
             ahead = order.ahead if ahead_limit is None else min(order.ahead, ahead_limit)
             step = min(max(ahead - eaten, 0), lots - eaten - filled)
             eaten += step
@@ -283,7 +280,6 @@ class Book:
             if not order.lots:
                 self._forget(side, key, order)
             self._listener.filled(order, tick, lots, True)
-            self._listener.traded(tick, lots, -order.sign)
         if cut and order.lots and lots < room:
             self._forget(side, key, order)
             self._listener.dropped(order, End.REDUCE_ONLY)
@@ -299,7 +295,7 @@ class Book:
     def crosses(self, sign: int, tick: int) -> bool:
         """Tell whether a limit order would trade at once."""
         best = self._side(-sign).best_key()
-        return best is not None and -best * sign * sign <= tick * sign
+        return best is not None and -best <= tick * sign
 
     def takes(self, sign: int, tick: int | None, lots: int) -> tuple[int, int]:
         """Return what a taker would get: lots, and their value in ticks times lots."""
@@ -354,21 +350,23 @@ class Book:
                 if wanted <= 0:
                     self._listener.dropped(order, End.REDUCE_ONLY)
                     return False
-            before = order.lots
-            self._take_level(order, side, key, tick, wanted)
-            if order.lots == before or (order.lots and side.best_key() == key and wanted == before):
-                queue = side.queues.get(key)
-                if queue and next(iter(queue.values())).owner == order.owner:
-                    self._listener.dropped(order, End.SELF_TRADE)
-                    return False
+            if self._take_level(order, side, key, tick, wanted):
+                self._listener.dropped(order, End.SELF_TRADE)
+                return False
         return True
 
-    def _take_level(self, order: BookOrder, side: _Side, key: int, tick: int, wanted: int) -> None:
-        """Trade at one price: orders in their turn, the market's lots around them."""
+    def _take_level(self, order: BookOrder, side: _Side, key: int, tick: int, wanted: int) -> bool:
+        """Trade at one price: orders in their turn, the market's lots around them.
+
+        Returns:
+            Whether it came to an order of its own owner, and stopped.
+        """
         for maker in list(side.queues.get(key, {}).values()):
             wanted -= self._take_anonymous(order, side, key, tick, min(wanted, maker.ahead))
-            if wanted <= 0 or maker.owner == order.owner:
-                return
+            if wanted <= 0:
+                return False
+            if maker.owner == order.owner:
+                return True
             lots = min(maker.lots, wanted)
             if maker.reduce_only:
                 lots = min(lots, self._listener.reducible(maker.owner, maker.sign))
@@ -386,8 +384,9 @@ class Book:
                 self._forget(side, key, maker)
                 self._listener.dropped(maker, End.REDUCE_ONLY)
             if wanted <= 0:
-                return
+                return False
         self._take_anonymous(order, side, key, tick, wanted)
+        return False
 
     def _take_anonymous(self, order: BookOrder, side: _Side, key: int, tick: int, lots: int) -> int:
         there = side.levels.get(key, 0)
@@ -432,7 +431,7 @@ class Triggers:
 
     def __init__(self) -> None:
         self._waiting: dict[int, Trigger] = {}
-        # Both ascending with the next to fire last: (-tick, -number) rising, (tick, -number) falling.
+        # Ascending, the next to fire last: (-tick, -number) rising, (tick, -number) falling.
         self._rising: list[tuple[int, int]] = []
         self._falling: list[tuple[int, int]] = []
 
