@@ -366,10 +366,24 @@ class KlineChanged(Struct, frozen=True, gc=False):
     kline: Kline
 
 
+class Change(StrEnum):
+    """What happened to an order."""
+
+    ACCEPTED = "accepted"
+    """Also for a conditional order, with status UNTRIGGERED."""
+    FILLED = "filled"
+    """A fill, partial or last; a Filled event came right before."""
+    AMENDED = "amended"
+    TRIGGERED = "triggered"
+    ENDED = "ended"
+    """Cancelled or rejected; ``cause`` says why."""
+
+
 class OrderChanged(Struct, frozen=True, gc=False):
     """An order was accepted, changed or ended. The order is a copy."""
 
     order: PracticeOrder
+    what: Change
 
 
 class Filled(Struct, frozen=True, gc=False):
