@@ -1,0 +1,290 @@
+"""What the keys do: every ``action_*`` of the keymap. How it looks is in ``tui.app``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.screen import ModalScreen, Screen
+
+from core.model.event import KillMode, TradingState
+from core.model.snapshot import Snapshot
+from tui import keymap
+from tui.client import DeskClient
+from tui.commands import Commands
+from tui.panes.pane import Pane
+from tui.theme import PALETTES
+from tui.views.orders import order_key
+from tui.views.positions import position_key
+from tui.views.table import Cell, Line
+
+if TYPE_CHECKING:
+    from core.model.snapshot import OrderView, PositionView
+
+SAY_S = 6.0
+"""How long an answer covers the footer, seconds."""
+
+_NEEDS_DESK = frozenset(
+    ("arm", "disarm", "resume", "ticket", "close", "cancel", "pause", "switch")
+)
+
+
+class ActingApp(App[str], inherit_bindings=False):
+    """Turns keys into commands for the desk, and moves between panes.
+
+    Args:
+        client: the way to the desk.
+        actor: who gives the commands.
+        keys: the keymap in use.
+    """
+
+    BINDINGS: ClassVar[list[Any]] = keymap.bindings(keymap.KEYS)
+
+    def __init__(self, client: DeskClient, actor: str, keys: tuple[keymap.Key, ...]) -> None:
+        super().__init__()
+        self.client = client
+        self.keys = keys
+        self.commands = Commands(client, actor, self.say)
+        self.panes = {
+            name: Pane(name, number, "fills" if name == "log" else "")
+            for number, name in enumerate(keymap.PANES, 1)
+        }
+        self.current = "markets"
+        """The pane that has the focus, or had it before a dialog opened."""
+        self.zoomed = False
+        self.said: Line = ()
+        self._said_at = 0.0
+
+    def arrange(self) -> None:
+        """Put the panes where ``current`` and ``zoomed`` say. For the subclass."""
+        raise NotImplementedError
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The newest picture of the desk."""
+        return self.client.latest
+
+    @property
+    def in_dialog(self) -> bool:
+        """Whether a dialog or the palette is open."""
+        return isinstance(self.screen, ModalScreen)
+
+    def say(self, line: Line) -> None:
+        """Show one line in place of the footer for a few seconds."""
+        self.said = line
+        self._said_at = time.monotonic()
+
+    @property
+    def saying(self) -> Line:
+        """What is being said now; empty after a few seconds."""
+        return self.said if time.monotonic() - self._said_at < SAY_S else ()
+
+    # --- what is possible now -----------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return whether a key does something now; the footer shows only those that do."""
+        if action == "flatten":
+            return self.commands.flatten_open
+        if action in _NEEDS_DESK:
+            return self.snapshot is not None and self._possible(action, self.snapshot)
+        if action == "dashboard":
+            return self.zoomed
+        return True
+
+    def _possible(self, action: str, snapshot: Snapshot) -> bool:
+        if action == "resume":
+            return snapshot.state is TradingState.HALTED
+        if action == "arm":
+            return snapshot.state in (TradingState.DISARMED, TradingState.REDUCING)
+        if action == "disarm":
+            return snapshot.state in (TradingState.ARMED, TradingState.REDUCING)
+        if action == "close":
+            return self.picked_position() is not None
+        if action == "cancel":
+            return self.picked_order() is not None
+        if action == "pause":
+            return bool(self.current == "markets" and self.panes["markets"].selected)
+        if action == "ticket":
+            return bool(snapshot.markets)
+        return action != "switch" or self.current == "log"
+
+    def picked_position(self) -> PositionView | None:
+        """Return the position under the cursor of the positions pane, when that has the focus."""
+        key = self.panes["positions"].selected if self.current == "positions" else None
+        if key is None or self.snapshot is None:
+            return None
+        return next((p for p in self.snapshot.positions if position_key(p) == key), None)
+
+    def picked_order(self) -> OrderView | None:
+        """Return the working order under the cursor of the orders pane, when that has the focus."""
+        key = self.panes["orders"].selected if self.current == "orders" else None
+        if key is None or self.snapshot is None:
+            return None
+        order = next((o for o in self.snapshot.orders if order_key(o) == key), None)
+        return None if order is None or order.status.terminal else order
+
+    def picked_market(self) -> tuple[str, str]:
+        """Return venue and symbol of what the cursor is on; venue may be empty."""
+        key = self.panes[self.current].selected or ""
+        if self.current == "markets":
+            return "", key
+        if self.current in ("positions", "signals"):
+            venue, symbol, *_ = [*key.split("|"), "", ""]
+            return venue, symbol
+        order = self.picked_order()
+        return (order.venue, order.symbol) if order is not None else ("", "")
+
+    # --- kill cord ----------------------------------------------------------------------------
+
+    def action_kill(self) -> None:
+        """Halt and cancel: first press, no question."""
+        self.bell()
+        self._start(self.commands.kill(KillMode.CANCEL))
+
+    def action_flatten(self) -> None:
+        """Close everything: a second, different key."""
+        self.bell()
+        self._start(self.commands.kill(KillMode.FLATTEN))
+
+    # --- trading ------------------------------------------------------------------------------
+
+    def action_resume(self) -> None:
+        """Ask for the word, then release the latch."""
+        from tui.screens.typed import TypedScreen
+
+        text = "Releases the latch. The desk becomes DISARMED: it does not trade until armed."
+        self._ask(TypedScreen("resume", text), self.commands.resume)
+
+    def action_arm(self) -> None:
+        """Ask for the word, then arm."""
+        from tui.screens.typed import TypedScreen, arm_text
+
+        if self.snapshot is not None:
+            self._ask(TypedScreen("arm", arm_text(self.snapshot)), self.commands.arm)
+
+    def action_disarm(self) -> None:
+        """Disarm, without a question: it only reduces risk."""
+        self._start(self.commands.disarm())
+
+    def action_ticket(self, side: str) -> None:
+        """Open the order ticket."""
+        from tui.screens.ticket import TicketScreen
+
+        venue, symbol = self.picked_market()
+        self.push_screen(TicketScreen(side, venue, symbol))
+
+    def action_close(self) -> None:
+        """Close the position under the cursor."""
+        position = self.picked_position()
+        if position is not None:
+            self._start(self.commands.close(position.venue, position.symbol))
+
+    def action_cancel(self) -> None:
+        """Cancel the order under the cursor."""
+        order = self.picked_order()
+        if order is None:
+            return
+        if order.client_id:
+            self._start(self.commands.cancel(order.client_id, order.venue, order.symbol))
+        else:
+            self.say((Cell(" ! ", "warn"), Cell("no client id: cancel it at the venue", "warn")))
+
+    def action_pause(self) -> None:
+        """Pause the symbol under the cursor, or let it go on."""
+        symbol = self.panes["markets"].selected
+        if symbol is None or self.snapshot is None:
+            return
+        paused = any(m.paused for m in self.snapshot.markets if m.symbol == symbol)
+        self._start(self.commands.pause(symbol, not paused))
+
+    # --- panes --------------------------------------------------------------------------------
+
+    def action_pane(self, name: str) -> None:
+        """Go to a pane; the key of the pane one is in gives it the whole screen, or takes it back."""
+        self.zoomed = not self.zoomed if name == self.current else self.zoomed
+        self.current = name
+        self.arrange()
+
+    def action_dashboard(self) -> None:
+        """Show all panes."""
+        self.zoomed = False
+        self.arrange()
+
+    def action_focus_next(self) -> None:
+        """Go to the next pane, or the next field of a dialog."""
+        if self.in_dialog:
+            self.screen.focus_next()
+        else:
+            self._step(1)
+
+    def action_focus_previous(self) -> None:
+        """Go to the pane before, or the field before."""
+        if self.in_dialog:
+            self.screen.focus_previous()
+        else:
+            self._step(-1)
+
+    def _step(self, step: int) -> None:
+        at = keymap.PANES.index(self.current)
+        self.current = keymap.PANES[(at + step) % len(keymap.PANES)]
+        self.arrange()
+
+    def action_cursor(self, step: int) -> None:
+        """Move the cursor of the pane."""
+        self.panes[self.current].move(step)
+
+    def action_switch(self) -> None:
+        """Fills instead of the log, or back."""
+        pane = self.panes["log"]
+        pane.switch()
+        if self.snapshot is not None:
+            pane.picture(self.snapshot)
+
+    # --- program ------------------------------------------------------------------------------
+
+    def action_help(self) -> None:
+        """Show every key."""
+        from tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.keys))
+
+    def action_leave(self) -> None:
+        """Leave; ask what becomes of the desk, when there is one."""
+        from tui.screens.leave import LeaveScreen
+
+        if self.snapshot is None or not self.client.up:
+            self.exit("")
+        elif not isinstance(self.screen, LeaveScreen):
+            self.push_screen(LeaveScreen())
+
+    def action_theme(self, name: str) -> None:
+        """Change the colours."""
+        self.theme = name
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Yield what the palette offers: the keymap by name, as far as possible now, and themes."""
+        for key in self.keys:
+            name, _, rest = key.action.partition("(")
+            argument = rest.strip("')")
+            if key.verb and self.check_action(name, (argument,)):
+                run = getattr(self, f"action_{name}")
+                title = f"{key.verb}  [{keymap.display(key.keys)}]"
+                yield SystemCommand(title, key.help, (lambda r=run, a=argument: r(a) if a else r()))
+        for name in PALETTES:
+            if name != self.theme:
+                yield SystemCommand(
+                    f"theme: {name}", "Change the colours", lambda n=name: self.action_theme(n)
+                )
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self.run_worker(work, exit_on_error=True)
+
+    def _ask(self, screen: Screen[bool], then: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._start(then())
+
+        if not self.in_dialog:
+            self.push_screen(screen, answered)

@@ -1,0 +1,231 @@
+"""The terminal: a thin shell that shows snapshots and passes wishes on.
+
+It holds no keys and no trading state; the desk is another process and does not notice when the
+terminal comes or goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+# Textual reads this once, when it is imported; it caps every repaint that is not our frame timer.
+os.environ.setdefault("TEXTUAL_FPS", "20")
+
+from textual import events
+from textual.app import App, ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.css.query import NoMatches
+
+from core.home import Home
+from core.model.snapshot import Snapshot
+from tui import keymap
+from tui.actions import ActingApp
+from tui.client import DeskClient
+from tui.text import clean
+from tui.theme import DEFAULT, PALETTES, themes
+from tui.views.banner import view_banner
+from tui.views.footer import view_footer, view_tabs
+from tui.views.strip import Link, view_strip
+from tui.views.table import Cell
+from tui.widgets.canvas import Canvas
+from tui.widgets.grid import LiveGrid
+from tui.widgets.lines import Lines
+
+NARROW, LOW = 100, 30
+"""Below this many columns or lines there is room for one pane at a time."""
+BACKLOG = 6
+"""Queued terminal writes above which a frame is skipped; a frame is 3, the queue blocks at 30."""
+
+
+def terminal_backlog(app: App[Any]) -> int:
+    """Return queued terminal writes, 0 to 30; 0 when headless.
+
+    Textual's writer queue is bounded and blocks the event loop when full: a terminal that stops
+    reading would take the kill key with it. Textual 8.2 offers no public way to ask.
+    """
+    writer = getattr(app._driver, "_writer_thread", None)
+    return writer._queue.qsize() if writer is not None else 0
+
+
+class TerminalApp(ActingApp):
+    """The terminal on one desk. ``run()`` returns a last line to print, or nothing.
+
+    Args:
+        home: where the desk's control socket is.
+        fps: frames a second.
+        theme: a key of ``tui.theme.PALETTES``.
+        rebinds: a person's own keys, see ``tui.keymap.rebind``.
+        actor: who gives the commands.
+        desk_problem: asked while there is no desk; an exit code and a text end the terminal.
+
+    Raises:
+        ConfigError: ``rebinds`` uses a reserved key, or an unknown id.
+    """
+
+    CSS_PATH = "app.tcss"
+    TITLE = "killcord"
+
+    def __init__(
+        self,
+        home: Home,
+        *,
+        fps: int = 10,
+        theme: str = DEFAULT,
+        rebinds: Mapping[str, str] | None = None,
+        actor: str = "terminal",
+        desk_problem: Callable[[], tuple[int, str] | None] = lambda: None,
+    ) -> None:
+        keys = keymap.rebind(rebinds or {})
+        super().__init__(DeskClient(home.socket, fps), actor, keys)
+        for each in themes():
+            self.register_theme(each)
+        self.theme = theme if theme in PALETTES else DEFAULT
+        self.set_keymap({key: keys_ for key, keys_ in (rebinds or {}).items()})
+        self.behind = False
+        """Whether frames are being skipped because the terminal does not keep up."""
+        self._fps = fps
+        self._desk_problem = desk_problem
+        self._drawn: Snapshot | None = None
+        self._alarm = -1
+        self._strip = Lines("strip", fixed=2)
+        self._banner = Lines("banner")
+        self._foot = Lines("foot", fixed=1)
+
+    def compose(self) -> ComposeResult:
+        """Place the strip, the banner, the panes and the footer."""
+        panes = self.panes
+        yield self._strip
+        yield self._banner
+        with Vertical(id="body"):
+            yield panes["markets"]
+            with Horizontal(id="lower", classes="cell"):
+                with Vertical(id="left", classes="cell"):
+                    yield from (panes["positions"], panes["orders"], panes["log"])
+                with Vertical(id="right", classes="cell"):
+                    yield from (panes["signals"], panes["risk"], panes["venues"])
+        yield self._foot
+
+    def on_mount(self) -> None:
+        """Start following the desk; end cleanly when the terminal goes away."""
+        self._assert_kill_keys()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread: a test
+                loop.add_signal_handler(number, self.exit, "")
+        self.theme_changed_signal.subscribe(self, lambda _: self._reink())
+        self.run_worker(self.client.run(), name="desk stream")
+        self.arrange()
+        self.frame()
+        self.set_interval(1 / self._fps, self.frame)
+
+    def on_unmount(self) -> None:
+        """Give the signals back."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            with contextlib.suppress(ValueError, RuntimeError):
+                loop.remove_signal_handler(number)
+
+    def _assert_kill_keys(self) -> None:
+        for key in keymap.KILL_KEYS:
+            bound = self._bindings.key_to_bindings.get(key, [])
+            if [(b.action, b.priority) for b in bound] != [("kill", True)]:
+                raise AssertionError(f"{key} must be the kill cord, was {bound}")
+
+    # --- layout -------------------------------------------------------------------------------
+
+    @property
+    def single(self) -> bool:
+        """Whether one pane has the whole screen."""
+        return self.zoomed or self.size.width < NARROW or self.size.height < LOW
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Change between dashboard and single pane."""
+        self.call_after_refresh(self.arrange)
+
+    def arrange(self) -> None:
+        """Put the panes where ``current`` and ``zoomed`` say."""
+        try:
+            body = self.screen_stack[0].query_one("#body")
+        except NoMatches:
+            return
+        single, pane = self.single, self.panes[self.current]
+        body.set_class(single, "-single")
+        shown = {pane, *pane.ancestors}
+        for cell in body.query(".cell"):
+            cell.set_class(cell in shown, "-on")
+        tabs = view_tabs(self.current, self.size.width)
+        for each in self.panes.values():
+            each.tabs = tabs if single else ()
+            each.repaint(0)
+        if not self.in_dialog:
+            pane.focus(scroll_visible=False)
+        self._drawn = None
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Remember which pane has the focus."""
+        if isinstance(event.widget, LiveGrid) and event.widget.id in self.panes:
+            self.current = event.widget.id
+
+    def on_live_grid_picked(self, event: LiveGrid.Picked) -> None:
+        """Give a pane the whole screen, or take it back."""
+        self.zoomed = not self.zoomed
+        self.arrange()
+
+    def _reink(self) -> None:
+        for screen in self.screen_stack:
+            for canvas in screen.query(Canvas):
+                canvas.reink()
+
+    # --- frames -------------------------------------------------------------------------------
+
+    def frame(self) -> None:
+        """Paint what changed since the last frame; nothing while the terminal is backed up."""
+        if terminal_backlog(self) > BACKLOG:
+            self.behind = True
+            return
+        client, snapshot = self.client, self.client.latest
+        link = Link(client.up, client.quiet, client.error, self.behind)
+        self.behind = False
+        width = self.size.width
+        self._strip.show(view_strip(snapshot, link, width))
+        self._banner.show(view_banner(snapshot, self.commands.pull, time.monotonic()))
+        self._foot.show((self.saying or view_footer(self._possible_keys(), width),))
+        if not client.up and (problem := self._desk_problem()) is not None:
+            code, text = problem
+            self.exit(text, return_code=code)
+        if snapshot is None or snapshot is self._drawn:
+            return
+        self._drawn = snapshot
+        single = self.single
+        for name, pane in self.panes.items():
+            if not single or name == self.current:
+                pane.picture(snapshot)
+        markets = self.panes["markets"]
+        if not single:
+            markets.styles.height = len(markets.rows) + markets.head
+        self._tell_alarms(snapshot)
+
+    def _possible_keys(self) -> list[keymap.Key]:
+        return [
+            key
+            for key in self.keys
+            if key.footer and self.check_action(key.action.partition("(")[0], ())
+        ]
+
+    # A new alarm rings once and is said once, wherever the person is looking.
+    def _tell_alarms(self, snapshot: Snapshot) -> None:
+        if not snapshot.log:
+            return
+        newest = snapshot.log[-1].seq
+        if 0 <= self._alarm < newest:
+            fresh = [e for e in snapshot.log if e.seq > self._alarm and e.level == "alarm"]
+            if fresh:
+                self.bell()
+                self.say((Cell(" !! ", "alarm"), Cell(f" {clean(fresh[-1].text)}", "warn")))
+        self._alarm = newest

@@ -1,0 +1,180 @@
+"""The way to a desk: requests and the stream of snapshots, over its control socket.
+
+Requests go through ``tui.control`` on a connection of their own, each in its own thread: the kill
+cord works before aiohttp is imported, beside a stalled stream, and while other requests hang.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from core.errors import KillcordError, NoDesk
+from core.model.effect import Answer
+from core.model.event import Command
+from core.model.snapshot import Snapshot
+from tui.control import ask
+
+T = TypeVar("T")
+
+TIMEOUT_S = 8.0
+"""Longest wait for a reply, seconds; the desk itself answers a command within 5."""
+RETRY_S = (0.1, 0.25, 0.5, 1.0)
+"""Waits between attempts to reach the stream; the last one repeats."""
+QUIET_S = 3.0
+"""A desk ticks once a second; after this long without a word it counts as not reachable."""
+
+_decode = msgspec.json.Decoder(Snapshot).decode
+
+
+def send(path: Path, command: Command, timeout: float = TIMEOUT_S) -> Answer:
+    """Send one command and return the desk's answer.
+
+    Args:
+        path: the control socket.
+        command: its ``received`` is left out; the desk stamps it.
+        timeout: seconds.
+
+    Raises:
+        NoDesk: nobody answers; whether the command arrived is not known.
+        KillcordError: the desk refused the request itself, not the command in it.
+    """
+    fields = msgspec.to_builtins(command)
+    del fields["received"]
+    return msgspec.convert(ask(path, "POST", "/v1/commands", fields, timeout), Answer)
+
+
+def fetch_snapshot(path: Path) -> Snapshot:
+    """Return the desk's picture now.
+
+    Raises:
+        NoDesk: nobody answers.
+        KillcordError: desk and terminal differ in version.
+    """
+    try:
+        return msgspec.convert(ask(path, "GET", "/v1/snapshot", timeout=TIMEOUT_S), Snapshot)
+    except msgspec.MsgspecError as error:
+        raise _misread(error) from error
+
+
+def _misread(error: msgspec.MsgspecError) -> KillcordError:
+    return KillcordError(
+        f"this terminal does not understand the desk ({error}); are both the same version?"
+    )
+
+
+class DeskClient:
+    """Keeps the newest snapshot of a desk, whatever happens to the desk.
+
+    Nothing is queued: a reader takes ``latest`` when it wants to.
+
+    Args:
+        path: the control socket.
+        hz: most snapshots a second.
+    """
+
+    def __init__(self, path: Path, hz: int = 10) -> None:
+        self.path = path
+        self.latest: Snapshot | None = None
+        self.error = ""
+        """Why there is no connection; empty while there is one."""
+        self.frames = 0
+        self._hz = hz
+        self._heard = time.monotonic()
+
+    @property
+    def quiet(self) -> float:
+        """Seconds since the last word of the desk (since the start, before the first)."""
+        return time.monotonic() - self._heard
+
+    @property
+    def up(self) -> bool:
+        """Whether the desk is there and talking."""
+        return not self.error and self.latest is not None and self.quiet < QUIET_S
+
+    async def run(self) -> None:
+        """Follow the desk's stream until cancelled; come back by itself whenever it is lost."""
+        attempt = 0
+        while True:
+            try:
+                # A picture first: it is there long before aiohttp is imported (about 0.2 s).
+                self._take(await in_thread(lambda: fetch_snapshot(self.path)))
+                attempt = 0
+                await self._follow()
+                self.error = "the desk ended the connection"
+            except KillcordError as error:
+                self.error = str(error)
+            except OSError as error:
+                self.error = f"the connection broke: {error}"
+            await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
+            attempt += 1
+
+    async def send(self, command: Command, timeout: float = TIMEOUT_S) -> Answer:
+        """Send one command; see the function ``send``."""
+        return await in_thread(lambda: send(self.path, command, timeout))
+
+    async def stop(self) -> None:
+        """Ask the desk to stop.
+
+        Raises:
+            NoDesk, KillcordError: as ``send``.
+        """
+        await in_thread(lambda: ask(self.path, "POST", "/v1/stop"))
+
+    def _take(self, picture: Snapshot) -> None:
+        self.latest = picture
+        self._heard = time.monotonic()
+        self.error = ""
+        self.frames += 1
+
+    async def _follow(self) -> None:
+        aiohttp: Any = await in_thread(lambda: importlib.import_module("aiohttp"))
+        connector = aiohttp.UnixConnector(path=str(self.path))
+        url = f"http://desk/v1/stream?hz={self._hz}"
+        try:
+            async with (
+                aiohttp.ClientSession(connector=connector) as session,
+                # Compression would cost more time than a local socket takes to carry the text.
+                session.ws_connect(url, compress=0, max_msg_size=0, heartbeat=10) as stream,
+            ):
+                async for message in stream:
+                    if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                        self._take(_decode(message.data))
+        except aiohttp.ClientError as error:
+            raise NoDesk(f"the stream of the desk broke: {error}") from error
+        except msgspec.MsgspecError as error:
+            raise _misread(error) from error
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Run blocking work in a thread of its own: never queued behind other work, never waited for at exit."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def deliver(result: T | None, error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result: T | None = None
+        failure: BaseException | None = None
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001  (handed to the caller)
+            failure = error
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(deliver, result, failure)
+
+    threading.Thread(target=run, name="desk-request", daemon=True).start()
+    return await done

@@ -1,0 +1,235 @@
+"""What a person can ask of the desk. One method a wish; each tells how it went.
+
+No Textual here: the terminal gives three callbacks and shows what they say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from uuid import uuid4
+
+from core.errors import KillcordError
+from core.model.effect import Answer
+from core.model.event import (
+    Arm,
+    Cancel,
+    Close,
+    Command,
+    Disarm,
+    Kill,
+    KillMode,
+    Pause,
+    Resume,
+    Submit,
+)
+from core.model.market import Side
+from core.model.order import OrderKind, TimeInForce
+from tui.client import DeskClient
+from tui.text import clean
+from tui.views.banner import WINDOW_S, Pull
+from tui.views.table import Cell, Line
+
+Say = Callable[[Line], None]
+"""Shows one line of answer to the person."""
+
+PATIENCE_S = 10.0
+"""How long the kill cord keeps trying to reach the desk, seconds."""
+KILL_TIMEOUT_S = 3.0
+
+
+def new_request() -> str:
+    """Return an id for a request, so that its answer can be told from others."""
+    return uuid4().hex[:12]
+
+
+class Commands:
+    """Sends commands and reports the answers.
+
+    Args:
+        client: the way to the desk.
+        actor: who asks; stands in the desk's journal.
+        say: shows a line.
+    """
+
+    def __init__(self, client: DeskClient, actor: str, say: Say) -> None:
+        self.client = client
+        self.actor = actor
+        self.pull: Pull | None = None
+        """The last pull of the kill cord by this terminal."""
+        self._say = say
+        self._pending: set[str] = set()
+
+    @property
+    def flatten_open(self) -> bool:
+        """Whether the flatten key works now: within the window after this terminal's own pull."""
+        pull = self.pull
+        return (
+            pull is not None
+            and pull.mode is KillMode.CANCEL
+            and time.monotonic() - pull.at <= WINDOW_S
+        )
+
+    async def kill(self, mode: KillMode) -> None:
+        """Pull the kill cord; keep trying for ten seconds where the desk does not answer.
+
+        Repeating is harmless: the kill is idempotent and can only reduce risk.
+        """
+        mine = self.pull = Pull(mode, time.monotonic())
+        command = Kill(mode=mode, actor=self.actor, cause="kill key", received=0)
+        while True:
+            try:
+                answer = await self.client.send(command, timeout=KILL_TIMEOUT_S)
+            except KillcordError as error:
+                if self.pull is not mine:
+                    return
+                self.pull = mine = mine._replace(error=str(error))
+            else:
+                if self.pull is mine:
+                    self.pull = mine._replace(delivered=True, error="")
+                if not answer.ok:
+                    self._tell("kill", answer)
+                return
+            if time.monotonic() - mine.at > PATIENCE_S:
+                return
+            await asyncio.sleep(0.25)
+
+    async def arm(self) -> None:
+        """Allow opening risk."""
+        await self._ask("arm", Arm(self.actor, 0))
+
+    async def disarm(self) -> None:
+        """Stop opening risk."""
+        await self._ask("disarm", Disarm(self.actor, 0))
+
+    async def resume(self) -> None:
+        """Release the latch."""
+        if (await self._ask("resume", Resume(self.actor, 0))) is not None:
+            self.pull = None
+
+    async def pause(self, symbol: str, on: bool) -> None:
+        """Stop, or let again, strategies opening risk in a symbol."""
+        await self._ask("pause" if on else "go on", Pause(self.actor, symbol, on, 0))
+
+    async def cancel(self, client_id: str, venue: str, symbol: str) -> None:
+        """Cancel one order."""
+        command = Cancel(new_request(), self.actor, 0, client_id, venue, symbol)
+        await self._ask(f"cancel {client_id}", command)
+
+    async def close(self, venue: str, symbol: str, fraction: Decimal = Decimal(1)) -> None:
+        """Close one position, or a part of it."""
+        command = Close(new_request(), self.actor, 0, venue, symbol, fraction)
+        await self._ask(f"close {symbol.partition('/')[0]} on {venue}", command)
+
+    async def submit(self, ticket: Ticket) -> Answer | KillcordError:
+        """Send an order; the caller shows what comes back."""
+        try:
+            return await self.client.send(ticket.command(self.actor))
+        except KillcordError as error:
+            return error
+
+    # The same wish is not sent again while its answer is out: a held key must not repeat it.
+    async def _ask(self, wish: str, command: Command) -> Answer | None:
+        if wish in self._pending:
+            return None
+        self._pending.add(wish)
+        self._say((Cell(f" {clean(wish)} …", "dim"),))
+        try:
+            answer = await self.client.send(command)
+        except KillcordError as error:
+            self._say((Cell(" ! ", "alarm"), Cell(f" {clean(wish)}: {clean(error)}", "warn")))
+            return None
+        finally:
+            self._pending.discard(wish)
+        self._tell(wish, answer)
+        return answer if answer.ok else None
+
+    def _tell(self, wish: str, answer: Answer) -> None:
+        self._say(answer_line(wish, answer))
+
+
+def answer_line(wish: str, answer: Answer) -> Line:
+    """Write the desk's answer as a line: what was asked, yes or no with the code, and why."""
+    detail = clean(answer.detail)
+    if answer.ok:
+        ids = " ".join(clean(name, 24) for name in answer.client_ids[:3])
+        text = " · ".join(part for part in (detail, ids) if part) or "done"
+        return (Cell(" ✓ ", "up"), Cell(f"{clean(wish)}: {text}"))
+    return (
+        Cell(" ✗ ", "warn"),
+        Cell(f"{clean(wish)}: "),
+        Cell(clean(answer.code, 40), "warn"),
+        Cell(f"  {detail}"),
+    )
+
+
+class Ticket:
+    """An order as a person filled it in.
+
+    Args:
+        venue, symbol, side: what and where.
+        kind: ``market``, ``limit``, ``post-only`` or ``stop``.
+        qty: base units, as typed.
+        price: limit or trigger price, as typed; empty for market.
+        stop: protective stop price, as typed; empty for the desk's default.
+        reduce_only: only make a position smaller.
+
+    Raises:
+        ValueError: with a text for the person.
+    """
+
+    KINDS = ("market", "limit", "post-only", "stop")
+
+    def __init__(
+        self,
+        venue: str,
+        symbol: str,
+        side: Side,
+        *,
+        kind: str,
+        qty: str,
+        price: str = "",
+        stop: str = "",
+        reduce_only: bool = False,
+    ) -> None:
+        self.venue, self.symbol, self.side, self.kind = venue, symbol, side, kind
+        self.qty = positive(qty, "quantity")
+        self.price = positive(price, "price") if kind != "market" else None
+        self.stop = positive(stop, "stop") if stop.strip() else None
+        self.reduce_only = reduce_only
+
+    def command(self, actor: str) -> Submit:
+        """Return the command for the desk."""
+        stop_order = self.kind == "stop"
+        return Submit(
+            request=new_request(),
+            actor=actor,
+            venue=self.venue,
+            symbol=self.symbol,
+            side=self.side,
+            qty=self.qty,
+            received=0,
+            kind={"market": OrderKind.MARKET, "stop": OrderKind.STOP}.get(self.kind, OrderKind.LIMIT),
+            price=None if stop_order else self.price,
+            trigger=self.price if stop_order else None,
+            tif=TimeInForce.POST_ONLY if self.kind == "post-only" else TimeInForce.GTC,
+            reduce_only=self.reduce_only or stop_order,
+            stop=self.stop,
+        )
+
+
+def positive(text: str, what: str) -> Decimal:
+    """Read a positive number; thousands separators may be there.
+
+    Raises:
+        ValueError: it is not one; the text says what was expected.
+    """
+    try:
+        value = Decimal(text.replace(",", "").replace("_", "").strip())
+    except ArithmeticError:
+        value = Decimal(0)
+    if not value.is_finite() or value <= 0:
+        raise ValueError(f"{what}: expected a number above 0, was {clean(text, 20) or 'empty'}")
+    return value

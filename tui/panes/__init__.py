@@ -1,0 +1,1 @@
+"""The panes: small classes over the pure views."""

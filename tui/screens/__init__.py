@@ -1,0 +1,1 @@
+"""Dialogs: help, typed confirmations, the order ticket, leaving."""

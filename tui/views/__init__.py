@@ -1,0 +1,1 @@
+"""Pure functions from a snapshot to what is on the screen. No Textual, no clock, no state."""

@@ -1,0 +1,80 @@
+"""Every limit: where it stands, what it allows, and how much is left."""
+
+from __future__ import annotations
+
+from core.model.snapshot import LimitView, Snapshot
+from tui import numbers
+from tui.text import clean
+from tui.views.table import Cell, Column, Row, Tone
+
+BAR = 12
+"""Cells of a headroom bar."""
+NEAR = 0.75
+"""A limit used beyond this share is marked and moves up."""
+
+COLUMNS = (
+    Column("limit", 18, 0, grow=2),
+    Column("is", 9, 0, right=True),
+    Column("of", 9, 0, right=True),
+    Column("used", BAR, 1),
+    Column("", 6, 0, right=True),
+    Column("where", 10, 2, grow=1),
+)
+
+EMPTY = "No limits reported. Without limits the desk does not arm."
+
+
+def used(limit: LimitView) -> float:
+    """Return the used share of a limit, 0 or more; a limit of 0 is used up by anything."""
+    if limit.limit:
+        return abs(limit.value) / abs(limit.limit)
+    return 1.0 if limit.value else 0.0
+
+
+def view_risk(snapshot: Snapshot) -> tuple[Row, ...]:
+    """Return one row a limit: broken ones first, then those nearly used up, else as listed."""
+    return tuple(_row(limit) for limit in sorted(snapshot.limits, key=_rank))
+
+
+def note_risk(snapshot: Snapshot) -> str:
+    """Return what stands at the right of the title."""
+    broken = sum(1 for limit in snapshot.limits if limit.breached)
+    if broken:
+        return f"{broken} BROKEN"
+    near = sum(1 for limit in snapshot.limits if used(limit) >= NEAR)
+    return f"{near} near the limit" if near else "all within limits" if snapshot.limits else ""
+
+
+def _rank(limit: LimitView) -> int:
+    return 0 if limit.breached else 1 if used(limit) >= NEAR else 2
+
+
+def _row(limit: LimitView) -> Row:
+    share = used(limit)
+    tone: Tone = "warn" if share >= NEAR else ""
+    word = numbers.percent(share, 0, sign=False)
+    if limit.breached:
+        tone, word = "alarm", "BROKEN"
+    return Row(
+        limit.code,
+        (
+            Cell(clean(limit.name, 60), "strong" if tone else ""),
+            Cell(_write(limit.value, limit.unit)),
+            Cell(_write(limit.limit, limit.unit), "dim"),
+            Cell(numbers.bar(share, BAR), "down" if limit.breached else tone or "dim"),
+            Cell(word, tone or "dim"),
+            Cell(clean(limit.detail), "dim"),
+        ),
+    )
+
+
+def _write(value: float, unit: str) -> str:
+    if unit == "quote":
+        return numbers.money(value, 0 if abs(value) >= 1000 else 2)
+    if unit == "fraction":
+        return numbers.percent(value, 2, sign=False)
+    if unit == "seconds":
+        return f"{value:.1f} s" if value < 100 else numbers.age(value)
+    if unit == "times":
+        return f"{value:.2f}×"
+    return numbers.compact(value)

@@ -1,0 +1,62 @@
+"""What the strategy wants of each instrument, newest first, and what came of it."""
+
+from __future__ import annotations
+
+from core.model.instrument import short_symbol
+from core.model.snapshot import SignalView, Snapshot
+from tui import numbers
+from tui.text import clean
+from tui.views.table import Cell, Column, Row, tone_of
+
+COLUMNS = (
+    Column("symbol", 6, 0),
+    Column("venue", 7, 0),
+    Column("wants", 7, 0),
+    Column("score", 7, 1, right=True),
+    Column("age", 4, 1, right=True),
+    Column("came of it", 14, 1, grow=1),
+    Column("why", 14, 2, grow=3),
+    Column("strategy", 10, 3),
+)
+
+EMPTY = "No signal yet. The strategy needs a few candles; press 1 to watch the markets."
+
+_WANTS = {1: "▲ long", -1: "▼ short", 0: "· flat"}
+
+
+def view_signals(snapshot: Snapshot) -> tuple[Row, ...]:
+    """Return one row an instrument and strategy, newest signal first."""
+    newest_first = sorted(snapshot.signals, key=lambda s: (-s.ts, s.symbol, s.venue))
+    return tuple(_row(signal, snapshot.ts) for signal in newest_first)
+
+
+def note_signals(snapshot: Snapshot) -> str:
+    """Return what stands at the right of the title."""
+    strategy = clean(snapshot.strategy, 30)
+    return f"{strategy} on {snapshot.timeframe} s" if strategy else ""
+
+
+def _row(signal: SignalView, now: int) -> Row:
+    return Row(
+        f"{signal.venue}|{signal.symbol}|{signal.strategy}",
+        (
+            Cell(clean(short_symbol(signal.symbol)), "strong"),
+            Cell(clean(signal.venue)),
+            Cell(_WANTS.get(signal.target, numbers.NONE), tone_of(signal.target) or "dim"),
+            Cell(numbers.signed(signal.score)),
+            Cell(numbers.age((now - signal.ts) / 1e9), "dim"),
+            _outcome_cell(clean(signal.outcome)),
+            Cell(clean(signal.reason), "dim"),
+            Cell(clean(signal.strategy), "dim"),
+        ),
+    )
+
+
+# The outcome is the id of an order, a refusal code, or nothing. Ids are told from codes by their
+# length and digits; their beginning is the same for every order of a desk, the end tells them apart.
+def _outcome_cell(outcome: str) -> Cell:
+    if not outcome:
+        return Cell("nothing to do", "dim")
+    if len(outcome) == 24 and outcome.isalnum():
+        return Cell(f"order …{outcome[-6:]}")
+    return Cell(outcome, "warn")

@@ -1,0 +1,1 @@
+"""Things that draw. They know tones and cells, nothing of trading."""

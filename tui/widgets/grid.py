@@ -1,0 +1,235 @@
+"""The table that every pane is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+
+from tui.views.table import Cell, Column, Place, Row, fit
+from tui.widgets.canvas import Canvas
+from tui.widgets.ink import Pen, draw_groups, draw_heads, draw_line, draw_row, size
+
+
+class LiveGrid(Canvas, can_focus=True):
+    """A table that changes many times a second.
+
+    The cursor holds on to a row's key, not to its place: rows that move take it along, and when its
+    row goes away there is no cursor until it is moved. So a key never acts on a row that slipped
+    under it.
+
+    Args:
+        name_: title, in front of it the number key.
+        number: the number key.
+        empty: what to say while there is no row.
+        selects: whether a row can be picked; else the arrows only scroll.
+    """
+
+    class Picked(Message):
+        """A row was double-clicked, or the title clicked: the pane wants the whole screen."""
+
+        def __init__(self, grid: LiveGrid) -> None:
+            super().__init__()
+            self.grid = grid
+
+    def __init__(self, name_: str, number: int, empty: str, selects: bool = True) -> None:
+        super().__init__(id=name_, classes="pane cell")
+        self.title = name_
+        self.number = number
+        self.empty = empty
+        self.selects = selects
+        self.tabs: tuple[Cell, ...] = ()
+        """Titles of all panes, in place of the own title while this pane fills the screen."""
+        self.cursor: str | None = None
+        """Key of the row under the cursor."""
+        self._columns: tuple[Column, ...] = ()
+        self._places: tuple[Place, ...] = ()
+        self._rows: tuple[Row, ...] = ()
+        self._note = ""
+        self._top = 0
+        self._grouped = False
+        self._untouched = True
+
+    # --- content ------------------------------------------------------------------------------
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """What is shown, including rows scrolled out of sight."""
+        return self._rows
+
+    @property
+    def head(self) -> int:
+        """Lines above the first row: title, group names if any, column names."""
+        return 3 if self._grouped else 2
+
+    def show(self, columns: Sequence[Column], rows: tuple[Row, ...], note: str) -> None:
+        """Show these rows; only changed lines are painted."""
+        if columns != self._columns:
+            self._columns = tuple(columns)
+            self._rows = rows
+            self._note = note
+            self._arrange()
+            return
+        old_top, old = self._top, self._rows
+        self._rows = rows
+        self._hold_place(old)
+        if note != self._note or len(rows) != len(old) or self._top != old_top:
+            self._note = note
+            self.repaint(0)
+        self._paint_changes(old, old_top)
+
+    def _paint_changes(self, old: tuple[Row, ...], old_top: int) -> None:
+        head, run = self.head, -1
+        new = self._rows
+        if not old or not new:
+            self.repaint()
+            return
+        for line in range(self._room() + 1):
+            before = old[old_top + line] if old_top + line < len(old) else None
+            now = new[self._top + line] if self._top + line < len(new) else None
+            changed = before != now and line < self._room()
+            if changed and run < 0:
+                run = line
+            elif not changed and run >= 0:
+                self.repaint(head + run, line - run)
+                run = -1
+
+    # Someone reading further down keeps the rows in front of their eyes when new ones come on top.
+    def _hold_place(self, old: tuple[Row, ...]) -> None:
+        last = max(0, len(self._rows) - self._room())
+        if self._top and self._top < len(old):
+            anchor = old[self._top].key
+            self._top = next(
+                (i for i, row in enumerate(self._rows) if row.key == anchor), self._top
+            )
+        self._top = min(self._top, last)
+        if self.cursor is not None and self._index() is None:
+            self.cursor = None
+        if self.selects and self._untouched and self.cursor is None and self._rows:
+            self.cursor = self._rows[0].key
+
+    def _arrange(self) -> None:
+        self._places = fit(self._columns, max(1, self.size.width - 2))
+        self._grouped = any(place.column.group for place in self._places)
+        self._hold_place(self._rows)
+        self.repaint()
+
+    def _room(self) -> int:
+        return max(0, self.size.height - self.head)
+
+    def on_resize(self) -> None:
+        """Choose the columns anew."""
+        self._arrange()
+
+    # --- cursor -------------------------------------------------------------------------------
+
+    def _index(self) -> int | None:
+        return next((i for i, row in enumerate(self._rows) if row.key == self.cursor), None)
+
+    @property
+    def selected(self) -> str | None:
+        """Key of the picked row; None when there is none."""
+        return self.cursor if self.selects and self._index() is not None else None
+
+    def move(self, step: int) -> None:
+        """Move the cursor, or scroll where rows cannot be picked."""
+        self._untouched = False
+        if not self._rows:
+            return
+        if not self.selects:
+            self._scroll(self._top + step)
+            return
+        at = self._index()
+        at = max(0, min(len(self._rows) - 1, (at + step) if at is not None else self._top))
+        self._pick(at)
+
+    def _pick(self, at: int) -> None:
+        before = self._index()
+        self.cursor = self._rows[at].key
+        top = min(self._top, at)
+        top = max(top, at - self._room() + 1)
+        if top != self._top:
+            self._scroll(top)
+            return
+        for index in {before, at} - {None}:
+            assert index is not None
+            if 0 <= index - self._top < self._room():
+                self.repaint(self.head + index - self._top)
+
+    def _scroll(self, top: int) -> None:
+        self._top = max(0, min(top, len(self._rows) - self._room()))
+        self.repaint()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Scroll."""
+        event.stop()
+        self._scroll(self._top + 3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Scroll."""
+        event.stop()
+        self._scroll(self._top - 3)
+
+    def on_click(self, event: events.Click) -> None:
+        """Pick the row under the mouse; a double click gives the pane the whole screen."""
+        self._untouched = False
+        at = event.y - self.head + self._top
+        if event.y >= self.head and self.selects and at < len(self._rows):
+            self._pick(at)
+        if event.y == 0 or event.chain == 2:
+            self.post_message(self.Picked(self))
+
+    def on_focus(self) -> None:
+        """Show the cursor."""
+        self.repaint()
+
+    def on_blur(self) -> None:
+        """Hide the cursor."""
+        self.repaint()
+
+    # --- drawing ------------------------------------------------------------------------------
+
+    def draw(self, y: int, width: int) -> Strip:
+        """Return line ``y``."""
+        if y == 0:
+            return self._draw_title(width)
+        if not self._rows:
+            if y != 2:
+                return draw_line((), self.inks, width)
+            return draw_line((Cell(" " + self.empty, "dim"),), self.inks, width)
+        if y < self.head:
+            draw = draw_groups if y == 1 and self._grouped else draw_heads
+            return draw(self._places, self.inks, width)
+        index = y - self.head + self._top
+        if index >= len(self._rows):
+            return draw_line((), self.inks, width)
+        row = self._rows[index]
+        cursor = self.has_focus and self.selects and row.key == self.cursor
+        return draw_row(row, self._places, self.inks, width, cursor)
+
+    def _draw_title(self, width: int) -> Strip:
+        inks = self.inks
+        pen = Pen(inks.ground)
+        style = inks.title_focus if self.has_focus else inks.title
+        if self.tabs:
+            for text, tone in self.tabs:
+                pen.write(text, inks.tones[tone])
+        else:
+            pen.write(f" {self.number} {self.title} ", style)
+        note = self._position() + (self._note + " " if self._note else "")
+        rule = width - pen.width - size(note) - 1
+        if rule >= 1:
+            pen.write("─" * rule + " ", inks.rule)
+            pen.write(note, inks.tones["dim"])
+        elif width > pen.width:
+            pen.write("─" * (width - pen.width), inks.rule)
+        return pen.strip(width)
+
+    # Which rows are in sight, when not all are.
+    def _position(self) -> str:
+        room, count = self._room(), len(self._rows)
+        if count <= room or not room:
+            return ""
+        return f"{self._top + 1}-{min(count, self._top + room)} of {count} · "
