@@ -1,0 +1,250 @@
+"""One venue's part of the desk: connect, warm up, stream, sweep. Its trouble stays its own."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from core.clock import MINUTE, Clock
+from core.config import DEFAULT_SYMBOLS, Config
+from core.desk.lines import Lines, scrub
+from core.desk.lock import Lock, lock_account
+from core.desk.ports import Gateway, Sink
+from core.errors import AuthenticationFailed, KillcordError, SafetyRefusal, VenueError
+from core.model.event import (
+    Event,
+    FeedChanged,
+    FeedState,
+    InvariantBroken,
+    VenueChanged,
+    VenueOpened,
+    VenueState,
+)
+from core.model.instrument import Instrument
+from core.portfolio.ledger import Ledger
+
+CONNECT_LIMIT = 30.0
+"""Seconds for one attempt to connect."""
+SWEEP_LIMIT = 20.0
+SWEEP_EVERY = 10.0
+"""Seconds between sweeps, give or take a fifth, while the private stream is up."""
+SWEEP_QUIET = 2.0
+"""The same while it is not: then asking is all there is."""
+SWEEP_GAP = 0.3
+"""Seconds between two sweeps at least, whoever asks."""
+BLIND_AFTER = 3
+"""Failed sweeps in a row after which the venue counts as not answering."""
+OVERLAP = 5 * MINUTE
+"""How far behind the newest fill each sweep looks again: venues deliver late."""
+_BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+_WARM_UP_AT_ONCE = 5
+_CHUNK = 200
+"""Warm-up events handed over before other tasks get the loop."""
+
+
+class Bulkhead:
+    """Keeps one venue connected and asked.
+
+    Args:
+        gateway: the venue.
+        config: symbols and strategy.
+        ledger: where the newest fill is read from.
+        sink: takes events.
+        lines: the log.
+        clock: wall time.
+        instruments: filled with the venue's rules; shared with the kill executor.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        config: Config,
+        ledger: Ledger,
+        sink: Sink,
+        lines: Lines,
+        clock: Clock,
+        instruments: dict[tuple[str, str], Instrument],
+    ) -> None:
+        self.gateway = gateway
+        self.venue = gateway.venue
+        self.tried: asyncio.Event = asyncio.Event()
+        """Set after the first sweep, or the first failure to get there."""
+        self.up = False
+        """Whether the last sweep succeeded."""
+        self._config = config
+        self._ledger = ledger
+        self._sink = sink
+        self._lines = lines
+        self._clock = clock
+        self._instruments = instruments
+        self._lock: Lock | None = None
+        self._account = ""
+        self._asked = asyncio.Event()
+        self._private_up = False
+        self._failures = 0
+        self._was_up = False
+
+    def ask_sweep(self) -> None:
+        """Sweep as soon as possible."""
+        self._asked.set()
+
+    def feed_changed(self, event: FeedChanged) -> None:
+        """Note the private stream's state: sweeps are closer together while it is not up."""
+        if event.channel == "private":
+            up = event.state is FeedState.UP
+            if self._private_up != up:
+                self._asked.set()
+            self._private_up = up
+
+    async def run(self) -> None:
+        """Work until cancelled.
+
+        Raises:
+            AlreadyRunning: another desk holds the account.
+            AuthenticationFailed, KeyRefused: the key is no good; only before the first success,
+                later it is one more way for a venue to be blind.
+        """
+        attempt = 0
+        try:
+            while True:
+                try:
+                    await self._work()
+                except SafetyRefusal:
+                    raise
+                except (VenueError, TimeoutError) as error:
+                    if not self._was_up and not _passing(error):
+                        raise
+                    self._blind(_text(error))
+                except Exception as error:
+                    self._sink(
+                        InvariantBroken(
+                            "TASK_DIED",
+                            f"the task of {self.venue} ended: {_text(error)}",
+                            self._clock.now(),
+                        )
+                    )
+                    self._blind(_text(error))
+                self.tried.set()
+                await asyncio.sleep(_BACKOFF[min(attempt, len(_BACKOFF) - 1)])
+                attempt += 1
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    async def sweep(self) -> bool:
+        """Ask the venue for everything once; return whether it answered."""
+        now = self._clock.now()
+        account = self._ledger.accounts.get(self.venue)
+        since = (account.cursor or account.since) - OVERLAP if account else now - MINUTE
+        try:
+            async with asyncio.timeout(SWEEP_LIMIT):
+                swept = await self.gateway.sweep(since)
+        except (VenueError, TimeoutError) as error:
+            self._failures += 1
+            if self._failures >= BLIND_AFTER and self.up:
+                self._blind(_text(error))
+            return False
+        self._failures = 0
+        self._hold(swept.account)
+        if not self.up and self._was_up:
+            self._sink(VenueChanged(self.venue, VenueState.RECONCILING, self._clock.now()))
+        self.up = self._was_up = True
+        self._sink(swept)
+        return True
+
+    async def _work(self) -> None:
+        async with asyncio.timeout(CONNECT_LIMIT):
+            opened = await self.gateway.connect()
+        self._hold(opened.account)
+        for instrument in opened.instruments:
+            self._instruments[self.venue, instrument.symbol] = instrument
+        self._sink(opened)
+        symbols = self._symbols(opened)
+        await self._warm_up(symbols)
+        streams = asyncio.create_task(
+            self.gateway.run(symbols, self._sink), name=f"streams {self.venue}"
+        )
+        sweeps = asyncio.create_task(self._sweep_on(), name=f"sweeps {self.venue}")
+        try:
+            done, _ = await asyncio.wait((streams, sweeps), return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            raise RuntimeError("it returned")
+        finally:
+            for task in (streams, sweeps):
+                task.cancel()
+            await asyncio.gather(streams, sweeps, return_exceptions=True)
+
+    def _symbols(self, opened: VenueOpened) -> list[str]:
+        offered = {instrument.symbol for instrument in opened.instruments}
+        wanted = self._config.symbols or DEFAULT_SYMBOLS
+        missing = [symbol for symbol in wanted if symbol not in offered]
+        if missing and self._config.symbols:
+            self._lines.add("venue", f"{self.venue} does not have {', '.join(missing)}", "warning")
+        return [symbol for symbol in wanted if symbol in offered]
+
+    def _hold(self, account: str) -> None:
+        """Lock the account, before anything is sent to it."""
+        if account != self._account:
+            lock = lock_account(self._config.environment, self.venue, account)
+            if self._lock is not None:
+                self._lock.release()
+            self._lock, self._account = lock, account
+
+    async def _warm_up(self, symbols: list[str]) -> None:
+        """Feed recent history, oldest first, so that averages need not wait for it live."""
+        gate = asyncio.Semaphore(_WARM_UP_AT_ONCE)
+
+        async def fetch(symbol: str) -> None:
+            async with gate:
+                try:
+                    events = await self._recent(symbol)
+                except (VenueError, TimeoutError) as error:
+                    text = f"{self.venue} {symbol} starts without history: {_text(error)}"
+                    self._lines.add("venue", text, "warning")
+                    return
+            for start in range(0, len(events), _CHUNK):
+                for event in events[start : start + _CHUNK]:
+                    self._sink(event)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(*(fetch(symbol) for symbol in symbols))
+
+    async def _recent(self, symbol: str) -> list[Event]:
+        timeframe = int(self._config.strategy.timeframe)
+        events: list[Event] = []
+        async with asyncio.timeout(SWEEP_LIMIT):
+            if timeframe >= 60:
+                count = min(self._config.strategy.slow * 4, 1000)
+                events.extend(await self.gateway.candles(symbol, timeframe, count))
+            events.extend(await self.gateway.recent_trades(symbol))
+        return events
+
+    async def _sweep_on(self) -> None:
+        while True:
+            self._asked.clear()
+            await self.sweep()
+            self.tried.set()
+            await asyncio.sleep(SWEEP_GAP)
+            pause = SWEEP_EVERY if self._private_up and self.up else SWEEP_QUIET
+            try:
+                async with asyncio.timeout(pause * random.uniform(0.8, 1.2) - SWEEP_GAP):
+                    await self._asked.wait()
+            except TimeoutError:
+                continue
+
+    def _blind(self, reason: str) -> None:
+        if self.up or not self.tried.is_set():
+            self.up = False
+            self._sink(VenueChanged(self.venue, VenueState.BLIND, self._clock.now(), reason))
+
+
+def _passing(error: BaseException) -> bool:
+    """Whether the same attempt may succeed later."""
+    return not isinstance(error, AuthenticationFailed)
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, KillcordError) or str(error):
+        return scrub(" ".join(str(error).split()))[:300]
+    return type(error).__name__

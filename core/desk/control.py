@@ -1,0 +1,258 @@
+"""The control socket: how terminals and commands reach the desk.
+
+HTTP and WebSocket on a Unix socket that only its owner can open, the peer's uid checked besides.
+
+* ``GET /v1/snapshot``, ``GET /v1/depth?venue=&symbol=``
+* ``GET /v1/stream?hz=``: a WebSocket that carries the newest snapshot, at most ``hz`` times a
+  second, only when something changed; a reader that is slow misses pictures, never gets old ones.
+* ``POST /v1/commands``: a ``core.model.event.Command`` as JSON without ``received``, answered by
+  an ``Answer``; ``?wait=1`` waits for the kill report, which is added as ``venues``.
+* ``POST /v1/stop``, ``GET /healthz``, ``/readyz``, ``/metrics``
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from core.desk.kill import KillReport
+from core.model.effect import Answer
+from core.model.event import Command
+from core.model.snapshot import DepthView
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+MAX_BODY = 64 * 1024
+MAX_STREAMS = 32
+MAX_HZ = 10.0
+KILL_WAIT = 60.0
+"""Seconds that ``?wait=1`` waits for the kill's verdicts."""
+BACKED_UP = 64 * 1024
+"""Bytes in a reader's socket buffer beyond which it misses a picture."""
+
+
+class Controlled(Protocol):
+    """What the socket needs of the desk."""
+
+    @property
+    def version(self) -> int:
+        """A number that changes when the picture does."""
+        ...
+
+    def picture(self) -> bytes:
+        """Return the snapshot as JSON."""
+        ...
+
+    def depth(self, venue: str, symbol: str) -> tuple[DepthView, ...]:
+        """Return book levels; empty strings mean any."""
+        ...
+
+    async def command(self, command: Command) -> Answer:
+        """Hand a command to the engine and return its answer."""
+        ...
+
+    async def kill_report(self) -> KillReport:
+        """Wait for the verdicts of the running or last kill."""
+        ...
+
+    def request_stop(self, cause: str) -> None:
+        """End the desk."""
+        ...
+
+    def now(self) -> int:
+        """Return nanoseconds UTC."""
+        ...
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """Return whether the desk lives, and why not."""
+        ...
+
+    def readiness(self) -> tuple[bool, dict[str, Any]]:
+        """Return whether every venue is ready, and which is not."""
+        ...
+
+    def metrics(self) -> bytes:
+        """Return Prometheus text."""
+        ...
+
+
+class ControlSocket:
+    """Serves a desk on a Unix socket."""
+
+    def __init__(self, desk: Controlled, path: Path) -> None:
+        self._desk = desk
+        self._path = path
+        self._runner: web.AppRunner | None = None
+        self._streams: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Begin to accept. The home's lock is held, so a socket found there is a dead desk's."""
+        from aiohttp import web
+
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[_only_owner])
+        app.router.add_get("/v1/snapshot", self._snapshot)
+        app.router.add_get("/v1/depth", self._depth)
+        app.router.add_get("/v1/stream", self._stream)
+        app.router.add_post("/v1/commands", self._commands)
+        app.router.add_post("/v1/stop", self._stop)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics)
+        self._path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)
+        try:
+            listener.bind(str(self._path))
+        finally:
+            os.umask(before)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        await self._runner.setup()
+        await web.SockSite(self._runner, listener).start()
+
+    async def close(self) -> None:
+        """Send every stream its end and stop accepting."""
+        for stream in self._streams:
+            stream.cancel()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self._path.unlink(missing_ok=True)
+
+    async def _snapshot(self, _: web.Request) -> web.Response:
+        return _json(self._desk.picture())
+
+    async def _depth(self, request: web.Request) -> web.Response:
+        found = self._desk.depth(request.query.get("venue", ""), request.query.get("symbol", ""))
+        return _json(msgspec.json.encode(found))
+
+    async def _commands(self, request: web.Request) -> web.Response:
+        try:
+            command = read_command(await request.read(), self._desk.now())
+        except msgspec.MsgspecError as error:
+            return _refusal(400, "BAD_REQUEST", str(error))
+        answer = await self._desk.command(command)
+        reply = msgspec.to_builtins(answer)
+        if type(command).__name__ == "Kill" and request.query.get("wait") == "1":
+            try:
+                async with asyncio.timeout(KILL_WAIT):
+                    report = await self._desk.kill_report()
+                reply |= msgspec.to_builtins(report)
+            except TimeoutError:
+                reply["detail"] += f"; no verdict of every venue within {KILL_WAIT:g} s"
+        return _json(msgspec.json.encode(reply))
+
+    async def _stop(self, _: web.Request) -> web.Response:
+        self._desk.request_stop("asked over the control socket")
+        return _json(b'{"ok":true,"detail":"the desk is stopping"}')
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return _state(self._desk.health())
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        return _state(self._desk.readiness())
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        from aiohttp import web
+
+        text = await asyncio.to_thread(self._desk.metrics)
+        return web.Response(body=text, content_type="text/plain", charset="utf-8")
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        from aiohttp import web
+
+        try:
+            hz = min(max(float(request.query.get("hz", MAX_HZ)), 0.1), MAX_HZ)
+        except ValueError:
+            return _refusal(400, "BAD_REQUEST", "hz: a number is expected")
+        if len(self._streams) >= MAX_STREAMS:
+            return _refusal(503, "TOO_MANY", f"{MAX_STREAMS} terminals are attached already")
+        stream = web.WebSocketResponse(compress=False, heartbeat=10, max_msg_size=4096)
+        await stream.prepare(request)
+        sender = asyncio.create_task(self._send_on(request, stream, 1 / hz))
+        self._streams.add(sender)
+        try:
+            async for _ in stream:
+                pass  # a reader has nothing to say here; commands go by POST
+        finally:
+            sender.cancel()
+            self._streams.discard(sender)
+        return stream
+
+    async def _send_on(
+        self, request: web.Request, stream: web.WebSocketResponse, pause: float
+    ) -> None:
+        sent = -1
+        try:
+            while not stream.closed:
+                version = self._desk.version
+                transport = request.transport
+                if transport is None:
+                    return
+                if version != sent and transport.get_write_buffer_size() < BACKED_UP:
+                    await stream.send_bytes(self._desk.picture())
+                    sent = version
+                await asyncio.sleep(pause)
+        except (ConnectionError, asyncio.CancelledError):
+            await stream.close()
+
+
+def read_command(body: bytes, now: int) -> Command:
+    """Read a command as a client sends it: without the time of receipt.
+
+    Raises:
+        msgspec.MsgspecError: it is not one; the text says which field is wrong.
+    """
+    fields = msgspec.json.decode(body)
+    if not isinstance(fields, dict):
+        raise msgspec.ValidationError("Expected a JSON object")
+    fields["received"] = now
+    fields.setdefault("actor", "socket")
+    if fields.get("type") == "Kill":
+        fields.setdefault("cause", "asked for")
+    command: Command = msgspec.convert(fields, Command)
+    return command
+
+
+def peer_uid(request: web.Request) -> int | None:
+    """Return the uid of the process at the other end; None where the system cannot say."""
+    if not hasattr(socket, "SO_PEERCRED") or request.transport is None:
+        return None
+    peer = request.transport.get_extra_info("socket")
+    packed = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", packed)[1])
+
+
+Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
+
+
+async def _only_owner(request: web.Request, handler: Handler) -> web.StreamResponse:
+    uid = peer_uid(request)
+    if uid is not None and uid != os.getuid():
+        return _refusal(403, "NOT_OWNER", "the desk belongs to another user")
+    return await handler(request)
+
+
+_only_owner.__middleware_version__ = 1  # type: ignore[attr-defined]  # web.middleware, unimported
+
+
+def _json(body: bytes, status: int = 200) -> web.Response:
+    from aiohttp import web
+
+    return web.Response(body=body, status=status, content_type="application/json")
+
+
+def _refusal(status: int, code: str, detail: str) -> web.Response:
+    body = msgspec.json.encode({"ok": False, "code": code, "detail": detail})
+    return _json(body, status)
+
+
+def _state(state: tuple[bool, dict[str, Any]]) -> web.Response:
+    good, facts = state
+    return _json(msgspec.json.encode({"ok": good} | facts), 200 if good else 503)

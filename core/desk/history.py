@@ -1,0 +1,146 @@
+"""Rows for the SQL store, from what the engine decided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from core.journal.store import Numbers, Store
+from core.model.effect import Answer, RiskEvent, Signalled
+from core.model.event import Command
+from core.model.market import Candle
+from core.model.order import Fill
+from core.model.snapshot import Snapshot
+from core.orders.records import JournalRecord
+from core.portfolio.ledger import Ledger
+
+
+class History:
+    """Writes the desk's history. Everything here is one dictionary and one list append."""
+
+    def __init__(self, store: Store, ledger: Ledger) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._numbers = Numbers()
+
+    def record(self, record: JournalRecord) -> None:
+        """Write what a journal record changed; it has been applied to the ledger already."""
+        if isinstance(record, Fill):
+            self._fill(record)
+        client_id = getattr(record, "client_id", "") or getattr(
+            getattr(record, "order", None), "client_id", ""
+        )
+        if client_id:
+            self._order(client_id)
+
+    def signal(self, effect: Signalled) -> None:
+        """Write what a strategy decided."""
+        self._store.put("signals", {"id": self._numbers.next()} | msgspec.structs.asdict(effect))
+
+    def risk(self, effect: RiskEvent) -> None:
+        """Write a refusal or a breaker."""
+        row = msgspec.structs.asdict(effect)
+        row["limit_value"] = row.pop("limit")
+        row["code"] = str(row["code"])
+        self._store.put("risk_events", {"id": self._numbers.next()} | row)
+
+    def command(self, command: Command, answer: Answer) -> None:
+        """Write what was asked and what was answered."""
+        row = {
+            "id": self._numbers.next(),
+            "ts": command.received,
+            "actor": command.actor,
+            "command": msgspec.json.encode(command).decode(),
+            "ok": answer.ok,
+            "code": answer.code,
+            "detail": answer.detail,
+        }
+        self._store.put("commands", row)
+
+    def candle(self, candle: Candle) -> None:
+        """Write a closed candle."""
+        row = msgspec.structs.asdict(candle)
+        del row["received"]
+        self._store.put("candles", row)
+
+    def portfolio(self, picture: Snapshot) -> None:
+        """Write the portfolio as it stands."""
+        row = {
+            "ts": picture.ts,
+            "state": picture.state.value,
+            "equity": picture.equity,
+            "realised": picture.realised,
+            "unrealised": picture.unrealised,
+            "peak": picture.peak,
+            "positions": len(picture.positions),
+            "orders": sum(not order.status.terminal for order in picture.orders),
+        }
+        self._store.put("portfolio_snapshots", row)
+
+    def _order(self, client_id: str) -> None:
+        found = self._ledger.find(client_id)
+        if found is None:
+            return
+        order = found.order
+        row: dict[str, Any] = {
+            "client_id": order.client_id,
+            "venue": order.venue,
+            "symbol": order.symbol,
+            "side": order.side.value,
+            "kind": order.kind.value,
+            "purpose": order.purpose.value,
+            "strategy": order.strategy,
+            "qty": order.qty,
+            "price": order.price,
+            "trigger_price": order.trigger,
+            "tif": order.tif.value,
+            "reduce_only": order.reduce_only,
+            "created": order.created,
+            "venue_id": found.venue_id,
+            "status": found.status.value,
+            "filled": found.filled,
+            "average": found.average,
+            "updated": found.updated,
+            "reason": found.reason,
+        }
+        self._store.put("orders", row)
+
+    def _fill(self, fill: Fill) -> None:
+        ledger = self._ledger
+        booked = next((each for each in reversed(ledger.recent) if each.fill is fill), None)
+        order = ledger.find(fill.client_id)
+        self._store.put(
+            "fills",
+            {
+                "venue": fill.venue,
+                "symbol": fill.symbol,
+                "trade_id": fill.trade_id,
+                "ts": fill.ts,
+                "client_id": fill.client_id,
+                "venue_id": fill.venue_id,
+                "side": fill.side.value,
+                "qty": fill.qty,
+                "price": fill.price,
+                "commission": fill.fee,
+                "pnl": booked.realised if booked else None,
+                "strategy": booked.strategy if booked else "",
+                "maker": fill.maker,
+                "execution_ms": (fill.received - order.order.created) / 1e6 if order else None,
+            },
+        )
+        position = ledger.positions.get((fill.venue, fill.symbol))
+        if position is not None:
+            self._store.put(
+                "positions",
+                {
+                    "venue": fill.venue,
+                    "symbol": fill.symbol,
+                    "qty": position.qty,
+                    "entry": position.entry,
+                    "realised": position.realised,
+                    "fees": position.fees,
+                    "funding": position.funding,
+                    "updated": fill.ts,
+                },
+            )

@@ -1,0 +1,50 @@
+"""Who this installation is, in the client ids of its orders."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from core.errors import StateError
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+class Identity(Struct, frozen=True):
+    """Made once for a state folder. Without it our own orders look like someone else's."""
+
+    instance: str
+    """Four characters of [A-Z0-9]."""
+    key: bytes
+    """Signs client ids; worthless to anyone else."""
+
+
+def identity(folder: Path) -> Identity:
+    """Return the identity of a state folder, making one at the first start.
+
+    Raises:
+        StateError: the file is damaged or cannot be written.
+    """
+    path = folder / "identity.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Identity)
+    except FileNotFoundError:
+        pass
+    except (OSError, msgspec.MsgspecError) as error:
+        raise StateError(f"{path}: cannot be read ({error}); restore it from a backup") from error
+    made = Identity("".join(secrets.choice(_ALPHABET) for _ in range(4)), secrets.token_bytes(32))
+    try:
+        draft = path.with_name(path.name + ".new")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(made))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise StateError(f"{path}: cannot be written ({error.strerror})") from error
+    return made

@@ -1,0 +1,362 @@
+"""The kill cord's hands: on every venue at once, cancel, flatten, and ask until it is so.
+
+The gate is closed before this runs. Each venue has a worker with its own gateway, budget and
+deadline, so that a venue that does not answer delays no other; it is reported BLIND at its
+deadline and tried again until the latch is released. Modes:
+
+* ``halt``: the gate alone; nothing is sent.
+* ``cancel``: orders that could add risk are cancelled; protective stops stay.
+* ``flatten``: also close every position with reduce-only IOC orders at a growing distance from the
+  mark; stops are cancelled only when the venue is flat, so that no position is ever left naked.
+
+"It is so" means two sweeps by query, further apart than the time a request already on the wire
+stays valid (``VALIDITY``): after that nothing can surface any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from core.clock import Clock
+from core.desk.ports import KillGateway, Sink
+from core.errors import StateError
+from core.model.account import PositionReport
+from core.model.event import KillMode, KillReported
+from core.model.instrument import Instrument
+from core.model.market import Side
+from core.model.order import (
+    Order,
+    OrderKind,
+    OrderReport,
+    Outcome,
+    Purpose,
+    TimeInForce,
+)
+from core.orders.ids import ClientIds
+from core.orders.records import Intent
+
+T = TypeVar("T")
+
+VALIDITY = 3.5
+"""Seconds between the two proving sweeps: a venue accepts a request for 3 s, and a margin."""
+DEADLINE = 10.0
+"""Seconds after which a venue that is not done is reported INCOMPLETE or BLIND, and goes on."""
+QUERY_LIMIT = 4.0
+"""Seconds for one request."""
+RETRY = 2.0
+"""Seconds between attempts on a venue that does not answer or does not fill."""
+SETTLE = 0.15
+"""Seconds from a reducing order to the next look at the position."""
+LADDER = (Decimal("0.003"), Decimal("0.006"), Decimal("0.012"), Decimal("0.024"))
+"""Distances from the mark; then the configured worst."""
+_RANK = {KillMode.HALT: 0, KillMode.CANCEL: 1, KillMode.FLATTEN: 2}
+
+
+class VenueKill(Struct):
+    """How far a venue is; changed in place."""
+
+    venue: str
+    mode: KillMode
+    cause: str
+    actor: str
+    started: float
+    """Monotonic seconds."""
+    verdict: str = ""
+    """Empty while running; see ``KillReported``."""
+    orders_cancelled: int = 0
+    positions_closed: int = 0
+    seconds: float = 0.0
+    first_cancel_s: float | None = None
+    flat_s: float | None = None
+    attempts: int = 0
+    detail: str = ""
+
+
+class KillReport(Struct, frozen=True):
+    """What is written to disk and answered to who pulled the cord."""
+
+    mode: KillMode
+    cause: str
+    actor: str
+    started: int
+    """Nanoseconds UTC."""
+    seconds: float
+    venues: dict[str, VenueKill]
+
+
+class KillExecutor:
+    """Runs kills. Idempotent: a second pull joins the first, or makes it go further.
+
+    Args:
+        gateways: one for each venue, with connections and budget of their own.
+        ids: makes KILL ids.
+        write: makes an intent durable; a kill does not wait for a journal that is broken.
+        sink: takes the events that tell the engine.
+        instruments: (venue, symbol) to rules, to tell dust from a position.
+        worst: largest distance from the mark, as a fraction.
+        folder: where reports are written.
+        clock: wall time.
+        validity: see ``VALIDITY``.
+    """
+
+    def __init__(
+        self,
+        gateways: Sequence[KillGateway],
+        ids: ClientIds,
+        write: Callable[[Intent], Awaitable[None]],
+        sink: Sink,
+        instruments: Mapping[tuple[str, str], Instrument],
+        worst: Decimal,
+        folder: Path,
+        clock: Clock,
+        validity: float = VALIDITY,
+    ) -> None:
+        self._gateways = {gateway.venue: gateway for gateway in gateways}
+        self._ids = ids
+        self._write = write
+        self._sink = sink
+        self._instruments = instruments
+        self._ladder = (*(step for step in LADDER if step < worst), worst)
+        self._folder = folder
+        self._clock = clock
+        self._validity = validity
+        self._runs: dict[str, VenueKill] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._told: dict[str, asyncio.Event] = {}
+        self._began = 0
+
+    @property
+    def active(self) -> bool:
+        """Whether a venue is still being worked on."""
+        return any(not task.done() for task in self._tasks.values())
+
+    def pull(self, mode: KillMode, cause: str, actor: str, venue: str = "") -> None:
+        """Start, join or escalate; returns at once. ``venue`` empty means all."""
+        if not self.active:
+            self._began = self._clock.now()
+            for name in [name for name, run in self._runs.items() if run.verdict]:
+                del self._runs[name]
+        for name in [venue] if venue else list(self._gateways):
+            run = self._runs.get(name)
+            task = self._tasks.get(name)
+            if run is not None and task is not None and not task.done():
+                if _RANK[mode] > _RANK[run.mode]:
+                    run.mode, run.cause, run.actor = mode, cause, actor
+                    run.verdict = ""
+                    self._told[name].clear()
+                continue
+            run = self._runs[name] = VenueKill(name, mode, cause, actor, time.monotonic())
+            self._told[name] = asyncio.Event()
+            self._tasks[name] = asyncio.create_task(self._work(run), name=f"kill {name}")
+
+    async def report(self) -> KillReport:
+        """Wait until every venue of this kill has a verdict, and return them."""
+        for told in list(self._told.values()):
+            await told.wait()
+        return self._report()
+
+    def release(self) -> None:
+        """Stop working: the latch was released by hand."""
+        for task in self._tasks.values():
+            task.cancel()
+
+    async def close(self) -> None:
+        """Stop and wait for the workers to end."""
+        self.release()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    # --- one venue ----------------------------------------------------------------------------
+
+    async def _work(self, run: VenueKill) -> None:
+        """Work on a venue until it is done as far as its mode goes."""
+        deadline = asyncio.create_task(self._tell_at_deadline(run))
+        try:
+            while True:
+                mode = run.mode
+                run.attempts += 1
+                try:
+                    verdict = await self._go(run, mode)
+                except Exception as error:
+                    # Whatever it is, it must not end the work: VenueError and TimeoutError are
+                    # expected, anything else is a fault of ours that a retry may get past.
+                    run.detail = _one_line(error)
+                    if time.monotonic() - run.started >= DEADLINE:
+                        self._tell(run, "BLIND")
+                    await asyncio.sleep(RETRY)
+                    continue
+                if run.mode is mode:
+                    self._tell(run, verdict)
+                    return
+        finally:
+            deadline.cancel()
+
+    async def _tell_at_deadline(self, run: VenueKill) -> None:
+        """Say at the deadline how it stands, even while a request hangs."""
+        await asyncio.sleep(max(run.started + DEADLINE - time.monotonic(), 0))
+        if not run.verdict:
+            self._tell(run, "BLIND" if run.detail else "INCOMPLETE")
+
+    async def _go(self, run: VenueKill, mode: KillMode) -> str:
+        """Bring a venue as far as ``mode`` says and prove it; return the verdict."""
+        if mode is KillMode.HALT:
+            return "HALTED_ONLY"
+        gateway = self._gateways[run.venue]
+        await _limited(gateway.open())
+        while True:
+            await self._cancel(run, gateway, everything=False)
+            flatten = mode is KillMode.FLATTEN
+            dust = await self._flatten(run, gateway) if flatten else ()
+            if flatten:
+                await self._cancel(run, gateway, everything=True)
+            clean = await self._clean(gateway, mode)
+            run.flat_s = run.flat_s or time.monotonic() - run.started
+            if clean:
+                await asyncio.sleep(self._validity)
+                if await self._clean(gateway, mode):
+                    break
+            if run.mode is not mode:
+                return ""
+        run.detail = ", ".join(f"{p.symbol} {p.qty}" for p in dust)
+        if mode is KillMode.CANCEL:
+            return "CANCELLED_ONLY"
+        return "FLAT_DUST" if dust else "FLAT_VERIFIED"
+
+    async def _cancel(self, run: VenueKill, gateway: KillGateway, everything: bool) -> None:
+        orders = await _limited(gateway.open_orders())
+        wanted = [order for order in orders if everything or _adds_risk(order)]
+        if wanted:
+            if run.first_cancel_s is None:
+                run.first_cancel_s = time.monotonic() - run.started
+            run.orders_cancelled += await _limited(gateway.cancel_orders(wanted))
+
+    async def _flatten(self, run: VenueKill, gateway: KillGateway) -> tuple[PositionReport, ...]:
+        """Reduce until nothing but dust is left; return the dust."""
+        step = 0
+        seen: set[str] = set()
+        while True:
+            positions = [p for p in await _limited(gateway.positions()) if p.qty]
+            run.positions_closed += len(seen - {p.symbol for p in positions})
+            seen = {p.symbol for p in positions}
+            live = [p for p in positions if not self._is_dust(p)]
+            if not live:
+                return tuple(positions)
+            slippage = self._ladder[min(step, len(self._ladder) - 1)]
+            replies = await asyncio.gather(
+                *(self._reduce(gateway, position, slippage) for position in live)
+            )
+            refused = next((reply for reply in replies if reply), "")
+            if step >= len(self._ladder):
+                run.detail = refused or f"{len(live)} positions do not fill within {slippage}"
+                if time.monotonic() - run.started >= DEADLINE:
+                    self._tell(run, "INCOMPLETE")
+            await asyncio.sleep(SETTLE if step < len(self._ladder) else RETRY)
+            step += 1
+
+    async def _reduce(
+        self, gateway: KillGateway, position: PositionReport, slippage: Decimal
+    ) -> str:
+        """Send one reducing order, journalled like any other; return why it was refused."""
+        client_id = self._ids.next(Purpose.KILL)
+        side = Side.SELL if position.qty > 0 else Side.BUY
+        mark = position.mark or position.entry
+        intent = Intent(
+            Order(
+                client_id=client_id,
+                venue=position.venue,
+                symbol=position.symbol,
+                side=side,
+                kind=OrderKind.LIMIT,
+                qty=abs(position.qty),
+                created=self._clock.now(),
+                price=mark * (1 + side.sign * slippage),
+                tif=TimeInForce.IOC,
+                reduce_only=True,
+                purpose=Purpose.KILL,
+                strategy="kill",
+            )
+        )
+        try:
+            async with asyncio.timeout(0.25):
+                await self._write(intent)
+        except (StateError, TimeoutError):
+            pass  # it can only reduce: a disk that hangs must not keep a position open
+        sent = await _limited(gateway.reduce(position, client_id, slippage))
+        self._sink(sent)
+        return "" if sent.outcome is Outcome.ACCEPTED else f"{sent.code} {sent.reason}".strip()
+
+    async def _clean(self, gateway: KillGateway, mode: KillMode) -> bool:
+        orders, positions = await asyncio.gather(
+            _limited(gateway.open_orders()), _limited(gateway.positions())
+        )
+        if mode is KillMode.CANCEL:
+            return not any(_adds_risk(order) for order in orders)
+        return not orders and all(not p.qty or self._is_dust(p) for p in positions)
+
+    def _is_dust(self, position: PositionReport) -> bool:
+        """Whether the venue would not take an order as small as this position."""
+        rules = self._instruments.get((position.venue, position.symbol))
+        return rules is not None and abs(position.qty) < rules.min_qty
+
+    # --- telling ------------------------------------------------------------------------------
+
+    def _tell(self, run: VenueKill, verdict: str) -> None:
+        run.seconds = time.monotonic() - run.started
+        if run.verdict != verdict:
+            run.verdict = verdict
+            self._sink(
+                KillReported(
+                    venue=run.venue,
+                    mode=run.mode,
+                    verdict=verdict,
+                    orders_cancelled=run.orders_cancelled,
+                    positions_closed=run.positions_closed,
+                    seconds=run.seconds,
+                    received=self._clock.now(),
+                    detail=run.detail,
+                )
+            )
+        self._told[run.venue].set()
+        if all(told.is_set() for told in self._told.values()):
+            self._save()
+
+    def _report(self) -> KillReport:
+        runs = self._runs
+        first = next(iter(runs.values()))
+        return KillReport(
+            mode=max((run.mode for run in runs.values()), key=_RANK.__getitem__),
+            cause=first.cause,
+            actor=first.actor,
+            started=self._began,
+            seconds=max(run.seconds for run in runs.values()),
+            venues=dict(runs),
+        )
+
+    def _save(self) -> None:
+        """Write the report; a disk that refuses does not stop a kill."""
+        data = msgspec.json.format(msgspec.json.encode(self._report()))
+        path = self._folder / f"kill-{self._began}.json"
+        try:
+            path.write_bytes(data)
+        except OSError:
+            return
+
+
+def _adds_risk(order: OrderReport) -> bool:
+    return not order.reduce_only
+
+
+async def _limited(work: Awaitable[T]) -> T:
+    async with asyncio.timeout(QUERY_LIMIT):
+        return await work
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,359 @@
+"""Events in, effects out: the one place where the engine meets the world.
+
+``sink`` is synchronous: it numbers and records the event, lets the engine decide, and carries the
+effects out in order. What takes time (a disk sync, a venue) becomes a task whose result comes back
+as an event. An order's bytes leave only after its intent is on disk, and not at all once the gate
+has closed, unless the order can only reduce.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from core.clock import Clock
+from core.desk import latch
+from core.desk.bulkhead import Bulkhead
+from core.desk.history import History
+from core.desk.kill import KillExecutor
+from core.desk.lines import Lines, scrub
+from core.engine.engine import Engine
+from core.errors import StateError, VenueError
+from core.journal.recording import Recorder
+from core.journal.wal import Journal
+from core.model.effect import (
+    Answer,
+    CancelOrder,
+    Effect,
+    ExecuteKill,
+    Notify,
+    QueryOrder,
+    Record,
+    RequestSweep,
+    RiskEvent,
+    SetLeverage,
+    Signalled,
+    StateChanged,
+    SubmitOrder,
+)
+from core.model.event import Command, Event, FeedChanged, InvariantBroken, TradingState
+from core.model.market import BookTop, Candle, Depth, Ticker, Trade
+from core.model.order import Order, OrderSent, Outcome
+from core.model.snapshot import DepthView
+from core.orders.records import Intent
+
+ANSWER_LIMIT = 5.0
+"""Seconds that a command waits for an answer the engine does not give at once."""
+_SILENT = (Trade, BookTop, Depth, Ticker)
+"""Events that never have a line of their own: most of all events."""
+
+
+class Pump:
+    """Feeds the engine and does what it says.
+
+    Args:
+        engine: decides.
+        journal: takes records; an intent is awaited before its order is sent.
+        lines: the log.
+        history: the SQL store.
+        latch_path: the file that means HALTED.
+        clock: wall time.
+        recorder: takes every event first; None when nothing is recorded.
+        state: where the engine starts.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        journal: Journal,
+        lines: Lines,
+        history: History,
+        latch_path: Path,
+        clock: Clock,
+        recorder: Recorder | None,
+        state: TradingState,
+    ) -> None:
+        self.engine = engine
+        self.state = state
+        self.events = 0
+        self.signals = 0
+        self.depths: dict[tuple[str, str], Depth] = {}
+        self.venues: dict[str, Bulkhead] = {}
+        self.kill: KillExecutor | None = None
+        self._journal = journal
+        self._lines = lines
+        self.history = history
+        self._latch_path = latch_path
+        self._clock = clock
+        self._recorder = recorder
+        self._pending: deque[Event] = deque()
+        self._busy = False
+        self._broken = False
+        self._durable: dict[str, asyncio.Future[None]] = {}
+        self._leverage: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._answers: list[Answer] | None = None
+        self._waiting: dict[str, asyncio.Future[Answer]] = {}
+        # One thread, so that setting and clearing the latch happen in the order they were asked.
+        self._disk = ThreadPoolExecutor(1, "latch")
+        self._do: dict[type, Callable[[Any], None]] = {
+            Record: self._write,
+            SubmitOrder: self._submit,
+            CancelOrder: self._cancel,
+            QueryOrder: self._query,
+            RequestSweep: self._sweep,
+            SetLeverage: self._set_leverage,
+            ExecuteKill: self._execute_kill,
+            StateChanged: self._change_state,
+            Signalled: self._signal,
+            RiskEvent: self._risk,
+            Answer: self._answer,
+            Notify: self._lines.effect,
+        }
+
+    def sink(self, event: Event) -> None:
+        """Take an event. Never blocks, never raises."""
+        self._pending.append(event)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._pending:
+                self._handle(self._pending.popleft())
+        finally:
+            self._busy = False
+
+    async def command(self, command: Command) -> Answer:
+        """Hand a command to the engine and return its answer."""
+        request = getattr(command, "request", "")
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        if request:
+            self._waiting[request] = future
+        answers: list[Answer] = []
+        self._answers = answers
+        try:
+            self.sink(command)
+        finally:
+            self._answers = None
+        try:
+            if answers:
+                answer = answers[0]
+            elif request:
+                async with asyncio.timeout(ANSWER_LIMIT):
+                    answer = await future
+            else:
+                answer = Answer("", True, "DONE", self.state.value)
+        except TimeoutError:
+            answer = Answer(request, False, "NO_ANSWER", f"no answer within {ANSWER_LIMIT:g} s")
+        finally:
+            self._waiting.pop(request, None)
+        self.history.command(command, answer)
+        return answer
+
+    def depth(self, venue: str, symbol: str) -> tuple[DepthView, ...]:
+        """Return the newest book levels; empty strings mean any."""
+        return tuple(
+            DepthView(depth.venue, depth.symbol, depth.bids, depth.asks)
+            for depth in self.depths.values()
+            if venue in ("", depth.venue) and symbol in ("", depth.symbol)
+        )
+
+    async def drain(self, patience: float) -> bool:
+        """Wait until no request is on its way; return whether that came true in time."""
+        deadline = asyncio.get_running_loop().time() + patience
+        while self._tasks:
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                return False
+            await asyncio.wait(self._tasks, timeout=left)
+        return True
+
+    async def close(self) -> None:
+        """Drop what is still on its way; what it was is in the journal."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self._disk.shutdown)
+
+    # --- one event ----------------------------------------------------------------------------
+
+    def _handle(self, event: Event) -> None:
+        self.events += 1
+        if self._recorder is not None:
+            self._recorder.add(event)
+        try:
+            effects = self.engine.process(event)
+        except Exception as error:
+            self._engine_failed(event, error)
+            return
+        if not isinstance(event, _SILENT):
+            self._lines.event(event)
+            if isinstance(event, FeedChanged) and (venue := self.venues.get(event.venue)):
+                venue.feed_changed(event)
+            elif isinstance(event, Candle):
+                self.history.candle(event)
+        elif type(event) is Depth:
+            self.depths[event.venue, event.symbol] = event
+        for effect in effects:
+            try:
+                self._do[type(effect)](effect)
+            except Exception as error:
+                self._effect_failed(effect, error)
+
+    def _engine_failed(self, event: Event, error: Exception) -> None:
+        """Close the gate: a decision that could not be made is an invariant that broke."""
+        name = type(event).__name__
+        text = scrub(f"{type(error).__name__}: {error}")
+        self._lines.add("risk", f"the engine failed on {name}: {text}", "alarm")
+        import logging
+
+        logging.getLogger("killcord").error("engine failed on %s", name, exc_info=error)
+        if self._broken:
+            return
+        self._broken = isinstance(event, InvariantBroken)
+        self._pending.append(InvariantBroken("ENGINE_FAILED", f"{name}: {text}", self._clock.now()))
+
+    def _effect_failed(self, effect: Effect, error: Exception) -> None:
+        text = f"{type(effect).__name__} failed: {scrub(str(error))}"
+        self._lines.add("risk", text, "alarm")
+        self._pending.append(InvariantBroken("EFFECT_FAILED", text, self._clock.now()))
+
+    # --- effects ------------------------------------------------------------------------------
+
+    def _write(self, effect: Record) -> None:
+        record = effect.record
+        if type(record) is Intent:
+            self._durable[record.order.client_id] = self._journal.append_durable(record)
+        else:
+            self._journal.append(record)
+        self.history.record(record)
+        self._lines.effect(effect)
+
+    def _submit(self, effect: SubmitOrder) -> None:
+        order = effect.order
+        self._spawn(self._send(order, self._durable.pop(order.client_id)))
+
+    async def _send(self, order: Order, durable: asyncio.Future[None]) -> None:
+        try:
+            await durable
+        except StateError as error:
+            self._not_sent(order, "JOURNAL_FAILED", str(error))
+            return
+        leverage = self._leverage.get((order.venue, order.symbol))
+        if leverage is not None and not leverage.done():
+            await asyncio.wait([leverage])
+        if self.state is TradingState.HALTED and not order.reduce_only:
+            self._not_sent(order, "HALTED", "the gate closed before it was sent")
+            return
+        self.sink(await self.venues[order.venue].gateway.submit(order))
+
+    def _not_sent(self, order: Order, code: str, reason: str) -> None:
+        now = self._clock.now()
+        self.sink(
+            OrderSent(
+                order.venue,
+                order.symbol,
+                order.client_id,
+                Outcome.NOT_SENT,
+                now,
+                code=code,
+                reason=reason,
+            )
+        )
+
+    def _cancel(self, effect: CancelOrder) -> None:
+        async def cancel() -> None:
+            gateway = self.venues[effect.venue].gateway
+            self.sink(await gateway.cancel(effect.symbol, effect.client_id, effect.venue_id))
+
+        self._spawn(cancel())
+
+    def _query(self, effect: QueryOrder) -> None:
+        async def query() -> None:
+            gateway = self.venues[effect.venue].gateway
+            found = await gateway.query(effect.symbol, effect.client_id)
+            if found is not None:
+                self.sink(found)
+
+        self._spawn(query())
+
+    def _sweep(self, effect: RequestSweep) -> None:
+        self.venues[effect.venue].ask_sweep()
+
+    def _set_leverage(self, effect: SetLeverage) -> None:
+        self._leverage[effect.venue, effect.symbol] = self._spawn(
+            self._change_leverage(effect.venue, effect.symbol, effect.leverage)
+        )
+
+    async def _change_leverage(self, venue: str, symbol: str, leverage: Decimal) -> None:
+        try:
+            await self.venues[venue].gateway.set_leverage(symbol, leverage)
+        except (VenueError, TimeoutError) as error:
+            # Limits count notional, so an order is safe at any leverage of the venue.
+            text = f"{venue} {symbol} leverage stays as it was: {scrub(str(error))}"
+            self._lines.add("venue", text, "warning")
+
+    def _execute_kill(self, effect: ExecuteKill) -> None:
+        if self.kill is not None:
+            self.kill.pull(effect.mode, effect.cause, effect.actor, effect.venue)
+
+    def _change_state(self, effect: StateChanged) -> None:
+        before, self.state = self.state, effect.state
+        self._lines.effect(effect)
+        if effect.state is TradingState.HALTED:
+            self.set_latch(effect.cause, effect.actor)
+        elif before is TradingState.HALTED:
+            if self.kill is not None:
+                self.kill.release()
+            self._on_disk(latch.clear, self._latch_path)
+
+    def set_latch(self, cause: str, actor: str) -> None:
+        """Set the latch, off the loop; the journal says HALTED too."""
+        latched = latch.Latched(cause, actor, self._clock.now())
+        self._on_disk(latch.write, self._latch_path, latched)
+
+    def _signal(self, effect: Signalled) -> None:
+        self.signals += 1
+        self._lines.effect(effect)
+        self.history.signal(effect)
+
+    def _risk(self, effect: RiskEvent) -> None:
+        self._lines.effect(effect)
+        self.history.risk(effect)
+
+    def _answer(self, effect: Answer) -> None:
+        if self._answers is not None:
+            self._answers.append(effect)
+        future = self._waiting.get(effect.request)
+        if future is not None and not future.done():
+            future.set_result(effect)
+
+    # --- tasks --------------------------------------------------------------------------------
+
+    def _on_disk(self, work: Callable[..., None], *arguments: Any) -> None:
+        async def run() -> None:
+            try:
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._disk, work, *arguments)
+            except OSError as error:
+                self._lines.add("risk", f"{self._latch_path}: {error.strerror}", "alarm")
+
+        self._spawn(run())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            text = f"{type(error).__name__}: {scrub(str(error))}"
+            self._lines.add("risk", f"a request task ended: {text}", "alarm")
+            self.sink(InvariantBroken("TASK_DIED", text, self._clock.now()))
