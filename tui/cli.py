@@ -47,27 +47,27 @@ def _report(error: KillcordError, *, as_json: bool) -> None:
 
 
 def _start(arguments: argparse.Namespace) -> int:
-    from tui import compose
+    from tui import launch
 
-    return compose.start(arguments)
+    return launch.start(arguments)
 
 
 def _desk(arguments: argparse.Namespace) -> int:
-    from tui import compose
+    from tui import launch
 
-    return compose.run_background(arguments)
+    return launch.run_background(arguments)
 
 
 def _attach(arguments: argparse.Namespace) -> int:
-    from tui import compose
+    from tui import launch
 
-    return compose.attach(arguments)
+    return launch.attach(arguments)
 
 
 def _practice(arguments: argparse.Namespace) -> int:
-    from tui import compose
+    from tui import launch
 
-    return compose.run_practice(arguments)
+    return launch.run_practice(arguments)
 
 
 def _keys(arguments: argparse.Namespace) -> int:

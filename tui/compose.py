@@ -1,152 +1,88 @@
-"""The one file that wires core, exchanges, sentiment and the terminal together."""
+"""The one file that wires core, exchanges, sentiment and what a person touches together."""
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import os
-import socket
-import subprocess
 import sys
-from collections.abc import Callable, Coroutine
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
 
-from core.config import Config, Practice, render, seconds
-from core.errors import KillcordError, UsageError
+from exchanges.kill import VenueKillGateway
+from exchanges.venue import VenueGateway
+
+from core.config import Config
+from core.desk.desk import Desk, MarketFacts
+from core.errors import UsageError
 from core.home import Home
 from core.keys import Credentials, credentials
 from core.secrets import Secret
-from tui.practice import PracticeServer, ensure
-from tui.settings import read
-
-if TYPE_CHECKING:
-    from core.desk.desk import Desk
+from exchanges.access import Access
+from tui.practice import PracticeServer
 
 
-def start(arguments: argparse.Namespace) -> int:
-    """Run ``killcord``: a terminal on the desk, or the desk alone where nobody can look."""
-    if not arguments.no_ui and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        sys.stderr.write("killcord: no terminal to draw on; running headless, as with --no-ui\n")
-        arguments.no_ui = True
-    if arguments.json and not arguments.no_ui:
-        raise UsageError("--json needs --no-ui")
-    return run_headless(arguments) if arguments.no_ui else open_terminal(arguments)
-
-
-def run_headless(arguments: argparse.Namespace) -> int:
-    """Run the desk in this process, one line an event."""
-    from tui import headless
-
-    home = Home.find()
-    config = read(arguments, home)
-    return headless.run(
-        lambda: build(config, home), duration=_duration(arguments), as_json=arguments.json
-    )
-
-
-def run_background(arguments: argparse.Namespace) -> int:
-    """Run the desk in this process without printing: what a terminal starts for itself."""
-    home = Home.find()
-    config = read(arguments, home)
-
-    async def main() -> int:
-        desk = build(config, home)
-        await desk.run(_duration(arguments))
-        return 0
-
-    return run_loop(main())
-
-
-def open_terminal(arguments: argparse.Namespace) -> int:
-    """Open a terminal on the home's desk, starting one if none runs."""
-    home = Home.find()
-    child = None if _listens(home.socket) else _spawn_desk(arguments, home)
-
-    def problem() -> tuple[int, str] | None:
-        code = None if child is None else child.poll()
-        if not code:
-            return None
-        text = (home.run / "desk.err").read_text(errors="replace").strip()
-        return code, text or f"killcord: the desk ended with code {code}: see {home.desk_log}"
-
-    return _show(home, problem, fps=None)
-
-
-def attach(arguments: argparse.Namespace) -> int:
-    """Open a terminal on a desk that is running."""
-    from core.errors import NoDesk
-
-    home = Home.find()
-    if not _listens(home.socket):
-        raise NoDesk("no desk is running here: start one with `killcord`")
-    return _show(home, lambda: None, fps=arguments.fps)
-
-
-def _show(home: Home, problem: Callable[[], tuple[int, str] | None], fps: int | None) -> int:
-    # The frame rate is fixed when textual is imported.
-    os.environ.setdefault("TEXTUAL_FPS", "20")
-    from tui.app import TerminalApp
-
-    app = TerminalApp(home, desk_problem=problem, fps=fps or 10)
-    result = app.run()
-    if result:
-        sys.stdout.write(f"{result}\n")
-    return app.return_code or 0
-
-
-def _listens(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True
-
-
-def _spawn_desk(arguments: argparse.Namespace, home: Home) -> subprocess.Popen[bytes]:
-    home.make("practice")
-    options = {
-        "--env": arguments.env,
-        "--config": arguments.config,
-        "--for": arguments.duration,
-        "--seed": arguments.seed,
-        "--market": arguments.market,
-        "--speed": arguments.speed,
-    }
-    command = [sys.executable, "-m", "tui.cli", "desk"]
-    for name, value in options.items():
-        command += [] if value is None else [name, str(value)]
-    with home.desk_log.open("ab") as log, (home.run / "desk.err").open("wb") as problems:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=problems,
-            start_new_session=True,
+def practice_desk(config: Config, home: Home, server: PracticeServer) -> Desk:
+    """Build a desk on the practice exchange; call it on the loop that will run it."""
+    accesses = {}
+    for venue in config.venues:
+        keys = {name: Secret(text) for name, text in server.keys[venue].items()}
+        passphrase = keys.get("passphrase", Secret(""))
+        accesses[venue] = Access(
+            "practice", keys["api_key"], keys["secret"], passphrase, server.url
         )
 
+    def facts() -> MarketFacts:
+        status = server.status()
+        return MarketFacts(status["market"], status["recording"] or {})
 
-def _duration(arguments: argparse.Namespace) -> float | None:
-    if arguments.duration is None:
-        return None
-    length = seconds(arguments.duration)
-    try:
-        length = float(length)  # type: ignore[arg-type]
-    except ValueError:
-        length = 0.0
-    if length <= 0:
+    return _desk(config, home, accesses, facts)
+
+
+def venue_desk(config: Config, home: Home) -> Desk:
+    """Build a desk on testnets or live venues; venues without keys are left out, and it says so.
+
+    Raises:
+        UsageError: no venue has keys.
+        KeyRefused: keys come from where they must not.
+    """
+    environment = config.environment
+    accesses = {}
+    for venue in config.venues:
+        keys = credentials(venue, environment, home, os.environ)
+        if keys is not None:
+            accesses[venue] = _access(environment, keys)
+    if not accesses:
         raise UsageError(
-            f"--for takes a duration such as 60s, 15m or 2h, not {arguments.duration!r}"
+            f"no {environment} keys: add them with `killcord keys add bybit --env {environment}`,"
+            " or trade without any: `killcord --env practice`"
         )
-    return length
+    if missing := [venue for venue in config.venues if venue not in accesses]:
+        sys.stderr.write(f"killcord: left out for want of {environment} keys: {missing}\n")
+    return _desk(config, home, accesses, lambda: MarketFacts(environment))
 
 
-def run_loop(main: Coroutine[Any, Any, int]) -> int:
-    """Run a coroutine on uvloop where there is one."""
+def _desk(
+    config: Config,
+    home: Home,
+    accesses: Mapping[str, Access],
+    facts: Callable[[], MarketFacts],
+) -> Desk:
+    gateways = [VenueGateway(venue, access) for venue, access in accesses.items()]
+    kill_gateways = [VenueKillGateway(gateway) for gateway in gateways]
+    return Desk(config, home, gateways, kill_gateways, facts)
+
+
+def _access(environment: str, keys: Credentials) -> Access:
+    return Access(environment, keys.key, keys.secret, keys.passphrase)
+
+
+async def check_key(venue: str, environment: str, keys: Credentials) -> str:
+    """Connect once with a key and return the account it belongs to.
+
+    Raises:
+        VenueError: the venue does not answer, or not to this key.
+        KeyRefused: the key can withdraw.
+    """
+    gateway = VenueGateway(venue, _access(environment, keys))
     try:
-        from uvloop import new_event_loop
-    except ImportError:  # Windows
-        return asyncio.run(main)
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(main)
+        return (await gateway.connect()).account
+    finally:
+        await gateway.close()

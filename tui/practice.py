@@ -6,11 +6,13 @@ them; and it ends by itself when nobody has been connected for a while.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -133,14 +135,14 @@ def _start(home: Home, options: Practice) -> PracticeServer:
         if home.practice.exists():
             return read_ready_file(home.practice)
         if (code := child.poll()) is not None:
-            raise _failure(code, log)
+            raise _failure(code, log.read_text(errors="replace"))
         time.sleep(0.01)
     child.kill()
     raise VenueUnavailable(f"the practice exchange did not start in {START_LIMIT:g} s: see {log}")
 
 
-def _failure(code: int, log: Path) -> KillcordError:
-    lines = log.read_text(errors="replace").strip().splitlines() or [f"ended with code {code}"]
+def _failure(code: int, output: str) -> KillcordError:
+    lines = output.strip().splitlines() or [f"the practice exchange ended with code {code}"]
     text = lines[-1].removeprefix("killcord: ")
     kind = RecordingError if code == RecordingError.exit_code else VenueUnavailable
     return kind(text)
@@ -158,3 +160,44 @@ def _alive(pid: int) -> bool:
         return os.waitpid(pid, os.WNOHANG)[0] == 0
     except ChildProcessError:
         return True
+
+
+def serve_alone(options: Practice, *, port: int, duration: float | None, as_json: bool) -> int:
+    """Run a practice exchange in the foreground; print its URLs and keys when it accepts.
+
+    Args:
+        port: 0 chooses a free one.
+        duration: seconds after which it ends; None: at ctrl+c.
+        as_json: print the ready file's JSON, one line.
+    """
+    with tempfile.TemporaryDirectory(prefix="killcord-") as folder:
+        ready = Path(folder) / "practice.json"
+        child = subprocess.Popen(
+            arguments(options, ready, port=port), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        try:
+            while not ready.exists():
+                if child.poll() is not None:
+                    assert child.stderr
+                    raise _failure(child.returncode, child.stderr.read().decode())
+                time.sleep(0.01)
+            sys.stdout.write(_introduction(json.loads(ready.read_text()), as_json=as_json))
+            sys.stdout.flush()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(duration)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            child.terminate()
+            child.wait(10)
+    return 0
+
+
+def _introduction(ready: dict[str, Any], *, as_json: bool) -> str:
+    if as_json:
+        return json.dumps({"type": "practice", **ready}) + "\n"
+    lines = [f"practice exchange at {ready['url']}, ctrl+c ends it"]
+    for venue, keys in ready["keys"].items():
+        lines.append(f"{venue:9}" + "  ".join(f"{name} {text}" for name, text in keys.items()))
+    lines.append("how to point ccxt at it: docs/practice.md")
+    return "\n".join(lines) + "\n"

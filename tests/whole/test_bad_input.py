@@ -110,7 +110,7 @@ def test_a_port_in_use(killcord: Killcord) -> None:
 def test_a_second_desk_of_the_same_home_ends_before_it_begins(killcord: Killcord) -> None:
     with killcord.desk("--seed", "7") as desk:
         desk.wait("a desk", lambda s: s)
-        check(killcord, *HEADLESS, code=3, says="running")
+        check(killcord, *HEADLESS, code=3, says="another desk")
         assert desk.process.poll() is None
 
 

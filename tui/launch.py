@@ -1,0 +1,210 @@
+"""Start things: a desk in this process or behind a terminal, a terminal, a practice exchange."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from core.errors import NoDesk, UsageError
+from core.home import Home
+
+if TYPE_CHECKING:
+    from core.desk.desk import Desk, DeskSummary
+
+T = TypeVar("T")
+
+
+def start(arguments: argparse.Namespace) -> int:
+    """Run ``killcord``: a terminal on the desk, or the desk alone where nobody can look."""
+    if not arguments.no_ui and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        sys.stderr.write("killcord: no terminal to draw on; running headless, as with --no-ui\n")
+        arguments.no_ui = True
+    if arguments.json and not arguments.no_ui:
+        raise UsageError("--json needs --no-ui")
+    return run_headless(arguments) if arguments.no_ui else open_terminal(arguments)
+
+
+def run_headless(arguments: argparse.Namespace) -> int:
+    """Run the desk in this process, one line an event."""
+    duration = _duration(arguments)
+    with _prepare(arguments) as make:
+        from tui.headless import Printer
+
+        printer = Printer(sys.stdout, as_json=arguments.json)
+
+        async def main() -> DeskSummary:
+            desk = make()
+            desk.lines.subscribe(printer.line)
+            return await desk.run(duration)
+
+        printer.summary(_run_loop(main()))
+    return 0
+
+
+def run_background(arguments: argparse.Namespace) -> int:
+    """Run the desk in this process without printing: what a terminal starts for itself."""
+    duration = _duration(arguments)
+    with _prepare(arguments) as make:
+
+        async def main() -> DeskSummary:
+            return await make().run(duration)
+
+        _run_loop(main())
+    return 0
+
+
+@contextlib.contextmanager
+def _prepare(arguments: argparse.Namespace) -> Iterator[Callable[[], Desk]]:
+    """Read the configuration and start what a desk needs; give the function that builds it.
+
+    The practice exchange is ended with the desk, but not when the desk crashes: the next desk
+    finds its orders and positions there.
+    """
+    from core.desk.lock import Lock
+    from tui.practice import ensure
+    from tui.settings import read
+
+    home = Home.find()
+    config = read(arguments, home)
+    home.make(config.environment)
+    # Before anything else is touched: the running desk's practice exchange must not be replaced.
+    Lock(home.lock, f"the home {home.data}").release()
+    if config.environment != "practice":
+        from tui.compose import venue_desk
+
+        yield lambda: venue_desk(config, home)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        # Importing ccxt and the desk takes about as long as the exchange takes to start.
+        starting = pool.submit(ensure, home, config.practice)
+        from tui.compose import practice_desk
+
+        server = starting.result()
+    yield lambda: practice_desk(config, home, server)
+    server.stop()
+
+
+def open_terminal(arguments: argparse.Namespace) -> int:
+    """Open a terminal on the home's desk, starting one if none runs."""
+    home = Home.find()
+    child = None if _listens(home.socket) else _spawn_desk(arguments, home)
+
+    def problem() -> tuple[int, str] | None:
+        code = None if child is None else child.poll()
+        if not code:
+            return None
+        text = (home.run / "desk.err").read_text(errors="replace").strip()
+        return code, text or f"killcord: the desk ended with code {code}: see {home.desk_log}"
+
+    return _show(home, problem, fps=None)
+
+
+def attach(arguments: argparse.Namespace) -> int:
+    """Open a terminal on a desk that is running.
+
+    Raises:
+        NoDesk: none is.
+        UsageError: there is no terminal to draw on.
+    """
+    home = Home.find()
+    if not _listens(home.socket):
+        raise NoDesk("no desk is running here: start one with `killcord`")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("no terminal to draw on: `killcord status` works without one")
+    return _show(home, lambda: None, fps=arguments.fps)
+
+
+def _show(home: Home, problem: Callable[[], tuple[int, str] | None], fps: int | None) -> int:
+    from tui.app import TerminalApp
+
+    app = TerminalApp(home, fps=fps or 10, desk_problem=problem)
+    last_line = app.run()
+    if last_line:
+        (sys.stderr if app.return_code else sys.stdout).write(f"{last_line}\n")
+    return app.return_code or 0
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def _spawn_desk(arguments: argparse.Namespace, home: Home) -> subprocess.Popen[bytes]:
+    home.make("practice")
+    options = {
+        "--env": arguments.env,
+        "--config": arguments.config,
+        "--for": arguments.duration,
+        "--seed": arguments.seed,
+        "--market": arguments.market,
+        "--speed": arguments.speed,
+    }
+    command = [sys.executable, "-m", "tui.cli", "desk"]
+    for name, value in options.items():
+        command += [] if value is None else [name, str(value)]
+    with home.desk_log.open("ab") as log, (home.run / "desk.err").open("wb") as problems:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=problems,
+            start_new_session=True,
+        )
+
+
+def run_practice(arguments: argparse.Namespace) -> int:
+    """Run the practice exchange alone and print how to connect any ccxt program to it."""
+    from decimal import Decimal, InvalidOperation
+
+    from pydantic import ValidationError
+
+    from core.config import Practice
+    from tui.practice import serve_alone
+
+    try:
+        options = Practice(
+            seed=arguments.seed,
+            market=arguments.market,
+            speed=arguments.speed,
+            balance=Decimal(arguments.balance),
+        )
+    except (ValidationError, InvalidOperation) as error:
+        raise UsageError(f"practice: {error}") from None
+    return serve_alone(
+        options, port=arguments.port, duration=_duration(arguments), as_json=arguments.json
+    )
+
+
+def _duration(arguments: argparse.Namespace) -> float | None:
+    from core.config import seconds
+
+    if arguments.duration is None:
+        return None
+    length = seconds(arguments.duration)
+    if not isinstance(length, float) or length <= 0:
+        raise UsageError(
+            f"--for takes a duration such as 60s, 15m or 2h, not {arguments.duration!r}"
+        )
+    return length
+
+
+def _run_loop(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on uvloop where there is one."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:  # Windows
+        return asyncio.run(main)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(main)
