@@ -78,6 +78,8 @@ class VenueKill(Struct):
     flat_s: float | None = None
     attempts: int = 0
     detail: str = ""
+    blind: bool = False
+    """Whether the last attempt ended because the venue did not answer."""
 
 
 class KillReport(Struct, frozen=True):
@@ -187,7 +189,7 @@ class KillExecutor:
                 except Exception as error:
                     # Whatever it is, it must not end the work: VenueError and TimeoutError are
                     # expected, anything else is a fault of ours that a retry may get past.
-                    run.detail = _one_line(error)
+                    run.detail, run.blind = _one_line(error), True
                     if time.monotonic() - run.started >= DEADLINE:
                         self._tell(run, "BLIND")
                     await asyncio.sleep(RETRY)
@@ -202,7 +204,7 @@ class KillExecutor:
         """Say at the deadline how it stands, even while a request hangs."""
         await asyncio.sleep(max(run.started + DEADLINE - time.monotonic(), 0))
         if not run.verdict:
-            self._tell(run, "BLIND" if run.detail else "INCOMPLETE")
+            self._tell(run, "BLIND" if run.blind else "INCOMPLETE")
 
     async def _go(self, run: VenueKill, mode: KillMode) -> str:
         """Bring a venue as far as ``mode`` says and prove it; return the verdict."""
@@ -243,6 +245,7 @@ class KillExecutor:
         seen: set[str] = set()
         while True:
             positions = [p for p in await _limited(gateway.positions()) if p.qty]
+            run.blind = False
             run.positions_closed += len(seen - {p.symbol for p in positions})
             seen = {p.symbol for p in positions}
             live = [p for p in positions if not self._is_dust(p)]

@@ -1,0 +1,215 @@
+"""The kill executor against real matching: cancelled, flat, proved; one venue's trouble its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from core.clock import SystemClock
+from core.desk import kill
+from core.desk.kill import KillExecutor
+from core.errors import StateError
+from core.model.event import Event, KillMode, KillReported
+from core.model.market import Side
+from core.model.order import Order, OrderKind, Purpose, TimeInForce
+from core.orders.ids import ClientIds
+from core.orders.records import Intent
+from tests.core.desk.loopback import BTC, LoopKillGateway, LoopVenue
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+class Scene:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.venues = {name: LoopVenue(name) for name in ("bybit", "binance", "okx")}
+        self.gateways = {name: LoopKillGateway(venue) for name, venue in self.venues.items()}
+        self.events: list[Event] = []
+        self.intents: list[Intent] = []
+        self.journal_down = False
+        instruments = {
+            (name, symbol): instrument
+            for name, venue in self.venues.items()
+            for symbol, instrument in venue.core.instruments.items()
+        }
+        self.ids = ClientIds("TEST", 1, bytes(32))
+        self.executor = KillExecutor(
+            list(self.gateways.values()),
+            self.ids,
+            self.write,
+            self.events.append,
+            instruments,
+            Decimal("0.03"),
+            folder,
+            SystemClock(),
+            validity=0.05,
+        )
+
+    async def write(self, intent: Intent) -> None:
+        if self.journal_down:
+            raise StateError("the disk is full")
+        self.intents.append(intent)
+
+    def trade(self, name: str, qty: str = "0.5") -> None:
+        """Open a position with a stop and a resting entry."""
+        venue = self.venues[name]
+
+        def order(side: Side, kind: OrderKind, **more: object) -> Order:
+            number = Decimal(qty)
+            return Order(
+                self.ids.next(Purpose.MANUAL),
+                name,
+                BTC,
+                side,
+                kind,
+                number,
+                1,
+                **more,  # type: ignore[arg-type]
+            )
+
+        venue.place(order(Side.BUY, OrderKind.MARKET))
+        venue.place(order(Side.SELL, OrderKind.STOP, trigger=Decimal(58_000), reduce_only=True))
+        venue.place(order(Side.BUY, OrderKind.LIMIT, price=Decimal(59_000), tif=TimeInForce.GTC))
+        assert len(venue.reports()) == 2
+        assert len(venue.positions()) == 1
+
+    def verdicts(self) -> dict[str, str]:
+        return {e.venue: e.verdict for e in self.events if isinstance(e, KillReported)}
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    scene = Scene(tmp_path)
+    yield scene
+    await scene.executor.close()
+
+
+async def test_flatten_leaves_nothing_and_proves_it_by_two_sweeps(scene: Scene) -> None:
+    for name in scene.venues:
+        scene.trade(name)
+    scene.executor.pull(KillMode.FLATTEN, "test", "me")
+    report = await scene.executor.report()
+    assert {name: run.verdict for name, run in report.venues.items()} == dict.fromkeys(
+        scene.venues, "FLAT_VERIFIED"
+    )
+    for name, venue in scene.venues.items():
+        assert venue.reports() == ()
+        assert venue.positions() == ()
+        run = report.venues[name]
+        assert (run.orders_cancelled, run.positions_closed) == (2, 1)
+        assert scene.gateways[name].calls[-4:].count("positions") == 2
+    assert {scene.ids.read(i.order.client_id).purpose for i in scene.intents} == {Purpose.KILL}  # type: ignore[union-attr]
+    saved = json.loads(next(scene.folder.glob("kill-*.json")).read_text())
+    assert saved["venues"]["okx"]["verdict"] == "FLAT_VERIFIED"
+
+
+async def test_the_stop_outlives_the_position_and_not_the_other_way_round(scene: Scene) -> None:
+    scene.trade("bybit")
+    seen: list[tuple[int, int]] = []
+    venue = scene.venues["bybit"]
+    venue.core.subscribe(
+        lambda _: seen.append(
+            (len(venue.positions()), sum(r.kind is OrderKind.STOP for r in venue.reports()))
+        )
+    )
+    scene.executor.pull(KillMode.FLATTEN, "test", "me", "bybit")
+    await scene.executor.report()
+    assert seen
+    assert (1, 0) not in seen
+
+
+async def test_cancel_keeps_protective_stops_and_positions(scene: Scene) -> None:
+    scene.trade("okx")
+    scene.executor.pull(KillMode.CANCEL, "test", "me")
+    await scene.executor.report()
+    assert scene.verdicts()["okx"] == "CANCELLED_ONLY"
+    assert [r.kind for r in scene.venues["okx"].reports()] == [OrderKind.STOP]
+    assert len(scene.venues["okx"].positions()) == 1
+
+
+async def test_halt_sends_nothing(scene: Scene) -> None:
+    scene.trade("okx")
+    scene.executor.pull(KillMode.HALT, "test", "me")
+    await scene.executor.report()
+    assert set(scene.verdicts().values()) == {"HALTED_ONLY"}
+    assert scene.gateways["okx"].calls == []
+
+
+async def test_a_hanging_venue_slows_no_other_and_is_retried_until_flat(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kill, "DEADLINE", 0.4)
+    monkeypatch.setattr(kill, "QUERY_LIMIT", 0.3)
+    monkeypatch.setattr(kill, "RETRY", 0.1)
+    for name in scene.venues:
+        scene.trade(name)
+    scene.gateways["binance"].hang = True
+    started = time.monotonic()
+    scene.executor.pull(KillMode.FLATTEN, "test", "me")
+    await until(lambda: scene.verdicts().get("okx") == "FLAT_VERIFIED")
+    assert scene.verdicts()["bybit"] == "FLAT_VERIFIED"
+    alone = time.monotonic() - started
+    assert alone < 0.9
+    report = await scene.executor.report()
+    assert report.venues["binance"].verdict == "BLIND"
+    scene.gateways["binance"].hang = False
+    await until(lambda: scene.verdicts()["binance"] == "FLAT_VERIFIED")
+    assert scene.venues["binance"].positions() == ()
+    saved = json.loads(next(scene.folder.glob("kill-*.json")).read_text())
+    assert saved["venues"]["binance"]["verdict"] == "FLAT_VERIFIED"
+
+
+async def test_a_second_pull_goes_further_or_joins(scene: Scene) -> None:
+    scene.trade("bybit")
+    scene.executor.pull(KillMode.CANCEL, "first", "me")
+    await asyncio.sleep(0)
+    scene.executor.pull(KillMode.FLATTEN, "second", "me")
+    scene.executor.pull(KillMode.CANCEL, "third", "me")
+    report = await scene.executor.report()
+    assert report.venues["bybit"].verdict == "FLAT_VERIFIED"
+    assert report.mode is KillMode.FLATTEN
+    assert scene.venues["bybit"].positions() == ()
+    scene.executor.pull(KillMode.FLATTEN, "again", "me")
+    again = await scene.executor.report()
+    assert again.venues["bybit"].verdict == "FLAT_VERIFIED"
+    assert again.venues["bybit"].orders_cancelled == 0
+
+
+async def test_the_ladder_goes_to_the_worst_price_and_no_further(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kill, "DEADLINE", 0.2)
+    monkeypatch.setattr(kill, "RETRY", 0.05)
+    monkeypatch.setattr(kill, "SETTLE", 0.0)
+    scene.trade("bybit")
+    venue = scene.venues["bybit"]
+    book = venue.core.tapes[BTC].book
+    for tick in list(book.anonymous(1)):
+        book.set_level(1, tick, 0)
+    scene.executor.pull(KillMode.FLATTEN, "test", "me", "bybit")
+    report = await scene.executor.report()
+    assert report.venues["bybit"].verdict == "INCOMPLETE"
+    steps = [call.split()[1] for call in scene.gateways["bybit"].calls if "reduce" in call]
+    assert steps[:5] == ["0.003", "0.006", "0.012", "0.024", "0.03"]
+    assert set(steps[5:]) <= {"0.03"}
+    assert [r.kind for r in venue.reports()] == [OrderKind.STOP]
+    venue.move()
+    await until(lambda: scene.verdicts()["bybit"] == "FLAT_VERIFIED")
+
+
+async def test_a_broken_journal_does_not_keep_a_position_open(scene: Scene) -> None:
+    scene.trade("okx")
+    scene.journal_down = True
+    scene.executor.pull(KillMode.FLATTEN, "test", "me")
+    report = await scene.executor.report()
+    assert report.venues["okx"].verdict == "FLAT_VERIFIED"
