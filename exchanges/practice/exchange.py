@@ -176,6 +176,19 @@ class PracticeVenue:
 
         return unsubscribe
 
+    def counts(self) -> dict[str, int]:
+        """Return how much happened here: orders, fills, open orders and open positions."""
+        traders = self._traders.values()
+        return {
+            "orders": sum(trader.placed for trader in traders),
+            "fills": sum(trader.filled for trader in traders),
+            "open_orders": sum(len(trader.open) for trader in traders),
+            "open_positions": sum(
+                1 for t in traders for holding in t.margin.holdings.values() if holding.qty
+            ),
+            "funding_payments": sum(len(trader.payments) for trader in traders),
+        }
+
     def _tape(self, symbol: str) -> Tape:
         tape = self.tapes.get(symbol)
         if tape is None:
