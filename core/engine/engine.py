@@ -2,13 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from core.clock import MINUTE, SECOND
 from core.config import Config
-from core.engine.picture import ShellFacts
+from core.engine.control import Control
+from core.engine.execution import Execution
+from core.engine.feed import Feed
+from core.engine.picture import Painter, ShellFacts
+from core.engine.reconciler import Reconciler
+from core.engine.tracking import Tracking
+from core.engine.world import World
+from core.model.account import Balance, FundingPaid, PositionReport, VenueSwept
 from core.model.effect import Effect
-from core.model.event import Event
+from core.model.event import (
+    Arm,
+    Cancel,
+    Close,
+    Disarm,
+    Event,
+    FeedChanged,
+    InvariantBroken,
+    Kill,
+    KillReported,
+    Pause,
+    Resume,
+    Submit,
+    Tick,
+    TradingState,
+    VenueChanged,
+    VenueOpened,
+)
+from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
+from core.model.order import CancelSent, Fill, OrderAbsent, OrderReport, OrderSent
 from core.model.snapshot import Snapshot
 from core.orders.ids import ClientIds
 from core.portfolio.ledger import Ledger
+
+_NOTHING: tuple[Effect, ...] = ()
+_OVERLAP = 5 * MINUTE
+"""A sweep asks for fills this far before the newest one known: streams may have skipped some."""
+_BATCH = 256
+"""Effects hashed at once. Lines of JSON: the hash does not depend on where batches end."""
 
 
 class Engine:
@@ -23,6 +62,9 @@ class Engine:
         ledger: rebuilt from the journal at boot (``Ledger.replay``); None for a first start.
         sweep_within: seconds without a sweep after which a venue stops opening risk.
         hashing: keep ``decision_hash``.
+
+    Raises:
+        ConfigError: the strategy is unknown.
     """
 
     def __init__(
@@ -34,17 +76,125 @@ class Engine:
         sweep_within: float = 60.0,
         hashing: bool = True,
     ) -> None:
-        raise NotImplementedError
+        world = self._world = World(config, ids, ledger if ledger is not None else Ledger())
+        tracking = self._tracking = Tracking(world)
+        execution = self._execution = Execution(world, tracking)
+        tracking.settle = execution.settle
+        self._reconciler = Reconciler(world, tracking, execution.settle, sweep_within)
+        control = self._control = Control(world, execution, tracking)
+        feed = self._feed = Feed(world, execution.follow)
+        self._painter = Painter(world, control, execution)
+        self.ledger = world.ledger
+        self.events = 0
+        """Events taken so far."""
+        self._out = world.out
+        self._due = 0
+        self._hash = blake2b(digest_size=16) if hashing else None
+        self._unhashed: list[Effect] = []
+        self._encode = msgspec.json.Encoder().encode_lines
+        self._handlers: dict[type, Callable[[Any], object]] = {
+            Trade: feed.trade,
+            BookTop: feed.top,
+            Depth: feed.depth,
+            Ticker: feed.ticker,
+            Candle: feed.candle,
+            BadMessage: feed.bad,
+            OrderSent: tracking.sent,
+            CancelSent: tracking.cancelled,
+            OrderReport: tracking.reported,
+            OrderAbsent: tracking.absent,
+            Fill: tracking.filled,
+            Balance: tracking.balance,
+            PositionReport: tracking.position,
+            FundingPaid: tracking.paid,
+            VenueSwept: self._swept,
+            VenueOpened: self._reconciler.opened,
+            FeedChanged: self._reconciler.feed,
+            VenueChanged: self._reconciler.changed,
+            Arm: control.arm,
+            Disarm: control.disarm,
+            Kill: control.kill,
+            Resume: control.resume,
+            Submit: control.submit,
+            Cancel: control.cancel,
+            Close: control.close,
+            Pause: control.pause,
+            KillReported: control.kill_reported,
+            Tick: self._tick,
+            InvariantBroken: control.broken,
+        }
+        for venue, symbol in self.ledger.open:
+            world.active[venue, symbol] = world.slot(venue, symbol)
+        tracking.restore()
 
-    def process(self, event: Event) -> tuple[Effect, ...]:
-        """Take one event into account and return what the shell must do, in order."""
-        raise NotImplementedError
-
-    def snapshot(self, now: int, facts: ShellFacts) -> Snapshot:
-        """Return the picture at ``now`` (nanoseconds UTC)."""
-        raise NotImplementedError
+    @property
+    def state(self) -> TradingState:
+        """The trading state."""
+        return self._world.state
 
     @property
     def decision_hash(self) -> str:
-        """Hex digest over every effect so far, in order."""
-        raise NotImplementedError
+        """Hex digest over every effect so far, in order; empty without ``hashing``."""
+        if self._hash is None:
+            return ""
+        self._flush_hash()
+        return self._hash.hexdigest()
+
+    def cursor(self, venue: str) -> int:
+        """Return since when a sweep of a venue must bring fills, nanoseconds of the venue clock."""
+        account = self.ledger.accounts.get(venue)
+        if account is None:
+            return 0
+        return max(account.since, account.cursor - _OVERLAP)
+
+    def process(self, event: Event) -> tuple[Effect, ...]:
+        """Take one event into account and return what the shell must do, in order."""
+        world = self._world
+        now = event.received
+        if now > world.now:
+            world.now = now
+        self.events += 1
+        self._handlers[type(event)](event)
+        if world.now >= self._due:
+            self._beat()
+        out = self._out
+        if not out:
+            return _NOTHING
+        effects = tuple(out)
+        out.clear()
+        if self._hash is not None:
+            unhashed = self._unhashed
+            unhashed += effects
+            if len(unhashed) >= _BATCH:
+                self._flush_hash()
+        return effects
+
+    def snapshot(self, now: int, facts: ShellFacts) -> Snapshot:
+        """Return the picture at ``now`` (nanoseconds UTC)."""
+        return self._painter.paint(now, facts, self.events)
+
+    def _flush_hash(self) -> None:
+        if self._unhashed and self._hash is not None:
+            self._hash.update(self._encode(self._unhashed))
+            self._unhashed.clear()
+
+    def _swept(self, event: VenueSwept) -> None:
+        moved = self.ledger.shifted
+        self._reconciler.swept(event)
+        if self.ledger.shifted != moved:
+            self._control.load_marks()
+
+    def _tick(self, event: Tick) -> None:
+        """Let time pass: candles close, venues grow old, the desk arms itself."""
+        self._feed.beat()
+        self._reconciler.beat()
+        self._control.beat()
+
+    def _beat(self) -> None:
+        """Do what is due, at most four times a second of engine time."""
+        world = self._world
+        self._due = world.now + SECOND // 4
+        self._tracking.beat()
+        if self._execution.later or self._execution.naked:
+            self._execution.beat()
+        self._control.watch_equity()

@@ -23,7 +23,7 @@ _LETTERS = {
     Purpose.KILL: "K",
 }
 _PURPOSES = {letter: purpose for purpose, letter in _LETTERS.items()}
-_LENGTH = 24
+ID_LENGTH = 24
 _VERSION = "K1"
 
 
@@ -79,7 +79,7 @@ class ClientIds:
 
     def read(self, client_id: str) -> ClientId | None:
         """Return the parts of an id of this installation; None for anyone else's."""
-        if len(client_id) != _LENGTH or not client_id.startswith(_VERSION):
+        if len(client_id) != ID_LENGTH or not client_id.startswith(_VERSION):
             return None
         body, mac = client_id[:18], client_id[18:]
         if body[17] not in _PURPOSES or any(c not in _ALPHABET for c in body):
@@ -97,4 +97,4 @@ class ClientIds:
 def sequence(client_id: str) -> int:
     """Return the sequence number inside an id, without checking whose it is; 0 if not an id."""
     text = client_id[8:17]
-    return int(text, 36) if len(client_id) == _LENGTH and text.isalnum() else 0
+    return int(text, 36) if len(client_id) == ID_LENGTH and text.isalnum() else 0

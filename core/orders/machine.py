@@ -95,29 +95,39 @@ class WorkingOrder(Struct, gc=False):
             self.updated = event.received
         return changed
 
-    def reported(self, report: OrderReport) -> bool:
-        """Merge a report of the venue; return whether anything changed."""
-        changed = False
-        if report.venue_id and not self.venue_id:
-            self.venue_id = report.venue_id
-            changed = True
-        if report.filled > self.filled:
-            self.filled = report.filled
-            changed = True
+    def target(self, report: OrderReport) -> OrderStatus:
+        """Return the status this report leads to; the present one when it is no news."""
         status = report.status
         rank = _RANK[self.status]
-        if rank < _TERMINAL_RANK and status is not OrderStatus.UNKNOWN:
-            if status is OrderStatus.OPEN and self.filled:
-                status = OrderStatus.PARTIAL
-            if status is not self.status and _RANK[status] > min(rank, _UNPROVED) and (
-                _RANK[status] >= rank
-            ):
-                self.status = status
-                self.reason = report.reason
-                changed = True
-        if changed:
-            self.updated = report.received
-        return changed
+        if rank == _TERMINAL_RANK or status is OrderStatus.UNKNOWN:
+            return self.status
+        if status is OrderStatus.OPEN and (self.filled or report.filled):
+            status = OrderStatus.PARTIAL
+        new = _RANK[status]
+        return status if new >= rank and new > _UNPROVED else self.status
+
+    def learns(self, report: OrderReport) -> bool:
+        """Return whether a report would change anything."""
+        return (
+            report.filled > self.filled
+            or (bool(report.venue_id) and not self.venue_id)
+            or self.target(report) is not self.status
+        )
+
+    def reported(self, report: OrderReport) -> bool:
+        """Merge a report of the venue; return whether anything changed."""
+        if not self.learns(report):
+            return False
+        status = self.target(report)
+        if status is not self.status:
+            self.status = status
+            self.reason = report.reason
+        if report.filled > self.filled:
+            self.filled = report.filled
+        if not self.venue_id:
+            self.venue_id = report.venue_id
+        self.updated = report.received
+        return True
 
     def book(self, qty: Decimal, price: Decimal, received: int) -> None:
         """Add one of its fills. A quantity that completes the order makes it FILLED."""

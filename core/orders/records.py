@@ -58,6 +58,8 @@ class VenueBaseline(Struct, frozen=True, gc=False, tag=True):
     positions: tuple[BaselinePosition, ...]
     equity_before: Decimal
     """What this venue counted for in equity until now; 0 for a first account."""
+    equity: Decimal
+    """What it counts for from now: balance plus unrealised."""
     ts: int
     """Venue clock: fills up to and including this instant are already inside."""
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from core.clock import DAY
 from core.model.account import FundingPaid
 from core.model.event import TradingState
-from core.model.order import Fill, Order, OrderReport, OrderSent, OrderStatus
+from core.model.order import Fill, OrderReport, OrderSent
 from core.orders.ids import sequence
 from core.orders.machine import WorkingOrder
 from core.orders.records import (
@@ -32,7 +32,7 @@ from core.portfolio.position import Position
 _ZERO = Decimal(0)
 _DONE = 500
 """Finished orders kept for the screen and for late fills."""
-_KEYS = 20_000
+_KEYS = 10_000
 """Fill keys kept a venue; a fill older than the last one forgotten is refused as too old."""
 _RECENT = 200
 """Fills kept for the screen."""
@@ -93,9 +93,11 @@ class Ledger:
         self.fees = _ZERO
         self.funding = _ZERO
         self.adjusted = _ZERO
+        self.shifted = _ZERO
+        """By how much the marks were moved with changes of capital, in total."""
         self.intents = 0
         self.fills = 0
-        self._keys: dict[str, dict[tuple[str, str], int]] = {}
+        self._keys: dict[str, dict[tuple[str, str], Fill]] = {}
         self._horizon: dict[str, int] = {}
         self._funded: dict[tuple[str, str, int], None] = {}
         self._apply = {
@@ -122,3 +124,187 @@ class Ledger:
     def apply(self, record: JournalRecord) -> None:
         """Take one record into account. Total: a record that fits nothing changes nothing."""
         self._apply[type(record)](record)  # type: ignore[operator]
+
+    def find(self, client_id: str) -> WorkingOrder | None:
+        """Return an order of ours, working or recently done."""
+        return self.working.get(client_id) or self.done.get(client_id)
+
+    def known(self, fill: Fill) -> Fill | None:
+        """Return the fill already held under the same key, whatever it says."""
+        keys = self._keys.get(fill.venue)
+        return keys.get((fill.symbol, fill.trade_id)) if keys else None
+
+    def funded(self, paid: FundingPaid) -> bool:
+        """Return whether this settlement is booked already, or older than the baseline."""
+        account = self.accounts.get(paid.venue)
+        return (
+            account is None
+            or paid.ts <= account.since
+            or (paid.venue, paid.symbol, paid.ts) in self._funded
+        )
+
+    def forgotten(self, fill: Fill) -> bool:
+        """Return whether a fill is too old to tell if it was booked, or inside the baseline."""
+        account = self.accounts.get(fill.venue)
+        return (
+            account is None
+            or fill.ts <= account.since
+            or fill.ts <= self._horizon.get(fill.venue, 0)
+        )
+
+    def position(self, venue: str, symbol: str) -> Position:
+        """Return the position of a symbol on a venue, making a flat one when there is none."""
+        key = (venue, symbol)
+        position = self.positions.get(key)
+        if position is None:
+            position = self.positions[key] = Position(venue, symbol)
+        return position
+
+    def _intent(self, record: Intent) -> None:
+        order = record.order
+        if order.client_id in self.working or order.client_id in self.done:
+            return
+        self.working[order.client_id] = WorkingOrder(order, updated=order.created, stop=record.stop)
+        self.intents += 1
+        self.next_seq = max(self.next_seq, sequence(order.client_id) + 1)
+        account = self.accounts.get(order.venue)
+        if account is not None:
+            account.orders += 1
+
+    def _sent(self, record: OrderSent) -> None:
+        order = self.find(record.client_id)
+        if order is not None and order.sent(record):
+            self._settle(order)
+
+    def _reported(self, record: OrderReport) -> None:
+        order = self.find(record.client_id)
+        if order is not None and order.reported(record):
+            self._settle(order)
+
+    def _resolved(self, record: Resolved) -> None:
+        order = self.working.get(record.client_id)
+        if order is None:
+            return
+        if not order.terminal:
+            order.status = record.status
+            order.reason = record.evidence
+            order.absent = True
+            order.updated = record.ts
+        self._settle(order)
+
+    def _settle(self, order: WorkingOrder) -> None:
+        client_id = order.order.client_id
+        if order.settled:
+            if self.working.pop(client_id, None) is not None:
+                done = self.done
+                done[client_id] = order
+                if len(done) > _DONE:
+                    del done[next(iter(done))]
+        elif client_id not in self.working:
+            self.done.pop(client_id, None)
+            self.working[client_id] = order
+
+    def _filled(self, record: Fill) -> None:
+        venue, symbol, ts = record.venue, record.symbol, record.ts
+        account = self.accounts.get(venue)
+        if account is None or ts <= account.since or ts <= self._horizon.get(venue, 0):
+            return
+        keys = self._keys.get(venue)
+        if keys is None:
+            keys = self._keys[venue] = {}
+        key = (symbol, record.trade_id)
+        if key in keys:
+            return
+        keys[key] = record
+        if len(keys) > _KEYS:
+            oldest = keys.pop(next(iter(keys)))
+            self._horizon[venue] = max(self._horizon.get(venue, 0), oldest.ts)
+        position = self.positions.get((venue, symbol)) or self.position(venue, symbol)
+        order = self.working.get(record.client_id) or self.done.get(record.client_id)
+        held = position.qty
+        signed = record.qty if record.side == "buy" else -record.qty
+        realised = position.book(signed, record.price, record.fee, ts)
+        now = position.qty
+        if now and (not held or (now > 0) != (held > 0)):
+            position.foreign = order is None
+            position.strategy = order.order.strategy if order is not None else ""
+            position.stop = None
+        if order is not None:
+            if order.stop is not None and now:
+                position.stop = order.stop
+            order.book(record.qty, record.price, record.received)
+            self._settle(order)
+        if now:
+            self.open[venue, symbol] = position
+        elif held:
+            del self.open[venue, symbol]
+        account.cash += realised - record.fee
+        account.fills += 1
+        if ts > account.cursor:
+            account.cursor = ts
+        self.realised += realised
+        self.fees += record.fee
+        self.fills += 1
+        strategy = position.strategy if order is None else order.order.strategy
+        self.recent.append(BookedFill(record, realised, strategy))
+
+    def _paid(self, record: FundingPaid) -> None:
+        if self.funded(record):
+            return
+        self._funded[record.venue, record.symbol, record.ts] = None
+        if len(self._funded) > _KEYS:
+            del self._funded[next(iter(self._funded))]
+        self.position(record.venue, record.symbol).pay(record.amount)
+        self.accounts[record.venue].cash += record.amount
+        self.funding += record.amount
+
+    def _baseline(self, record: VenueBaseline) -> None:
+        venue = record.venue
+        for key in [key for key in self.positions if key[0] == venue]:
+            self.archived.append(self.positions.pop(key))
+            self.open.pop(key, None)
+        del self.archived[:-_DONE]
+        self._keys.pop(venue, None)
+        self._horizon.pop(venue, None)
+        self.accounts[venue] = Account(venue, record.account, record.ts, record.balance)
+        for held in record.positions:
+            position = self.position(venue, held.symbol)
+            position.qty, position.entry = held.qty, held.entry
+            position.size, position.cost = float(held.qty), float(held.entry)
+            position.opened, position.foreign = record.ts, True
+            self.open[venue, held.symbol] = position
+        self._shift(record.equity - record.equity_before)
+
+    def _adjust(self, record: CashAdjusted) -> None:
+        account = self.accounts.get(record.venue)
+        if account is None:
+            return
+        account.cash += record.amount
+        self.adjusted += record.amount
+        if record.amount > 0:
+            self._shift(record.amount)
+
+    def _shift(self, amount: Decimal) -> None:
+        """Move every mark that a limit is measured from: capital changed, nothing was earned."""
+        if self.equity is None or self.peak is None or self.day_start is None:
+            return
+        self.shifted += amount
+        self.equity += amount
+        self.peak += amount
+        self.day_start += amount
+        self.marks = deque((ts, equity + amount) for ts, equity in self.marks)
+
+    def _mark(self, record: EquityMarked) -> None:
+        self.equity = record.equity
+        self.peak = record.peak
+        self.day = record.ts // DAY
+        self.day_start = record.day_start
+        marks = self.marks
+        marks.append((record.ts, record.equity))
+        horizon = record.ts - DAY
+        while len(marks) > 1 and marks[1][0] <= horizon:
+            marks.popleft()
+
+    def _state(self, record: StateRecorded) -> None:
+        self.state = record.state
+        self.cause = record.cause

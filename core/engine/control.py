@@ -1,0 +1,364 @@
+"""What people ask for, and what stops the desk by itself: arming, the kill cord, loss limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from core.clock import DAY, SECOND
+from core.engine.execution import Execution
+from core.engine.slot import Slot
+from core.engine.tracking import Tracking
+from core.engine.world import World
+from core.model.effect import Answer, CancelOrder, ExecuteKill
+from core.model.event import (
+    Arm,
+    Cancel,
+    Close,
+    Disarm,
+    InvariantBroken,
+    Kill,
+    KillMode,
+    KillReported,
+    Pause,
+    Resume,
+    Submit,
+    TradingState,
+    VenueState,
+)
+from core.model.order import Order, OrderKind, Purpose
+from core.orders.ids import ID_LENGTH
+from core.orders.records import EquityMarked
+from core.risk.breakers import LossBreaker
+from core.risk.codes import Code
+from core.risk.gate import Approved, Refused
+
+_AUTO = "arm_on_start"
+_GIVE_UP = 15 * SECOND
+"""A venue that is still connecting this long after another is ready does not hold up arming."""
+_UNSETTLED = (VenueState.CONNECTING, VenueState.RECONCILING)
+
+
+class Control:
+    """Owns the trading state. Whatever reduces risk is accepted in every state."""
+
+    def __init__(self, world: World, execution: Execution, tracking: Tracking) -> None:
+        self._world = world
+        self._execution = execution
+        self._tracking = tracking
+        self.breaker = LossBreaker(world.limits)
+        self._start: Decimal | None = None
+        self.load_marks()
+        wanted = world.config.arm_on_start
+        if wanted is None:
+            wanted = world.config.environment == "practice"
+        self._auto = wanted and world.state is not TradingState.HALTED
+        self._first_ready = 0
+        self.kills: dict[str, KillReported | None] = {}
+        """Venue to the verdict of the last kill; None while it runs."""
+
+    # --- arming -------------------------------------------------------------------------------
+
+    def arm(self, event: Arm) -> None:
+        """Allow opening risk, when everything it rests on is there."""
+        world = self._world
+        refusal = self._unarmable()
+        if refusal is not None:
+            code, detail = refusal
+            self._answer("", False, code, detail)
+            return
+        self._auto = False
+        for venue in world.venues.values():
+            venue.rejects = 0
+        world.change_state(TradingState.ARMED, "armed", event.actor)
+        self._answer("", True, Code.DONE, "armed")
+
+    def _unarmable(self) -> tuple[Code, str] | None:
+        world = self._world
+        if world.state is TradingState.HALTED:
+            return Code.HALTED, f"halted ({world.cause}): resume first"
+        venues = world.venues.values()
+        waiting = [venue for venue in venues if venue.state in _UNSETTLED or venue.differing]
+        ready = [venue for venue in venues if venue.ready]
+        if waiting and not (ready and self._waited_enough()):
+            reasons = "; ".join(f"{venue.name}: {venue.reason}" for venue in waiting)
+            return Code.NOT_RECONCILED, reasons
+        if not ready:
+            return Code.NOT_RECONCILED, "no venue is ready"
+        return None
+
+    def _waited_enough(self) -> bool:
+        """Return whether a venue that never connected may be left behind."""
+        world = self._world
+        stuck = all(
+            venue.state is VenueState.CONNECTING
+            for venue in world.venues.values()
+            if not venue.ready and venue.state is not VenueState.BLIND
+        )
+        return stuck and bool(self._first_ready) and world.now - self._first_ready > _GIVE_UP
+
+    def disarm(self, event: Disarm) -> None:
+        """Stop opening risk; orders and positions stay."""
+        world = self._world
+        self._auto = False
+        if world.state is TradingState.HALTED:
+            self._answer("", False, Code.HALTED, "halted is stricter than disarmed")
+            return
+        self._execution.forget()
+        world.change_state(TradingState.DISARMED, "disarmed", event.actor)
+        self._answer("", True, Code.DONE, "disarmed")
+
+    def resume(self, event: Resume) -> None:
+        """Release the latch: to DISARMED, never further."""
+        world = self._world
+        if world.state is not TradingState.HALTED:
+            self._answer("", False, Code.NOTHING_TO_DO, f"not halted but {world.state}")
+        elif any(venue.killing for venue in world.venues.values()):
+            self._answer("", False, Code.HALTED, "the kill is still running")
+        else:
+            world.change_state(TradingState.DISARMED, "resumed", event.actor)
+            self._answer("", True, Code.DONE, "disarmed; arm to trade")
+
+    def pause(self, event: Pause) -> None:
+        """Stop, or let again, strategies opening risk in a symbol."""
+        paused = self._world.paused
+        if event.on:
+            paused.add(event.symbol)
+        else:
+            paused.discard(event.symbol)
+        word = "paused" if event.on else "not paused"
+        self._answer("", True, Code.DONE, f"{event.symbol} {word}")
+
+    # --- the kill cord ------------------------------------------------------------------------
+
+    def kill(self, event: Kill) -> None:
+        """Close the gate, latch, drop queued work, hand over to the executor. Idempotent."""
+        self._kill(event.mode, event.cause, event.actor, event.venue)
+        self._answer("", True, Code.DONE, f"halted: {event.mode}")
+
+    def _kill(self, mode: KillMode, cause: str, actor: str, venue: str) -> None:
+        world = self._world
+        self._auto = False
+        self._execution.forget()
+        world.change_state(TradingState.HALTED, cause, actor)
+        for name, known in world.venues.items():
+            if venue in ("", name):
+                self.kills[name] = None
+                known.killing = known.killing or mode is KillMode.FLATTEN
+        world.out.append(ExecuteKill(mode, cause, actor, venue))
+
+    def kill_reported(self, event: KillReported) -> None:
+        """Take the verdict of the executor; what is still open is protected again."""
+        world = self._world
+        self.kills[event.venue] = event
+        venue = world.venues.get(event.venue)
+        if venue is None:
+            return
+        venue.killing = False
+        world.ask_sweep(venue, "after the kill")
+        for slot in list(world.active.values()):
+            if slot.venue == venue.name:
+                self._execution.settle(slot)
+
+    def broken(self, event: InvariantBroken) -> None:
+        """Close the gate: only reducing is left until a person arms again."""
+        world = self._world
+        self._auto = False
+        world.report(Code.INVARIANT, "", "", f"{event.code}: {event.detail}")
+        world.notify("alarm", f"{event.code}: {event.detail}")
+        if world.state in (TradingState.ARMED, TradingState.DISARMED):
+            world.change_state(TradingState.REDUCING, event.code, "engine")
+
+    # --- orders by hand -----------------------------------------------------------------------
+
+    def submit(self, event: Submit) -> None:
+        """Put a person's order through the same gate as a strategy's."""
+        world = self._world
+        slot = self._listed(event.venue, event.symbol)
+        if slot is None or slot.instrument is None:
+            detail = f"{event.venue} lists no {event.symbol}"
+            self._answer(event.request, False, Code.UNKNOWN_INSTRUMENT, detail)
+            return
+        rules = slot.instrument
+        reduce_only = event.reduce_only or event.kind is OrderKind.STOP
+        order = Order(
+            world.ids.next(Purpose.MANUAL),
+            slot.venue,
+            slot.symbol,
+            event.side,
+            event.kind,
+            event.qty,
+            world.now,
+            rules.round_price(event.price) if event.price is not None else None,
+            rules.round_price(event.trigger) if event.trigger is not None else None,
+            event.tif,
+            reduce_only,
+            Purpose.MANUAL,
+            event.actor,
+        )
+        verdict = self._judge(slot, order, event.stop)
+        if type(verdict) is Refused:
+            world.refusals += 1
+            world.report(
+                verdict.code,
+                slot.venue,
+                slot.symbol,
+                verdict.detail,
+                verdict.limit,
+                verdict.value,
+                event.request,
+            )
+            detail = f"{verdict.detail} (limit {verdict.limit}, value {verdict.value})"
+            self._answer(event.request, False, verdict.code, detail)
+            return
+        assert type(verdict) is Approved
+        self._execution.send(slot, verdict)
+        self._answer(event.request, True, Code.DONE, "sent", order.client_id)
+
+    def _judge(self, slot: Slot, order: Order, stop: Decimal | None) -> Approved | Refused:
+        rules = slot.instrument
+        assert rules is not None
+        missing = (order.kind is OrderKind.LIMIT and order.price is None) or (
+            order.kind is OrderKind.STOP and order.trigger is None
+        )
+        if missing or (order.price or 1) <= 0 or (order.trigger or 1) <= 0:
+            return Refused(Code.BAD_PRICE, "", "", f"a {order.kind} order needs a price above 0")
+        if order.qty <= 0 or order.qty % rules.lot:
+            return Refused(
+                Code.BAD_QUANTITY, f"lot {rules.lot}", str(order.qty), "not a multiple of the lot"
+            )
+        if order.reduce_only:
+            return self._execution.gate.reduce(order, slot.position.qty)
+        equity = self._world.equity()
+        if equity is None:
+            return Refused(Code.VENUE_NOT_READY, "ready", "", "no account is known yet")
+        return self._execution.judge(slot, order, equity, stop)
+
+    def _listed(self, venue: str, symbol: str) -> Slot | None:
+        known = self._world.venues.get(venue)
+        if known is None or symbol not in known.instruments:
+            return None
+        return self._world.slot(venue, symbol)
+
+    def close(self, event: Close) -> None:
+        """Close positions with reduce-only market orders, in every state."""
+        if not 0 < event.fraction <= 1:
+            self._answer(
+                event.request, False, Code.BAD_QUANTITY, "a fraction in (0, 1] is expected"
+            )
+            return
+        sent = []
+        for slot in self._matching(event.venue, event.symbol):
+            if slot.position.qty:
+                slot.wanted = 0
+                client_id = self._execution.close(slot, Purpose.MANUAL, event.actor, event.fraction)
+                if len(client_id) == ID_LENGTH:
+                    sent.append(client_id)
+        if sent:
+            self._answer(event.request, True, Code.DONE, f"{len(sent)} orders sent", *sent)
+        else:
+            self._answer(event.request, False, Code.NOTHING_TO_DO, "no position to close")
+
+    def cancel(self, event: Cancel) -> None:
+        """Cancel one order by id, or the entries of a venue or symbol; stops only by id."""
+        asked = []
+        for slot in self._matching(event.venue, event.symbol):
+            for order in list(slot.working.values()):
+                client_id = order.order.client_id
+                one = event.client_id == client_id
+                if one or (not event.client_id and order.order.purpose is not Purpose.STOP):
+                    self._tracking.cancel(order)
+                    asked.append(client_id)
+        if event.client_id and not asked:
+            asked = self._cancel_foreign(event.client_id)
+        if asked:
+            self._answer(event.request, True, Code.DONE, f"{len(asked)} cancels asked", *asked)
+        else:
+            code = Code.NO_SUCH_ORDER if event.client_id else Code.NOTHING_TO_DO
+            self._answer(event.request, False, code, "no such working order")
+
+    def _cancel_foreign(self, wanted: str) -> list[str]:
+        """Cancel an order of others, named by either of its ids."""
+        for venue in self._world.venues.values():
+            for report in venue.foreign.values():
+                if wanted in (report.client_id, report.venue_id):
+                    self._world.out.append(
+                        CancelOrder(venue.name, report.symbol, report.client_id, report.venue_id)
+                    )
+                    return [report.client_id or report.venue_id]
+        return []
+
+    def _matching(self, venue: str, symbol: str) -> Iterator[Slot]:
+        for slot in list(self._world.active.values()):
+            if venue in ("", slot.venue) and symbol in ("", slot.symbol):
+                yield slot
+
+    def _answer(self, request: str, ok: bool, code: Code, detail: str, *client_ids: str) -> None:
+        self._world.out.append(Answer(request, ok, code, detail, client_ids))
+
+    @property
+    def start(self) -> Decimal | None:
+        """Equity at the first mark of this run, moved along with changes of capital."""
+        return None if self._start is None else self._start + self._world.ledger.shifted
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def load_marks(self) -> None:
+        """Read the marks that loss limits are measured from."""
+        ledger = self._world.ledger
+        self.breaker.load(ledger.peak, ledger.day, ledger.day_start, ledger.marks)
+
+    def watch_equity(self) -> None:
+        """Mark equity, and pull the cord when a loss limit is broken."""
+        world = self._world
+        ledger = world.ledger
+        if not ledger.accounts:
+            return
+        equity = world.cash
+        for key, position in ledger.open.items():
+            price = world.slots[key].price
+            if not price:
+                return  # without a price there is no equity; waiting beats a false peak or alarm
+            equity += position.size * (price - position.cost)
+        breaker = self.breaker
+        if breaker.due(equity, world.now):
+            self._mark(equity)
+        code = breaker.broken(equity)
+        if code is not None and world.state is not TradingState.HALTED:
+            self._break(code, equity)
+
+    def _mark(self, equity: float) -> None:
+        world = self._world
+        ledger = world.ledger
+        now = world.now
+        exact = world.equity()
+        assert exact is not None
+        same_day = ledger.day_start is not None and now // DAY == ledger.day
+        day_start = ledger.day_start if same_day and ledger.day_start is not None else exact
+        seen = Decimal(repr(self.breaker.peak)) if self.breaker.peak > equity else exact
+        peak = max(exact, seen, ledger.peak or exact)
+        world.record(EquityMarked(now, exact, peak, day_start))
+        if self._start is None:
+            self._start = exact - ledger.shifted
+        self.load_marks()
+
+    def _break(self, code: Code, equity: float) -> None:
+        world = self._world
+        limits = world.limits
+        if code is Code.DRAWDOWN:
+            limit, value = limits.drawdown, self.breaker.fall(equity)
+        else:
+            limit, value = limits.daily_loss, self.breaker.day_loss(equity)
+        detail = f"{code}: {value:.4f} of equity lost, limit {limit}"
+        world.report(code, "", "", detail, str(limit), f"{value:.6f}")
+        world.notify("alarm", f"{detail}: halting and flattening")
+        self._kill(KillMode.FLATTEN, detail, "engine", "")
+
+    def beat(self) -> None:
+        """Arm by itself where the configuration says so, once everything is ready."""
+        world = self._world
+        if not self._first_ready and any(venue.ready for venue in world.venues.values()):
+            self._first_ready = world.now
+        if self._auto and world.state is TradingState.DISARMED and self._unarmable() is None:
+            self.arm(Arm(_AUTO, world.now))
+            world.out.pop()  # nobody asked, so nobody is answered

@@ -1,0 +1,412 @@
+"""Turning a wanted direction into orders: entries through the gate, exits, and protective stops."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from math import inf
+
+from core.clock import SECOND
+from core.engine.slot import Slot
+from core.engine.tracking import Tracking
+from core.engine.world import World
+from core.model.effect import SubmitOrder
+from core.model.event import TradingState
+from core.model.market import Side
+from core.model.order import Order, OrderKind, OrderStatus, Purpose, TimeInForce
+from core.orders.machine import WorkingOrder
+from core.orders.records import Intent
+from core.risk.codes import Code
+from core.risk.gate import Approved, Circumstances, Gate, Refused
+
+_ZERO = Decimal(0)
+_ONE = Decimal(1)
+_FLIP_WITHIN = 10 * SECOND
+"""An entry that waits for an exit is forgotten after this long: the signal is old by then."""
+_DEBOUNCE = SECOND // 2
+"""While an entry is still filling, its stop is resized at most this often."""
+_COVERING = frozenset({OrderStatus.ACKED, OrderStatus.OPEN, OrderStatus.PARTIAL})
+_REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.DENIED, OrderStatus.EXPIRED})
+
+
+class Execution:
+    """Decides which orders exist on each instrument. Reducing risk is never vetoed here."""
+
+    def __init__(self, world: World, tracking: Tracking) -> None:
+        self._world = world
+        self._tracking = tracking
+        self.gate = Gate(world.limits)
+        settings = world.config.strategy
+        limits = world.limits
+        self._distance = settings.stop_distance
+        self._part = min(
+            limits.position_notional * settings.share / len(world.config.venues),
+            limits.order_notional,
+        )
+        self._cooldown = int(limits.loss_streak_cooldown * SECOND)
+        self._unprotected = int(limits.unprotected * SECOND)
+        self.naked: dict[tuple[str, str], int] = {}
+        """Position key to since when it has no working stop."""
+        self.later: dict[tuple[str, str], None] = {}
+        """Slots to look at again when time has passed."""
+
+    # --- following a strategy -----------------------------------------------------------------
+
+    def follow(self, slot: Slot, target: int) -> str:
+        """Move towards a strategy's direction; return an order's client id, a code, or nothing."""
+        world = self._world
+        if world.state in (TradingState.DISARMED, TradingState.HALTED):
+            return Code.HALTED if world.state is TradingState.HALTED else Code.NOT_ARMED
+        position = slot.position
+        held = position.qty
+        assert slot.strategy is not None
+        if held and (position.foreign or position.strategy != slot.strategy.name):
+            return Code.FOREIGN_POSITION
+        slot.wanted = 0
+        if held and (held > 0) == (target > 0) and not slot.closing:
+            return ""
+        if held or slot.closing or slot.entry is not None:
+            slot.wanted = target
+            slot.wanted_until = world.now + _FLIP_WITHIN
+            if held and slot.exit is None:
+                return self.close(slot, Purpose.EXIT, slot.strategy.name)
+            return ""
+        return self.enter(slot, target) if target else ""
+
+    def enter(self, slot: Slot, target: int) -> str:
+        """Open a position of the configured size; return the client id or the refusing code."""
+        world = self._world
+        instrument = slot.instrument
+        equity = world.equity()
+        price = slot.touch(target)
+        if instrument is None or equity is None or not price:
+            return self._refuse(slot, Refused(Code.STALE_DATA, "", "", "no price or no equity"))
+        assert slot.strategy is not None
+        order = Order(
+            world.ids.next(Purpose.ENTRY),
+            slot.venue,
+            slot.symbol,
+            Side.BUY if target > 0 else Side.SELL,
+            OrderKind.MARKET,
+            instrument.floor_qty(equity * self._part / price),
+            world.now,
+            None,
+            None,
+            TimeInForce.GTC,
+            False,
+            Purpose.ENTRY,
+            slot.strategy.name,
+        )
+        verdict = self.judge(slot, order, equity, None)
+        if type(verdict) is Refused:
+            return self._refuse(slot, verdict)
+        assert type(verdict) is Approved
+        slot.entry = self.send(slot, verdict)
+        return order.client_id
+
+    def judge(
+        self, slot: Slot, order: Order, equity: Decimal, stop: Decimal | None
+    ) -> Approved | Refused:
+        """Put an order that may open risk before the gate."""
+        world = self._world
+        instrument = slot.instrument
+        assert instrument is not None
+        venue = world.venues[slot.venue]
+        mid = slot.middle()
+        price = order.price if order.price is not None else mid
+        trigger = stop
+        if trigger is None:
+            trigger = price * (_ONE - self._distance * order.side.sign)
+        buys, sells = (order.qty, _ZERO) if order.side.sign > 0 else (_ZERO, order.qty)
+        after = slot.exposure(buys, sells)
+        symbol_after = venue_after = gross_after = max(after, order.qty * price)
+        working = len(venue.foreign)
+        for other in world.active.values():
+            working += len(other.working)
+            if other is slot:
+                continue
+            value = other.exposure()
+            gross_after += value
+            if other.symbol == slot.symbol:
+                symbol_after += value
+            if other.venue == slot.venue:
+                venue_after += value
+        now = world.now
+        circumstances = Circumstances(
+            world.state,
+            venue.state,
+            venue.reason,
+            venue.rejects,
+            slot.symbol in world.paused,
+            slot.frozen if slot.working or slot.conflict else "",
+            self.cooling(slot),
+            (now - slot.book_received) / SECOND if slot.book_received else inf,
+            (venue.offset_ms or 0.0) / 1000.0,
+            mid,
+            slot.mark_exact(),
+            equity,
+            symbol_after,
+            venue_after,
+            gross_after,
+            working,
+            venue.pace.full(now),
+            world.minute.full(now),
+            trigger,
+        )
+        return self.gate.open(order, instrument, circumstances, stop)
+
+    def cooling(self, slot: Slot) -> float:
+        """Return the seconds that a losing streak still pauses an instrument; 0 if it does not."""
+        position = slot.position
+        losses = position.losses
+        if not losses or losses % self._world.limits.loss_streak:
+            return 0.0
+        return max(0, position.lost + self._cooldown - self._world.now) / SECOND
+
+    def send(self, slot: Slot, approved: Approved) -> WorkingOrder:
+        """Journal an approved order and ask the shell to send it."""
+        world = self._world
+        order = approved.order
+        world.record(Intent(order, approved.stop))
+        world.out.append(SubmitOrder(order))
+        working = world.ledger.working[order.client_id]
+        slot.working[order.client_id] = working
+        world.active[slot.key] = slot
+        world.venues[slot.venue].pace.add(world.now)
+        world.minute.add(world.now)
+        self._tracking.in_flight[order.client_id] = world.now
+        return working
+
+    def _refuse(self, slot: Slot, refused: Refused, request: str = "") -> str:
+        world = self._world
+        world.refusals += 1
+        world.report(
+            refused.code,
+            slot.venue,
+            slot.symbol,
+            refused.detail,
+            refused.limit,
+            refused.value,
+            request,
+        )
+        return refused.code
+
+    # --- closing ------------------------------------------------------------------------------
+
+    def close(self, slot: Slot, purpose: Purpose, actor: str, fraction: Decimal = _ONE) -> str:
+        """Send a reduce-only market order; return its client id, empty when nothing can be sent.
+
+        A whole close is kept at until the position is flat.
+        """
+        world = self._world
+        instrument = slot.instrument
+        held = slot.position.qty
+        if not held or instrument is None:
+            return ""
+        qty = abs(held)
+        if slot.exit is not None:
+            qty -= slot.exit.remaining
+        if fraction < 1:
+            qty = instrument.floor_qty(qty * fraction)
+        else:
+            slot.closing = True
+        if instrument.max_market_qty is not None:
+            qty = min(qty, instrument.floor_qty(instrument.max_market_qty))
+        if qty <= 0:
+            return ""
+        order = Order(
+            world.ids.next(purpose),
+            slot.venue,
+            slot.symbol,
+            Side.SELL if held > 0 else Side.BUY,
+            OrderKind.MARKET,
+            qty,
+            world.now,
+            None,
+            None,
+            TimeInForce.GTC,
+            True,
+            purpose,
+            actor,
+        )
+        verdict = self.gate.reduce(order, held)
+        if type(verdict) is Refused:
+            return self._refuse(slot, verdict)
+        assert type(verdict) is Approved
+        slot.exit = self.send(slot, verdict)
+        return order.client_id
+
+    # --- after anything happened to an instrument's orders ---------------------------------------
+
+    def settle(self, slot: Slot) -> None:
+        """Bring orders in line with the position: protection, pending exits, pending entries."""
+        world = self._world
+        slot.entry = self._finished(slot, slot.entry)
+        slot.exit = self._finished(slot, slot.exit)
+        slot.stop = self._finished(slot, slot.stop)
+        if not slot.position.qty:
+            slot.closing = False
+        elif slot.closing and slot.exit is None:
+            if world.now >= slot.retry_at:
+                self.close(slot, Purpose.EXIT, slot.position.strategy)
+            else:
+                self.later[slot.key] = None
+        self.protect(slot)
+        if slot.wanted and slot.exit is None and slot.entry is None:
+            self._flip(slot)
+        if slot.idle:
+            world.active.pop(slot.key, None)
+        else:
+            world.active[slot.key] = slot
+
+    def _finished(self, slot: Slot, order: WorkingOrder | None) -> WorkingOrder | None:
+        """Return the order while it lives; slow down where a venue refuses to let us reduce."""
+        if order is None or not order.settled:
+            return order
+        if order.status in _REFUSED and order.order.reduce_only:
+            slot.attempts += 1
+            slot.retry_at = self._world.now + min(2**slot.attempts, 16) * SECOND // 4
+            self.later[slot.key] = None
+        else:
+            slot.attempts = 0
+        return None
+
+    def _flip(self, slot: Slot) -> None:
+        """Do what waited for the last entry or exit to end."""
+        held = slot.position.qty
+        wanted = slot.wanted
+        if not held:
+            slot.wanted = 0
+            if self._world.now <= slot.wanted_until:
+                slot.outcome = self.enter(slot, wanted)
+        elif (held > 0) == (wanted > 0):
+            slot.wanted = 0
+        elif not slot.closing:
+            self.close(slot, Purpose.EXIT, slot.position.strategy)
+
+    def protect(self, slot: Slot) -> None:
+        """Keep exactly one protective stop of the position's size at the venue."""
+        position = slot.position
+        held = position.qty
+        if not held:
+            self.naked.pop(slot.key, None)
+            slot.stop = None
+            slot.risk_quote = None
+            self._drop_stops(slot, None)
+            return
+        if position.foreign or self._world.venues[slot.venue].killing:
+            self.naked.pop(slot.key, None)
+            return
+        stop = slot.stop
+        need = abs(held)
+        if stop is not None and stop.order.side.sign * held < 0:
+            left = stop.remaining
+            fits = left == need or (left > need and (slot.exit is not None or stop.booked))
+            covered = left >= need and stop.status in _COVERING
+        else:
+            fits = covered = False
+        if covered:
+            self.naked.pop(slot.key, None)
+            if fits:
+                self._drop_stops(slot, stop)
+        else:
+            self.naked.setdefault(slot.key, self._world.now)
+        if not fits and not (slot.closing and slot.exit is not None):
+            self._renew_stop(slot)
+
+    def _renew_stop(self, slot: Slot) -> None:
+        """Place a stop for the whole position, unless it is too early to or too late for one."""
+        world = self._world
+        stop = slot.stop
+        if stop is not None and stop.status in (OrderStatus.JOURNALED, OrderStatus.UNKNOWN):
+            return  # settled first: two stops of which one may exist tell us nothing
+        filling = slot.entry is not None and stop is not None
+        if world.now < (slot.protect_at if filling else slot.retry_at):
+            self.later[slot.key] = None
+            return
+        held = slot.position.qty
+        instrument = slot.instrument
+        if instrument is None:
+            return
+        trigger = self.trigger(slot)
+        price = slot.value()
+        if price and (price - trigger) * held <= 0:
+            if slot.exit is None:
+                world.report(
+                    Code.STOP_PASSED,
+                    slot.venue,
+                    slot.symbol,
+                    f"price {price} is beyond the stop {trigger}",
+                    str(trigger),
+                    str(price),
+                )
+                self.close(slot, Purpose.EXIT, slot.position.strategy)
+            return
+        order = Order(
+            world.ids.next(Purpose.STOP),
+            slot.venue,
+            slot.symbol,
+            Side.SELL if held > 0 else Side.BUY,
+            OrderKind.STOP,
+            abs(held),
+            world.now,
+            None,
+            trigger,
+            TimeInForce.GTC,
+            True,
+            Purpose.STOP,
+            slot.position.strategy,
+        )
+        verdict = self.gate.reduce(order, held)
+        if type(verdict) is Approved:
+            slot.stop = self.send(slot, verdict)
+            slot.protect_at = world.now + _DEBOUNCE
+            slot.risk_quote = abs(slot.position.entry - trigger) * abs(held)
+
+    def trigger(self, slot: Slot) -> Decimal:
+        """Return where the protective stop of a position belongs."""
+        position = slot.position
+        assert slot.instrument is not None
+        if position.stop is not None:
+            return slot.instrument.round_price(position.stop)
+        sign = 1 if position.qty > 0 else -1
+        return slot.instrument.round_price(position.entry * (_ONE - self._distance * sign))
+
+    def _drop_stops(self, slot: Slot, keep: WorkingOrder | None) -> None:
+        for order in slot.working.values():
+            if order.order.purpose is Purpose.STOP and order is not keep and not order.terminal:
+                self._tracking.cancel(order)
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def beat(self) -> None:
+        """Do what was put off, and close positions that stayed unprotected too long."""
+        world = self._world
+        if self.later:
+            due, self.later = self.later, {}
+            for key in due:
+                self.settle(world.slots[key])
+        for key, since in list(self.naked.items()):
+            if world.now - since <= self._unprotected:
+                continue
+            slot = world.slots[key]
+            if not slot.position.qty:
+                del self.naked[key]
+                continue
+            self.naked[key] = world.now
+            waited = (world.now - since) / SECOND
+            world.report(
+                Code.UNPROTECTED,
+                slot.venue,
+                slot.symbol,
+                f"no working stop for {waited:.0f} s: closing",
+                f"{world.limits.unprotected:g} s",
+                f"{waited:.1f} s",
+            )
+            if slot.exit is None:
+                self.close(slot, Purpose.EXIT, slot.position.strategy)
+
+    def forget(self) -> None:
+        """Drop queued work: entries waiting for exits, closes being kept at."""
+        for slot in self._world.slots.values():
+            slot.wanted = 0
+            slot.closing = False

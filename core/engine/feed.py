@@ -1,0 +1,216 @@
+"""Market events: believed or dropped, made into candles, given to the strategies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from core.clock import SECOND
+from core.engine.slot import Slot
+from core.engine.world import World
+from core.market.candles import CandleBuilder
+from core.market.validation import (
+    check_candle,
+    check_depth,
+    check_ticker,
+    check_top,
+    check_trade,
+)
+from core.model.effect import Signalled
+from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
+
+_SAY_AGAIN = 10 * SECOND
+"""The same complaint about a venue is made at most this often."""
+_OLD = 5 * SECOND
+"""A candle known this much later than one timeframe after its end is history, not news."""
+_MARK_LIFE = 15 * SECOND
+"""A mark price older than this gives way to the middle of the book."""
+
+
+class Feed:
+    """Takes market events. Everything here runs thousands of times a second."""
+
+    def __init__(self, world: World, follow: Callable[[Slot, int], str]) -> None:
+        self._world = world
+        self._slots = world.slots
+        self._follow = follow
+        self._timeframe = int(world.config.strategy.timeframe)
+        self._span = self._timeframe * SECOND
+        self._building: list[Slot] = []
+
+    def trade(self, event: Trade) -> None:
+        """Take a public trade."""
+        slot = self._slots.get((event.venue, event.symbol))
+        if slot is None:
+            return
+        price = event.price
+        ts = event.ts
+        reason = check_trade(event, slot.last, slot.trade_ts)
+        if reason:
+            self._bad(event.venue, "trades", reason)
+            return
+        if ts >= slot.trade_ts:
+            slot.trade_ts = ts
+            slot.last = price
+            if not slot.mark and not slot.bid:
+                slot.price = price
+        builder = slot.builder
+        if builder is None:
+            builder = slot.builder = CandleBuilder(slot.venue, slot.symbol, self._timeframe)
+            self._building.append(slot)
+        closed = builder.add(price, event.qty, ts, event.received)
+        if closed is not None:
+            for candle in closed:
+                self._closed(slot, candle)
+
+    def top(self, event: BookTop) -> None:
+        """Take a new best bid and ask; an older one than the last is dropped."""
+        slot = self._slots.get((event.venue, event.symbol))
+        if slot is None:
+            return
+        bid, ask = event.bid, event.ask
+        last = (slot.bid + slot.ask) * 0.5
+        reason = check_top(event, last, slot.book_ts)
+        if reason:
+            self._bad(event.venue, "books", reason)
+            return
+        if event.ts < slot.book_ts:
+            return
+        slot.book_ts = event.ts
+        slot.book_received = event.received
+        slot.bid = bid
+        slot.bid_qty = event.bid_qty
+        slot.ask = ask
+        slot.ask_qty = event.ask_qty
+        if slot.mark and event.received - slot.marked > _MARK_LIFE:
+            slot.mark = 0.0
+        if not slot.mark:
+            slot.price = (bid + ask) * 0.5
+
+    def depth(self, event: Depth) -> None:
+        """Take book levels: the freshest word on the top of the book, and proof that it lives."""
+        slot = self._slots.get((event.venue, event.symbol))
+        if slot is None:
+            return
+        reason = check_depth(event)
+        if reason:
+            self._bad(event.venue, "books", reason)
+            return
+        if event.ts >= slot.book_ts and event.bids and event.asks:
+            (bid, bid_qty), (ask, ask_qty) = event.bids[0], event.asks[0]
+            self.top(
+                BookTop(
+                    event.venue,
+                    event.symbol,
+                    bid,
+                    bid_qty,
+                    ask,
+                    ask_qty,
+                    event.ts,
+                    event.received,
+                )
+            )
+
+    def ticker(self, event: Ticker) -> None:
+        """Take the slow facts of an instrument."""
+        slot = self._slots.get((event.venue, event.symbol))
+        if slot is None:
+            return
+        reason = check_ticker(event, slot.mark, slot.mark_ts)
+        if reason:
+            self._bad(event.venue, "tickers", reason)
+            return
+        if event.mark is not None:
+            slot.mark = slot.price = event.mark
+            slot.mark_ts = event.ts
+            slot.marked = event.received
+        if event.last is not None and not slot.last:
+            slot.last = event.last
+            if not slot.price:
+                slot.price = event.last
+        if event.index is not None:
+            slot.index = event.index
+        if event.funding_rate is not None:
+            slot.funding_rate = event.funding_rate
+        if event.next_funding is not None:
+            slot.next_funding = event.next_funding
+        if event.change_24h is not None:
+            slot.change_24h = event.change_24h
+
+    def candle(self, event: Candle) -> None:
+        """Take a closed candle from outside: history at a start, or a backtest."""
+        slot = self._slots.get((event.venue, event.symbol))
+        if slot is None or event.timeframe != self._timeframe or event.ts <= slot.candle_ts:
+            return
+        reason = check_candle(event)
+        if reason:
+            self._bad(event.venue, "candles", reason)
+            return
+        if not slot.bid:
+            # No book was ever seen: candles are all the market there is, as in a backtest.
+            slot.book_received = event.received
+            slot.last = event.close
+            if not slot.mark:
+                slot.price = event.close
+        self._closed(slot, event)
+
+    def bad(self, event: BadMessage) -> None:
+        """Count a message the adapter could not read."""
+        self._bad(event.venue, event.channel, event.reason)
+
+    def beat(self) -> None:
+        """Close candles that ended without a further trade."""
+        now = self._world.now
+        for slot in self._building:
+            assert slot.builder is not None
+            closed = slot.builder.tick(now)
+            if closed is not None:
+                for candle in closed:
+                    self._closed(slot, candle)
+
+    def _closed(self, slot: Slot, candle: Candle) -> None:
+        if candle.ts <= slot.candle_ts:
+            return
+        slot.candle_ts = candle.ts
+        slot.closes.append(candle.close)
+        strategy = slot.strategy
+        if strategy is None:
+            return
+        decision = strategy.on_candle(candle)
+        if decision is None:
+            return
+        world = self._world
+        end = candle.ts + self._span
+        live = slot.live_from
+        if not live or end <= live or world.now - end > self._span + _OLD:
+            return
+        signal = slot.signal = Signalled(
+            slot.venue,
+            slot.symbol,
+            strategy.name,
+            world.now,
+            decision.target,
+            decision.score,
+            decision.reason,
+        )
+        world.out.append(signal)
+        slot.outcome = ""
+        outcome = self._follow(slot, decision.target)
+        if outcome:
+            slot.outcome = outcome
+
+    def _bad(self, name: str, channel: str, reason: str) -> None:
+        world = self._world
+        venue = world.venues.get(name)
+        if venue is None:
+            return
+        venue.bad += 1
+        key = f"{channel}: {reason}"
+        said, since = venue.bad_said.get(key, (0, 0))
+        if said and world.now - said < _SAY_AGAIN:
+            venue.bad_said[key] = (said, since + 1)
+            return
+        if len(venue.bad_said) > 100:
+            venue.bad_said.clear()
+        venue.bad_said[key] = (world.now, 0)
+        more = f" ({since} more before)" if since else ""
+        world.notify("warning", f"{name} {channel}: {reason}; dropped{more}")

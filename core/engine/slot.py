@@ -1,0 +1,183 @@
+"""What the engine knows of one instrument on one venue, and what it is doing there."""
+
+from __future__ import annotations
+
+from collections import deque
+from decimal import Decimal
+
+from core.market.candles import CandleBuilder
+from core.model.effect import Signalled
+from core.model.instrument import Instrument, exact
+from core.orders.machine import WorkingOrder
+from core.portfolio.position import Position
+from core.signals.strategy import Strategy
+
+_CLOSES = 60
+"""Candle closes kept for the sparkline."""
+_ZERO = Decimal(0)
+
+
+class Slot:
+    """One instrument on one venue. Changed only by the engine."""
+
+    __slots__ = (
+        "_exact",
+        "_exact_of",
+        "ask",
+        "ask_qty",
+        "attempts",
+        "bid",
+        "bid_qty",
+        "book_received",
+        "book_ts",
+        "builder",
+        "candle_ts",
+        "change_24h",
+        "closes",
+        "closing",
+        "conflict",
+        "entry",
+        "exit",
+        "foreign_buys",
+        "foreign_sells",
+        "funding_rate",
+        "index",
+        "instrument",
+        "key",
+        "last",
+        "last_fill",
+        "leverage",
+        "liquidation",
+        "live_from",
+        "mark",
+        "mark_ts",
+        "marked",
+        "next_funding",
+        "outcome",
+        "position",
+        "price",
+        "protect_at",
+        "retry_at",
+        "risk_quote",
+        "signal",
+        "stop",
+        "strategy",
+        "symbol",
+        "trade_ts",
+        "venue",
+        "wanted",
+        "wanted_until",
+        "working",
+    )
+
+    def __init__(self, venue: str, symbol: str, position: Position) -> None:
+        self.venue = venue
+        self.symbol = symbol
+        self.key = (venue, symbol)
+        self.instrument: Instrument | None = None
+        self.position = position
+        # the market, 0.0 for unknown
+        self.bid = self.bid_qty = self.ask = self.ask_qty = 0.0
+        self.last = self.mark = self.index = 0.0
+        self.price = 0.0
+        """What positions are valued at: the mark price, else the middle, else the last trade."""
+        self.funding_rate: float | None = None
+        self.next_funding: int | None = None
+        self.change_24h: float | None = None
+        self.book_ts = self.trade_ts = self.mark_ts = self.candle_ts = 0
+        self.book_received = self.marked = 0
+        self.builder: CandleBuilder | None = None
+        self.closes: deque[float] = deque(maxlen=_CLOSES)
+        # the strategy
+        self.strategy: Strategy | None = None
+        self.signal: Signalled | None = None
+        self.outcome = ""
+        self.live_from = 0
+        """Only candles that closed after this instant may trade."""
+        self.wanted = 0
+        """Direction to enter once the present position is closed."""
+        self.wanted_until = 0
+        # orders
+        self.working: dict[str, WorkingOrder] = {}
+        self.entry: WorkingOrder | None = None
+        self.exit: WorkingOrder | None = None
+        self.stop: WorkingOrder | None = None
+        self.closing = False
+        """The position is being closed; keep at it until flat."""
+        self.attempts = 0
+        """Exits or stops refused in a row."""
+        self.retry_at = 0
+        self.protect_at = 0
+        self.conflict = ""
+        """Why new risk is frozen here beyond unknown orders."""
+        self.last_fill = 0
+        """When the last own fill was received."""
+        self.foreign_buys = self.foreign_sells = _ZERO
+        self.risk_quote: Decimal | None = None
+        self.liquidation: Decimal | None = None
+        self.leverage: Decimal | None = None
+        self._exact = _ZERO
+        self._exact_of = 0.0
+
+    def value(self) -> Decimal:
+        """Return the price that positions are valued at, exactly; 0 when unknown."""
+        if self.price != self._exact_of:
+            self._exact_of = self.price
+            self._exact = exact(self.price)
+        return self._exact
+
+    def mark_exact(self) -> Decimal:
+        """Return the mark price; 0 when unknown."""
+        return self.value() if self.mark else _ZERO
+
+    def middle(self) -> Decimal:
+        """Return the middle of the book, or the last known price; 0 when unknown."""
+        if self.bid and self.ask:
+            return (exact(self.bid) + exact(self.ask)) / 2
+        return self.value()
+
+    def touch(self, sign: int) -> Decimal:
+        """Return the price a market order would meet first: the ask to buy, the bid to sell."""
+        price = self.ask if sign > 0 else self.bid
+        return exact(price) if price else self.value()
+
+    def exposure(self, buys: Decimal = _ZERO, sells: Decimal = _ZERO) -> Decimal:
+        """Return the worst notional: position plus working orders, unknown ones as filled.
+
+        Args:
+            buys: base units to add as a further working purchase.
+            sells: the same for a sale.
+        """
+        for order in self.working.values():
+            intent = order.order
+            if not intent.reduce_only:
+                if intent.side == "buy":
+                    buys += order.remaining
+                else:
+                    sells += order.remaining
+        held = self.position.qty
+        worst = max(abs(held + buys + self.foreign_buys), abs(held - sells - self.foreign_sells))
+        return worst * self.value() if worst else _ZERO
+
+    def release(self) -> None:
+        """Forget every order and plan here: the account they belonged to is gone."""
+        self.working.clear()
+        self.entry = self.exit = self.stop = None
+        self.wanted = 0
+        self.closing = False
+        self.conflict = ""
+        self.foreign_buys = self.foreign_sells = _ZERO
+        self.risk_quote = self.liquidation = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing here counts as exposure."""
+        return not (self.working or self.position.qty or self.foreign_buys or self.foreign_sells)
+
+    @property
+    def frozen(self) -> str:
+        """Why new risk is frozen here; empty when it is not."""
+        for order in self.working.values():
+            if order.status == "unknown":
+                return f"order {order.order.client_id} has an unknown outcome"
+        return self.conflict

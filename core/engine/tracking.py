@@ -1,0 +1,506 @@
+"""Following orders: what was sent, what the venue says, fills, and orders of unknown outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Struct
+
+from core.clock import SECOND
+from core.engine.slot import Slot
+from core.engine.venue import Venue
+from core.engine.world import World
+from core.model.account import Balance, FundingPaid, PositionReport
+from core.model.effect import CancelOrder, QueryOrder
+from core.model.order import (
+    CancelSent,
+    Fill,
+    OrderAbsent,
+    OrderReport,
+    OrderSent,
+    OrderStatus,
+    Outcome,
+    Purpose,
+)
+from core.orders.machine import WorkingOrder
+from core.orders.records import Resolved
+from core.risk.codes import Code
+
+WINDOW = 18 * SECOND
+"""After this an order that has not arrived never will: 3 s receive window, 15 s margin."""
+_NO_ANSWER = 10 * SECOND
+"""A submit request without any result for this long has an unknown outcome."""
+_QUERY_FIRST = SECOND
+_QUERY_MOST = 15 * SECOND
+_CANCEL_AGAIN = 5 * SECOND
+_CANCEL_TRIES = 3
+_GAP = 2 * SECOND
+"""How long fills may lag behind the venue's count before a sweep is asked for."""
+
+
+class Doubt(Struct, gc=False):
+    """An order that must be asked about."""
+
+    since: int
+    due: int
+    wait: int
+    absent: int = 0
+    """When, after its window, the venue said it knows no such order; 0: it has not."""
+
+
+class Cancelling(Struct, gc=False):
+    """An order that is to be cancelled."""
+
+    tries: int
+    at: int
+    """When the last request went out; 0 while it waits for the order to be acknowledged."""
+
+
+class Tracking:
+    """Merges every word about our orders, and keeps asking where there is none."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.settle: Callable[[Slot], None] = _nothing
+        """Told of each instrument whose orders or position changed."""
+        self.in_flight: dict[str, int] = {}
+        """Client id to when its submit request was handed out, until its result is known."""
+        self.doubts: dict[str, Doubt] = {}
+        self.cancels: dict[str, Cancelling] = {}
+        self.gaps: dict[str, int] = {}
+        """Client id to since when the venue counts more filled than we hold fills for."""
+
+    # --- requests and their results -------------------------------------------------------------
+
+    def cancel(self, order: WorkingOrder) -> None:
+        """Ask for a cancel, once; it is repeated until the order is terminal."""
+        client_id = order.order.client_id
+        if client_id in self.cancels or order.terminal:
+            return
+        self.cancels[client_id] = Cancelling(0, 0)
+        if order.status is not OrderStatus.JOURNALED:
+            self._press(order)
+
+    def sent(self, event: OrderSent) -> None:
+        """Take the result of a submit request."""
+        world = self._world
+        order = world.ledger.find(event.client_id)
+        if order is None:
+            return
+        self.in_flight.pop(event.client_id, None)
+        world.record(event)
+        venue = world.venues[event.venue]
+        outcome = event.outcome
+        if outcome is Outcome.ACCEPTED:
+            venue.rejects = 0
+        elif outcome is Outcome.UNKNOWN:
+            if order.status is OrderStatus.UNKNOWN:
+                self.doubt(order)
+                world.report(
+                    Code.ORDER_UNKNOWN,
+                    event.venue,
+                    event.symbol,
+                    f"{event.client_id}: {event.code} {event.reason}".strip(),
+                )
+        else:
+            if outcome is Outcome.REJECTED:
+                venue.rejects += 1
+            code = Code.ORDER_REJECTED if outcome is Outcome.REJECTED else Code.ORDER_NOT_SENT
+            detail = f"{event.client_id}: {event.code} {event.reason}".strip()
+            world.report(code, event.venue, event.symbol, detail)
+        self._after(order)
+
+    def cancelled(self, event: CancelSent) -> None:
+        """Take the result of a cancel request: only a promise, and a refusal is a question."""
+        order = self._world.ledger.working.get(event.client_id)
+        if order is not None and event.outcome is not Outcome.ACCEPTED:
+            self.doubt(order)
+
+    def doubt(self, order: WorkingOrder) -> Doubt:
+        """Start asking the venue about an order."""
+        client_id = order.order.client_id
+        doubt = self.doubts.get(client_id)
+        if doubt is None:
+            now = self._world.now
+            doubt = self.doubts[client_id] = Doubt(now, now + _QUERY_FIRST, 2 * _QUERY_FIRST)
+            self._query(order)
+        return doubt
+
+    def _query(self, order: WorkingOrder) -> None:
+        intent = order.order
+        self._world.out.append(QueryOrder(intent.venue, intent.symbol, intent.client_id))
+
+    def _press(self, order: WorkingOrder) -> None:
+        intent = order.order
+        cancelling = self.cancels[intent.client_id]
+        cancelling.tries += 1
+        cancelling.at = self._world.now
+        self._world.out.append(
+            CancelOrder(intent.venue, intent.symbol, intent.client_id, order.venue_id)
+        )
+
+    # --- the venue's word ---------------------------------------------------------------------
+
+    def reported(self, event: OrderReport) -> None:
+        """Take a report of an order, from the stream, a sweep or a query."""
+        world = self._world
+        order = self._find(event)
+        if order is None:
+            self._foreign(event)
+            return
+        if event.client_id != order.order.client_id:
+            event = msgspec.structs.replace(event, client_id=order.order.client_id)
+        proved = event.status is not OrderStatus.UNKNOWN
+        if order.absent and proved and not event.status.terminal:
+            self._returned(order, event)
+            return
+        before = order.status
+        if order.learns(event):
+            world.record(event)
+        if proved:
+            self.in_flight.pop(event.client_id, None)
+            doubt = self.doubts.get(event.client_id)
+            if doubt is not None and (event.source != "stream" or order.terminal):
+                del self.doubts[event.client_id]
+            world.venues[event.venue].missing.discard(event.client_id)
+        if order.status is OrderStatus.REJECTED and before is not OrderStatus.REJECTED:
+            world.venues[event.venue].rejects += 1
+            world.report(
+                Code.ORDER_REJECTED,
+                event.venue,
+                event.symbol,
+                f"{event.client_id}: {event.reason}",
+            )
+        self._after(order)
+
+    def absent(self, event: OrderAbsent) -> None:
+        """Take "no such order": proof only after the window, and only with a later sweep."""
+        world = self._world
+        order = world.ledger.working.get(event.client_id)
+        doubt = self.doubts.get(event.client_id)
+        if order is None or doubt is None or order.settled:
+            return
+        if event.received < order.order.created + WINDOW:
+            return
+        if not doubt.absent:
+            doubt.absent = event.received
+        world.ask_sweep(world.venues[event.venue], f"{event.client_id} is absent")
+
+    def swept(self, client_ids: set[str], venue: Venue, started: int) -> None:
+        """Take the second source: a sweep that began after the venue denied an order."""
+        world = self._world
+        for client_id, doubt in list(self.doubts.items()):
+            if not doubt.absent or started < doubt.absent or client_id in client_ids:
+                continue
+            order = world.ledger.working.get(client_id)
+            if order is None or order.order.venue != venue.name:
+                continue
+            intent = order.order
+            status = OrderStatus.CANCELLED if order.booked else OrderStatus.EXPIRED
+            evidence = "absent from order query and from a later sweep"
+            world.record(
+                Resolved(venue.name, intent.symbol, client_id, status, evidence, world.now)
+            )
+            world.report(Code.ORDER_ABSENT, venue.name, intent.symbol, f"{client_id}: {evidence}")
+            self._after(order)
+
+    def _returned(self, order: WorkingOrder, event: OrderReport) -> None:
+        """Cancel an order that was proved absent and lives nevertheless."""
+        world = self._world
+        client_id = order.order.client_id
+        if client_id not in self.cancels:
+            self.cancels[client_id] = Cancelling(1, world.now)
+            world.report(Code.ORDER_RETURNED, event.venue, event.symbol, client_id)
+            world.notify("alarm", f"{client_id} was believed absent and is live: cancelling")
+            world.out.append(CancelOrder(event.venue, event.symbol, client_id, event.venue_id))
+
+    def _find(self, event: OrderReport | Fill) -> WorkingOrder | None:
+        ledger = self._world.ledger
+        order = ledger.find(event.client_id)
+        if order is None and not event.client_id and event.venue_id:
+            for candidate in ledger.working.values():
+                if candidate.venue_id == event.venue_id and candidate.order.venue == event.venue:
+                    return candidate
+        return order
+
+    def _foreign(self, event: OrderReport) -> None:
+        """Show an order of others and count it as exposure. The kill executor's are ours."""
+        world = self._world
+        parts = world.ids.read(event.client_id)
+        if parts is not None and parts.purpose is Purpose.KILL:
+            return
+        venue = world.venues.get(event.venue)
+        if venue is None:
+            return
+        known = venue.foreign.pop(event.venue_id, None)
+        if not event.status.terminal:
+            venue.foreign[event.venue_id] = event
+            if known is None:
+                detail = f"{event.side} {event.qty} {event.client_id or event.venue_id}"
+                world.report(Code.FOREIGN_ORDER, event.venue, event.symbol, detail)
+        elif known is None:
+            return
+        self.count_foreign(venue, event.symbol)
+
+    def count_foreign(self, venue: Venue, symbol: str) -> None:
+        """Recount the working orders of others on an instrument."""
+        slot = self._world.slot(venue.name, symbol)
+        slot.foreign_buys = slot.foreign_sells = slot.position.qty * 0
+        for order in venue.foreign.values():
+            if order.symbol == symbol and not order.reduce_only:
+                if order.side == "buy":
+                    slot.foreign_buys += order.qty - order.filled
+                else:
+                    slot.foreign_sells += order.qty - order.filled
+        if slot.idle:
+            self._world.active.pop(slot.key, None)
+        else:
+            self._world.active[slot.key] = slot
+
+    # --- money --------------------------------------------------------------------------------
+
+    def filled(self, event: Fill) -> bool:
+        """Book a fill, in whatever state its order is; return whether it was news."""
+        world = self._world
+        ledger = world.ledger
+        known = ledger.known(event)
+        if known is not None:
+            if (known.qty, known.price, known.side) != (event.qty, event.price, event.side):
+                self._conflict(known, event)
+            return False
+        account = ledger.accounts.get(event.venue)
+        if account is None or event.ts <= account.since:
+            return False  # the baseline holds it, or will
+        if ledger.forgotten(event):
+            world.report(Code.FILL_TOO_OLD, event.venue, event.symbol, event.trade_id)
+            return False
+        order = self._find(event)
+        if order is not None and event.client_id != order.order.client_id:
+            event = msgspec.structs.replace(event, client_id=order.order.client_id)
+        slot = world.slot(event.venue, event.symbol)
+        trips = slot.position.trips
+        world.record(event)
+        world.reload_cash()
+        slot.last_fill = event.received
+        venue = world.venues.get(event.venue)
+        if venue is not None:
+            venue.last_fill = event.received
+        if event.source == "sweep":
+            world.report(Code.FILL_ADOPTED, event.venue, event.symbol, event.trade_id)
+        position = slot.position
+        if position.trips != trips and position.losses:
+            self._count_losses(slot, position.losses)
+        if order is None:
+            self._unowned(event)
+            self.settle(slot)
+            return True
+        if order.booked > order.order.qty:
+            slot.conflict = f"{event.client_id} was filled beyond its quantity"
+            world.discrepancies += 1
+            world.report(
+                Code.OVERFILL,
+                event.venue,
+                event.symbol,
+                slot.conflict,
+                str(order.order.qty),
+                str(order.booked),
+            )
+        self._after(order)
+        return True
+
+    def _count_losses(self, slot: Slot, losses: int) -> None:
+        world = self._world
+        limit = world.limits.loss_streak
+        if losses % limit == 0:
+            detail = f"{losses} losing round trips in a row"
+            world.report(Code.LOSS_STREAK, slot.venue, slot.symbol, detail, str(limit), str(losses))
+
+    def _unowned(self, event: Fill) -> None:
+        parts = self._world.ids.read(event.client_id)
+        if parts is None or parts.purpose is not Purpose.KILL:
+            self._world.notify(
+                "warning",
+                f"{event.venue} {event.symbol}: {event.side} {event.qty} filled by others",
+            )
+
+    def _conflict(self, known: Fill, event: Fill) -> None:
+        world = self._world
+        slot = world.slot(event.venue, event.symbol)
+        slot.conflict = f"trade {event.trade_id} came with two contents"
+        world.discrepancies += 1
+        world.report(
+            Code.FILL_CONFLICT,
+            event.venue,
+            event.symbol,
+            slot.conflict,
+            f"{known.side} {known.qty} at {known.price}",
+            f"{event.side} {event.qty} at {event.price}",
+        )
+
+    def paid(self, event: FundingPaid) -> bool:
+        """Book a funding settlement, once; return whether it was news."""
+        if self._world.ledger.funded(event):
+            return False
+        self._world.record(event)
+        self._world.reload_cash()
+        return True
+
+    def balance(self, event: Balance) -> None:
+        """Remember the venue's own word on cash; it is compared in sweeps, never booked."""
+        venue = self._world.venues.get(event.venue)
+        if venue is not None:
+            venue.balance = event.total
+
+    def position(self, event: PositionReport) -> None:
+        """Remember what only the venue knows of a position; quantities come from fills."""
+        slot = self._world.slot(event.venue, event.symbol)
+        slot.liquidation = event.liquidation
+        if event.leverage is not None:
+            slot.leverage = event.leverage
+
+    # --- after each word ----------------------------------------------------------------------
+
+    def _after(self, order: WorkingOrder) -> None:
+        intent = order.order
+        client_id = intent.client_id
+        slot = self._world.slot(intent.venue, intent.symbol)
+        if order.settled:
+            slot.working.pop(client_id, None)
+            self.forget(client_id)
+            self._world.venues[intent.venue].missing.discard(client_id)
+        else:
+            slot.working[client_id] = order
+            if order.filled > order.booked:
+                self.gaps.setdefault(client_id, self._world.now)
+            elif self.gaps:
+                self.gaps.pop(client_id, None)
+            cancelling = self.cancels.get(client_id)
+            if (
+                cancelling is not None
+                and not cancelling.at
+                and order.status is not OrderStatus.JOURNALED
+                and not order.terminal
+            ):
+                self._press(order)
+        self.settle(slot)
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def beat(self) -> None:
+        """Ask again where an answer is overdue."""
+        if self.in_flight:
+            self._expire_requests()
+        if self.doubts:
+            self._ask()
+        if self.cancels:
+            self._cancel_again()
+        if self.gaps:
+            self._seek_fills()
+
+    def _expire_requests(self) -> None:
+        world = self._world
+        for client_id, since in list(self.in_flight.items()):
+            if world.now - since < _NO_ANSWER:
+                continue
+            order = world.ledger.working.get(client_id)
+            if order is None:
+                del self.in_flight[client_id]
+                continue
+            intent = order.order
+            self.sent(
+                OrderSent(
+                    intent.venue,
+                    intent.symbol,
+                    client_id,
+                    Outcome.UNKNOWN,
+                    world.now,
+                    code="no result",
+                )
+            )
+
+    def _ask(self) -> None:
+        world = self._world
+        for client_id, doubt in list(self.doubts.items()):
+            if world.now < doubt.due:
+                continue
+            order = world.ledger.working.get(client_id)
+            if order is None or order.settled:
+                del self.doubts[client_id]
+                continue
+            doubt.due = world.now + doubt.wait
+            doubt.wait = min(doubt.wait * 2, _QUERY_MOST)
+            self._query(order)
+
+    def _cancel_again(self) -> None:
+        world = self._world
+        for client_id, cancelling in list(self.cancels.items()):
+            order = world.ledger.working.get(client_id)
+            if order is None or order.terminal:
+                del self.cancels[client_id]
+                continue
+            if not cancelling.at or world.now - cancelling.at < _CANCEL_AGAIN:
+                continue
+            self.doubt(order)
+            if cancelling.tries < _CANCEL_TRIES:
+                self._press(order)
+            else:
+                cancelling.at = world.now + 60 * SECOND
+                intent = order.order
+                world.report(Code.CANCEL_FAILED, intent.venue, intent.symbol, client_id)
+
+    def _seek_fills(self) -> None:
+        world = self._world
+        for client_id, since in self.gaps.items():
+            order = world.ledger.working.get(client_id)
+            if order is not None and world.now - since > _GAP:
+                world.ask_sweep(world.venues[order.order.venue], f"fills of {client_id} missing")
+
+    def forget(self, client_id: str) -> None:
+        """Stop asking about an order that is over."""
+        self.in_flight.pop(client_id, None)
+        self.doubts.pop(client_id, None)
+        self.cancels.pop(client_id, None)
+        self.gaps.pop(client_id, None)
+
+    def restore(self) -> None:
+        """Take over the orders that the journal left unfinished: ask, never send again."""
+        world = self._world
+        for order in list(world.ledger.working.values()):
+            intent = order.order
+            if intent.venue not in world.venues:
+                continue
+            slot = world.slot(intent.venue, intent.symbol)
+            slot.working[intent.client_id] = order
+            world.active[slot.key] = slot
+            if intent.purpose is Purpose.STOP:
+                slot.stop = order
+            elif intent.purpose is Purpose.ENTRY:
+                slot.entry = order
+            elif intent.reduce_only:
+                slot.exit = order
+
+    def reopen(self, venue: Venue) -> None:
+        """Ask a venue, now that it is back, about requests whose result was never learned."""
+        now = self._world.now
+        for order in list(self._world.ledger.working.values()):
+            intent = order.order
+            if intent.venue != venue.name or intent.client_id in self.in_flight:
+                continue
+            if order.status is OrderStatus.JOURNALED:
+                self.sent(
+                    OrderSent(
+                        intent.venue,
+                        intent.symbol,
+                        intent.client_id,
+                        Outcome.UNKNOWN,
+                        now,
+                        code="restart",
+                    )
+                )
+            elif order.status is OrderStatus.UNKNOWN:
+                self.doubt(order)
+
+
+def _nothing(slot: Slot) -> None:
+    """Stand in until the engine is wired."""

@@ -1,0 +1,143 @@
+"""The trading state that the parts of the engine share, and the one way each may change it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from core.clock import MINUTE, SECOND
+from core.config import DEFAULT_SYMBOLS, Config
+from core.engine.slot import Slot
+from core.engine.venue import Venue
+from core.model.effect import (
+    Effect,
+    Notify,
+    Record,
+    RequestSweep,
+    RiskEvent,
+    StateChanged,
+)
+from core.model.event import TradingState
+from core.orders.ids import ClientIds
+from core.orders.records import JournalRecord, StateRecorded
+from core.portfolio.ledger import Ledger
+from core.risk.codes import Code
+from core.risk.pace import Pace
+from core.signals.strategy import strategy_maker
+
+_ZERO = Decimal(0)
+_SWEEP_GAP = SECOND
+"""Sweeps of one venue are asked for at most once in this time."""
+
+
+class World:
+    """Shared state. ``out`` collects the effects of the event being processed."""
+
+    def __init__(self, config: Config, ids: ClientIds, ledger: Ledger) -> None:
+        self.config = config
+        self.limits = config.limits
+        self.ids = ids
+        self.ledger = ledger
+        self.now = 0
+        self.out: list[Effect] = []
+        self.state = (
+            TradingState.HALTED if ledger.state is TradingState.HALTED else TradingState.DISARMED
+        )
+        self.cause = ledger.cause if self.state is TradingState.HALTED else "start"
+        self.symbols = config.symbols or DEFAULT_SYMBOLS
+        self.venues: dict[str, Venue] = {
+            name: Venue(name, config.limits.orders_per_second) for name in config.venues
+        }
+        self.slots: dict[tuple[str, str], Slot] = {}
+        self.active: dict[tuple[str, str], Slot] = {}
+        """Slots with a position or working orders."""
+        self.paused: set[str] = set()
+        self.minute = Pace(config.limits.orders_per_minute, MINUTE)
+        self.cash = 0.0
+        """Cash over all venues as float, for the per-second look at equity."""
+        self.refusals = 0
+        self.discrepancies = 0
+        self._make_strategy = strategy_maker(config.strategy)
+        self.reload_cash()
+
+    # --- effects ------------------------------------------------------------------------------
+
+    def record(self, record: JournalRecord) -> None:
+        """Ask for a record to be written, and take it into account."""
+        self.out.append(Record(record))
+        self.ledger.apply(record)
+
+    def report(
+        self,
+        code: Code,
+        venue: str,
+        symbol: str,
+        detail: str,
+        limit: str = "",
+        value: str = "",
+        request: str = "",
+    ) -> None:
+        """Emit a risk event."""
+        self.out.append(RiskEvent(code, venue, symbol, limit, value, detail, self.now, request))
+
+    def notify(self, level: str, text: str) -> None:
+        """Emit a line for the log: ``info``, ``warning`` or ``alarm``."""
+        self.out.append(Notify(level, text, self.now))
+
+    def change_state(self, state: TradingState, cause: str, actor: str) -> None:
+        """Move to a trading state, recorded; nothing when it is the present one."""
+        if state is self.state:
+            return
+        self.state = state
+        self.cause = cause
+        self.record(StateRecorded(state, cause, actor, self.now))
+        self.out.append(StateChanged(state, cause, actor))
+
+    def ask_sweep(self, venue: Venue, reason: str) -> None:
+        """Ask for a sweep, at most one a second a venue."""
+        if self.now - venue.asked >= _SWEEP_GAP:
+            venue.asked = self.now
+            self.out.append(RequestSweep(venue.name, reason))
+
+    # --- state --------------------------------------------------------------------------------
+
+    def slot(self, venue: str, symbol: str) -> Slot:
+        """Return the slot of an instrument, making it when there is none."""
+        key = (venue, symbol)
+        slot = self.slots.get(key)
+        if slot is None:
+            slot = self.slots[key] = Slot(venue, symbol, self.ledger.position(venue, symbol))
+            known = self.venues.get(venue)
+            if known is not None:
+                slot.instrument = known.instruments.get(symbol)
+                if symbol in self.symbols:
+                    slot.strategy = self._make_strategy()
+        return slot
+
+    def reload_cash(self) -> None:
+        """Read the cash from the ledger, after it changed."""
+        self.cash = float(sum(account.cash for account in self.ledger.accounts.values()))
+
+    def equity(self) -> Decimal | None:
+        """Return cash plus unrealised P&L over all venues; None before the first baseline."""
+        ledger = self.ledger
+        if not ledger.accounts:
+            return None
+        total = _ZERO
+        for account in ledger.accounts.values():
+            total += account.cash
+        for key, position in ledger.open.items():
+            slot = self.slots[key]
+            if slot.price:
+                total += (slot.value() - position.entry) * position.qty
+        return total
+
+    def venue_equity(self, venue: str) -> Decimal:
+        """Return what one venue counts for in equity; 0 before its baseline."""
+        account = self.ledger.accounts.get(venue)
+        if account is None:
+            return _ZERO
+        total = account.cash
+        for key, position in self.ledger.open.items():
+            if key[0] == venue and self.slots[key].price:
+                total += position.unrealised(self.slots[key].value())
+        return total

@@ -1,0 +1,140 @@
+"""Every reason this desk gives for a refusal, a stop or a warning, and their table for the docs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """A reason, as it is stored, shown and sent to whoever asked."""
+
+    # conditions of trading
+    NOT_ARMED = "NOT_ARMED"
+    REDUCING = "REDUCING"
+    HALTED = "HALTED"
+    VENUE_NOT_READY = "VENUE_NOT_READY"
+    SYMBOL_PAUSED = "SYMBOL_PAUSED"
+    SYMBOL_FROZEN = "SYMBOL_FROZEN"
+    FOREIGN_POSITION = "FOREIGN_POSITION"
+    COOLING_DOWN = "COOLING_DOWN"
+    STALE_DATA = "STALE_DATA"
+    CLOCK_SKEW = "CLOCK_SKEW"
+    REJECTS_IN_A_ROW = "REJECTS_IN_A_ROW"
+    # the order itself
+    UNKNOWN_INSTRUMENT = "UNKNOWN_INSTRUMENT"
+    BAD_QUANTITY = "BAD_QUANTITY"
+    BAD_PRICE = "BAD_PRICE"
+    BAD_STOP = "BAD_STOP"
+    BELOW_MINIMUM = "BELOW_MINIMUM"
+    PRICE_COLLAR = "PRICE_COLLAR"
+    NOT_REDUCING = "NOT_REDUCING"
+    # limits
+    ORDER_NOTIONAL = "ORDER_NOTIONAL"
+    POSITION_NOTIONAL = "POSITION_NOTIONAL"
+    LOSS_TO_STOP = "LOSS_TO_STOP"
+    LEVERAGE = "LEVERAGE"
+    VENUE_NOTIONAL = "VENUE_NOTIONAL"
+    OPEN_ORDERS = "OPEN_ORDERS"
+    ORDERS_PER_SECOND = "ORDERS_PER_SECOND"
+    ORDERS_PER_MINUTE = "ORDERS_PER_MINUTE"
+    # breakers
+    DAILY_LOSS = "DAILY_LOSS"
+    DRAWDOWN = "DRAWDOWN"
+    LOSS_STREAK = "LOSS_STREAK"
+    UNPROTECTED = "UNPROTECTED"
+    STOP_PASSED = "STOP_PASSED"
+    INVARIANT = "INVARIANT"
+    # orders and the venue's word
+    ORDER_REJECTED = "ORDER_REJECTED"
+    ORDER_NOT_SENT = "ORDER_NOT_SENT"
+    ORDER_UNKNOWN = "ORDER_UNKNOWN"
+    ORDER_ABSENT = "ORDER_ABSENT"
+    ORDER_RETURNED = "ORDER_RETURNED"
+    CANCEL_FAILED = "CANCEL_FAILED"
+    OVERFILL = "OVERFILL"
+    FILL_ADOPTED = "FILL_ADOPTED"
+    FILL_CONFLICT = "FILL_CONFLICT"
+    FILL_TOO_OLD = "FILL_TOO_OLD"
+    FOREIGN_ORDER = "FOREIGN_ORDER"
+    DISCREPANCY = "DISCREPANCY"
+    CASH_ADJUSTED = "CASH_ADJUSTED"
+    ACCOUNT_REPLACED = "ACCOUNT_REPLACED"
+    # answers to commands
+    DONE = "DONE"
+    NOTHING_TO_DO = "NOTHING_TO_DO"
+    NOT_RECONCILED = "NOT_RECONCILED"
+    NO_SUCH_ORDER = "NO_SUCH_ORDER"
+
+
+MEANING: dict[Code, tuple[str, str]] = {
+    Code.NOT_ARMED: ("", "The desk is disarmed: it opens nothing until `killcord arm`."),
+    Code.REDUCING: ("", "The desk only reduces."),
+    Code.HALTED: ("", "The kill cord was pulled; `killcord resume` releases the latch."),
+    Code.VENUE_NOT_READY: ("", "The venue is not reconciled, not reachable, or differs from us."),
+    Code.SYMBOL_PAUSED: ("", "Opening in this symbol is paused by hand."),
+    Code.SYMBOL_FROZEN: (
+        "",
+        "An order here has an unknown outcome, or fills contradict each other; no new risk until "
+        "the venue's word resolves it.",
+    ),
+    Code.FOREIGN_POSITION: ("", "The position was opened by others; strategies leave it alone."),
+    Code.COOLING_DOWN: ("loss_streak_cooldown", "Paused after a losing streak."),
+    Code.STALE_DATA: ("stale_data", "The book is too old, or there is no price."),
+    Code.CLOCK_SKEW: ("clock_skew", "Our clock and the venue's differ too much."),
+    Code.REJECTS_IN_A_ROW: (
+        "rejects_in_a_row",
+        "The venue refused too many orders in a row; arm again when the cause is found.",
+    ),
+    Code.UNKNOWN_INSTRUMENT: ("", "The venue lists no such instrument."),
+    Code.BAD_QUANTITY: ("", "The quantity is not positive, or not a multiple of the lot."),
+    Code.BAD_PRICE: ("", "A limit or stop price is missing, or not positive."),
+    Code.BAD_STOP: ("", "The protective stop lies on the wrong side of the price."),
+    Code.BELOW_MINIMUM: ("", "Smaller than the venue accepts; never rounded up."),
+    Code.PRICE_COLLAR: ("price_collar", "The price is too far from the live book or mark."),
+    Code.NOT_REDUCING: ("", "A reduce-only order must be smaller than an opposite position."),
+    Code.ORDER_NOTIONAL: ("order_notional", "The order is too large."),
+    Code.POSITION_NOTIONAL: (
+        "position_notional",
+        "The symbol's position over all venues, with working and unknown orders counted as "
+        "filled, would be too large.",
+    ),
+    Code.LOSS_TO_STOP: ("loss_to_stop", "Too much would be lost if the stop is hit."),
+    Code.LEVERAGE: ("leverage", "All positions together would be too large for the equity."),
+    Code.VENUE_NOTIONAL: ("venue_notional", "Positions on this venue would be too large."),
+    Code.OPEN_ORDERS: ("open_orders", "Too many working orders."),
+    Code.ORDERS_PER_SECOND: ("orders_per_second", "Too many orders in a second on this venue."),
+    Code.ORDERS_PER_MINUTE: ("orders_per_minute", "Too many orders in a minute."),
+    Code.DAILY_LOSS: ("daily_loss", "Lost too much in the UTC day or in 24 h: halt and flatten."),
+    Code.DRAWDOWN: ("drawdown", "Fell too far from the highest equity ever: halt and flatten."),
+    Code.LOSS_STREAK: ("loss_streak", "Too many losing round trips in a row on an instrument."),
+    Code.UNPROTECTED: ("unprotected", "A position had no working stop for too long: closed."),
+    Code.STOP_PASSED: ("", "The price was beyond the stop before it could be placed: closed."),
+    Code.INVARIANT: ("", "Something that must never happen did: the desk only reduces."),
+    Code.ORDER_REJECTED: ("", "The venue refused the order."),
+    Code.ORDER_NOT_SENT: ("", "The order never left this machine."),
+    Code.ORDER_UNKNOWN: ("", "The venue may or may not have the order; being asked."),
+    Code.ORDER_ABSENT: ("", "Proved absent: order query and a later sweep know nothing of it."),
+    Code.ORDER_RETURNED: ("", "An order proved absent appeared at the venue; cancelled."),
+    Code.CANCEL_FAILED: ("", "An order could not be cancelled in three attempts."),
+    Code.OVERFILL: ("", "More was filled than ordered."),
+    Code.FILL_ADOPTED: ("", "A fill the stream did not bring was found by a sweep."),
+    Code.FILL_CONFLICT: ("", "One trade id came with two contents; the symbol is frozen."),
+    Code.FILL_TOO_OLD: ("", "A fill older than our memory came; not booked."),
+    Code.FOREIGN_ORDER: ("", "An order of others is on this account; counted as exposure."),
+    Code.DISCREPANCY: ("", "The venue's position differs from our fills; the venue only reduces."),
+    Code.CASH_ADJUSTED: ("", "The venue's cash differs from ours without a fill or funding."),
+    Code.ACCOUNT_REPLACED: ("", "Another account answers at this venue; counting starts anew."),
+    Code.DONE: ("", "Done."),
+    Code.NOTHING_TO_DO: ("", "There was nothing to do."),
+    Code.NOT_RECONCILED: ("", "A venue is not reconciled yet, or none is ready."),
+    Code.NO_SUCH_ORDER: ("", "No such working order."),
+}
+
+
+def table() -> str:
+    """Return the reference table of codes as Markdown."""
+    lines = ["| Code | Limit | Meaning |", "|---|---|---|"]
+    for code in Code:
+        limit, text = MEANING[code]
+        lines.append(f"| `{code}` | {f'`limits.{limit}`' if limit else ''} | {text} |")
+    return "\n".join(lines) + "\n"

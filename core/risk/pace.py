@@ -1,0 +1,35 @@
+"""How fast orders leave, over a second and over a minute, at constant cost."""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class Pace:
+    """Counts events in a sliding window, remembering no more than the limit.
+
+    Args:
+        limit: most events in the window.
+        window: nanoseconds.
+    """
+
+    __slots__ = ("_times", "limit", "window")
+
+    def __init__(self, limit: int, window: int) -> None:
+        self.limit = limit
+        self.window = window
+        self._times: deque[int] = deque(maxlen=limit)
+
+    def add(self, now: int) -> None:
+        """Count one event."""
+        self._times.append(now)
+
+    def full(self, now: int) -> bool:
+        """Return whether one more event would exceed the limit."""
+        times = self._times
+        return len(times) == self.limit and times[0] > now - self.window
+
+    def count(self, now: int) -> int:
+        """Return the events in the window, at most the limit."""
+        since = now - self.window
+        return sum(1 for ts in self._times if ts > since)

@@ -1,0 +1,16 @@
+"""What a strategy says."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Decision(Struct, frozen=True, gc=False):
+    """A strategy changed its mind."""
+
+    target: int
+    """+1 long, -1 short, 0 flat."""
+    score: float
+    """The strategy's own measure, signed."""
+    reason: str
+    """For a person, one line."""
