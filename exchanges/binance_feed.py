@@ -1,9 +1,11 @@
-"""Binance USDⓈ-M market frames: ``trade``, ``depth@100ms``, ``bookTicker``, ``ticker``, ``markPrice``.
+"""Binance USDⓈ-M market frames: ``trade``, ``depth``, ``bookTicker``, ``ticker``, ``markPrice``.
 
 Book rule: the stream has only changes; the snapshot comes from REST. Drop changes that end
 before the snapshot's id; the first one applied must straddle it (U <= id <= u); after that
 ``pu`` must equal the last ``u``. Ids are global, so ``U`` is hardly ever ``pu`` + 1.
 """
+
+# ruff: noqa: N815 - decoded fields bear the venue's own names
 
 from __future__ import annotations
 

@@ -33,7 +33,9 @@ class Book:
         dirty: whether anything changed since ``depth`` was taken.
     """
 
-    __slots__ = ("asks", "bids", "dirty", "sequence", "symbol", "ts", "venue", "_ask_size", "_bid_size")
+    __slots__ = (
+        "_ask_size", "_bid_size", "asks", "bids", "dirty", "sequence", "symbol", "ts", "venue",
+    )  # fmt: skip
 
     def __init__(self, venue: str, symbol: str) -> None:
         self.venue = venue

@@ -4,6 +4,8 @@ Book rule: ``type`` snapshot replaces, delta changes; the update id ``u`` of a d
 a message; ``u`` = 1 is a snapshot after a restart of the venue's service. ccxt checks none of it.
 """
 
+# ruff: noqa: N815 - decoded fields bear the venue's own names
+
 from __future__ import annotations
 
 from msgspec import Raw, Struct

@@ -1,9 +1,11 @@
-"""OKX v5 market frames: ``trades``, ``books``, ``bbo-tbt``, ``tickers``, ``mark-price``, ``funding-rate``.
+"""OKX v5 market frames: trades, books, bbo-tbt, tickers, mark-price, funding-rate.
 
 Book rule: ``action`` snapshot replaces (``prevSeqId`` -1), update must carry the last ``seqId`` as
 its ``prevSeqId``; an update with both equal is a heartbeat; ``seqId`` may fall after maintenance.
 The checksum is no longer computed by the venue (always 0). Sizes are contracts.
 """
+
+# ruff: noqa: N815 - decoded fields bear the venue's own names
 
 from __future__ import annotations
 

@@ -1,0 +1,170 @@
+"""The kill path to one venue: its own ccxt instance, connections and budget.
+
+A cancel behind four hundred queued reads takes forty seconds on a shared ccxt instance and
+sixty milliseconds on its own (reliability.md, finding 9). Nothing here waits for the trading side.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+from core.errors import VenueError, VenueUnavailable
+from core.model.account import PositionReport
+from core.model.instrument import Instrument
+from core.model.market import Side
+from core.model.order import (
+    Order,
+    OrderKind,
+    OrderReport,
+    OrderSent,
+    Outcome,
+    Purpose,
+    TimeInForce,
+)
+from exchanges.budget import Urgency
+from exchanges.line import VenueLine
+from exchanges.outcome import Verdict, judge
+from exchanges.venue import RULES, VenueGateway
+
+SHARE = 0.3
+"""Part of the venue's limits that is the kill path's own."""
+
+
+def open_kill_gateway(trading: VenueGateway) -> VenueKillGateway:
+    """Return the kill path beside a trading gateway; nothing is sent yet."""
+    return VenueKillGateway(trading)
+
+
+class VenueKillGateway:
+    """Implements ``core.desk.ports.KillGateway``.
+
+    From the trading gateway it takes only what that already knows (instruments, ids of stops,
+    clock offset), by value or read at the moment of use; never its connections.
+    """
+
+    def __init__(self, trading: VenueGateway) -> None:
+        self.venue = trading.venue
+        self._trading = trading
+        self.rules = RULES[trading.venue]()
+        self.rules.names = trading.rules.names
+        self.line = VenueLine(self.rules, trading.access, SHARE)
+
+    async def open(self) -> None:
+        """Prepare: load rules from what the trading gateway already knows; connect lazily."""
+        self.line.open()
+        self._inherit()
+
+    def _inherit(self) -> None:
+        trading = self._trading
+        if trading.rules.instruments and not self.rules.instruments:
+            self.rules.adopt(list(trading.rules.instruments.values()))
+        difference = trading.line.exchange.options["timeDifference"]
+        self.line.exchange.options["timeDifference"] = difference
+
+    async def _ready(self) -> None:
+        """Know the instruments, asking the venue itself where the trading side never could."""
+        self._inherit()
+        if not self.rules.instruments:
+            await self.line.synchronise(3)
+            self.rules.adopt(await self.rules.load(self.line))
+
+    async def open_orders(self) -> tuple[OrderReport, ...]:
+        """Return all open orders of the account, conditional ones included.
+
+        Raises:
+            VenueUnavailable.
+        """
+        try:
+            await self._ready()
+            return tuple(await self.rules.open_orders(self.line, Urgency.KILL))
+        except (VenueError, ValueError, KeyError) as error:
+            raise self._unavailable(error) from error
+
+    async def positions(self) -> tuple[PositionReport, ...]:
+        """Return all non-zero positions.
+
+        Raises:
+            VenueUnavailable.
+        """
+        try:
+            await self._ready()
+            return tuple(await self.rules.positions(self.line, Urgency.KILL))
+        except (VenueError, ValueError, KeyError) as error:
+            raise self._unavailable(error) from error
+
+    async def cancel_orders(self, orders: Sequence[OrderReport]) -> int:
+        """Cancel these, in the venue's largest batches; "already gone" counts as done.
+
+        Returns:
+            How many the venue accepted to cancel or no longer has.
+
+        Raises:
+            VenueUnavailable.
+        """
+        if not orders:
+            return 0
+        try:
+            await self._ready()
+            return await self.rules.cancel_many(self.line, orders)
+        except (VenueError, ValueError, KeyError, IndexError) as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> VenueUnavailable:
+        if isinstance(error, VenueUnavailable):
+            return error
+        return VenueUnavailable(f"{self.venue}: {error}")
+
+    async def reduce(
+        self, position: PositionReport, client_id: str, slippage: Decimal
+    ) -> OrderSent:
+        """Send a reduce-only IOC limit for the whole position at mark -/+ ``slippage``.
+
+        Args:
+            slippage: fraction of the mark price, positive.
+        """
+        verdict = await self._reduce(position, client_id, slippage)
+        return OrderSent(
+            self.venue, position.symbol, client_id, verdict.outcome, time.time_ns(),
+            verdict.venue_id, verdict.code, verdict.reason,
+        )  # fmt: skip
+
+    async def _reduce(
+        self, position: PositionReport, client_id: str, slippage: Decimal
+    ) -> Verdict:
+        try:
+            await self._ready()
+            item = self.rules.instrument(position.symbol)
+            mark = position.mark
+            if mark is None:
+                known = await self.rules.positions(self.line, Urgency.KILL)
+                mark = next((p.mark for p in known if p.symbol == position.symbol), None)
+        except (VenueError, ValueError, KeyError) as error:
+            return Verdict(Outcome.NOT_SENT, "not ready", str(error))
+        if mark is None:
+            return Verdict(Outcome.NOT_SENT, "no mark", "the venue tells no mark price")
+        qty = item.floor_qty(abs(position.qty))
+        if not qty:
+            return Verdict(Outcome.NOT_SENT, "dust", f"{position.qty} is less than a lot")
+        side = Side.SELL if position.qty > 0 else Side.BUY
+        order = Order(
+            client_id, self.venue, position.symbol, side, OrderKind.LIMIT, qty, time.time_ns(),
+            price=worst_price(item, mark, side, slippage), tif=TimeInForce.IOC, reduce_only=True,
+            purpose=Purpose.KILL,
+        )  # fmt: skip
+        reply = await self.line.send(self.rules.submit(order), Urgency.KILL)
+        return judge(reply, self.rules.read, self.rules.refusals)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.line.close()
+
+
+def worst_price(item: Instrument, mark: Decimal, side: Side, slippage: Decimal) -> Decimal:
+    """Return the limit price ``slippage`` away from the mark, rounded toward the mark."""
+    if side is Side.SELL:
+        ticks = (mark * (1 - slippage) / item.tick).to_integral_value(rounding=ROUND_CEILING)
+    else:
+        ticks = (mark * (1 + slippage) / item.tick).to_integral_value(rounding=ROUND_FLOOR)
+    return ticks * item.tick

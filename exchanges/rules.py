@@ -1,0 +1,378 @@
+"""What the adapter wants to know of a venue: the shape that bybit.py, binance.py and okx.py fill.
+
+A ``Rules`` object holds facts (endpoints, limits, codes) and parsers, and no connection: what it
+asks goes through a ``Line``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, ClassVar, Protocol
+
+from msgspec import Struct
+
+from core.clock import DAY
+from core.desk.ports import Sink
+from core.errors import VenueError
+from core.model.account import Balance, FundingPaid, PositionReport
+from core.model.instrument import Instrument
+from core.model.market import BadMessage, Candle, Trade
+from core.model.order import Fill, Order, OrderReport
+from exchanges.budget import Costs, Pool, Urgency
+from exchanges.feed import MILLI, Feed
+from exchanges.outcome import Answer, Reply
+
+SETTLE = "USDT"
+ZERO = Decimal(0)
+HISTORY = 7 * DAY
+"""No venue lists own trades over a longer span in one request."""
+
+
+class Request(Struct, frozen=True):
+    """One call of a ccxt implicit endpoint."""
+
+    method: str
+    """ccxt's name: ``privatePostV5OrderCreate``."""
+    params: Any
+    costs: Costs
+
+
+class Line(Protocol):
+    """Carries requests to one venue."""
+
+    exchange: Any
+
+    async def send(self, request: Request, urgency: Urgency) -> Reply:
+        """Send once; never raises for what the venue or the network does."""
+        ...
+
+    async def ask(self, request: Request, urgency: Urgency = Urgency.READ) -> str:
+        """Send and return the body of an accepting reply.
+
+        Raises:
+            VenueUnavailable, VenueRefused, AuthenticationFailed.
+        """
+        ...
+
+
+class Account(Struct, frozen=True):
+    """Who the key belongs to and what it may do."""
+
+    uid: str
+    can_withdraw: bool | None
+    """None where this environment cannot tell."""
+
+
+class Penalty(Struct, frozen=True):
+    """The venue told us to slow down (or, with ``ban``, to go away) for some seconds."""
+
+    seconds: float
+    ban: bool = False
+
+
+class Channel(Struct, frozen=True):
+    """One socket: where it goes and what is asked on it.
+
+    ``frames`` are sent in order once the socket is open.
+    """
+
+    name: str
+    url: str
+    frames: tuple[Any, ...]
+    private: bool
+    """Whether ccxt has to log in first."""
+    feeds: tuple[str, ...]
+    """What flows here: trades, books, tickers, private."""
+    acks: int = 0
+    """Confirmations to wait for before the stream counts as up."""
+
+
+class Names:
+    """What links a stop to the order it turned into, and an order id to our client id.
+
+    Binance and OKX give a triggered stop a second order with an id of its own. Reports and fills
+    of that child are told under the stop's client id. Only a memory: the venue is asked where it
+    does not help.
+    """
+
+    LIMIT = 20_000
+
+    def __init__(self) -> None:
+        self._clients: dict[str, str] = {}
+        self._stops: dict[str, str] = {}
+
+    def link(self, venue_id: str, client_id: str) -> None:
+        """Remember that an order id belongs to a client id."""
+        if venue_id and client_id:
+            self._clients[venue_id] = client_id
+            if len(self._clients) > self.LIMIT:
+                for old in list(self._clients)[: self.LIMIT // 4]:
+                    del self._clients[old]
+
+    def client(self, venue_id: str, default: str = "") -> str:
+        """Return the client id of an order id."""
+        return self._clients.get(venue_id, default)
+
+    def mark_stop(self, client_id: str, venue_id: str = "") -> None:
+        """Remember that a client id is a stop in the venue's conditional order book."""
+        if client_id:
+            self._stops[client_id] = venue_id or self._stops.get(client_id, "")
+            if len(self._stops) > self.LIMIT:
+                for old in list(self._stops)[: self.LIMIT // 4]:
+                    del self._stops[old]
+
+    def is_stop(self, client_id: str) -> bool:
+        """Whether it is known to be a stop."""
+        return client_id in self._stops
+
+    def is_child(self, venue_id: str) -> bool:
+        """Whether an order id is that of a triggered stop."""
+        return self._clients.get(venue_id, "") in self._stops
+
+
+class PrivateFeed:
+    """Decodes a venue's frames about our own orders, fills, positions and money.
+
+    Exact: numbers are read from the venue's text as Decimal. ``take`` never raises.
+    """
+
+    venue = ""
+
+    def __init__(
+        self, instruments: Mapping[str, Instrument], names: Names, sink: Sink
+    ) -> None:
+        self.instruments = instruments
+        self.names = names
+        self.sink = sink
+        self.bad = 0
+        self.expired: Callable[[str], None] = lambda reason: None
+        """Called when the venue ends the session in words rather than by closing."""
+
+    def take(self, text: str, received: int) -> bool:
+        """Decode one frame; False when it is not about the account.
+
+        A frame that does not decode is a ``BadMessage``: what it said is found by the next sweep.
+        """
+        try:
+            return self._route(text, received)
+        except Exception as error:  # a frame must never kill the socket (venues.md, trap 3)
+            self.bad += 1
+            self.sink(
+                BadMessage(self.venue, "private", f"{type(error).__name__}: {error}", received)
+            )
+            return True
+
+    def _route(self, text: str, received: int) -> bool:
+        raise NotImplementedError
+
+
+class Rules:
+    """One venue. The methods without a body are filled by the venue's module."""
+
+    venue: ClassVar[str]
+    pools: ClassVar[Mapping[str, Pool]]
+    refusals: ClassVar[frozenset[str]]
+    """Codes that prove that a submit did not and will not place an order."""
+    cancel_refusals: ClassVar[frozenset[str]]
+    """Codes that prove that a cancel did nothing; mostly because the order is gone."""
+    absent: ClassVar[frozenset[str]]
+    """Codes by which a query or a cancel says "no such order"."""
+    wrong_key: ClassVar[frozenset[str]]
+    wrong_place: ClassVar[frozenset[str]]
+    """Codes that say that the key belongs to another environment."""
+    unavailable: ClassVar[frozenset[str]]
+    """Codes that mean "not now": rate limits, maintenance, internal errors."""
+    two_books: ClassVar[bool] = False
+    """Whether conditional orders have endpoints and ids of their own."""
+    private_sockets: ClassVar[tuple[str, ...]] = ("private",)
+
+    def __init__(self) -> None:
+        self.instruments: dict[str, Instrument] = {}
+        """By unified symbol."""
+        self.by_venue: dict[str, Instrument] = {}
+        """By the venue's own symbol."""
+        self.names = Names()
+
+    def adopt(self, instruments: Sequence[Instrument]) -> None:
+        """Use these instruments from now on."""
+        self.instruments.clear()
+        self.by_venue.clear()
+        self.instruments.update({item.symbol: item for item in instruments})
+        self.by_venue.update({item.venue_symbol: item for item in instruments})
+
+    def instrument(self, symbol: str) -> Instrument:
+        """Return the rules of a symbol.
+
+        Raises:
+            VenueError: the venue does not list it.
+        """
+        try:
+            return self.instruments[symbol]
+        except KeyError:
+            raise VenueError(f"{self.venue} does not list {symbol}") from None
+
+    # --- pure ---------------------------------------------------------------------------------
+
+    def read(self, body: str) -> Answer:
+        """Read the verdict of any reply."""
+        raise NotImplementedError
+
+    def penalty(self, reply: Reply) -> Penalty | None:
+        """Return what the venue's rate limiter says, if anything."""
+        raise NotImplementedError
+
+    def remaining(self, headers: Mapping[str, str]) -> Mapping[str, float]:
+        """Return what the venue says is left of its limits, by pool."""
+        return {}
+
+    def submit(self, order: Order) -> Request:
+        """Return the request that places an order."""
+        raise NotImplementedError
+
+    def cancel(self, symbol: str, client_id: str, venue_id: str, *, stop: bool) -> Request:
+        """Return the request that cancels one order."""
+        raise NotImplementedError
+
+    def read_cancel(self, body: str) -> Answer:
+        """Read the verdict of a cancel."""
+        return self.read(body)
+
+    def time(self) -> Request:
+        """Return the request for the venue's clock."""
+        raise NotImplementedError
+
+    def read_time(self, body: str) -> float:
+        """Read the venue's clock, milliseconds."""
+        raise NotImplementedError
+
+    # --- asking -------------------------------------------------------------------------------
+
+    async def load(self, line: Line) -> list[Instrument]:
+        """Ask for all USDT perpetuals that trade."""
+        raise NotImplementedError
+
+    async def account(self, line: Line, environment: str) -> Account:
+        """Ask who the key is."""
+        raise NotImplementedError
+
+    async def prepare(self, line: Line) -> None:
+        """Set one-way position mode and cross margin where they are not set."""
+        raise NotImplementedError
+
+    async def trades(self, line: Line, instrument: Instrument) -> list[Trade]:
+        """Ask for the last public trades, oldest first."""
+        raise NotImplementedError
+
+    async def candles(
+        self, line: Line, instrument: Instrument, timeframe: int, count: int
+    ) -> list[Candle]:
+        """Ask for the last closed candles, oldest first."""
+        raise NotImplementedError
+
+    async def order(self, line: Line, symbol: str, client_id: str) -> OrderReport | None:
+        """Ask for one order; None when the venue knows none by that id."""
+        raise NotImplementedError
+
+    async def open_orders(self, line: Line, urgency: Urgency) -> list[OrderReport]:
+        """Ask for all open orders, conditional ones included."""
+        raise NotImplementedError
+
+    async def positions(self, line: Line, urgency: Urgency) -> list[PositionReport]:
+        """Ask for all non-zero positions."""
+        raise NotImplementedError
+
+    async def balance(self, line: Line) -> Balance:
+        """Ask for the cash of the settlement currency."""
+        raise NotImplementedError
+
+    async def fills(self, line: Line, since: int, symbols: Sequence[str]) -> list[Fill]:
+        """Ask for own trades since an instant, oldest first."""
+        raise NotImplementedError
+
+    async def funding(self, line: Line, since: int) -> list[FundingPaid]:
+        """Ask for funding settlements since an instant."""
+        raise NotImplementedError
+
+    async def leverage(self, line: Line, symbol: str, leverage: Decimal) -> None:
+        """Set leverage (and cross margin, where that is per symbol)."""
+        raise NotImplementedError
+
+    async def cancel_many(self, line: Line, orders: Sequence[OrderReport]) -> int:
+        """Cancel these in the venue's largest batches; return how many are cancelled or gone."""
+        raise NotImplementedError
+
+    # --- streams ------------------------------------------------------------------------------
+
+    def feed(
+        self,
+        symbols: Sequence[str],
+        sink: Sink,
+        resync: Callable[[str, str], None],
+        last_message: dict[str, int],
+    ) -> Feed:
+        """Return the decoder of the public streams."""
+        raise NotImplementedError
+
+    def private_feed(self, sink: Sink) -> PrivateFeed:
+        """Return the decoder of the private streams."""
+        raise NotImplementedError
+
+    def public_channels(self, exchange: Any, symbols: Sequence[str]) -> list[Channel]:
+        """Return the sockets for market data."""
+        raise NotImplementedError
+
+    async def private_channel(self, line: Line, name: str) -> Channel:
+        """Return one of ``private_sockets``, after what must be asked before.
+
+        Raises:
+            VenueError: the venue gave no session.
+        """
+        raise NotImplementedError
+
+    async def log_in(self, exchange: Any, channel: Channel) -> None:
+        """Let ccxt log in on a private channel."""
+        raise NotImplementedError
+
+    def resubscribe(self, venue_symbol: str) -> tuple[Any, ...]:
+        """Return the frames that make the venue send a fresh book; empty where REST does it."""
+        return ()
+
+    def snapshot(self, venue_symbol: str) -> Request | None:
+        """Return the request for a fresh book, where the stream does not send one."""
+        return None
+
+    def acknowledges(self, text: str) -> int:
+        """Return how many subscriptions a control frame confirms; -1 when it refuses one."""
+        raise NotImplementedError
+
+
+def number(text: str | None) -> Decimal:
+    """Read a venue's number exactly; what is missing is 0.
+
+    Raises:
+        decimal.InvalidOperation: it is not a number.
+    """
+    return Decimal(text) if text else ZERO
+
+
+def optional(text: str | None) -> Decimal | None:
+    """Read a venue's number where 0 and nothing both mean "none"."""
+    value = number(text)
+    return value if value else None
+
+
+def plain(value: Decimal) -> str:
+    """Write a number for a venue: no exponent, no trailing zeros."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def read_candle(
+    item: Instrument, timeframe: int, row: Sequence[float], volume: int, received: int
+) -> Candle:
+    """Read open time (ms), open, high, low, close and a column of volume: all venues' order."""
+    return Candle(
+        item.venue, item.symbol, timeframe, row[1], row[2], row[3], row[4], row[volume],
+        int(row[0]) * MILLI, received,
+    )  # fmt: skip

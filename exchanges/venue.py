@@ -1,0 +1,207 @@
+"""The trading side of one venue: the desk's ``Gateway``."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from decimal import Decimal
+
+from core.desk.ports import GatewayStats, Sink
+from core.errors import KeyRefused, UsageError, VenueError, VenueRefused, VenueUnavailable
+from core.model.account import VenueSwept
+from core.model.event import VenueOpened
+from core.model.instrument import VENUES
+from core.model.market import Candle, Trade
+from core.model.order import (
+    CancelSent,
+    Order,
+    OrderAbsent,
+    OrderKind,
+    OrderReport,
+    OrderSent,
+    Outcome,
+)
+from exchanges.access import Access
+from exchanges.binance import BinanceRules
+from exchanges.budget import Urgency
+from exchanges.bybit import BybitRules
+from exchanges.line import VenueLine
+from exchanges.okx import OkxRules
+from exchanges.outcome import Verdict, judge
+from exchanges.rules import Rules
+from exchanges.streams import Streams
+
+RULES: dict[str, type[Rules]] = {"bybit": BybitRules, "binance": BinanceRules, "okx": OkxRules}
+
+
+def open_gateway(venue: str, access: Access) -> VenueGateway:
+    """Return the gateway to a venue; nothing is sent yet.
+
+    Raises:
+        UsageError: unknown venue or environment.
+        ConfigError: a URL points where the environment forbids.
+    """
+    if venue not in RULES:
+        raise UsageError(f"unknown venue {venue!r}: one of {', '.join(VENUES)}")
+    return VenueGateway(RULES[venue](), access)
+
+
+class VenueGateway:
+    """One venue, one account, over ccxt.pro. Implements ``core.desk.ports.Gateway``."""
+
+    def __init__(self, rules: Rules, access: Access) -> None:
+        self.venue = rules.venue
+        self.rules = rules
+        self.access = access
+        self.stats = GatewayStats(last_message={})
+        self.line = VenueLine(rules, access)
+        self._uid = ""
+        self._symbols: set[str] = set()
+        """What has been traded or streamed here: Binance lists own trades by symbol only."""
+
+    async def connect(self) -> VenueOpened:
+        """Load rules, account id and clock offset; set one-way position mode and cross margin.
+
+        Raises:
+            VenueUnavailable, AuthenticationFailed, KeyRefused.
+        """
+        line, rules = self.line, self.rules
+        line.open()
+        offset = await line.synchronise()
+        instruments, account = await asyncio.gather(
+            rules.load(line), rules.account(line, self.access.environment)
+        )
+        if account.can_withdraw or (
+            account.can_withdraw is None and self.access.environment == "live"
+        ):
+            raise KeyRefused(
+                f"{self.venue}: this key may withdraw or move money: make one that may only trade"
+            )
+        if not account.uid:
+            raise VenueUnavailable(f"{self.venue}: the venue does not say whose key this is")
+        rules.adopt(instruments)
+        self._uid = account.uid
+        try:
+            await rules.prepare(line)
+        except VenueRefused as error:
+            raise VenueUnavailable(
+                f"{error}: the account must be in one-way mode with cross margin; close positions "
+                "and orders, then switch it"
+            ) from error
+        return VenueOpened(self.venue, account.uid, tuple(instruments), offset, time.time_ns())
+
+    async def recent_trades(self, symbol: str) -> list[Trade]:
+        """Return the last public trades, oldest first, as many as one request gives."""
+        return await self.rules.trades(self.line, self.rules.instrument(symbol))
+
+    async def candles(self, symbol: str, timeframe: int, count: int) -> list[Candle]:
+        """Return the last closed candles, oldest first; ``timeframe`` in seconds, at least 60."""
+        item = self.rules.instrument(symbol)
+        return await self.rules.candles(self.line, item, timeframe, count)
+
+    async def run(self, symbols: Sequence[str], sink: Sink) -> None:
+        """Stream market and account events into ``sink`` until cancelled."""
+        known = [symbol for symbol in symbols if symbol in self.rules.instruments]
+        self._symbols.update(known)
+        await Streams(self.rules, self.line, self.stats, sink).run(known)
+
+    async def submit(self, order: Order) -> OrderSent:
+        """Send one order. Never raises and never retries: every failure is an Outcome."""
+        try:
+            self._symbols.add(order.symbol)
+            request = self.rules.submit(order)
+        except (VenueError, AssertionError) as error:
+            return self._sent(order, Verdict(Outcome.NOT_SENT, "unsendable", str(error)))
+        urgency = Urgency.REDUCE if order.reduce_only else Urgency.ORDER
+        reply = await self.line.send(request, urgency)
+        verdict = judge(reply, self.rules.read, self.rules.refusals)
+        if verdict.venue_id:
+            self.rules.names.link(verdict.venue_id, order.client_id)
+            if order.kind is OrderKind.STOP:
+                self.rules.names.mark_stop(order.client_id, verdict.venue_id)
+        return self._sent(order, verdict)
+
+    def _sent(self, order: Order, verdict: Verdict) -> OrderSent:
+        return OrderSent(
+            self.venue, order.symbol, order.client_id, verdict.outcome, time.time_ns(),
+            verdict.venue_id, verdict.code, verdict.reason,
+        )  # fmt: skip
+
+    async def cancel(self, symbol: str, client_id: str, venue_id: str) -> CancelSent:
+        """Ask for a cancel. Never raises.
+
+        Where the venue keeps conditional orders apart, the other book is tried when the first
+        does not know the order: after a restart nothing here remembers which one it is in.
+        """
+        stop = self.rules.names.is_stop(client_id)
+        verdict = await self._cancel(symbol, client_id, venue_id, stop=stop)
+        gone = verdict.outcome is Outcome.REJECTED and verdict.code in self.rules.absent
+        if gone and self.rules.two_books:
+            other = await self._cancel(symbol, client_id, venue_id, stop=not stop)
+            if other.outcome is not Outcome.REJECTED:
+                verdict = other
+        return CancelSent(
+            self.venue, symbol, client_id, verdict.outcome, time.time_ns(), verdict.code,
+            verdict.reason,
+        )  # fmt: skip
+
+    async def _cancel(self, symbol: str, client_id: str, venue_id: str, *, stop: bool) -> Verdict:
+        try:
+            request = self.rules.cancel(symbol, client_id, venue_id, stop=stop)
+        except VenueError as error:
+            return Verdict(Outcome.NOT_SENT, "unsendable", str(error))
+        reply = await self.line.send(request, Urgency.CANCEL)
+        return judge(reply, self.rules.read_cancel, self.rules.cancel_refusals, needs_id=False)
+
+    async def query(self, symbol: str, client_id: str) -> OrderReport | OrderAbsent | None:
+        """Ask for one order by client id; None when no usable answer came."""
+        try:
+            report = await self.rules.order(self.line, symbol, client_id)
+        except (VenueError, ValueError, KeyError):
+            return None
+        if report is None:
+            return OrderAbsent(self.venue, symbol, client_id, time.time_ns())
+        return report
+
+    async def sweep(self, since: int) -> VenueSwept:
+        """Ask for everything: open orders, positions, balance, own trades since ``since``.
+
+        The trades are asked last, so that they explain whatever the positions show.
+
+        Raises:
+            VenueUnavailable: any part failed; a failed query never means flat.
+        """
+        line, rules = self.line, self.rules
+        started = time.time_ns()
+        try:
+            orders, positions, balance = await asyncio.gather(
+                rules.open_orders(line, Urgency.READ),
+                rules.positions(line, Urgency.READ),
+                rules.balance(line),
+            )
+            self._symbols.update(report.symbol for report in positions)
+            self._symbols.update(report.symbol for report in orders)
+            fills, funding = await asyncio.gather(
+                rules.fills(line, since, sorted(self._symbols)), rules.funding(line, since)
+            )
+        except (VenueError, ValueError, KeyError, ArithmeticError) as error:
+            if isinstance(error, VenueUnavailable):
+                raise
+            raise VenueUnavailable(f"{self.venue}: the sweep failed: {error}") from error
+        return VenueSwept(
+            self.venue, self._uid, tuple(orders), tuple(positions), balance, tuple(fills),
+            tuple(funding), started, time.time_ns(),
+        )  # fmt: skip
+
+    async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
+        """Set the leverage of a symbol; "already so" is success.
+
+        Raises:
+            VenueUnavailable, VenueRefused.
+        """
+        await self.rules.leverage(self.line, symbol, leverage)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.line.close()
