@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 
 from core.clock import MINUTE, Clock
 from core.config import DEFAULT_SYMBOLS, Config
@@ -21,9 +22,8 @@ from core.model.event import (
     VenueState,
 )
 from core.model.instrument import Instrument
-from core.portfolio.ledger import Ledger
 
-CONNECT_LIMIT = 30.0
+CONNECT_LIMIT = 20.0
 """Seconds for one attempt to connect."""
 SWEEP_LIMIT = 20.0
 SWEEP_EVERY = 10.0
@@ -34,8 +34,6 @@ SWEEP_GAP = 0.3
 """Seconds between two sweeps at least, whoever asks."""
 BLIND_AFTER = 3
 """Failed sweeps in a row after which the venue counts as not answering."""
-OVERLAP = 5 * MINUTE
-"""How far behind the newest fill each sweep looks again: venues deliver late."""
 _BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 _WARM_UP_AT_ONCE = 5
 _CHUNK = 200
@@ -48,7 +46,7 @@ class Bulkhead:
     Args:
         gateway: the venue.
         config: symbols and strategy.
-        ledger: where the newest fill is read from.
+        cursor: says since when a sweep of a venue must bring fills; 0 when nothing is known.
         sink: takes events.
         lines: the log.
         clock: wall time.
@@ -59,7 +57,7 @@ class Bulkhead:
         self,
         gateway: Gateway,
         config: Config,
-        ledger: Ledger,
+        cursor: Callable[[str], int],
         sink: Sink,
         lines: Lines,
         clock: Clock,
@@ -72,7 +70,7 @@ class Bulkhead:
         self.up = False
         """Whether the last sweep succeeded."""
         self._config = config
-        self._ledger = ledger
+        self._cursor = cursor
         self._sink = sink
         self._lines = lines
         self._clock = clock
@@ -133,9 +131,7 @@ class Bulkhead:
 
     async def sweep(self) -> bool:
         """Ask the venue for everything once; return whether it answered."""
-        now = self._clock.now()
-        account = self._ledger.accounts.get(self.venue)
-        since = (account.cursor or account.since) - OVERLAP if account else now - MINUTE
+        since = self._cursor(self.venue) or self._clock.now() - MINUTE
         try:
             async with asyncio.timeout(SWEEP_LIMIT):
                 swept = await self.gateway.sweep(since)

@@ -18,6 +18,7 @@ import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,8 @@ from core.home import Home
 from core.journal import wal
 from core.journal.recording import Recorder
 from core.journal.store import Store
-from core.model.effect import Answer
+from core.model.effect import Answer, Record
 from core.model.event import (
-    Arm,
     Command,
     Disarm,
     InvariantBroken,
@@ -167,7 +167,6 @@ class Desk:
         self._facts = MarketFacts("")
         self._started = 0
         self._ready_seconds = 0.0
-        self._equity_start: float | None = None
         self._picture: tuple[int, int, bytes] = (-1, 0, b"")
         self._final: Snapshot | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -282,7 +281,13 @@ class Desk:
         instruments: dict[tuple[str, str], Instrument] = {}
         for gateway in self._gateways:
             self.pump.venues[gateway.venue] = Bulkhead(
-                gateway, config, ledger, self.pump.sink, self.lines, self._clock, instruments
+                gateway,
+                config,
+                self.engine.cursor,
+                self.pump.sink,
+                self.lines,
+                self._clock,
+                instruments,
             )
             self._closers.append(gateway.close)
         self.pump.kill = self.kill = KillExecutor(
@@ -356,13 +361,6 @@ class Desk:
         self.lines.add(
             "state", f"ready in {self._ready_seconds:.1f} s: {count} of {len(venues)} venues"
         )
-        wanted = self.config.arm_on_start
-        if (self.environment == "practice" if wanted is None else wanted) and (
-            self.pump.state is TradingState.DISARMED
-        ):
-            answer = await self.pump.command(Arm("start", self._clock.now()))
-            if not answer.ok:
-                self.lines.add("state", f"not armed: {answer.detail}", "warning")
 
     async def _wind_down(self) -> None:
         """Stop opening risk, let what is on its way come home, look once more."""
@@ -452,15 +450,9 @@ class Desk:
             if self._recording is not None:
                 self._recording.flush()
             count += 1
-            if self._equity_start is None or count % PORTFOLIO_EVERY == 0:
-                self._look()
+            if count % PORTFOLIO_EVERY == 0:
+                self.pump.history.portfolio(self.snapshot())
             self._mind_store()
-
-    def _look(self) -> None:
-        picture = self.snapshot()
-        if self._equity_start is None and self.ready.is_set() and picture.equity is not None:
-            self._equity_start = float(picture.equity)
-        self.pump.history.portfolio(picture)
 
     async def _watch_market(self) -> None:
         while True:
@@ -490,6 +482,7 @@ class Desk:
         self.lines.add("info", f"the desk's loop was {lag_ms:.0f} ms late", "warning")
 
     async def _write_intent(self, intent: Intent) -> None:
+        self.lines.effect(Record(intent))
         await self.journal.append_durable(intent)
 
     # --- what the control socket asks -----------------------------------------------------------
@@ -575,8 +568,8 @@ class Desk:
             orders=sum(venue.orders for venue in venues.values()),
             fills=sum(venue.fills for venue in venues.values()),
             refusals=picture.refusals,
-            equity_start=self._equity_start,
-            equity_end=None if picture.equity is None else float(picture.equity),
+            equity_start=_float(picture.equity_start),
+            equity_end=_float(picture.equity),
             realised=float(picture.realised),
             open_positions=len(picture.positions),
             unknown_orders=picture.unknown_orders,
@@ -599,6 +592,10 @@ def _facts(gateway: Gateway) -> VenueFacts:
         last_message=dict(stats.last_message),
         latency_ms=stats.latency_ms,
     )
+
+
+def _float(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _kill_file_mode(path: Path) -> KillMode:

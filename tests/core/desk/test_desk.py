@@ -1,0 +1,420 @@
+"""A whole desk in this process: real engine, journal, store and control socket, loopback venues."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from core.config import Config
+from core.desk import latch
+from core.desk.desk import Desk, DeskSummary, MarketFacts
+from core.errors import AlreadyRunning, VenueUnavailable
+from core.home import Home
+from core.journal import wal
+from core.journal.recording import read_recording
+from core.model.event import Kill, KillMode, Resume, TradingState, VenueState
+from core.model.order import OrderStatus
+from core.model.snapshot import Snapshot
+from core.portfolio.ledger import Ledger
+from tests.core.desk.loopback import LoopGateway, LoopKillGateway, LoopVenue
+
+
+async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+def config(**changes: Any) -> Config:
+    return Config.model_validate(
+        {
+            "environment": "practice",
+            "symbols": ["BTC"],
+            "limits": {},
+            "strategy": {"timeframe": "1s", "fast": 2, "slow": 4},
+        }
+        | changes
+    )
+
+
+class Stage:
+    """Venues that outlive the desks run on them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.venues = {name: LoopVenue(name) for name in ("bybit", "binance", "okx")}
+
+    def desk(self, root: Path | None = None, **changes: Any) -> Desk:
+        loops = list(self.venues.values())
+        return Desk(
+            config(**changes),
+            Home(root or self.root),
+            [LoopGateway(venue) for venue in loops],
+            [LoopKillGateway(venue) for venue in loops],
+            market=lambda: MarketFacts("loopback"),
+            validity=0.1,
+            signals=False,
+        )
+
+    @asynccontextmanager
+    async def running(self, desk: Desk) -> AsyncIterator[asyncio.Task[DeskSummary]]:
+        task = asyncio.create_task(desk.run())
+        try:
+            ready = asyncio.create_task(desk.ready.wait())
+            await asyncio.wait((task, ready), return_when=asyncio.FIRST_COMPLETED, timeout=20)
+            ready.cancel()
+            if task.done():
+                task.result()
+            yield task
+        finally:
+            desk.request_stop("test over")
+            await task
+
+    def check_agrees(self, picture: Snapshot) -> None:
+        """The desk's positions are the venues' own."""
+        ours = {(p.venue, p.symbol): p.qty for p in picture.positions}
+        theirs = {
+            (name, p.symbol): p.qty
+            for name, venue in self.venues.items()
+            for p in venue.positions()
+        }
+        assert ours == theirs
+
+
+@pytest.fixture
+async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+    (tmp_path / "runtime").mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
+    stage = Stage(tmp_path / "home")
+    markets = [asyncio.create_task(venue.run()) for venue in stage.venues.values()]
+    yield stage
+    for market in markets:
+        market.cancel()
+    await asyncio.gather(*markets, return_exceptions=True)
+
+
+def states(desk: Desk) -> dict[str, VenueState]:
+    return {venue.venue: venue.state for venue in desk.snapshot().venues}
+
+
+async def traded(desk: Desk, fills: int = 2) -> None:
+    await until(lambda: all(v.fills >= fills for v in desk.snapshot().venues), 40)
+
+
+async def test_a_desk_trades_stops_and_leaves_a_true_record(stage: Stage) -> None:
+    desk = stage.desk()
+    async with stage.running(desk) as task:
+        await traded(desk)
+        assert desk.pump.state is TradingState.ARMED
+        desk.request_stop("enough")
+        summary = await task
+    assert {name: v.state for name, v in summary.venues.items()} == dict.fromkeys(
+        stage.venues, "ready"
+    )
+    assert summary.orders >= 6
+    assert summary.signals > 0
+    assert (summary.unknown_orders, summary.discrepancies) == (0, 0)
+    assert summary.equity_start == pytest.approx(300_000, rel=1e-3)
+    line = json.loads(msgspec.json.encode(summary))
+    assert line["type"] == "summary"
+    assert line["venues"]["okx"]["fills"] >= 2
+    stage.check_agrees(desk.snapshot())
+
+    replay = wal.load(stage.root / "practice" / "journal")
+    assert replay is not None
+    ledger = Ledger.replay(replay.records)
+    assert {k: p.qty for k, p in ledger.open.items()} == {
+        (p.venue, p.symbol): p.qty for p in desk.snapshot().positions
+    }
+    database = sqlite3.connect(stage.root / "practice" / "killcord.db")
+    (rows,) = database.execute("SELECT count(*) FROM fills").fetchone()
+    assert rows == summary.fills
+    (orders,) = database.execute("SELECT count(*) FROM orders").fetchone()
+    assert orders == summary.orders
+    database.close()
+    session = next((stage.root / "practice" / "recording").iterdir())
+    assert sum(1 for _ in read_recording(session)) == summary.events
+
+
+async def test_a_restarted_desk_carries_on_where_the_venues_are(stage: Stage) -> None:
+    first = stage.desk()
+    async with stage.running(first):
+        await traded(first)
+    before = first.snapshot()
+    second = stage.desk()
+    async with stage.running(second):
+        await until(lambda: set(states(second).values()) == {VenueState.READY})
+        after = second.snapshot()
+        known = {o.client_id for o in before.orders}
+        assert known <= {o.client_id for o in after.orders}
+        stage.check_agrees(second.snapshot())
+        assert (after.unknown_orders, after.discrepancies) == (0, 0)
+    submits = [each for venue in stage.venues.values() for each in venue.submits]
+    assert len(submits) == len(set(submits))
+
+
+async def test_no_order_is_sent_before_its_intent_is_durable(stage: Stage) -> None:
+    desk = stage.desk()
+    seen: list[bool] = []
+
+    def watch(venue: LoopVenue) -> None:
+        place = venue.place
+
+        def checked(order: Any) -> Any:
+            records = wal.read(desk.journal.path).records
+            seen.append(any(getattr(r, "order", None) == order for r in records))
+            return place(order)
+
+        venue.place = checked  # type: ignore[method-assign]
+
+    for venue in stage.venues.values():
+        watch(venue)
+    async with stage.running(desk):
+        await traded(desk)
+    assert len(seen) >= 6
+    assert all(seen)
+
+
+async def test_one_venue_down_at_start_stops_no_other_and_comes_back(stage: Stage) -> None:
+    stage.venues["okx"].down = True
+    desk = stage.desk()
+    async with stage.running(desk):
+        await until(lambda: states(desk)["bybit"] is VenueState.READY)
+        assert states(desk)["okx"] is VenueState.BLIND
+        await until(lambda: desk.pump.state is TradingState.ARMED)
+        stage.venues["okx"].down = False
+        await until(lambda: states(desk)["okx"] is VenueState.READY)
+
+
+async def test_no_venue_at_all_is_one_line_and_nothing_half_started(stage: Stage) -> None:
+    for venue in stage.venues.values():
+        venue.down = True
+    desk = stage.desk()
+    with pytest.raises(VenueUnavailable, match=r"no venue answers.*refused"):
+        await desk.run()
+    assert not Home(stage.root).socket.exists()
+
+
+async def test_a_second_desk_on_the_home_or_on_an_account_sends_nothing(
+    stage: Stage, tmp_path: Path
+) -> None:
+    first = stage.desk()
+    async with stage.running(first):
+        with pytest.raises(AlreadyRunning, match="the home"):
+            await stage.desk().run()
+        with pytest.raises(AlreadyRunning, match=r"account .* on"):
+            await stage.desk(tmp_path / "other").run()
+        assert first.pump.state is not TradingState.HALTED
+
+
+async def test_the_cord_flattens_latches_over_restart_and_is_released_by_hand(
+    stage: Stage,
+) -> None:
+    desk = stage.desk()
+    async with stage.running(desk):
+        await traded(desk)
+        await desk.command(Kill(KillMode.FLATTEN, "me", "enough", desk.now()))
+        assert desk.pump.state is TradingState.HALTED
+        report = await desk.kill_report()
+        assert {v.verdict for v in report.venues.values()} == {"FLAT_VERIFIED"}
+        assert all(not v.positions() and not v.reports() for v in stage.venues.values())
+        await until(lambda: not desk.snapshot().positions)
+        assert desk.snapshot().discrepancies == 0
+    path = Home(stage.root).latch("practice")
+    assert path.exists()
+
+    second = stage.desk()
+    async with stage.running(second):
+        await until(lambda: set(states(second).values()) == {VenueState.READY})
+        assert second.pump.state is TradingState.HALTED
+        assert "enough" in second.snapshot().cause
+        submits = [len(venue.submits) for venue in stage.venues.values()]
+        answer = await second.command(Resume("me", second.now()))
+        assert answer.ok
+        assert second.pump.state is TradingState.DISARMED
+        await until(lambda: not path.exists())
+        assert submits == [len(venue.submits) for venue in stage.venues.values()]
+
+
+@pytest.mark.parametrize("witness", ["latch", "journal"])
+async def test_one_witness_of_the_latch_is_enough(stage: Stage, witness: str) -> None:
+    desk = stage.desk()
+    async with stage.running(desk):
+        if witness == "journal":
+            await desk.command(Kill(KillMode.HALT, "me", "test", desk.now()))
+    path = Home(stage.root).latch("practice")
+    if witness == "latch":
+        latch.write(path, latch.Latched("by hand", "someone", 1))
+    else:
+        path.unlink()
+    second = stage.desk()
+    async with stage.running(second):
+        assert second.pump.state is TradingState.HALTED
+        await until(path.exists)
+
+
+async def test_orders_waiting_when_the_gate_closes_are_not_sent(stage: Stage) -> None:
+    desk = stage.desk()
+    async with stage.running(desk):
+        await until(lambda: desk.pump.state is TradingState.ARMED)
+        journal = desk.journal
+        durable = journal.append_durable
+        gate = asyncio.Event()
+
+        def slow(record: Any) -> asyncio.Future[None]:
+            done = durable(record)
+
+            async def later() -> None:
+                await done
+                await gate.wait()
+
+            return asyncio.ensure_future(later())
+
+        journal.append_durable = slow  # type: ignore[method-assign]
+        sent = {name: len(venue.submits) for name, venue in stage.venues.items()}
+        count = len(desk.snapshot().orders)
+        await until(lambda: len(desk.snapshot().orders) > count, 40)
+        await desk.command(Kill(KillMode.HALT, "me", "test", desk.now()))
+        gate.set()
+        await until(lambda: any(o.status is OrderStatus.DENIED for o in desk.snapshot().orders))
+        assert sent == {name: len(venue.submits) for name, venue in stage.venues.items()}
+
+
+async def test_the_kill_file_pulls_the_cord_in_the_mode_it_names(stage: Stage) -> None:
+    desk = stage.desk()
+    async with stage.running(desk):
+        await traded(desk, 1)
+        file = stage.root / "practice" / "KILL"
+        file.write_text("flatten\n")
+        await until(lambda: desk.pump.state is TradingState.HALTED, 2)
+        report = await desk.kill_report()
+        assert report.mode is KillMode.FLATTEN
+        assert not file.exists()
+
+
+async def test_a_task_that_dies_closes_the_gate(stage: Stage) -> None:
+    desk = stage.desk()
+    async with stage.running(desk):
+        await until(lambda: desk.pump.state is TradingState.ARMED)
+
+        def broken() -> Any:
+            raise RuntimeError("no market")
+
+        desk._market = broken
+        await until(lambda: desk.pump.state is TradingState.REDUCING)
+        assert "TASK_DIED" in desk.snapshot().cause
+
+
+async def test_a_journal_that_fails_closes_the_gate(stage: Stage) -> None:
+    desk = stage.desk()
+    async with stage.running(desk):
+        await until(lambda: desk.pump.state is TradingState.ARMED)
+        sent = [len(venue.submits) for venue in stage.venues.values()]
+        os.close(desk.journal._descriptor)
+        await until(lambda: desk.pump.state is TradingState.REDUCING, 40)
+        desk.journal._descriptor = -1
+        assert "JOURNAL_FAILED" in desk.snapshot().cause
+        assert sent == [len(venue.submits) for venue in stage.venues.values()]
+        good, facts = desk.health()
+        assert not good
+        assert "cannot be written" in facts["journal"]
+
+
+# --- the control socket -----------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def client(desk: Desk) -> AsyncIterator[aiohttp.ClientSession]:
+    connector = aiohttp.UnixConnector(path=str(desk._home.socket))
+    async with aiohttp.ClientSession("http://desk", connector=connector) as session:
+        yield session
+
+
+async def test_the_socket_is_private_and_answers(stage: Stage) -> None:
+    desk = stage.desk()
+    async with stage.running(desk), client(desk) as session:
+        await traded(desk, 1)
+        assert desk._home.socket.stat().st_mode & 0o777 == 0o600
+        async with session.get("/v1/snapshot") as reply:
+            picture = msgspec.json.decode(await reply.read(), type=Snapshot)
+        assert picture.environment == "practice"
+        assert picture.market == "loopback"
+        assert picture.equity == Decimal(picture.equity or 0)
+        async with session.get("/v1/depth", params={"venue": "okx"}) as reply:
+            (depth,) = await reply.json()
+        assert len(depth["bids"]) == 20
+        async with session.get("/readyz") as reply:
+            assert (reply.status, (await reply.json())["ok"]) == (200, True)
+        async with session.get("/healthz") as reply:
+            assert reply.status == 200
+        async with session.get("/metrics") as reply:
+            text = await reply.text()
+        assert 'killcord_venue_ready{venue="okx"} 1.0' in text
+        assert "killcord_journal_records_total" in text
+
+
+async def test_commands_are_checked_answered_and_kept(stage: Stage) -> None:
+    desk = stage.desk()
+    async with stage.running(desk), client(desk) as session:
+        await until(lambda: desk.pump.state is TradingState.ARMED)
+        for body, word in (
+            ("{", "truncated"),
+            ("[]", "object"),
+            ('{"type":"Explode"}', "Explode"),
+            ('{"type":"Kill","mode":"maim"}', "maim"),
+            ('{"type":"Submit","request":"1"}', "venue"),
+        ):
+            async with session.post("/v1/commands", data=body) as reply:
+                assert reply.status == 400
+                assert word in (await reply.json())["detail"]
+        async with session.post("/v1/commands", data=b"x" * 100_000) as reply:
+            assert reply.status == 413
+        order = {
+            "type": "Submit",
+            "request": "r1",
+            "actor": "test",
+            "venue": "okx",
+            "symbol": "BTC/USDT:USDT",
+            "side": "buy",
+            "qty": "5000",
+        }
+        async with session.post("/v1/commands", json=order) as reply:
+            answer = await reply.json()
+        assert (reply.status, answer["ok"], answer["request"]) == (200, False, "r1")
+        assert answer["code"]
+        async with session.post(
+            "/v1/commands?wait=1", json={"type": "Kill", "mode": "cancel"}
+        ) as r:
+            report = await r.json()
+        assert report["ok"]
+        assert {v["verdict"] for v in report["venues"].values()} == {"CANCELLED_ONLY"}
+    database = sqlite3.connect(stage.root / "practice" / "killcord.db")
+    found = database.execute("SELECT actor, ok FROM commands ORDER BY ts").fetchall()
+    database.close()
+    assert found == [("test", 0), ("socket", 1)]
+
+
+async def test_the_stream_sends_the_newest_picture_and_stop_ends_the_desk(stage: Stage) -> None:
+    desk = stage.desk()
+    async with stage.running(desk) as task:
+        async with client(desk) as session, session.ws_connect("/v1/stream?hz=10") as stream:
+            first = msgspec.json.decode((await stream.receive()).data, type=Snapshot)
+            second = msgspec.json.decode((await stream.receive()).data, type=Snapshot)
+            assert second.seq > first.seq
+            async with session.post("/v1/stop") as reply:
+                assert (await reply.json())["ok"]
+            async with asyncio.timeout(15):
+                while (await stream.receive()).type != aiohttp.WSMsgType.CLOSE:
+                    pass
+        await task
