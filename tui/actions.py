@@ -23,6 +23,8 @@ from tui.views.table import Cell, Line
 if TYPE_CHECKING:
     from core.model.snapshot import OrderView, PositionView
 
+NARROW, LOW = 100, 30
+"""Below this many columns or lines there is room for one pane at a time."""
 SAY_S = 6.0
 """How long an answer covers the footer, seconds."""
 
@@ -60,6 +62,11 @@ class ActingApp(App[str], inherit_bindings=False):
     def arrange(self) -> None:
         """Put the panes where ``current`` and ``zoomed`` say. For the subclass."""
         raise NotImplementedError
+
+    @property
+    def small(self) -> bool:
+        """Whether the screen has room for one pane at a time only."""
+        return self.size.width < NARROW or self.size.height < LOW
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -203,7 +210,8 @@ class ActingApp(App[str], inherit_bindings=False):
 
     def action_pane(self, name: str) -> None:
         """Go to a pane; the key of the pane one is in gives it the whole screen, or takes it back."""
-        self.zoomed = not self.zoomed if name == self.current else self.zoomed
+        if name == self.current and not self.small:
+            self.zoomed = not self.zoomed
         self.current = name
         self.arrange()
 

@@ -37,8 +37,6 @@ from tui.widgets.canvas import Canvas
 from tui.widgets.grid import LiveGrid
 from tui.widgets.lines import Lines
 
-NARROW, LOW = 100, 30
-"""Below this many columns or lines there is room for one pane at a time."""
 BACKLOG = 6
 """Queued terminal writes above which a frame is skipped; a frame is 3, the queue blocks at 30."""
 
@@ -142,7 +140,7 @@ class TerminalApp(ActingApp):
     @property
     def single(self) -> bool:
         """Whether one pane has the whole screen."""
-        return self.zoomed or self.size.width < NARROW or self.size.height < LOW
+        return self.zoomed or self.small
 
     def on_resize(self, event: events.Resize) -> None:
         """Change between dashboard and single pane."""

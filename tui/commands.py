@@ -6,6 +6,7 @@ No Textual here: the terminal gives three callbacks and shows what they say.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -38,6 +39,10 @@ Say = Callable[[Line], None]
 PATIENCE_S = 10.0
 """How long the kill cord keeps trying to reach the desk, seconds."""
 KILL_TIMEOUT_S = 3.0
+REPEAT_S = 1.0
+"""How long the same wish is not sent again, seconds."""
+LARGEST = Decimal("1e15")
+"""Numbers beyond this are slips of the keyboard; everything traded is far below."""
 
 
 def new_request() -> str:
@@ -60,7 +65,7 @@ class Commands:
         self.pull: Pull | None = None
         """The last pull of the kill cord by this terminal."""
         self._say = say
-        self._pending: set[str] = set()
+        self._asked: dict[str, float] = {}
 
     @property
     def flatten_open(self) -> bool:
@@ -111,7 +116,8 @@ class Commands:
 
     async def pause(self, symbol: str, on: bool) -> None:
         """Stop, or let again, strategies opening risk in a symbol."""
-        await self._ask("pause" if on else "go on", Pause(self.actor, symbol, on, 0))
+        base = symbol.partition("/")[0]
+        await self._ask(f"{'pause' if on else 'go on with'} {base}", Pause(self.actor, symbol, on, 0))
 
     async def cancel(self, client_id: str, venue: str, symbol: str) -> None:
         """Cancel one order."""
@@ -130,11 +136,12 @@ class Commands:
         except KillcordError as error:
             return error
 
-    # The same wish is not sent again while its answer is out: a held key must not repeat it.
+    # The same wish is not sent again while its answer is out, nor within a second of it: a key that
+    # is held down repeats thirty times a second.
     async def _ask(self, wish: str, command: Command) -> Answer | None:
-        if wish in self._pending:
+        if time.monotonic() < self._asked.get(wish, 0.0):
             return None
-        self._pending.add(wish)
+        self._asked[wish] = math.inf
         self._say((Cell(f" {clean(wish)} …", "dim"),))
         try:
             answer = await self.client.send(command)
@@ -142,7 +149,7 @@ class Commands:
             self._say((Cell(" ! ", "alarm"), Cell(f" {clean(wish)}: {clean(error)}", "warn")))
             return None
         finally:
-            self._pending.discard(wish)
+            self._asked[wish] = time.monotonic() + REPEAT_S
         self._tell(wish, answer)
         return answer if answer.ok else None
 
@@ -230,6 +237,6 @@ def positive(text: str, what: str) -> Decimal:
         value = Decimal(text.replace(",", "").replace("_", "").strip())
     except ArithmeticError:
         value = Decimal(0)
-    if not value.is_finite() or value <= 0:
+    if not value.is_finite() or not 0 < value < LARGEST:
         raise ValueError(f"{what}: expected a number above 0, was {clean(text, 20) or 'empty'}")
     return value

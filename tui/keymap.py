@@ -43,7 +43,7 @@ PANES = ("markets", "signals", "positions", "orders", "log", "risk", "venues")
 _PANE_HELP = {
     "markets": "Every symbol, all venues side by side",
     "signals": "What the strategy wants, and what came of it",
-    "positions": "Open positions with stop, P&L and distance to liquidation",
+    "positions": "Open positions: P&L, stop, distance to liquidation",
     "orders": "Working and recent orders; unknown ones on top",
     "log": "What happened; v shows fills instead",
     "risk": "Every limit with its headroom",
@@ -54,7 +54,7 @@ KEYS: tuple[Key, ...] = (
     Key("kill", ",".join(KILL_KEYS), "kill", "KILL", "Halt and cancel every resting order, at once",
         "kill cord", "kill: halt and cancel", footer=True, fixed=True),
     Key("flatten", ",".join(FLATTEN_KEYS), "flatten", "flatten",
-        "Within 5 s of the kill key: close every position on every venue",
+        "Within 5 s of that: close every position, all venues",
         "kill cord", footer=True, fixed=True),
     Key("resume", "r", "resume", "resume", "Release the latch: HALTED to DISARMED (typed)",
         "kill cord", "kill: resume", footer=True),
@@ -66,11 +66,11 @@ KEYS: tuple[Key, ...] = (
         "trading", "order: buy", footer=True),
     Key("sell", "s", "ticket('sell')", "sell", "Order ticket, to sell what the cursor is on",
         "trading", "order: sell", footer=True),
-    Key("close", "x", "close", "close", "Close the position under the cursor (reduce-only market)",
+    Key("close", "x", "close", "close", "Close the position under the cursor, reduce-only",
         "trading", "position: close", footer=True),
     Key("cancel", "c", "cancel", "cancel", "Cancel the order under the cursor",
         "trading", "order: cancel", footer=True),
-    Key("pause", "p", "pause", "pause", "Stop or let again strategies open risk in the symbol",
+    Key("pause", "p", "pause", "pause", "Stop strategies opening risk in the symbol, or go on",
         "trading", "symbol: pause or go on", footer=True),
     *(
         Key(f"pane_{name}", str(number), f"pane('{name}')", name, _PANE_HELP[name], "panes",
@@ -93,7 +93,7 @@ KEYS: tuple[Key, ...] = (
     Key("help", "question_mark,f1", "help", "help", "This list", "program", "program: help",
         footer=True),
     Key("palette", "ctrl+p", "command_palette", "commands", "Everything by name", "program"),
-    Key("quit", "ctrl+q", "leave", "quit", "Leave the terminal; the desk goes on unless you say so",
+    Key("quit", "ctrl+q", "leave", "quit", "Leave; the desk goes on unless you say so",
         "program", "program: quit", footer=True),
 )
 

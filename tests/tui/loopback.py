@@ -32,6 +32,7 @@ class Loopback:
             getattr(command, "request", ""), True, "ACCEPTED", "done"
         )
         self.streams = 0
+        self.encode: Callable[[Snapshot], bytes] | None = None
         self._changed = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
@@ -61,7 +62,7 @@ class Loopback:
             os.unlink(self.socket)
 
     async def _snapshot(self, request: web.Request) -> web.Response:
-        return web.Response(body=_encode(self.picture), content_type="application/json")
+        return web.Response(body=(self.encode or _encode)(self.picture), content_type="application/json")
 
     async def _stream(self, request: web.Request) -> web.WebSocketResponse:
         stream = web.WebSocketResponse(compress=False)
@@ -80,7 +81,7 @@ class Loopback:
     async def _send(self, stream: web.WebSocketResponse) -> None:
         while not stream.closed:
             changed = self._changed
-            await stream.send_str(_encode(self.picture).decode())
+            await stream.send_str((self.encode or _encode)(self.picture).decode())
             # A desk ticks once a second even when nothing happens.
             try:
                 await asyncio.wait_for(changed.wait(), 1.0)

@@ -89,7 +89,7 @@ def position(base: str, place: int, qty: str, step: int = 0, **changes: object) 
 def order(number: int, base: str, place: int, status: OrderStatus, **changes: object) -> OrderView:
     price = Decimal(repr(PRICES[base][0]))
     view = OrderView(
-        client_id=f"KC0000000000000000000{number:03d}", venue_id=f"9{number:06d}", venue=VENUES[place],
+        client_id=f"KC{number:022d}", venue_id=f"9{number:06d}", venue=VENUES[place],
         symbol=symbol(base), side=Side.SELL if number % 2 else Side.BUY, kind=OrderKind.LIMIT,
         status=status, qty=Decimal("0.018"), filled=Decimal("0.009") if number % 3 else Decimal(0),
         price=price, trigger=None, average=price if number % 3 else None, reduce_only=False,
@@ -143,7 +143,7 @@ def busy(step: int = 0, **changes: object) -> Snapshot:
         SignalView(
             VENUES[place], symbol(base), "ema_cross", (1, -1, 0)[(k + place + step) % 3],
             round(0.8 * math.sin(step + k + place), 4), "fast average crossed slow",
-            NOW - (k * 3 + place) * SECOND, ("KC00000000000000000000042", "POSITION_NOTIONAL", "")[(k + place) % 3],
+            NOW - (k * 3 + place) * SECOND, (f"KC{42 + k:022d}", "POSITION_NOTIONAL", "")[(k + place) % 3],
         )
         for k, base in enumerate(bases) for place in range(3)
     )

@@ -23,7 +23,7 @@ LEGEND: tuple[Line, ...] = (
     (Cell("   ~", "key"), Cell("         price older than 5 s")),
     (Cell("   ‖", "key"), Cell("         paused: strategies do not open risk here")),
     (Cell("   ●◐○✗", "key"), Cell("      venue ready, degraded, connecting, blind")),
-    (Cell("   UNKNOWN", "key"), Cell("   the venue may or may not have the order; it counts as risk")),
+    (Cell("   UNKNOWN", "key"), Cell("   the venue may have the order or not; it is risk")),
 )
 
 

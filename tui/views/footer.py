@@ -8,13 +8,19 @@ from tui.keymap import PANES, Key, display
 from tui.views.table import Cell, Line
 
 
+_HINT = 12
+
+
 def view_footer(keys: Sequence[Key], width: int) -> Line:
     """Return the keys that fit, in the order of the keymap; help and quit are always among them."""
     last = [key for key in keys if key.group == "program"]
     first = [key for key in keys if key.group != "program"]
     room = width - sum(_size(key) for key in last)
+    hint = (Cell(" 1-7", "key"), Cell(" panes ", "dim"), Cell(" "))
     line: list[Cell] = []
-    for key in [*first, *last]:
+    for place, key in enumerate([*first, *last]):
+        if place == len(first) and room >= _HINT:
+            line.extend(hint)
         if key.group != "program":
             if _size(key) > room:
                 continue

@@ -63,7 +63,7 @@ def note_markets(snapshot: Snapshot) -> str:
     """Return what stands at the right of the title."""
     symbols = len({market.symbol for market in snapshot.markets})
     paused = len({market.symbol for market in snapshot.markets if market.paused})
-    text = f"{symbols} symbols · bp"
+    text = f"{symbols} symbols · spread and basis in bp"
     return text + f" · {paused} paused" if paused else text
 
 
@@ -110,7 +110,6 @@ def _common_cells(quotes: list[MarketView], now: int) -> list[Cell]:
     rate = max((q.funding_rate for q in rates if q.funding_rate is not None), key=abs, default=None)
     due = min((q.next_funding for q in quotes if q.next_funding), default=None)
     closes = max((q.closes for q in quotes), key=len, default=())
-    trend = closes[-1] - closes[0] if len(closes) > 1 else 0.0
     return [
         Cell(numbers.price(bid, bid_tick)),
         Cell(numbers.price(ask, ask_tick)),
@@ -120,5 +119,5 @@ def _common_cells(quotes: list[MarketView], now: int) -> list[Cell]:
         signed_cell(numbers.percent(change), change),
         Cell(numbers.percent(rate, 4), ""),
         Cell(numbers.until((due - now) / 1e9) if due else numbers.NONE, "dim"),
-        Cell(numbers.spark(closes), tone_of(trend)),
+        Cell(numbers.spark(closes), "dim"),
     ]

@@ -7,17 +7,17 @@ from tui import numbers
 from tui.text import clean
 from tui.views.table import Cell, Column, Row, Tone
 
-BAR = 12
+BAR = 10
 """Cells of a headroom bar."""
 NEAR = 0.75
 """A limit used beyond this share is marked and moves up."""
 
 COLUMNS = (
-    Column("limit", 18, 0, grow=2),
-    Column("is", 9, 0, right=True),
-    Column("of", 9, 0, right=True),
-    Column("used", BAR, 1),
-    Column("", 6, 0, right=True),
+    Column("limit", 16, 0, grow=2),
+    Column("is", 8, 0, right=True),
+    Column("of", 7, 0, right=True),
+    Column("used", BAR, 0),
+    Column("", 4, 1, right=True),
     Column("where", 10, 2, grow=1),
 )
 
@@ -51,18 +51,20 @@ def _rank(limit: LimitView) -> int:
 
 def _row(limit: LimitView) -> Row:
     share = used(limit)
-    tone: Tone = "warn" if share >= NEAR else ""
-    word = numbers.percent(share, 0, sign=False)
+    tone: Tone = "warn" if share >= NEAR or limit.breached else ""
+    # A word where it matters: a full bar in another colour is not enough.
+    gauge = Cell(numbers.bar(share, BAR), tone or "dim")
     if limit.breached:
-        tone, word = "alarm", "BROKEN"
+        gauge = Cell(f" {'BROKEN':<{BAR - 1}}", "alarm")
+    percent = numbers.percent(min(share, 9.99), 0, sign=False)
     return Row(
         limit.code,
         (
             Cell(clean(limit.name, 60), "strong" if tone else ""),
             Cell(_write(limit.value, limit.unit)),
             Cell(_write(limit.limit, limit.unit), "dim"),
-            Cell(numbers.bar(share, BAR), "down" if limit.breached else tone or "dim"),
-            Cell(word, tone or "dim"),
+            gauge,
+            Cell(percent, tone or "dim"),
             Cell(clean(limit.detail), "dim"),
         ),
     )

@@ -12,11 +12,11 @@ COLUMNS = (
     Column("symbol", 6, 0),
     Column("venue", 7, 0),
     Column("wants", 7, 0),
-    Column("score", 7, 1, right=True),
-    Column("age", 4, 1, right=True),
-    Column("came of it", 14, 1, grow=1),
-    Column("why", 14, 2, grow=3),
-    Column("strategy", 10, 3),
+    Column("score", 6, 3, right=True),
+    Column("age", 4, 2, right=True),
+    Column("came of it", 13, 1, grow=1),
+    Column("why", 16, 4, grow=3),
+    Column("strategy", 10, 5),
 )
 
 EMPTY = "No signal yet. The strategy needs a few candles; press 1 to watch the markets."

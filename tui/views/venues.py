@@ -12,10 +12,11 @@ CHANNELS = ("trades", "books", "tickers", "private")
 
 COLUMNS = (
     Column("venue", 7, 0),
-    Column("state", 12, 0),
-    *(Column(name, 7, 1, right=True) for name in CHANNELS),
+    Column("state", 13, 0),
+    Column("feeds", 7, 1, right=True),
+    *(Column(name, 7, 3, right=True) for name in CHANNELS),
     Column("trip", 6, 2, right=True),
-    Column("clock", 7, 3, right=True),
+    Column("clock", 7, 2, right=True),
     Column("equity", 12, 4, right=True),
     Column("orders", 6, 6, right=True),
     Column("fills", 6, 6, right=True),
@@ -64,6 +65,7 @@ def _row(venue: VenueView) -> Row:
         (
             Cell(clean(venue.venue), "strong"),
             state_cell(venue.state),
+            _feed_cell(max(venue.feeds, key=_badness, default=None)),
             *(_feed_cell(feeds.get(channel)) for channel in CHANNELS),
             Cell(_millis(venue.latency_ms)),
             Cell(f"{offset:+.0f}ms" if offset is not None else numbers.NONE,
@@ -79,6 +81,11 @@ def _row(venue: VenueView) -> Row:
             Cell(clean(venue.reason), "dim"),
         ),
     )
+
+
+def _badness(feed: FeedView) -> tuple[int, float]:
+    rank = {FeedState.DOWN: 2, FeedState.STALE: 1}.get(FeedState(feed.state), 0)
+    return rank, feed.age_ms or 0.0
 
 
 def _millis(value: float | None) -> str:

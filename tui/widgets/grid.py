@@ -50,7 +50,7 @@ class LiveGrid(Canvas, can_focus=True):
         self._note = ""
         self._top = 0
         self._grouped = False
-        self._untouched = True
+        self._first = True
 
     # --- content ------------------------------------------------------------------------------
 
@@ -66,6 +66,10 @@ class LiveGrid(Canvas, can_focus=True):
 
     def show(self, columns: Sequence[Column], rows: tuple[Row, ...], note: str) -> None:
         """Show these rows; only changed lines are painted."""
+        if self._first and rows:
+            # The pane that has the focus from the start would otherwise wait for an arrow key.
+            self._first = False
+            self.cursor = rows[0].key
         if columns != self._columns:
             self._columns = tuple(columns)
             self._rows = rows
@@ -107,8 +111,6 @@ class LiveGrid(Canvas, can_focus=True):
         self._top = min(self._top, last)
         if self.cursor is not None and self._index() is None:
             self.cursor = None
-        if self.selects and self._untouched and self.cursor is None and self._rows:
-            self.cursor = self._rows[0].key
 
     def _arrange(self) -> None:
         self._places = fit(self._columns, max(1, self.size.width - 2))
@@ -135,7 +137,6 @@ class LiveGrid(Canvas, can_focus=True):
 
     def move(self, step: int) -> None:
         """Move the cursor, or scroll where rows cannot be picked."""
-        self._untouched = False
         if not self._rows:
             return
         if not self.selects:
@@ -174,7 +175,6 @@ class LiveGrid(Canvas, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Pick the row under the mouse; a double click gives the pane the whole screen."""
-        self._untouched = False
         at = event.y - self.head + self._top
         if event.y >= self.head and self.selects and at < len(self._rows):
             self._pick(at)
@@ -182,7 +182,9 @@ class LiveGrid(Canvas, can_focus=True):
             self.post_message(self.Picked(self))
 
     def on_focus(self) -> None:
-        """Show the cursor."""
+        """Show the cursor; coming to the pane is the moment to give it one."""
+        if self.cursor is None and self._rows:
+            self.cursor = self._rows[min(self._top, len(self._rows) - 1)].key
         self.repaint()
 
     def on_blur(self) -> None:

@@ -1,0 +1,461 @@
+"""The terminal against a desk's protocol on a real socket: what each key sends, what the screen says."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from core.errors import ConfigError
+from core.home import Home
+from core.model.effect import Answer
+from core.model.event import (
+    Arm,
+    Cancel,
+    Close,
+    Disarm,
+    Kill,
+    KillMode,
+    Pause,
+    Resume,
+    Submit,
+    TradingState,
+)
+from core.model.market import Side
+from core.model.order import OrderKind, OrderStatus, TimeInForce
+from core.model.snapshot import LogView
+from tests.tui import pictures
+from tests.tui.conftest import settle, until
+from tests.tui.loopback import Loopback
+from tui.app import TerminalApp
+from tui.widgets.lines import Lines, RaisedLines
+
+
+@asynccontextmanager
+async def terminal(
+    home: Home, size: tuple[int, int] = (160, 50), rebinds: dict[str, str] | None = None
+) -> AsyncIterator[tuple[TerminalApp, Pilot[str]]]:
+    app = TerminalApp(home, rebinds=rebinds, actor="tester")
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot, app)
+        yield app, pilot
+
+
+def said(app: TerminalApp, name: str = "foot") -> str:
+    app.frame()
+    return app.screen_stack[0].query_one(f"#{name}", Lines).text
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+async def test_x_closes_the_position_under_the_cursor(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("3", "down", "x")
+        await until(lambda: desk.commands)
+        await until(lambda: "close BTC on bybit: done" in said(app))
+    (close,) = desk.commands
+    assert isinstance(close, Close)
+    assert (close.venue, close.symbol, close.fraction) == ("bybit", pictures.symbol("BTC"), 1)
+    assert close.actor == "tester"
+
+
+async def test_x_does_nothing_once_the_row_is_gone(desk: Loopback, home: Home) -> None:
+    """A second press must not close the position that slid under the cursor."""
+    async with terminal(home) as (app, pilot):
+        await pilot.press("3", "x")
+        await until(lambda: len(desk.commands) == 1)
+        picture = pictures.busy(1)
+        first = app.panes["positions"].selected
+        desk.show(pictures.busy(1, positions=tuple(
+            p for p in picture.positions if f"{p.venue}|{p.symbol}" != first
+        )))
+        await until(lambda: (app.frame(), app.panes["positions"].selected is None)[1])
+        await pilot.press("x")
+        await pilot.pause()
+        await pilot.press("down", "x")
+        await until(lambda: len(desk.commands) == 2)
+    assert [f"{c.venue}|{c.symbol}" for c in desk.commands if isinstance(c, Close)][0] == first
+
+
+async def test_a_held_key_sends_one_command(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (_, pilot):
+        await pilot.press("3", "x", "x", "x", "x")
+        await until(lambda: desk.commands)
+        await pilot.pause()
+    assert len(desk.commands) == 1
+
+
+async def test_c_cancels_a_working_order_and_no_other(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("4", "down", "c")
+        await until(lambda: desk.commands)
+        assert "cancel" in said(app)
+        await pilot.press("end", "c")  # a finished order
+        await pilot.pause()
+    (cancel,) = desk.commands
+    assert isinstance(cancel, Cancel)
+    working = {o.client_id for o in desk.picture.orders if not o.status.terminal}
+    assert cancel.client_id in working
+
+
+async def test_p_pauses_the_symbol_and_lets_it_go_on(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("down", "p")
+        await until(lambda: desk.commands)
+        desk.show(pictures.busy(1, markets=(pictures.market("BTC", 0, paused=True),)))
+        await until(lambda: app.client.latest is desk.picture or app.client.latest == desk.picture)
+        app.frame()
+        await pilot.press("home", "p")
+        await until(lambda: len(desk.commands) == 2)
+    first, second = desk.commands
+    assert isinstance(first, Pause)
+    assert isinstance(second, Pause)
+    assert (first.symbol, first.on) == (pictures.symbol("ETH"), True)
+    assert (second.symbol, second.on) == (pictures.symbol("BTC"), False)
+
+
+async def test_d_disarms_at_once(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (_, pilot):
+        await pilot.press("d")
+        await until(lambda: desk.commands)
+    assert isinstance(desk.commands[0], Disarm)
+
+
+@pytest.mark.parametrize(
+    ("state", "key", "word", "kind"),
+    [(TradingState.DISARMED, "a", "arm", Arm), (TradingState.HALTED, "r", "resume", Resume)],
+)
+async def test_arm_and_resume_want_their_word(
+    desk: Loopback, home: Home, state: TradingState, key: str, word: str, kind: type
+) -> None:
+    desk.picture = pictures.busy(state=state)
+    async with terminal(home) as (_, pilot):
+        await pilot.press(key, *"yes", "enter")
+        await pilot.pause()
+        assert desk.commands == []
+        await pilot.press("backspace", "backspace", "backspace", *word, "enter")
+        await until(lambda: desk.commands)
+    assert isinstance(desk.commands[0], kind)
+
+
+async def test_a_typed_word_can_be_left(desk: Loopback, home: Home) -> None:
+    desk.picture = pictures.busy(state=TradingState.DISARMED)
+    async with terminal(home) as (app, pilot):
+        await pilot.press("a", *"arm", "escape")
+        await pilot.pause()
+        assert not app.in_dialog
+    assert desk.commands == []
+
+
+async def test_only_possible_keys_are_offered(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        assert "disarm" in said(app)
+        assert " arm " not in said(app)
+        assert "resume" not in said(app)
+        await pilot.press("3")
+        assert "x close" in said(app)
+        await pilot.press("4")
+        assert "x close" not in said(app)
+        assert "c cancel" in said(app)
+
+
+# --- the order ticket -----------------------------------------------------------------------------
+
+
+async def test_a_ticket_by_keys_only(desk: Loopback, home: Home) -> None:
+    async with terminal(home, size=(80, 24)) as (app, pilot):
+        await pilot.press("down", "s")
+        await pilot.pause()
+        await pilot.press("up", "p")  # type: post-only
+        await pilot.press("up", "o")  # venue: okx
+        await pilot.press("down", "down", *"0.25", "down", *"3200.5", "down", *"3300")
+        meaning = app.screen.query_one(RaisedLines).text
+        assert "value 800.12 USDT" in meaning
+        assert "-0.35 → -0.6 ETH" in meaning
+        await pilot.press("enter")
+        await until(lambda: desk.commands)
+        await until(lambda: not app.in_dialog)
+        assert "sell 0.25 ETH on okx: done" in said(app)
+    (submit,) = desk.commands
+    assert isinstance(submit, Submit)
+    assert (submit.venue, submit.symbol, submit.side) == ("okx", pictures.symbol("ETH"), Side.SELL)
+    assert (submit.kind, submit.tif) == (OrderKind.LIMIT, TimeInForce.POST_ONLY)
+    assert (submit.qty, submit.price, submit.stop) == (
+        Decimal("0.25"), Decimal("3200.5"), Decimal(3300),
+    )
+    assert submit.request
+
+
+async def test_a_refused_order_stays_with_the_reason(desk: Loopback, home: Home) -> None:
+    desk.answer = lambda command: Answer(
+        "r", False, "POSITION_NOTIONAL", "2,114 would pass \x1b[31m1,999"
+    )
+    async with terminal(home) as (app, pilot):
+        await pilot.press("b", *"1", "enter")
+        await until(lambda: desk.commands)
+        await until(lambda: "POSITION_NOTIONAL" in app.screen.query_one(RaisedLines).text)
+        assert "2,114 would pass 1,999" in app.screen.query_one(RaisedLines).text
+        assert app.in_dialog
+        await pilot.press("enter")  # corrected or not, it can be sent again
+        await until(lambda: len(desk.commands) == 2)
+
+
+async def test_an_order_without_an_answer_is_unknown_and_not_sent_again(
+    desk: Loopback, home: Home
+) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("b", *"1")
+        await desk.close()
+        await pilot.press("enter")
+        await until(lambda: "UNKNOWN" in app.screen.query_one(RaisedLines).text)
+        await desk.start()
+        await pilot.press("enter")
+        await pilot.pause()
+    assert desk.commands == []
+
+
+@pytest.mark.parametrize("typed", ["", "0", "-1", "abc", "nan", "1e999999"])
+async def test_a_quantity_that_is_none_is_not_sent(desk: Loopback, home: Home, typed: str) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("b")
+        await pilot.pause()
+        app.screen.query_one("#qty", Input).value = typed
+        await pilot.press("enter")
+        await pilot.pause()
+        shown = app.screen.query_one(RaisedLines).text
+        assert "quantity: expected a number" in shown
+    assert desk.commands == []
+
+
+# --- the kill cord --------------------------------------------------------------------------------
+
+
+async def test_the_kill_cord_from_first_press_to_verdicts(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("ctrl+f")  # means nothing before the kill key
+        await pilot.pause()
+        assert desk.commands == []
+        await pilot.press("f12")
+        assert "HALT SENT" in said(app, "banner")
+        await until(lambda: desk.commands)
+        desk.show(pictures.halted())
+        await until(lambda: "HALTED" in said(app, "banner"))
+        banner = said(app, "banner")
+        assert "CANCELLED_ONLY  12 cancelled  0 closed  0.31 s" in banner
+        assert "^f flattens 6 positions" in banner
+        await pilot.press("ctrl+f")
+        await until(lambda: len(desk.commands) == 2)
+        await pilot.press("ctrl+f")  # once is enough
+        await pilot.pause()
+    kinds = [(c.mode, c.venue) for c in desk.commands if isinstance(c, Kill)]
+    assert kinds == [(KillMode.CANCEL, ""), (KillMode.FLATTEN, "")]
+
+
+async def test_flatten_closes_again_after_five_seconds(
+    desk: Loopback, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("f12")
+        await until(lambda: desk.commands)
+        monkeypatch.setattr("tui.commands.WINDOW_S", -1.0)
+        assert not app.commands.flatten_open
+        await pilot.press("ctrl+f")
+        await pilot.pause()
+    assert len(desk.commands) == 1
+
+
+async def test_a_kill_without_a_desk_keeps_trying_and_says_so(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        await desk.close()
+        await pilot.press("f12")
+        await until(lambda: "HALT NOT DELIVERED" in said(app, "banner"))
+        await desk.start()
+        await until(lambda: desk.commands)
+        await until(lambda: app.commands.pull is not None and app.commands.pull.delivered)
+    assert isinstance(desk.commands[0], Kill)
+
+
+PLACES = {
+    "dashboard": [],
+    "zoomed pane": ["3", "3"],
+    "ticket, quantity field": ["b"],
+    "ticket, with text": ["b", "1", "2"],
+    "ticket, choice": ["b", "up"],
+    "typed word": ["a"],
+    "help": ["question_mark"],
+    "help by f1": ["f1"],
+    "palette": ["ctrl+p"],
+    "palette, typing": ["ctrl+p", "k"],
+    "leave dialog": ["ctrl+q"],
+    "fills": ["5", "v"],
+}
+
+
+@pytest.mark.parametrize("size", [(160, 50), (80, 24)], ids=["wide", "narrow"])
+@pytest.mark.parametrize("key", ["f12", "ctrl+k"])
+@pytest.mark.parametrize("place", PLACES)
+async def test_the_kill_keys_work_everywhere(
+    desk: Loopback, home: Home, place: str, key: str, size: tuple[int, int]
+) -> None:
+    desk.picture = pictures.busy(state=TradingState.DISARMED)
+    async with terminal(home, size) as (app, pilot):
+        await pilot.press(*PLACES[place])
+        await pilot.pause()
+        await pilot.press(key)
+        await until(lambda: desk.commands)
+        desk.show(pictures.halted())
+        await until(lambda: app.client.latest is not None and app.client.latest.kill)
+        await pilot.press("ctrl+f")
+        await until(lambda: len(desk.commands) == 2)
+    assert [c.mode for c in desk.commands if isinstance(c, Kill)] == [KillMode.CANCEL, KillMode.FLATTEN]
+
+
+@pytest.mark.parametrize("widget", ["TextArea", "Select", "Input", "DataTable"])
+async def test_the_kill_keys_work_over_any_widget(desk: Loopback, home: Home, widget: str) -> None:
+    """Widgets of Textual bind ctrl+k and ctrl+f themselves; the cord comes first."""
+    from textual import widgets
+    from textual.screen import ModalScreen
+
+    made = (
+        widgets.Select([("a", 1), ("b", 2)]) if widget == "Select" else getattr(widgets, widget)()
+    )
+
+    class Over(ModalScreen[None]):
+        BINDINGS = [("f12", "app.bell", "x"), ("ctrl+k", "app.bell", "x")]
+
+        def compose(self):  # type: ignore[no-untyped-def]
+            yield made
+
+        def on_key(self, event):  # type: ignore[no-untyped-def]
+            event.stop()
+            event.prevent_default()
+
+    async with terminal(home) as (app, pilot):
+        await app.push_screen(Over())
+        made.focus()
+        if widget == "Select":
+            await pilot.press("enter")
+        for count, key in enumerate(("f12", "ctrl+k", "ctrl+f"), 1):
+            await pilot.press(key)
+            await until(lambda count=count: len(desk.commands) == count)
+
+
+async def test_the_kill_keys_work_after_a_rebind(desk: Loopback, home: Home) -> None:
+    rebinds = {"help": "f11", "close": "f8,ctrl+x", "quit": "f10", "palette": "ctrl+o"}
+    async with terminal(home, rebinds=rebinds) as (_, pilot):
+        await pilot.press("3", "f8")
+        await until(lambda: len(desk.commands) == 1)
+        assert isinstance(desk.commands[0], Close)
+        await pilot.press("x")
+        await pilot.press("f12")
+        await until(lambda: len(desk.commands) == 2)
+        await pilot.press("ctrl+k")
+        await until(lambda: len(desk.commands) == 3)
+    assert all(isinstance(c, Kill) for c in desk.commands[1:])
+
+
+def test_a_keymap_on_a_kill_key_does_not_start(home: Home) -> None:
+    with pytest.raises(ConfigError):
+        TerminalApp(home, rebinds={"help": "ctrl+k"})
+
+
+# --- the program ----------------------------------------------------------------------------------
+
+
+async def test_leaving_leaves_the_desk_alone(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("ctrl+q")
+        await pilot.pause()
+        await pilot.press("enter")
+        await until(lambda: app.return_value)
+    assert not desk.stopped
+    assert desk.commands == []
+
+
+async def test_leaving_may_halt_and_stop_the_desk(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("ctrl+q")
+        await pilot.pause()
+        await pilot.press("h", "enter")
+        await until(lambda: app.return_value)
+    assert desk.stopped
+    assert [c.mode for c in desk.commands if isinstance(c, Kill)] == [KillMode.CANCEL]
+
+
+async def test_without_a_desk_quit_just_quits(home: Home) -> None:
+    app = TerminalApp(home)
+    async with app.run_test() as pilot:
+        await pilot.press("ctrl+q")
+        await until(lambda: app.return_value is not None)
+
+
+async def test_a_desk_that_could_not_start_ends_the_terminal(home: Home) -> None:
+    app = TerminalApp(home, desk_problem=lambda: (2, "config.toml: limits: are missing"))
+    async with app.run_test():
+        await until(lambda: app.return_code == 2)
+    assert app.return_value == "config.toml: limits: are missing"
+
+
+async def test_number_keys_go_to_panes_and_zoom(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        shown = lambda: [n for n, pane in app.panes.items() if pane.region.height]  # noqa: E731
+        assert len(shown()) == 7
+        await pilot.press("6")
+        assert app.current == "risk"
+        assert len(shown()) == 7
+        await pilot.press("6")
+        await pilot.pause()
+        assert shown() == ["risk"]
+        await pilot.press("2")
+        await pilot.pause()
+        assert shown() == ["signals"]
+        await pilot.press("0")
+        await pilot.pause()
+        assert len(shown()) == 7
+
+
+async def test_a_small_terminal_shows_one_pane_and_the_strip(desk: Loopback, home: Home) -> None:
+    async with terminal(home, (80, 24)) as (app, pilot):
+        for number, name in enumerate(app.panes, 1):
+            await pilot.press(str(number))
+            await pilot.pause()
+            app.frame()
+            assert [n for n, pane in app.panes.items() if pane.region.height] == [name]
+            assert app.panes[name].region.height == 21
+            assert "PRACTICE" in said(app, "strip")
+        await pilot.resize_terminal(160, 50)
+        await pilot.pause()
+        await until(lambda: all(pane.region.height for pane in app.panes.values()))
+
+
+async def test_the_cursor_follows_its_row(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("4", "down", "down")
+        held = app.panes["orders"].selected
+        desk.show(pictures.busy(1, orders=(
+            pictures.order(90, "BTC", 0, OrderStatus.UNKNOWN), *pictures.busy().orders,
+        )))
+        await until(lambda: (app.frame(), len(app.panes["orders"].rows) == 16)[1])
+        assert app.panes["orders"].selected == held
+
+
+async def test_an_alarm_is_said_wherever_one_looks(desk: Loopback, home: Home) -> None:
+    async with terminal(home, (80, 24)) as (app, _):
+        log = (*desk.picture.log, LogView(999, pictures.NOW, "alarm", "venue", "okx is \x1b[5mBLIND"))
+        desk.show(pictures.busy(1, log=log))
+        await until(lambda: "okx is BLIND" in said(app))
+
+
+async def test_themes_change_from_the_palette(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("ctrl+p")
+        await pilot.pause()
+        await pilot.press(*"theme: classic")
+        await pilot.pause(0.3)
+        await pilot.press("down", "enter")
+        await until(lambda: app.theme == "classic")

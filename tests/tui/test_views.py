@@ -1,0 +1,233 @@
+"""The views are pure: tables of a fixed picture, no Textual."""
+
+import subprocess
+import sys
+from decimal import Decimal
+from typing import Any
+
+from msgspec.structs import replace
+
+from core.model.event import FeedState, KillMode, TradingState, VenueState
+from core.model.order import OrderStatus
+from core.model.snapshot import FeedView, LimitView, LogView, SignalView
+from tests.tui import pictures
+from tui.views import activity, markets, orders, positions, risk, signals, venues
+from tui.views.banner import Pull, view_banner
+from tui.views.footer import view_footer
+from tui.views.strip import Link, view_strip
+from tui.views.table import Column, Line, Row, fit
+
+UP = Link(up=True, quiet_s=0.1)
+
+
+def text(line: Line) -> str:
+    return "".join(cell.text for cell in line)
+
+
+def named(row: Row, columns: Any) -> dict[str, str]:
+    return {c.name: cell.text for c, cell in zip(columns, row.cells, strict=True)}
+
+
+def test_columns_are_taken_by_level_all_of_a_level_or_none() -> None:
+    columns = (Column("a", 5, 0), Column("b", 5, 2), Column("c", 10, 1, grow=1), Column("d", 3, 2))
+    assert [p.column.name for p in fit(columns, 17)] == ["a", "c"]
+    assert [p.column.name for p in fit(columns, 29)] == ["a", "b", "c", "d"]
+    assert [p.column.name for p in fit(columns, 28)] == ["a", "c"]
+    # What is left over goes to the columns that grow.
+    assert {p.column.name: p.width for p in fit(columns, 40)} == {"a": 5, "b": 5, "c": 21, "d": 3}
+    # A screen too narrow for anything still shows the first level.
+    assert [p.column.name for p in fit(columns, 2)] == ["a"]
+
+
+def test_a_later_narrow_level_is_taken_when_a_wide_one_does_not_fit() -> None:
+    columns = (Column("a", 5, 0), Column("wide", 50, 1), Column("slim", 3, 2))
+    assert [p.column.name for p in fit(columns, 20)] == ["a", "slim"]
+
+
+def test_markets_put_all_venues_of_a_symbol_on_one_row() -> None:
+    picture = pictures.busy(markets=(
+        pictures.market("BTC", 0, bid=100.0, ask=100.2, last=100.1, tick=Decimal("0.1")),
+        pictures.market("BTC", 2, bid=100.1, ask=100.3, last=100.2, tick=Decimal("0.1")),
+    ))
+    (row,) = markets.view_markets(picture)
+    cells = [cell.text for cell in row.cells]
+    assert cells[:5] == ["BTC", "100.1", "100.0", "100.2", "20.0"]
+    assert cells[5:9] == ["-", "-", "-", "-"]  # binance does not list it
+    best_bid, best_ask, spread = cells[13:16]
+    assert (best_bid, best_ask, spread) == ("100.1", "100.2", "10.0")
+    assert len(row.cells) == len(markets.market_columns(markets.shown_venues(picture)))
+
+
+def test_a_stale_price_is_marked_and_leaves_the_best_prices() -> None:
+    fresh = pictures.market("BTC", 0, bid=100.0, ask=101.0, last=100.5, tick=Decimal("0.1"))
+    stale = pictures.market("BTC", 1, bid=105.0, ask=99.0, last=102.0, tick=Decimal("0.1"), age_ms=9000.0)
+    (row,) = markets.view_markets(pictures.busy(markets=(fresh, stale)))
+    cells = [cell.text for cell in row.cells]
+    assert cells[5] == "~102.0"
+    assert cells[13:15] == ["100.0", "101.0"]
+
+
+def test_a_paused_symbol_says_so_without_colour() -> None:
+    picture = pictures.busy(markets=(pictures.market("BTC", 0, paused=True),))
+    assert markets.view_markets(picture)[0].cells[0].text == "BTC ‖"
+    assert "1 paused" in markets.note_markets(picture)
+
+
+def test_signals_stand_newest_first_with_what_came_of_them() -> None:
+    old = SignalView("bybit", pictures.symbol("BTC"), "ema_cross", 1, 0.5, "up", pictures.NOW - 9_000_000_000, "A" * 18 + "000042")
+    new = SignalView("okx", pictures.symbol("ETH"), "ema_cross", -1, -0.5, "down", pictures.NOW, "DAILY_LOSS")
+    rows = signals.view_signals(pictures.busy(signals=(old, new)))
+    first, second = (named(row, signals.COLUMNS) for row in rows)
+    assert (first["symbol"], first["wants"], first["came of it"]) == ("ETH", "▼ short", "DAILY_LOSS")
+    assert (second["wants"], second["came of it"], second["age"]) == ("▲ long", "order …000042", "9.0s")
+
+
+def test_a_position_shows_what_protects_it() -> None:
+    bare = pictures.position("BTC", 0, "0.5", stop=None, unrealised=Decimal("-51.2"))
+    (row,) = positions.view_positions(pictures.busy(positions=(bare,)))
+    cells = named(row, positions.COLUMNS)
+    assert cells["stop"] == positions.UNPROTECTED
+    assert (cells["side"], cells["P&L"], cells["R"]) == ("▲ long", "-51.20", "-2.00")
+    assert cells["to liq."] == "48.9%"
+
+
+def test_unknown_orders_stand_on_top_then_working_then_done() -> None:
+    rows = orders.view_orders(pictures.busy())
+    states = [named(row, orders.COLUMNS)["state"] for row in rows]
+    assert states[0] == "UNKNOWN"
+    done = {status.value for status in OrderStatus if status.terminal}
+    first_done = next(i for i, state in enumerate(states) if state in done)
+    assert all(state in done for state in states[first_done:])
+    assert "1 UNKNOWN" in orders.note_orders(pictures.busy())
+
+
+def test_foreign_orders_are_named() -> None:
+    rows = [named(row, orders.COLUMNS) for row in orders.view_orders(pictures.busy())]
+    assert [row["by"] for row in rows if row["id"] == "web_1"] == ["foreign"]
+
+
+def test_broken_limits_come_first_and_say_so() -> None:
+    broken = LimitView("DAILY_LOSS", "daily loss", 0.031, 0.03, "fraction", True, "")
+    rows = risk.view_risk(pictures.busy(limits=(*pictures.limits(), broken)))
+    cells = [cell.text for cell in rows[0].cells]
+    assert cells[:3] == ["daily loss", "3.10%", "3.00%"]
+    assert cells[3].strip() == "BROKEN"
+    assert rows[1].cells[0].text == "losses in a row"  # 4 of 5: near
+    assert risk.note_risk(pictures.busy(limits=(broken,))) == "1 BROKEN"
+
+
+def test_a_limit_of_nothing_is_used_up_by_anything() -> None:
+    assert risk.used(LimitView("X", "x", 1.0, 0.0, "count", False, "")) == 1.0
+    assert risk.used(LimitView("X", "x", 0.0, 0.0, "count", False, "")) == 0.0
+
+
+def test_feeds_show_their_age_or_that_they_are_gone() -> None:
+    feeds = (
+        FeedView("trades", FeedState.UP, 40.0), FeedView("books", FeedState.STALE, 7200.0),
+        FeedView("tickers", FeedState.DOWN, None),
+    )
+    picture = pictures.busy(venues=(pictures.venue(0, feeds=feeds, state=VenueState.DEGRADED),))
+    cells = named(venues.view_venues(picture)[0], venues.COLUMNS)
+    assert [cells[c] for c in venues.CHANNELS] == ["40ms", "! 7.2s", "down", "-"]
+    assert cells["state"] == "◐ degraded"
+
+
+def test_the_log_is_newest_first_and_loud_lines_have_marks() -> None:
+    log = (LogView(1, pictures.NOW, "info", "fill", "a"), LogView(2, pictures.NOW, "alarm", "risk", "b"))
+    rows = activity.view_log(pictures.busy(log=log))
+    assert [row.cells[2].text for row in rows] == ["!! b", "a"]
+
+
+def test_hostile_text_is_cleaned_in_every_pane() -> None:
+    evil = "\x1b]0;x\x07\x1b[31m\u202eevil"
+    picture = pictures.busy(
+        signals=(SignalView(evil, evil, evil, 1, 0.1, evil, pictures.NOW, evil),),
+        positions=(pictures.position("BTC", 0, "1", venue=evil, strategy=evil),),
+        orders=(pictures.order(1, "BTC", 0, OrderStatus.OPEN, reason=evil, client_id=evil, strategy=evil, venue=evil),),
+        log=(LogView(1, 0, evil, evil, evil),),
+        venues=(pictures.venue(0, reason=evil, account=evil, venue=evil),),
+        limits=(LimitView(evil, evil, 1.0, 2.0, evil, False, evil),),
+        market=evil, cause=evil, environment=evil, strategy=evil, state=TradingState.HALTED,
+        fills=tuple(replace(f, venue=evil, strategy=evil) for f in pictures.busy().fills[:1]),
+    )
+    rows = [
+        *markets.view_markets(picture), *signals.view_signals(picture),
+        *positions.view_positions(picture), *orders.view_orders(picture), *activity.view_log(picture),
+        *activity.view_fills(picture), *risk.view_risk(picture), *venues.view_venues(picture),
+    ]
+    shown = [cell.text for row in rows for cell in row.cells]
+    shown += [text(line) for line in view_strip(picture, UP, 300)]
+    shown += [text(line) for line in view_banner(picture, None, 0.0)]
+    shown += [f(picture) for f in (signals.note_signals, markets.note_markets, risk.note_risk)]
+    assert not [s for s in shown if any(ord(c) < 32 or c in "\u202e\x7f" for c in s)]
+    assert any("evil" in s for s in shown)
+
+
+def test_the_strip_keeps_what_matters_at_80_columns() -> None:
+    money, health = (text(line) for line in view_strip(pictures.busy(), UP, 80))
+    for word in ("PRACTICE", "ARMED", "equity 299,871.14", "day -128.86", "1 UNKNOWN"):
+        assert word in money
+    for word in ("bybit", "binance", "okx", "synthetic"):
+        assert word in health
+    assert max(len(money), len(health)) <= 80
+
+
+def test_the_strip_says_when_what_it_shows_is_old() -> None:
+    lost = Link(up=False, quiet_s=4.2, error="broke")
+    money, health = (text(line) for line in view_strip(pictures.busy(), lost, 80))
+    assert "PRACTICE" in money
+    assert "NO DESK" in health
+    assert "4.2s" in health
+    assert "NO DESK" in text(view_strip(None, lost, 80)[0])
+    assert "connecting" in text(view_strip(None, Link(False, 0.0), 80)[0])
+
+
+def test_a_live_desk_is_painted_as_an_alarm() -> None:
+    (environment, *_), _ = view_strip(pictures.busy(environment="live"), UP, 80)
+    assert environment == (" LIVE ", "alarm")
+
+
+def test_the_banner_goes_from_sent_to_halted_to_verdicts() -> None:
+    pull = Pull(KillMode.CANCEL, at=10.0)
+    assert view_banner(pictures.busy(), None, 10.0) == ()
+    assert "HALT SENT" in text(view_banner(pictures.busy(), pull, 10.2)[0])
+    lines = [text(line) for line in view_banner(pictures.halted(), pull, 10.5)]
+    assert "HALTED" in lines[0]
+    assert "^f flattens 6 positions" in lines[0]
+    assert "✓ CANCELLED_ONLY  12 cancelled  0 closed  0.31 s" in lines[1]
+    assert "! INCOMPLETE" in lines[2]
+    assert "2 orders still open" in lines[2]
+    assert "… working" in lines[3]
+
+
+def test_the_banner_offers_the_flatten_key_only_within_its_window() -> None:
+    pull = Pull(KillMode.CANCEL, at=10.0, delivered=True)
+    assert "^f flattens" in text(view_banner(pictures.halted(), pull, 14.9)[0])
+    assert "^f flattens" not in text(view_banner(pictures.halted(), pull, 15.1)[0])
+
+
+def test_a_kill_that_did_not_arrive_stays_loud() -> None:
+    pull = Pull(KillMode.CANCEL, at=10.0, error="no desk answers")
+    line = text(view_banner(None, pull, 500.0)[0])
+    assert "HALT NOT DELIVERED" in line
+    assert "killcord kill" in line
+
+
+def test_the_footer_always_has_room_for_help_and_quit() -> None:
+    from tui.keymap import KEYS
+
+    shown = text(view_footer([key for key in KEYS if key.footer], 60))
+    assert len(shown) <= 60
+    assert "F12 KILL" in shown
+    assert "? help" in shown
+    assert "^q quit" in shown
+
+
+def test_views_and_client_do_not_import_textual() -> None:
+    code = (
+        "import sys, tui.commands, tui.text, tui.numbers, tui.keymap;"
+        "from tui.views import activity, banner, footer, markets, orders, positions, risk, signals,"
+        " strip, ticket, venues;"
+        "bad = {'textual', 'rich', 'aiohttp', 'pydantic'} & set(sys.modules); assert not bad, bad"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
