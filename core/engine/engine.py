@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
 
@@ -131,6 +132,20 @@ class Engine:
     def state(self) -> TradingState:
         """The trading state."""
         return self._world.state
+
+    @property
+    def cause(self) -> str:
+        """Why the trading state is what it is."""
+        return self._world.cause
+
+    @property
+    def refusals(self) -> int:
+        """Orders the gate refused so far."""
+        return self._world.refusals
+
+    def equity(self) -> Decimal | None:
+        """Return cash plus unrealised P&L over all venues; None before any account is known."""
+        return self._world.equity()
 
     @property
     def decision_hash(self) -> str:

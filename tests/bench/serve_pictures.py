@@ -1,6 +1,6 @@
 """A loopback control server in its own process, for the terminal's bench and for looking at it.
 
-    python tests/bench/serve_pictures.py SOCKET [--hz 10] [--still] [--halted]
+python tests/bench/serve_pictures.py SOCKET [--hz 10] [--still] [--halted]
 """
 
 from __future__ import annotations
@@ -8,10 +8,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from core.model.effect import Answer  # noqa: E402
+from core.model.event import Command  # noqa: E402
 from tests.tui.loopback import Loopback  # noqa: E402
 from tests.tui.pictures import busy, halted  # noqa: E402
 
@@ -27,12 +30,23 @@ async def main() -> None:
     make = halted if options.halted else busy
     server = Loopback(options.socket, make())
     await server.start()
+    log = options.socket.parent.parent / "commands.log"
+    accept = server.answer
+
+    def answer(command: Command) -> Answer:
+        with log.open("a") as file:
+            file.write(f"{time.time()} {command}\n")
+        return accept(command)
+
+    server.answer = answer
+    # Made once: making a picture costs as much as showing it, and the bench is not about that.
+    made = [make(step) for step in range(60)]
     step = 0
     while True:
         await asyncio.sleep(1 / options.hz)
         if not options.still:
             step += 1
-            server.show(make(step))
+            server.show(made[step % len(made)])
 
 
 if __name__ == "__main__":

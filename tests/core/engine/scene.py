@@ -93,7 +93,9 @@ class Scene:
 
     # --- what a venue says
 
-    def open(self, *rules: Instrument, sweep: bool = True, arm: bool = True, **sweeping: Any) -> None:
+    def open(
+        self, *rules: Instrument, sweep: bool = True, arm: bool = True, **sweeping: Any
+    ) -> None:
         rules = rules or tuple(instrument(venue) for venue in self.settings.venues)
         for venue in self.settings.venues:
             mine = tuple(r for r in rules if r.venue == venue)

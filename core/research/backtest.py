@@ -1,0 +1,454 @@
+"""Trading the past: candles through the live engine, matched in process by ``core.matching``.
+
+Nothing here decides anything. The venue below answers the engine's effects with the events a real
+venue would send, and the engine does not know the difference.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from math import inf
+
+from msgspec import Struct
+
+from core.clock import SECOND
+from core.config import Config
+from core.engine.engine import Engine
+from core.matching.bars import BarBook
+from core.model.account import Balance, VenueSwept
+from core.model.effect import CancelOrder, Effect, ExecuteKill, SubmitOrder
+from core.model.event import (
+    Arm,
+    Event,
+    FeedChanged,
+    FeedState,
+    KillMode,
+    KillReported,
+    TradingState,
+    VenueOpened,
+)
+from core.model.instrument import Instrument
+from core.model.market import Candle, Side
+from core.model.order import (
+    Fill,
+    Order,
+    OrderKind,
+    OrderReport,
+    OrderSent,
+    OrderStatus,
+    Outcome,
+    Purpose,
+    TimeInForce,
+)
+from core.orders.ids import ClientIds
+
+_KEY = b"killcord backtest"
+_ZERO = Decimal(0)
+
+
+class Bars(Struct, frozen=True, gc=False):
+    """Candles of one instrument as columns of equal length, oldest first."""
+
+    ts: Sequence[int]
+    """Open times, nanoseconds UTC, rising by the strategy's timeframe or more."""
+    open: Sequence[float]
+    high: Sequence[float]
+    low: Sequence[float]
+    close: Sequence[float]
+    volume: Sequence[float]
+    """Base units."""
+
+
+class BacktestResult(Struct, frozen=True, gc=False):
+    """What a backtest did."""
+
+    bars: int
+    seconds: float
+    """Wall time of the run, loading not included."""
+    orders: int
+    fills: int
+    trades: int
+    """Finished round trips."""
+    stops: int
+    """Protective stops that were hit."""
+    refusals: int
+    equity_start: Decimal
+    equity_end: Decimal
+    realised: Decimal
+    """Before fees."""
+    fees: Decimal
+    halted: str
+    """Why a loss limit ended the trading; empty when none did."""
+    decision_hash: str
+    """Hex digest over every effect, in order; empty when it was not kept."""
+
+
+class _Listing:
+    """One instrument at the simulated venue: its book and the orders it holds."""
+
+    __slots__ = ("book", "lot", "maker", "orders", "rules", "taker", "tick", "top")
+
+    def __init__(self, venue: SimulatedVenue, rules: Instrument) -> None:
+        self.rules = rules
+        self.tick = rules.tick
+        self.lot = rules.lot
+        self.taker = rules.taker_fee
+        self.maker = rules.maker_fee
+        self.orders: dict[str, Order] = {}
+        self.top = 0.0
+        """Highest price of the running bar."""
+
+        def filled(order_id: str, sign: int, lots: int, tick: int, maker: bool) -> None:
+            venue.fill(self, order_id, lots, tick, maker)
+
+        def dropped(order_id: str, reason: str) -> None:
+            venue.drop(self, order_id, reason)
+
+        self.book = BarBook(rules.tick, rules.lot, filled, dropped)
+
+
+class SimulatedVenue:
+    """Stands between an engine and candle books; speaks events, hears effects.
+
+    Args:
+        engine: traded by.
+        instruments: all of them on venues the engine is configured for.
+        balance: cash on each venue at the start, quote.
+        start: nanoseconds UTC.
+    """
+
+    def __init__(
+        self, engine: Engine, instruments: Sequence[Instrument], balance: Decimal, start: int
+    ) -> None:
+        self._engine = engine
+        self._process = engine.process
+        self._now = start
+        self._in_bar = False
+        self._trades = 0
+        self.orders = 0
+        self.stops = 0
+        self._kill_ids = ClientIds("BACK", 0, _KEY)
+        self._killing: tuple[KillMode, set[str]] | None = None
+        self._listings = {(i.venue, i.symbol): _Listing(self, i) for i in instruments}
+        for venue in dict.fromkeys(i.venue for i in instruments):
+            rules = tuple(i for i in instruments if i.venue == venue)
+            cash = Balance(venue, "USDT", balance, start)
+            self._tell(VenueOpened(venue, "backtest", rules, 0.0, start))
+            self._tell(FeedChanged(venue, "private", FeedState.UP, start))
+            self._tell(VenueSwept(venue, "backtest", (), (), cash, (), (), start, start))
+        self._tell(Arm("backtest", start))
+
+    def listing(self, rules: Instrument) -> _Listing:
+        """Return where an instrument is traded."""
+        return self._listings[rules.venue, rules.symbol]
+
+    def bar(self, listing: _Listing, ts: int, ohlc: tuple[float, float, float, float]) -> None:
+        """Walk one bar's path; what it fills is told to the engine while it happens."""
+        self._now = ts
+        self._in_bar = True
+        listing.top = ohlc[1]
+        listing.book.bar(*ohlc)
+        self._in_bar = False
+
+    def hear(self, effects: tuple[Effect, ...], now: int) -> None:
+        """Do what the engine asked for at ``now``."""
+        self._now = now
+        self._obey(effects)
+
+    def _tell(self, event: Event) -> None:
+        effects = self._process(event)
+        if effects:
+            self._obey(effects)
+
+    def _obey(self, effects: tuple[Effect, ...]) -> None:
+        for effect in effects:
+            kind = type(effect)
+            if kind is SubmitOrder:
+                self._submit(effect.order)  # type: ignore[union-attr]
+            elif kind is CancelOrder:
+                assert isinstance(effect, CancelOrder)
+                self._cancel(effect.venue, effect.symbol, effect.client_id)
+            elif kind is ExecuteKill:
+                assert isinstance(effect, ExecuteKill)
+                self._kill(effect.mode)
+
+    def _submit(self, order: Order) -> None:
+        listing = self._listings[order.venue, order.symbol]
+        client_id = order.client_id
+        listing.orders[client_id] = order
+        self.orders += 1
+        self._place(listing, order)
+        self._tell(
+            OrderSent(order.venue, order.symbol, client_id, Outcome.ACCEPTED, self._now, client_id)
+        )
+
+    def _place(self, listing: _Listing, order: Order) -> None:
+        book = listing.book
+        sign = 1 if order.side == "buy" else -1
+        lots = int(order.qty / listing.lot)
+        client_id = order.client_id
+        if order.kind is OrderKind.STOP:
+            assert order.trigger is not None
+            book.stop(client_id, sign, int(order.trigger / listing.tick), lots)
+        elif order.kind is OrderKind.LIMIT:
+            assert order.price is not None
+            book.limit(
+                client_id,
+                sign,
+                int(order.price / listing.tick),
+                lots,
+                post_only=order.tif is TimeInForce.POST_ONLY,
+                immediate=order.tif in (TimeInForce.IOC, TimeInForce.FOK),
+                reduce_only=order.reduce_only,
+            )
+        elif self._in_bar:
+            # A market order given while the bar runs meets what is left of its path: a limit
+            # beyond every price of the bar, at once or not at all.
+            tick = 2 * int(listing.top / float(listing.tick)) if sign > 0 else 1
+            book.limit(client_id, sign, tick, lots, immediate=True, reduce_only=order.reduce_only)
+        else:
+            book.market(client_id, sign, lots, order.reduce_only)
+
+    def _cancel(self, venue: str, symbol: str, client_id: str) -> None:
+        listing = self._listings[venue, symbol]
+        order = listing.orders.get(client_id)
+        if order is not None and listing.book.cancel(client_id):
+            self._end(listing, order, "cancelled by request")
+
+    def drop(self, listing: _Listing, client_id: str, reason: str) -> None:
+        """Tell of an order that ended without being cancelled."""
+        order = listing.orders.get(client_id)
+        if order is not None:
+            self._end(listing, order, reason)
+
+    def _end(self, listing: _Listing, order: Order, reason: str) -> None:
+        del listing.orders[order.client_id]
+        self._tell(
+            OrderReport(
+                order.venue,
+                order.symbol,
+                order.client_id,
+                order.client_id,
+                order.side,
+                order.kind,
+                OrderStatus.CANCELLED,
+                order.qty,
+                _ZERO,
+                self._now,
+                self._now,
+                reason=reason,
+            )
+        )
+
+    def fill(self, listing: _Listing, client_id: str, lots: int, tick: int, maker: bool) -> None:
+        """Tell of a fill."""
+        order = listing.orders.pop(client_id)
+        qty = listing.lot * lots
+        price = listing.tick * tick
+        self._trades += 1
+        if order.kind is OrderKind.STOP:
+            self.stops += 1
+        self._tell(
+            Fill(
+                order.venue,
+                order.symbol,
+                str(self._trades),
+                client_id,
+                client_id,
+                order.side,
+                qty,
+                price,
+                qty * price * (listing.maker if maker else listing.taker),
+                maker,
+                self._now,
+                self._now,
+            )
+        )
+        if self._killing is not None:
+            self._verify_kill()
+
+    # --- the kill ---------------------------------------------------------------------------------
+
+    def _kill(self, mode: KillMode) -> None:
+        """Cancel, and close at the next price; the verdict follows the last fill."""
+        if mode is KillMode.HALT:
+            return
+        for listing in self._listings.values():
+            for client_id, order in list(listing.orders.items()):
+                if mode is KillMode.FLATTEN or order.kind is not OrderKind.STOP:
+                    self._cancel(order.venue, order.symbol, client_id)
+            if mode is KillMode.FLATTEN and listing.book.position:
+                self._flatten(listing)
+        self._killing = mode, {rules.rules.venue for rules in self._listings.values()}
+        self._verify_kill()
+
+    def _flatten(self, listing: _Listing) -> None:
+        rules = listing.rules
+        lots = listing.book.position
+        order = Order(
+            self._kill_ids.next(Purpose.KILL),
+            rules.venue,
+            rules.symbol,
+            Side.SELL if lots > 0 else Side.BUY,
+            OrderKind.MARKET,
+            listing.lot * abs(lots),
+            self._now,
+            reduce_only=True,
+            purpose=Purpose.KILL,
+        )
+        listing.orders[order.client_id] = order
+        self._place(listing, order)
+
+    def _verify_kill(self) -> None:
+        if self._killing is None:
+            return
+        mode, waiting = self._killing
+        for venue in sorted(waiting):
+            mine = [one for one in self._listings.values() if one.rules.venue == venue]
+            if mode is KillMode.FLATTEN and any(one.book.position for one in mine):
+                continue
+            waiting.discard(venue)
+            verdict = "FLAT_VERIFIED" if mode is KillMode.FLATTEN else "CANCELLED_ONLY"
+            self._tell(KillReported(venue, mode, verdict, 0, 0, 0.0, self._now))
+        if not waiting:
+            self._killing = None
+
+
+def run_backtest(
+    candles: Mapping[Instrument, Bars],
+    config: Config,
+    *,
+    balance: Decimal = Decimal(100_000),
+    hashing: bool = True,
+) -> BacktestResult:
+    """Trade candles with the configured strategy, through the whole order and risk path.
+
+    A market order decided at a bar's close fills at the next bar's open, as taker; the entry that
+    follows the exit of a flip fills at the same open. Stops trigger along each bar's path and are
+    placed when their entry is filled. A loss limit halts and flattens as it would live.
+
+    Args:
+        candles: columns for each instrument; their spacing is ``config.strategy.timeframe``.
+        config: its venues and symbols must cover the instruments.
+        balance: cash on each venue at the start, quote.
+        hashing: keep ``decision_hash``.
+
+    Raises:
+        ValueError: no candles, columns of different lengths, or an instrument the configuration
+            does not trade.
+    """
+    if {rules.venue for rules in candles} != set(config.venues):
+        raise ValueError("the configured venues must be those of the instruments")
+    for rules, bars in candles.items():
+        if rules.symbol not in config.symbols:
+            raise ValueError(f"{rules.symbol} is not among the configured symbols")
+        columns = (bars.ts, bars.open, bars.high, bars.low, bars.close, bars.volume)
+        if len({len(column) for column in columns}) != 1:
+            raise ValueError(f"{rules.venue} {rules.symbol}: columns of different lengths")
+    count = sum(len(bars.ts) for bars in candles.values())
+    if not count:
+        raise ValueError("no candles")
+    start = min(bars.ts[0] for bars in candles.values() if len(bars.ts))
+    engine = Engine(config, ClientIds("BACK", 0, _KEY), sweep_within=inf, hashing=hashing)
+    begun = time.perf_counter()
+    venue = SimulatedVenue(engine, tuple(candles), balance, start)
+    if len(candles) == 1:
+        ((rules, bars),) = candles.items()
+        _run_one(engine, venue, rules, bars, int(config.strategy.timeframe))
+    else:
+        _run_many(engine, venue, candles, int(config.strategy.timeframe))
+    return _result(engine, venue, count, time.perf_counter() - begun, balance, config)
+
+
+def _run_one(
+    engine: Engine, venue: SimulatedVenue, rules: Instrument, bars: Bars, timeframe: int
+) -> None:
+    name, symbol = rules.venue, rules.symbol
+    span = timeframe * SECOND
+    process = engine.process
+    listing = venue.listing(rules)
+    step = venue.bar
+    columns = zip(bars.ts, bars.open, bars.high, bars.low, bars.close, bars.volume, strict=True)
+    for ts, open_, high, low, close, volume in columns:
+        step(listing, ts, (open_, high, low, close))
+        end = ts + span
+        effects = process(Candle(name, symbol, timeframe, open_, high, low, close, volume, ts, end))
+        if effects:
+            venue.hear(effects, end)
+
+
+_Row = tuple[int, int, float, float, float, float, float]
+
+
+def _rows(index: int, bars: Bars) -> Iterator[_Row]:
+    """Yield bars as tuples that sort by time, then by the order the instruments were given in."""
+    columns = zip(bars.ts, bars.open, bars.high, bars.low, bars.close, bars.volume, strict=True)
+    for ts, open_, high, low, close, volume in columns:
+        yield ts, index, open_, high, low, close, volume
+
+
+def _run_many(
+    engine: Engine, venue: SimulatedVenue, candles: Mapping[Instrument, Bars], timeframe: int
+) -> None:
+    """Walk the bars of all instruments that opened together, then tell of their closes."""
+    rules = tuple(candles)
+    span = timeframe * SECOND
+    listings = [venue.listing(one) for one in rules]
+    merged = heapq.merge(*(_rows(index, bars) for index, bars in enumerate(candles.values())))
+    together: list[_Row] = []
+    for row in merged:
+        if together and row[0] != together[0][0]:
+            _close(engine, venue, rules, together, timeframe, span)
+            together.clear()
+        venue.bar(listings[row[1]], row[0], row[2:6])
+        together.append(row)
+    _close(engine, venue, rules, together, timeframe, span)
+
+
+def _close(
+    engine: Engine,
+    venue: SimulatedVenue,
+    rules: Sequence[Instrument],
+    rows: Sequence[_Row],
+    timeframe: int,
+    span: int,
+) -> None:
+    for ts, index, open_, high, low, close, volume in rows:
+        one = rules[index]
+        candle = Candle(
+            one.venue, one.symbol, timeframe, open_, high, low, close, volume, ts, ts + span
+        )
+        effects = engine.process(candle)
+        if effects:
+            venue.hear(effects, ts + span)
+
+
+def _result(
+    engine: Engine,
+    venue: SimulatedVenue,
+    bars: int,
+    seconds: float,
+    balance: Decimal,
+    config: Config,
+) -> BacktestResult:
+    ledger = engine.ledger
+    equity = engine.equity()
+    assert equity is not None
+    return BacktestResult(
+        bars=bars,
+        seconds=seconds,
+        orders=venue.orders,
+        fills=ledger.fills,
+        trades=sum(position.trips for position in ledger.positions.values()),
+        stops=venue.stops,
+        refusals=engine.refusals,
+        equity_start=balance * len(config.venues),
+        equity_end=equity,
+        realised=ledger.realised,
+        fees=ledger.fees,
+        halted=engine.cause if engine.state is TradingState.HALTED else "",
+        decision_hash=engine.decision_hash,
+    )
