@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.model.instrument import Instrument, unified_symbol
 
@@ -161,6 +163,38 @@ LISTINGS = (
     Listing("LTC", 104.0, 0.9, 0.016, 0.7, 8_000.0, "0.015",
             ("0.01", "0.01", "0.01"), ("0.1", "0.001", "0.1"), "1", 50),
 )  # fmt: skip
+
+
+def make_listing(
+    base: str,
+    price: float,
+    known: Listing | None,
+    *,
+    tick: Decimal | None = None,
+    lot: Decimal | None = None,
+) -> Listing:
+    """Return the listing of a recorded asset: as we know it, or as its price suggests.
+
+    Args:
+        known: our own listing of the asset.
+        tick: the recording's price step, for all venues; None for the known or a usual one.
+        lot: the same of quantities.
+    """
+    model = known or LISTINGS[-1]
+    if known is None:
+        magnitude = math.floor(math.log10(price))
+        tick = tick or Decimal(1).scaleb(magnitude - 4)
+        lot = lot or Decimal(1).scaleb(-magnitude)
+    ticks = model.tick if tick is None else (format(tick, "f"),) * 3
+    lots = model.lot if lot is None else (format(lot, "f"),) * 3
+    # An OKX contract is a whole number of lots; ten where the venue's own size is not known.
+    contract = Decimal(model.contract) if known else Decimal(lots[2]) * 10
+    if contract % Decimal(lots[2]):
+        contract = Decimal(lots[2]) * 10
+    return replace(
+        model, base=base, price=price, tick=ticks, lot=lots, contract=format(contract, "f")
+    )
+
 
 VENUE_COLUMN = {"bybit": 0, "binance": 1, "okx": 2}
 
