@@ -98,7 +98,7 @@ class LoopVenue:
         self._step += 1
         tape = self.core.tapes[BTC]
         book = tape.book
-        swing = math.sin(self._step / 40) * 0.004
+        swing = math.sin(self._step / 80) * 0.004
         mid = round(self._middle * (1 + swing))
         for sign in (1, -1):
             for tick in list(book.anonymous(sign)):
@@ -110,7 +110,7 @@ class LoopVenue:
             book.set_level(-1, mid + depth, lots)
         tick_size = float(tape.contract.tick)
         self.core.set_mark(BTC, mid * tick_size, mid * tick_size)
-        side = 1 if math.cos(self._step / 40) > 0 else -1
+        side = 1 if math.cos(self._step / 80) > 0 else -1
         self.core.market_trade(BTC, mid + side, 3, side)
         self.core.publish(BTC)
         self.core.tick()

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -23,11 +24,12 @@ from core.errors import AlreadyRunning, VenueUnavailable
 from core.home import Home
 from core.journal import wal
 from core.journal.recording import read_recording
-from core.model.event import Kill, KillMode, Resume, TradingState, VenueState
+from core.model.event import Kill, KillMode, Resume, Submit, TradingState, VenueState
+from core.model.market import Side
 from core.model.order import OrderStatus
 from core.model.snapshot import Snapshot
 from core.portfolio.ledger import Ledger
-from tests.core.desk.loopback import LoopGateway, LoopKillGateway, LoopVenue
+from tests.core.desk.loopback import BTC, LoopGateway, LoopKillGateway, LoopVenue
 
 
 async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
@@ -109,7 +111,22 @@ def states(desk: Desk) -> dict[str, VenueState]:
 
 
 async def traded(desk: Desk, fills: int = 2) -> None:
-    await until(lambda: all(v.fills >= fills for v in desk.snapshot().venues), 40)
+    """Wait until the strategy has traded on every venue."""
+    await until(lambda: all(v.fills >= fills for v in desk.snapshot().venues), 60)
+
+
+def order(venue: str, **changes: Any) -> Submit:
+    command = Submit("r1", "me", venue, BTC, Side.BUY, Decimal("0.02"), time.time_ns())
+    return msgspec.structs.replace(command, **changes)
+
+
+async def bought(desk: Desk) -> None:
+    """Buy by hand on every venue, and wait for the protective stops."""
+    await until(lambda: desk.pump.state is TradingState.ARMED)
+    for name in desk.pump.venues:
+        answer = await desk.command(order(name))
+        assert answer.ok, answer
+    await until(lambda: len([p for p in desk.snapshot().positions if p.stop]) == 3)
 
 
 async def test_a_desk_trades_stops_and_leaves_a_true_record(stage: Stage) -> None:
@@ -150,7 +167,7 @@ async def test_a_desk_trades_stops_and_leaves_a_true_record(stage: Stage) -> Non
 async def test_a_restarted_desk_carries_on_where_the_venues_are(stage: Stage) -> None:
     first = stage.desk()
     async with stage.running(first):
-        await traded(first)
+        await bought(first)
     before = first.snapshot()
     second = stage.desk()
     async with stage.running(second):
@@ -181,7 +198,7 @@ async def test_no_order_is_sent_before_its_intent_is_durable(stage: Stage) -> No
     for venue in stage.venues.values():
         watch(venue)
     async with stage.running(desk):
-        await traded(desk)
+        await bought(desk)
     assert len(seen) >= 6
     assert all(seen)
 
@@ -223,7 +240,7 @@ async def test_the_cord_flattens_latches_over_restart_and_is_released_by_hand(
 ) -> None:
     desk = stage.desk()
     async with stage.running(desk):
-        await traded(desk)
+        await bought(desk)
         await desk.command(Kill(KillMode.FLATTEN, "me", "enough", desk.now()))
         assert desk.pump.state is TradingState.HALTED
         report = await desk.kill_report()
@@ -284,17 +301,21 @@ async def test_orders_waiting_when_the_gate_closes_are_not_sent(stage: Stage) ->
         journal.append_durable = slow  # type: ignore[method-assign]
         sent = {name: len(venue.submits) for name, venue in stage.venues.items()}
         count = len(desk.snapshot().orders)
-        await until(lambda: len(desk.snapshot().orders) > count, 40)
+        orders = [asyncio.create_task(desk.command(order(name))) for name in stage.venues]
+        await until(lambda: len(desk.snapshot().orders) >= count + 3)
         await desk.command(Kill(KillMode.HALT, "me", "test", desk.now()))
         gate.set()
-        await until(lambda: any(o.status is OrderStatus.DENIED for o in desk.snapshot().orders))
+        await asyncio.gather(*orders)
+        await until(
+            lambda: [o.status for o in desk.snapshot().orders].count(OrderStatus.DENIED) >= 3
+        )
         assert sent == {name: len(venue.submits) for name, venue in stage.venues.items()}
 
 
 async def test_the_kill_file_pulls_the_cord_in_the_mode_it_names(stage: Stage) -> None:
     desk = stage.desk()
     async with stage.running(desk):
-        await traded(desk, 1)
+        await bought(desk)
         file = stage.root / "practice" / "KILL"
         file.write_text("flatten\n")
         await until(lambda: desk.pump.state is TradingState.HALTED, 2)
@@ -322,7 +343,8 @@ async def test_a_journal_that_fails_closes_the_gate(stage: Stage) -> None:
         await until(lambda: desk.pump.state is TradingState.ARMED)
         sent = [len(venue.submits) for venue in stage.venues.values()]
         os.close(desk.journal._descriptor)
-        await until(lambda: desk.pump.state is TradingState.REDUCING, 40)
+        await desk.command(order("okx"))
+        await until(lambda: desk.pump.state is TradingState.REDUCING)
         desk.journal._descriptor = -1
         assert "JOURNAL_FAILED" in desk.snapshot().cause
         assert sent == [len(venue.submits) for venue in stage.venues.values()]
@@ -344,7 +366,7 @@ async def client(desk: Desk) -> AsyncIterator[aiohttp.ClientSession]:
 async def test_the_socket_is_private_and_answers(stage: Stage) -> None:
     desk = stage.desk()
     async with stage.running(desk), client(desk) as session:
-        await traded(desk, 1)
+        await bought(desk)
         assert desk._home.socket.stat().st_mode & 0o777 == 0o600
         async with session.get("/v1/snapshot") as reply:
             picture = msgspec.json.decode(await reply.read(), type=Snapshot)
@@ -380,7 +402,7 @@ async def test_commands_are_checked_answered_and_kept(stage: Stage) -> None:
                 assert word in (await reply.json())["detail"]
         async with session.post("/v1/commands", data=b"x" * 100_000) as reply:
             assert reply.status == 413
-        order = {
+        large = {
             "type": "Submit",
             "request": "r1",
             "actor": "test",
@@ -389,7 +411,7 @@ async def test_commands_are_checked_answered_and_kept(stage: Stage) -> None:
             "side": "buy",
             "qty": "5000",
         }
-        async with session.post("/v1/commands", json=order) as reply:
+        async with session.post("/v1/commands", json=large) as reply:
             answer = await reply.json()
         assert (reply.status, answer["ok"], answer["request"]) == (200, False, "r1")
         assert answer["code"]
