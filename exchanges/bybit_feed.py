@@ -8,7 +8,7 @@ a message; ``u`` = 1 is a snapshot after a restart of the venue's service. ccxt 
 
 from __future__ import annotations
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.json import Decoder
 
 from core.model.market import Side, Ticker, Trade
@@ -77,7 +77,6 @@ class _TickerFrame(Struct, gc=False):
 
 class _Envelope(Struct, gc=False):
     topic: str = ""
-    data: Raw | None = None
 
 
 _trades = Decoder(_TradeFrame, strict=False).decode
