@@ -1,0 +1,526 @@
+"""Binance USDⓈ-M WebSocket: market streams, the user stream, and the WebSocket API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+from aiohttp import web
+from msgspec import Struct
+
+from exchanges.practice.binance import shapes
+from exchanges.practice.binance.orders import BinanceNo
+from exchanges.practice.binance.rest import INTERVALS, SIGNED, BinanceRest, Route, rate_limits
+from exchanges.practice.contracts import Contract
+from exchanges.practice.state import (
+    BookChanged,
+    Change,
+    Filled,
+    FundingSettled,
+    KlineChanged,
+    OrderChanged,
+    PositionChanged,
+    PracticeEvent,
+    PracticeOrder,
+    PublicTrade,
+    Refusal,
+    TickerChanged,
+    WalletChanged,
+    WalletState,
+)
+from exchanges.practice.wire import Session, Topics, converse, loads, plain
+
+PUBLIC_STREAMS = ("trade", "depth", "bookTicker", "rpiDepth")
+"""Streams of ``/public``; all others are of ``/market``."""
+DEPTH_SPEEDS = ("depth", "depth@0ms", "depth@100ms", "depth@250ms", "depth@500ms")
+PARTIAL_DEPTHS = tuple(
+    f"depth{levels}{speed}" for levels in (5, 10, 20) for speed in ("", "@100ms", "@250ms", "@500ms")
+)
+
+
+class Pending(Struct):
+    """What an account is told at the end of the loop's turn: money first, then orders."""
+
+    reason: str = "ORDER"
+    wallet: WalletState | None = None
+    change: Any = 0
+    positions: dict[str, dict[str, Any]] = {}
+    messages: list[dict[str, Any]] = []
+
+
+class BinanceStream:
+    """The WebSocket side of the Binance dialect."""
+
+    def __init__(self, rest: BinanceRest) -> None:
+        self.rest = rest
+        self.venue = rest.venue
+        self.topics = Topics()
+        self._pending: dict[str, Pending] = {}
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            PublicTrade: self._on_trade,
+            BookChanged: self._on_book,
+            TickerChanged: self._on_ticker,
+            KlineChanged: self._on_kline,
+            OrderChanged: self._on_order,
+            Filled: self._on_fill,
+            PositionChanged: self._on_position,
+            WalletChanged: self._on_wallet,
+            FundingSettled: lambda _: None,
+        }
+        self.venue.subscribe(self.on_event)
+
+    def on_event(self, event: PracticeEvent) -> None:
+        """Turn an event of the exchange into frames for those who subscribed."""
+        self._handlers[type(event)](event)
+
+    # --- sockets
+
+    async def market(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve ``/ws`` and ``/stream`` of ``/public``, ``/market`` or, as before 2026, neither."""
+        category = request.match_info.get("category", "")
+        wrapped = request.match_info["mode"] == "stream"
+        tail = unquote(request.match_info.get("tail", ""))
+        named = request.query.get("streams", "") if wrapped else tail
+        streams = [name for name in named.split("/") if "@" in name or name.startswith("!")]
+
+        def on_open(session: Session) -> None:
+            session.login = {"category": category, "wrapped": wrapped}
+            for name in streams:
+                if self._known(name, category):
+                    self.topics.add(self._key(session, name), session)
+
+        return await converse(request, self.topics, self._market_text, on_open=on_open)
+
+    async def user(self, request: web.Request) -> web.StreamResponse:
+        """Serve the user stream of a listen key."""
+        name = request.query.get("listenKey") or request.match_info.get("tail", "")
+        key = self.rest.listen_keys.get(name)
+        if key is None or key.expires <= self.venue.now_ms():
+            return web.Response(status=400, text='{"code":-1125,"msg":"Invalid listenKey."}')
+        timers: list[asyncio.TimerHandle] = []
+
+        def on_open(session: Session) -> None:
+            session.account = key.account
+            session.login = {"category": "private", "wrapped": False}
+            self.topics.add(f"user@{key.account}", session)
+            self._watch_key(session, name, timers)
+
+        try:
+            return await converse(request, self.topics, self._market_text, on_open=on_open)
+        finally:
+            for timer in timers:
+                timer.cancel()
+
+    def _watch_key(self, session: Session, name: str, timers: list[asyncio.TimerHandle]) -> None:
+        """Tell the client when its listen key has expired; look again if it was extended."""
+        now = self.venue.now_ms()
+        left = self.rest.listen_keys[name].expires - now
+        timers.clear()
+        if left > 0:
+            loop = asyncio.get_running_loop()
+            wait = min(left / 1000, 60.0)
+            timers.append(loop.call_later(wait, self._watch_key, session, name, timers))
+        else:
+            session.send({"e": "listenKeyExpired", "E": now, "listenKey": name})
+            self.topics.drop(session)
+
+    async def api(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve ``/ws-fapi/v1``: requests over a socket."""
+        return await converse(request, self.topics, self._api_text)
+
+    # --- what clients say
+
+    def _market_text(self, session: Session, text: str) -> None:
+        try:
+            message = loads(text)
+            method, params, number = message["method"], message.get("params"), message.get("id")
+        except (ValueError, KeyError, TypeError):
+            session.send({"error": {"code": 3, "msg": "Invalid JSON: expected value"}})
+            return
+        names = params if isinstance(params, list) else []
+        if method == "LIST_SUBSCRIPTIONS":
+            found = sorted(topic.removeprefix("stream:") for topic in session.topics)
+            session.send({"result": found, "id": number})
+        elif method == "SUBSCRIBE":
+            bad = [n for n in names if not self._known(n, session.login["category"])]
+            if bad:
+                error = {"code": 2, "msg": f"Invalid request: unknown stream {bad[0]}"}
+                session.send({"error": error, "id": number})
+                return
+            for name in names:
+                self.topics.add(self._key(session, name), session)
+            session.send({"result": None, "id": number})
+        elif method == "UNSUBSCRIBE":
+            for name in names:
+                self.topics.remove(self._key(session, name), session)
+            session.send({"result": None, "id": number})
+        else:
+            error = {"code": 2, "msg": f"Invalid request: unknown variant `{method}`"}
+            session.send({"error": error, "id": number})
+
+    @staticmethod
+    def _key(session: Session, name: str) -> str:
+        return f"stream:{name}" if session.login["wrapped"] else name
+
+    def _known(self, name: object, category: str) -> bool:
+        if not isinstance(name, str):
+            return False
+        if name.startswith("!"):
+            channel = name[1:].partition("@")[0]
+            known = channel in {"miniTicker", "ticker", "markPrice", "bookTicker", "forceOrder"}
+        else:
+            symbol, _, channel = name.partition("@")
+            known = self._contract(symbol) is not None and _is_channel(channel)
+        public = channel.startswith(PUBLIC_STREAMS)
+        return known and (not category or (category == "public") == public)
+
+    def _contract(self, name: str) -> Contract | None:
+        try:
+            return self.venue.contract_of(name.upper())
+        except Refusal:
+            return None
+
+    def _api_text(self, session: Session, text: str) -> None:
+        try:
+            message = loads(text)
+            number, method = message.get("id"), str(message.get("method"))
+            params: dict[str, Any] = dict(message.get("params") or {})
+        except (ValueError, AttributeError, TypeError):
+            error = {"code": -1135, "msg": "Invalid JSON Request"}
+            session.send({"id": None, "status": 400, "error": error})
+            return
+        act = self._api_methods().get(method)
+        try:
+            if act is None:
+                raise BinanceNo(-1099, f"Unknown method {method}")
+            weight = Route(lambda *_: None, SIGNED, 1)
+            self.rest.weigh(session.request.remote or "", weight, params)
+            account = ""
+            if method != "time" and method != "ping":
+                payload = "&".join(
+                    f"{key}={_flat(value)}"
+                    for key, value in sorted(params.items())
+                    if key != "signature"
+                )
+                account = self.rest.verify(str(params.get("apiKey", "")), payload, params)
+            if method in {"order.place", "order.modify", "algoOrder.place"}:
+                self.rest.count_order(account)
+            result = act(account, params)
+        except BinanceNo as no:
+            error = {"code": no.code, "msg": no.text}
+            session.send({"id": number, "status": no.status, "error": error})
+            return
+        reply = {"id": number, "status": 200, "result": result}
+        if params.get("returnRateLimits") is not False:
+            reply["rateLimits"] = [{**row, "count": 1} for row in rate_limits(self.rest.limits)[:1]]
+        session.send(reply)
+
+    def _api_methods(self) -> dict[str, Callable[[str, dict[str, Any]], Any]]:
+        desk, rest = self.rest.desk, self.rest
+        return {
+            "ping": rest.ping,
+            "time": rest.time,
+            "order.place": desk.create,
+            "order.modify": desk.amend,
+            "order.cancel": desk.cancel,
+            "order.status": desk.find,
+            "algoOrder.place": desk.create_algo,
+            "algoOrder.cancel": desk.cancel_algo,
+            "account.status": rest.account,
+            "v2/account.status": rest.account,
+            "account.balance": rest.balance,
+            "v2/account.balance": rest.balance,
+            "account.position": rest.risk,
+            "v2/account.position": rest.risk,
+        }
+
+    # --- market events
+
+    def _publish(self, name: str, build: Callable[[], Any]) -> None:
+        """Build a message if anybody wants it, bare or wrapped."""
+        wrapped = f"stream:{name}"
+        bare = name in self.topics
+        if not bare and wrapped not in self.topics:
+            return
+        data = build()
+        if bare:
+            self.topics.publish(name, data)
+        self.topics.publish(wrapped, {"stream": name, "data": data})
+
+    def _on_trade(self, trade: PublicTrade) -> None:
+        contract = self.venue.contracts[trade.symbol]
+        name = contract.venue_symbol.lower()
+        price, qty = contract.price_text(trade.tick), contract.qty_text(trade.lots)
+        seller = trade.side == "sell"
+        self._publish(
+            f"{name}@trade",
+            lambda: {
+                "e": "trade",
+                "E": self.venue.now_ms(),
+                "T": trade.ts_ms,
+                "s": contract.venue_symbol,
+                "t": trade.number,
+                "p": price,
+                "q": qty,
+                "X": "MARKET",
+                "m": seller,
+            },
+        )
+        self._publish(
+            f"{name}@aggTrade",
+            lambda: {
+                "e": "aggTrade",
+                "E": self.venue.now_ms(),
+                "a": trade.number,
+                "s": contract.venue_symbol,
+                "p": price,
+                "q": qty,
+                "nq": qty,
+                "f": trade.number,
+                "l": trade.number,
+                "T": trade.ts_ms,
+                "m": seller,
+            },
+        )
+
+    def _on_book(self, change: BookChanged) -> None:
+        contract = self.venue.contracts[change.symbol]
+        symbol = contract.venue_symbol
+        name = symbol.lower()
+
+        def diff() -> dict[str, Any]:
+            return {
+                "e": "depthUpdate",
+                "E": self.venue.now_ms(),
+                "T": change.ts_ms,
+                "s": symbol,
+                "U": change.first_id,
+                "u": change.last_id,
+                "pu": change.prev_id,
+                "b": shapes.levels(change.bids, contract),
+                "a": shapes.levels(change.asks, contract),
+            }
+
+        for channel in DEPTH_SPEEDS:
+            self._publish(f"{name}@{channel}", diff)
+        for channel in PARTIAL_DEPTHS:
+            self._publish(f"{name}@{channel}", lambda c=channel: self._partial(change, contract, c))
+        for stream in (f"{name}@bookTicker", "!bookTicker"):
+            self._publish(stream, lambda: self._top(change, contract))
+
+    def _partial(self, change: BookChanged, contract: Contract, channel: str) -> dict[str, Any]:
+        count = int(channel.removeprefix("depth").partition("@")[0])
+        book = self.venue.depth(change.symbol, count)
+        return {
+            "e": "depthUpdate",
+            "E": self.venue.now_ms(),
+            "T": change.ts_ms,
+            "s": contract.venue_symbol,
+            "U": change.first_id,
+            "u": change.last_id,
+            "pu": change.prev_id,
+            "b": shapes.levels(book.bids, contract),
+            "a": shapes.levels(book.asks, contract),
+        }
+
+    def _top(self, change: BookChanged, contract: Contract) -> dict[str, Any]:
+        book = self.venue.depth(change.symbol, 1)
+        bid = book.bids[0] if book.bids else (0, 0)
+        ask = book.asks[0] if book.asks else (0, 0)
+        return {
+            "e": "bookTicker",
+            "u": change.last_id,
+            "s": contract.venue_symbol,
+            "b": contract.price_text(bid[0]),
+            "B": contract.qty_text(bid[1]),
+            "a": contract.price_text(ask[0]),
+            "A": contract.qty_text(ask[1]),
+            "T": change.ts_ms,
+            "E": self.venue.now_ms(),
+        }
+
+    def _on_ticker(self, event: TickerChanged) -> None:
+        ticker = event.ticker
+        contract = self.venue.contracts[ticker.symbol]
+        name = contract.venue_symbol.lower()
+        rows: tuple[tuple[str, Callable[[], dict[str, Any]]], ...] = (
+            ("miniTicker", lambda: shapes.mini_event(ticker, contract)),
+            ("ticker", lambda: shapes.day_event(ticker, contract)),
+            ("markPrice", lambda: shapes.mark_event(ticker, contract)),
+            ("markPrice@1s", lambda: shapes.mark_event(ticker, contract)),
+        )
+        for channel, build in rows:
+            self._publish(f"{name}@{channel}", build)
+            every = f"!{channel.replace('@', '@arr@', 1) if '@' in channel else channel + '@arr'}"
+            self._publish(every, lambda row=build: [row()])
+
+    def _on_kline(self, event: KlineChanged) -> None:
+        contract = self.venue.contracts[event.symbol]
+        name = contract.venue_symbol.lower()
+        for interval, seconds in INTERVALS.items():
+            self._publish(
+                f"{name}@kline_{interval}",
+                lambda i=interval, s=seconds: self._kline(event, contract, i, s),
+            )
+
+    def _kline(
+        self, event: KlineChanged, contract: Contract, interval: str, seconds: int
+    ) -> dict[str, Any]:
+        kline = event.kline
+        if seconds != 60:
+            kline = self.venue.klines(event.symbol, seconds, limit=1)[-1]
+        return shapes.kline_event(kline, contract, interval, seconds, self.venue.now_ms())
+
+    # --- account events
+
+    def _account(self, account: str, reason: str = "ORDER") -> Pending | None:
+        """Return what the account is owed at the end of this turn; None when nobody listens."""
+        if f"user@{account}" not in self.topics:
+            return None
+        pending = self._pending.get(account)
+        if pending is not None and pending.reason != reason and pending.wallet is not None:
+            self._flush(account)
+            pending = None
+        if pending is None:
+            pending = self._pending[account] = Pending(positions={}, messages=[])
+            asyncio.get_running_loop().call_soon(self._flush, account)
+        pending.reason = reason
+        return pending
+
+    def _flush(self, account: str) -> None:
+        pending = self._pending.pop(account, None)
+        if pending is None:
+            return
+        topic, now = f"user@{account}", self.venue.now_ms()
+        if pending.wallet is not None or pending.positions:
+            wallet = pending.wallet or self.venue.wallet(account)
+            balance = plain(wallet.balance)
+            funding = pending.reason == "FUNDING_FEE"
+            self.topics.publish(
+                topic,
+                {
+                    "e": "ACCOUNT_UPDATE",
+                    "E": now,
+                    "T": now,
+                    "a": {
+                        "m": pending.reason,
+                        "B": [
+                            {
+                                "a": "USDT",
+                                "wb": balance,
+                                "cw": balance,
+                                "bc": plain(pending.change) if funding else "0",
+                            }
+                        ],
+                        "P": list(pending.positions.values()),
+                    },
+                },
+            )
+        for message in pending.messages:
+            self.topics.publish(topic, message)
+
+    def _on_wallet(self, event: WalletChanged) -> None:
+        reason = "FUNDING_FEE" if event.cause == "funding" else "ORDER"
+        pending = self._account(event.account, reason)
+        if pending is not None:
+            pending.wallet = event.wallet
+            pending.change += event.delta
+
+    def _on_position(self, event: PositionChanged) -> None:
+        position = event.position
+        contract = self.venue.contracts[position.symbol]
+        if event.cause == "funding":
+            return
+        pending = self._account(event.account)
+        if pending is None:
+            return
+        if event.cause == "leverage":
+            now = self.venue.now_ms()
+            config = {"s": contract.venue_symbol, "l": int(position.leverage)}
+            pending.messages.append(
+                {"e": "ACCOUNT_CONFIG_UPDATE", "E": now, "T": now, "ac": config}
+            )
+            return
+        pending.positions[position.symbol] = {
+            "s": contract.venue_symbol,
+            "pa": plain(position.qty),
+            "ep": plain(position.entry),
+            "cr": plain(position.realised),
+            "up": plain(position.unrealised),
+            "mt": "cross",
+            "iw": "0",
+            "ps": "BOTH",
+            "ma": "USDT",
+            "bep": plain(position.entry),
+        }
+
+    def _on_fill(self, event: Filled) -> None:
+        fill, order = event.fill, event.order
+        pending = self._account(fill.account)
+        if pending is None:
+            return
+        contract = self.venue.contracts[fill.symbol]
+        execution = "CALCULATED" if fill.liquidation else "TRADE"
+        pending.messages.append(
+            {
+                "e": "ORDER_TRADE_UPDATE",
+                "E": self.venue.now_ms(),
+                "T": fill.ts_ms,
+                "o": shapes.order_event(order, contract, execution, fill),
+            }
+        )
+
+    def _on_order(self, event: OrderChanged) -> None:
+        order = event.order
+        pending = self._account(order.account)
+        if pending is None:
+            return
+        if order.conditional:
+            self._tell_algo(pending, order)
+            return
+        execution = _execution(event)
+        if execution:
+            contract = self.venue.contracts[order.symbol]
+            pending.messages.append(
+                {
+                    "e": "ORDER_TRADE_UPDATE",
+                    "E": self.venue.now_ms(),
+                    "T": order.updated_ms,
+                    "o": shapes.order_event(order, contract, execution, None),
+                }
+            )
+        if order.parent_id and order.done:
+            parent = self.venue.find_order(order.account, order.symbol, order.parent_id)
+            if parent is not None:
+                self._tell_algo(pending, parent)
+
+    def _tell_algo(self, pending: Pending, order: PracticeOrder) -> None:
+        contract = self.venue.contracts[order.symbol]
+        child = self.rest.desk.child_of(order)
+        now = self.venue.now_ms()
+        row = shapes.algo_event(order, contract, child)
+        pending.messages.append({"e": "ALGO_UPDATE", "T": now, "E": now, "o": row})
+
+
+def _execution(event: OrderChanged) -> str:
+    """Say what happened to the order; empty when a fill has told it already."""
+    if event.what is Change.ENDED:
+        return "CANCELED" if shapes.status_of(event.order) == "CANCELED" else "EXPIRED"
+    return {Change.ACCEPTED: "NEW", Change.AMENDED: "AMENDMENT"}.get(event.what, "")
+
+
+def _is_channel(channel: str) -> bool:
+    head = channel.partition("@")[0]
+    if channel in DEPTH_SPEEDS or channel in PARTIAL_DEPTHS:
+        return True
+    if head.startswith("kline_"):
+        return head.removeprefix("kline_") in INTERVALS
+    return head in {
+        "trade", "aggTrade", "bookTicker", "miniTicker", "ticker", "markPrice", "forceOrder",
+    }  # fmt: skip
+
+
+def _flat(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
