@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from exchanges.practice.contracts import Listing
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 STEP_MS = 100
 STEPS = 600
@@ -49,7 +51,18 @@ class Block(Struct, frozen=True):
     """Volatility relative to normal, (steps,)."""
 
 
-class PricePaths:
+class Past(Struct, frozen=True):
+    """One-minute candles before the warm-up, in ticks, oldest first."""
+
+    open: Ints
+    high: Ints
+    low: Ints
+    close: Ints
+    heat: Floats
+    """Volatility relative to normal."""
+
+
+class SeededPaths:
     """The blocks of one seed, made in order as they are asked for.
 
     Args:
@@ -71,15 +84,13 @@ class PricePaths:
         """The basis of each venue and asset that its noise returns to: 0.5 to 3 bp together."""
         self._log = self._start.copy()
         self._next = -WARM_BLOCKS
-        self._kept: dict[int, Block] = {}
+        self._minutes: tuple[Floats, Floats, Floats] | None = None
 
     def block(self, index: int) -> Block:
-        """Return a block; asked for in rising order. Warm-up blocks are kept, of others the last."""
-        while self._next <= index:
-            self._kept.pop(self._next - 2 if self._next > 1 else -WARM_BLOCKS - 1, None)
-            self._kept[self._next] = self._make(self._next)
-            self._next += 1
-        return self._kept[index]
+        """Return the next block; they are made in order, each once."""
+        assert index == self._next, f"block {index} asked for, {self._next} is next"
+        self._next += 1
+        return self._make(index)
 
     def _make(self, index: int) -> Block:
         rng = np.random.default_rng([self._seed, 2, index + WARM_BLOCKS])
@@ -100,12 +111,27 @@ class PricePaths:
         self._basis = leaning[:, -1, :]
         return Block(np.exp(logs), leaning, heat)
 
-    def past_minutes(self, minutes: int) -> tuple[Floats, Floats, Floats]:
-        """Return the minutes before the warm-up, walked back from its first price.
+    def past(self, row: int, column: int, tick: float) -> Past:
+        """Return 30 days of minutes before the warm-up, walked back from its first price."""
+        if self._minutes is None:
+            self._minutes = self._walk_back(HISTORY_DAYS * 1440)
+        logs, spread, heat = self._minutes
+        minutes = len(heat)
+        rng = np.random.default_rng([self._seed, 7, row, column])
+        bounds = np.exp(logs[:, column] + rng.normal(0.0, 5e-5, minutes + 1)) / tick
+        ticks = np.maximum(np.floor(bounds), 2).astype(np.int64)
+        opens, closes = ticks[:-1], ticks[1:]
+        reach = np.abs(rng.normal(0.0, 0.45, (2, minutes))) * spread[:, column]
+        highs = np.maximum(opens, closes) + (closes * reach[0]).astype(np.int64)
+        lows = np.minimum(opens, closes) - (closes * reach[1]).astype(np.int64)
+        return Past(opens, highs, np.maximum(lows, 1), closes, heat)
+
+    def _walk_back(self, minutes: int) -> tuple[Floats, Floats, Floats]:
+        """Return log prices at the minute bounds, the last where the warm-up begins.
 
         Returns:
-            Log prices at the ``minutes + 1`` minute bounds, (minutes + 1, assets), the last being
-            where the warm-up begins; log spread of each minute, (minutes, assets); heat (minutes,).
+            Log prices, (minutes + 1, assets); log spread of each minute, (minutes, assets); heat,
+            (minutes,).
         """
         rng = np.random.default_rng([self._seed, 3])
         count = len(self._start)
@@ -120,6 +146,10 @@ class PricePaths:
         logs[:-1] = self._start - np.cumsum(moves[::-1], axis=0)[::-1]
         size = np.hypot(_FACTOR_DAY * self._betas, self._own) * stretch
         return logs, heat[:, None] * size, heat
+
+    def status(self) -> dict[str, Any]:
+        """Return what there is to say: it has no end."""
+        return {"kind": "synthetic"}
 
 
 def _wander(start: Floats | float, shocks: Floats, tau: float, spread: float) -> Floats:
