@@ -311,16 +311,18 @@ class Control:
     def watch_equity(self) -> None:
         """Mark equity, and pull the cord when a loss limit is broken."""
         world = self._world
-        ledger = world.ledger
-        if not ledger.accounts:
-            return
         equity = world.cash
-        for key, position in ledger.open.items():
-            price = world.slots[key].price
+        for slot in world.held:
+            price = slot.price
             if not price:
                 return  # without a price there is no equity; waiting beats a false peak or alarm
+            position = slot.position
             equity += position.size * (price - position.cost)
         breaker = self.breaker
+        if breaker.floor < equity <= breaker.peak and world.now < breaker.next:
+            return
+        if not world.ledger.accounts:
+            return
         if breaker.due(equity, world.now):
             self._mark(equity)
         code = breaker.broken(equity)

@@ -47,6 +47,7 @@ from core.portfolio.ledger import Ledger
 _NOTHING: tuple[Effect, ...] = ()
 _OVERLAP = 5 * MINUTE
 """A sweep asks for fills this far before the newest one known: streams may have skipped some."""
+_PERIOD = SECOND // 4
 _BATCH = 256
 """Effects hashed at once. Lines of JSON: the hash does not depend on where batches end."""
 
@@ -90,6 +91,7 @@ class Engine:
         """Events taken so far."""
         self._out = world.out
         self._due = 0
+        self._watch = control.watch_equity
         self._hash = blake2b(digest_size=16) if hashing else None
         self._unhashed: list[Effect] = []
         self._encode = msgspec.json.Encoder().encode_lines
@@ -124,8 +126,6 @@ class Engine:
             Tick: self._tick,
             InvariantBroken: control.broken,
         }
-        for venue, symbol in self.ledger.open:
-            world.active[venue, symbol] = world.slot(venue, symbol)
         tracking.restore()
 
     @property
@@ -208,8 +208,10 @@ class Engine:
     def _beat(self) -> None:
         """Do what is due, at most four times a second of engine time."""
         world = self._world
-        self._due = world.now + SECOND // 4
-        self._tracking.beat()
-        if self._execution.later or self._execution.naked:
-            self._execution.beat()
-        self._control.watch_equity()
+        self._due = world.now + _PERIOD
+        if world.pending:
+            tracking, execution = self._tracking, self._execution
+            tracking.beat()
+            execution.beat()
+            world.pending = tracking.pending or execution.pending
+        self._watch()

@@ -174,6 +174,7 @@ class Execution:
         world.venues[slot.venue].pace.add(world.now)
         world.minute.add(world.now)
         self._tracking.in_flight[order.client_id] = world.now
+        world.pending = True
         return working
 
     def _refuse(self, slot: Slot, refused: Refused, request: str = "") -> str:
@@ -249,7 +250,7 @@ class Execution:
             if world.now >= slot.retry_at:
                 self.close(slot, Purpose.EXIT, slot.position.strategy)
             else:
-                self.later[slot.key] = None
+                self._put_off(slot)
         self.protect(slot)
         if slot.wanted and slot.exit is None and slot.entry is None:
             self._flip(slot)
@@ -265,7 +266,7 @@ class Execution:
         if order.status in _REFUSED and order.order.reduce_only:
             slot.attempts += 1
             slot.retry_at = self._world.now + min(2**slot.attempts, 16) * SECOND // 4
-            self.later[slot.key] = None
+            self._put_off(slot)
         else:
             slot.attempts = 0
         return None
@@ -310,6 +311,7 @@ class Execution:
                 self._drop_stops(slot, stop)
         else:
             self.naked.setdefault(slot.key, self._world.now)
+            self._world.pending = True
         if not fits and not (slot.closing and slot.exit is not None):
             self._renew_stop(slot)
 
@@ -321,7 +323,7 @@ class Execution:
             return  # settled first: two stops of which one may exist tell us nothing
         filling = slot.entry is not None and stop is not None
         if world.now < (slot.protect_at if filling else slot.retry_at):
-            self.later[slot.key] = None
+            self._put_off(slot)
             return
         held = slot.position.qty
         instrument = slot.instrument
@@ -377,6 +379,15 @@ class Execution:
                 self._tracking.cancel(order)
 
     # --- time ---------------------------------------------------------------------------------
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything here waits for time to pass."""
+        return bool(self.later or self.naked)
+
+    def _put_off(self, slot: Slot) -> None:
+        self.later[slot.key] = None
+        self._world.pending = True
 
     def beat(self) -> None:
         """Do what was put off, and close positions that stayed unprotected too long."""

@@ -148,9 +148,9 @@ class Feed:
         if not slot.bid:
             # No book was ever seen: candles are all the market there is, as in a backtest.
             slot.book_received = event.received
-            slot.last = event.close
+            slot.last = close = event.close
             if not slot.mark:
-                slot.price = event.close
+                slot.price = close
         self._closed(slot, event)
 
     def bad(self, event: BadMessage) -> None:

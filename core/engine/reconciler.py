@@ -162,7 +162,7 @@ class Reconciler:
                 begun,
             )
         )
-        world.reload_cash()
+        world.reload()
         for slot in world.slots.values():
             if slot.venue == venue.name:
                 slot.position = world.ledger.position(slot.venue, slot.symbol)
@@ -271,7 +271,7 @@ class Reconciler:
         else:
             venue.cash_gap = None
             world.record(CashAdjusted(venue.name, gap, world.now, "venue's balance"))
-            world.reload_cash()
+            world.reload()
             detail = f"the venue's cash is {gap:+.4f} USDT from ours without fill or funding"
             world.report(Code.CASH_ADJUSTED, venue.name, "", detail, "", f"{gap}")
             if abs(gap) > _TOLD:

@@ -79,6 +79,7 @@ class Tracking:
         if client_id in self.cancels or order.terminal:
             return
         self.cancels[client_id] = Cancelling(0, 0)
+        self._world.pending = True
         if order.status is not OrderStatus.JOURNALED:
             self._press(order)
 
@@ -123,6 +124,7 @@ class Tracking:
         doubt = self.doubts.get(client_id)
         if doubt is None:
             now = self._world.now
+            self._world.pending = True
             doubt = self.doubts[client_id] = Doubt(now, now + _QUERY_FIRST, 2 * _QUERY_FIRST)
             self._query(order)
         return doubt
@@ -211,6 +213,7 @@ class Tracking:
         client_id = order.order.client_id
         if client_id not in self.cancels:
             self.cancels[client_id] = Cancelling(1, world.now)
+            world.pending = True
             world.report(Code.ORDER_RETURNED, event.venue, event.symbol, client_id)
             world.notify("alarm", f"{client_id} was believed absent and is live: cancelling")
             world.out.append(CancelOrder(event.venue, event.symbol, client_id, event.venue_id))
@@ -281,7 +284,7 @@ class Tracking:
         slot = world.slot(event.venue, event.symbol)
         trips = slot.position.trips
         world.record(event)
-        world.reload_cash()
+        world.reload()
         slot.last_fill = event.received
         venue = world.venues.get(event.venue)
         if venue is not None:
@@ -343,7 +346,7 @@ class Tracking:
         if self._world.ledger.funded(event):
             return False
         self._world.record(event)
-        self._world.reload_cash()
+        self._world.reload()
         return True
 
     def balance(self, event: Balance) -> None:
@@ -372,6 +375,7 @@ class Tracking:
         else:
             slot.working[client_id] = order
             if order.filled > order.booked:
+                self._world.pending = True
                 self.gaps.setdefault(client_id, self._world.now)
             elif self.gaps:
                 self.gaps.pop(client_id, None)
@@ -386,6 +390,11 @@ class Tracking:
         self.settle(slot)
 
     # --- time ---------------------------------------------------------------------------------
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything here waits for time to pass."""
+        return bool(self.in_flight or self.doubts or self.cancels or self.gaps)
 
     def beat(self) -> None:
         """Ask again where an answer is overdue."""

@@ -50,6 +50,10 @@ class World:
         self.slots: dict[tuple[str, str], Slot] = {}
         self.active: dict[tuple[str, str], Slot] = {}
         """Slots with a position or working orders."""
+        self.held: list[Slot] = []
+        """Slots with a position, in the order of ``ledger.open``."""
+        self.pending = True
+        """Whether any order or position waits for time to pass."""
         self.paused: set[str] = set()
         self.minute = Pace(config.limits.orders_per_minute, MINUTE)
         self.cash = 0.0
@@ -57,7 +61,9 @@ class World:
         self.refusals = 0
         self.discrepancies = 0
         self._make_strategy = strategy_maker(config.strategy)
-        self.reload_cash()
+        for venue, symbol in ledger.open:
+            self.active[venue, symbol] = self.slot(venue, symbol)
+        self.reload()
 
     # --- effects ------------------------------------------------------------------------------
 
@@ -113,9 +119,10 @@ class World:
                     slot.strategy = self._make_strategy()
         return slot
 
-    def reload_cash(self) -> None:
-        """Read the cash from the ledger, after it changed."""
+    def reload(self) -> None:
+        """Read cash and open positions from the ledger, after they changed."""
         self.cash = float(sum(account.cash for account in self.ledger.accounts.values()))
+        self.held = [self.slots[key] for key in self.ledger.open]
 
     def equity(self) -> Decimal | None:
         """Return cash plus unrealised P&L over all venues; None before the first baseline."""

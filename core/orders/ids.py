@@ -36,12 +36,17 @@ class ClientId(Struct, frozen=True, gc=False):
     purpose: Purpose
 
 
-def _base36(value: int, width: int) -> str:
-    digits = []
-    for _ in range(width):
-        value, digit = divmod(value, 36)
-        digits.append(_ALPHABET[digit])
-    return "".join(reversed(digits))
+_PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+"""All numbers of two digits in base 36."""
+_HIGH = 1296
+
+
+def _base36(value: int, pairs: int) -> str:
+    text = ""
+    for _ in range(pairs):
+        value, pair = divmod(value, _HIGH)
+        text = _PAIRS[pair] + text
+    return text
 
 
 class ClientIds:
@@ -69,11 +74,11 @@ class ClientIds:
         self.epoch = epoch % 1296
         self.seq = seq
         self._mac = blake2b(key=key, digest_size=8)
-        self._prefix = _VERSION + instance + _base36(self.epoch, 2)
+        self._prefix = _VERSION + instance + _PAIRS[self.epoch]
 
     def next(self, purpose: Purpose) -> str:
         """Return the next id and count it."""
-        body = f"{self._prefix}{_base36(self.seq, 9)}{_LETTERS[purpose]}"
+        body = f"{self._prefix}{_base36(self.seq, 5)[1:]}{_LETTERS[purpose]}"
         self.seq += 1
         return body + self._sign(body)
 
@@ -91,7 +96,7 @@ class ClientIds:
     def _sign(self, body: str) -> str:
         mac = self._mac.copy()
         mac.update(body.encode("ascii"))
-        return _base36(int.from_bytes(mac.digest(), "big"), 6)
+        return _base36(int.from_bytes(mac.digest(), "big"), 3)
 
 
 def sequence(client_id: str) -> int:

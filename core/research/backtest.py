@@ -125,8 +125,10 @@ class SimulatedVenue:
     ) -> None:
         self._engine = engine
         self._process = engine.process
-        self._now = start
+        self.now = start
+        """Time of what happens next, nanoseconds UTC; set by whoever walks the bars."""
         self._in_bar = False
+        """Whether orders meet the rest of a running bar: always, except in ``hear``."""
         self._trades = 0
         self.orders = 0
         self.stops = 0
@@ -140,23 +142,18 @@ class SimulatedVenue:
             self._tell(FeedChanged(venue, "private", FeedState.UP, start))
             self._tell(VenueSwept(venue, "backtest", (), (), cash, (), (), start, start))
         self._tell(Arm("backtest", start))
+        self._in_bar = True
 
     def listing(self, rules: Instrument) -> _Listing:
         """Return where an instrument is traded."""
         return self._listings[rules.venue, rules.symbol]
 
-    def bar(self, listing: _Listing, ts: int, ohlc: tuple[float, float, float, float]) -> None:
-        """Walk one bar's path; what it fills is told to the engine while it happens."""
-        self._now = ts
-        self._in_bar = True
-        listing.top = ohlc[1]
-        listing.book.bar(*ohlc)
-        self._in_bar = False
-
     def hear(self, effects: tuple[Effect, ...], now: int) -> None:
-        """Do what the engine asked for at ``now``."""
-        self._now = now
+        """Do what the engine asked for at a bar's close: market orders wait for the next open."""
+        self.now = now
+        self._in_bar = False
         self._obey(effects)
+        self._in_bar = True
 
     def _tell(self, event: Event) -> None:
         effects = self._process(event)
@@ -182,7 +179,7 @@ class SimulatedVenue:
         self.orders += 1
         self._place(listing, order)
         self._tell(
-            OrderSent(order.venue, order.symbol, client_id, Outcome.ACCEPTED, self._now, client_id)
+            OrderSent(order.venue, order.symbol, client_id, Outcome.ACCEPTED, self.now, client_id)
         )
 
     def _place(self, listing: _Listing, order: Order) -> None:
@@ -237,8 +234,8 @@ class SimulatedVenue:
                 OrderStatus.CANCELLED,
                 order.qty,
                 _ZERO,
-                self._now,
-                self._now,
+                self.now,
+                self.now,
                 reason=reason,
             )
         )
@@ -263,8 +260,8 @@ class SimulatedVenue:
                 price,
                 qty * price * (listing.maker if maker else listing.taker),
                 maker,
-                self._now,
-                self._now,
+                self.now,
+                self.now,
             )
         )
         if self._killing is not None:
@@ -295,7 +292,7 @@ class SimulatedVenue:
             Side.SELL if lots > 0 else Side.BUY,
             OrderKind.MARKET,
             listing.lot * abs(lots),
-            self._now,
+            self.now,
             reduce_only=True,
             purpose=Purpose.KILL,
         )
@@ -312,7 +309,7 @@ class SimulatedVenue:
                 continue
             waiting.discard(venue)
             verdict = "FLAT_VERIFIED" if mode is KillMode.FLATTEN else "CANCELLED_ONLY"
-            self._tell(KillReported(venue, mode, verdict, 0, 0, 0.0, self._now))
+            self._tell(KillReported(venue, mode, verdict, 0, 0, 0.0, self.now))
         if not waiting:
             self._killing = None
 
@@ -370,10 +367,12 @@ def _run_one(
     span = timeframe * SECOND
     process = engine.process
     listing = venue.listing(rules)
-    step = venue.bar
+    walk = listing.book.bar
     columns = zip(bars.ts, bars.open, bars.high, bars.low, bars.close, bars.volume, strict=True)
     for ts, open_, high, low, close, volume in columns:
-        step(listing, ts, (open_, high, low, close))
+        venue.now = ts
+        listing.top = high
+        walk(open_, high, low, close)
         end = ts + span
         effects = process(Candle(name, symbol, timeframe, open_, high, low, close, volume, ts, end))
         if effects:
@@ -403,7 +402,10 @@ def _run_many(
         if together and row[0] != together[0][0]:
             _close(engine, venue, rules, together, timeframe, span)
             together.clear()
-        venue.bar(listings[row[1]], row[0], row[2:6])
+        listing = listings[row[1]]
+        venue.now = row[0]
+        listing.top = row[3]
+        listing.book.bar(*row[2:6])
         together.append(row)
     _close(engine, venue, rules, together, timeframe, span)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
 from math import inf
 
@@ -23,11 +23,11 @@ class LossBreaker:
     __slots__ = (
         "_daily",
         "_drawdown",
-        "_floor",
-        "_last",
         "_step",
         "day",
         "day_start",
+        "floor",
+        "next",
         "peak",
         "window",
     )
@@ -40,29 +40,28 @@ class LossBreaker:
         self.day_start = 0.0
         self.window = 0.0
         """Equity 24 hours ago, or at the oldest mark younger than that."""
-        self._last = -HOUR
+        self.next = 0
+        """When the next mark is due at the latest, nanoseconds UTC."""
         self._step = 0.0
-        self._floor = -inf
+        self.floor = -inf
+        """Equity at or below this breaks a limit."""
 
     def load(
         self,
         peak: Decimal | None,
         day: int,
         day_start: Decimal | None,
-        marks: Iterable[tuple[int, Decimal]],
+        marks: Sequence[tuple[int, Decimal]],
     ) -> None:
         """Take the marks from the ledger: at boot, after each mark, after a change of capital."""
-        if peak is None or day_start is None:
+        if peak is None or day_start is None or not marks:
             return
         self.peak = float(peak)
         self._step = self.peak * _PEAK_STEP
         self.day = day
         self.day_start = float(day_start)
-        self.window = 0.0
-        for ts, equity in marks:
-            if not self.window:
-                self.window = float(equity)
-            self._last = ts
+        self.window = float(marks[0][1])
+        self.next = min(marks[-1][0] + HOUR, (day + 1) * DAY)
         self._set_floor()
 
     def due(self, equity: float, now: int) -> bool:
@@ -70,11 +69,11 @@ class LossBreaker:
         if equity > self.peak:
             self.peak = equity
             self._set_floor()
-        return equity > self._step or now - self._last >= HOUR or now // DAY != self.day
+        return equity > self._step or now >= self.next
 
     def broken(self, equity: float) -> Code | None:
         """Return which limit the equity has broken."""
-        if equity > self._floor:
+        if equity > self.floor:
             return None
         if equity <= self.peak * (1.0 - self._drawdown):
             return Code.DRAWDOWN
@@ -91,6 +90,6 @@ class LossBreaker:
 
     def _set_floor(self) -> None:
         kept = 1.0 - self._daily
-        self._floor = max(
+        self.floor = max(
             self.peak * (1.0 - self._drawdown), self.day_start * kept, self.window * kept
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from core import config
 from core.model.market import Candle
 from core.signals.decision import Decision
-from core.signals.features import Ema
+from core.signals.features import ema_weight
 
 
 class EmaCross:
@@ -16,26 +16,43 @@ class EmaCross:
     starts is no news.
     """
 
-    __slots__ = ("_fast", "_side", "_slow", "name", "timeframe", "warmup")
+    __slots__ = (
+        "_count",
+        "_fast",
+        "_fast_weight",
+        "_side",
+        "_slow",
+        "_slow_weight",
+        "name",
+        "timeframe",
+        "warmup",
+    )
 
     def __init__(self, settings: config.Strategy) -> None:
         self.name = "ema_cross"
         self.timeframe = int(settings.timeframe)
         self.warmup = settings.slow
-        self._fast = Ema(settings.fast)
-        self._slow = Ema(settings.slow)
+        self._fast_weight = ema_weight(settings.fast)
+        self._slow_weight = ema_weight(settings.slow)
+        self._fast = self._slow = 0.0
+        self._count = 0
         self._side = 0
 
     def on_candle(self, candle: Candle) -> Decision | None:
         """Take the next closed candle; decide when the averages have crossed."""
+        # Written out rather than through Ema: two calls are a tenth of a backtest's time.
         close = candle.close
-        fast = self._fast.update(close)
-        slow = self._slow.update(close)
+        self._count += 1
+        if self._count > 1:
+            self._fast = fast = self._fast + self._fast_weight * (close - self._fast)
+            self._slow = slow = self._slow + self._slow_weight * (close - self._slow)
+        else:
+            self._fast = self._slow = fast = slow = close
         side = 1 if fast > slow else -1 if fast < slow else self._side
         if side == self._side:
             return None
         known, self._side = self._side, side
-        if not known or self._slow.count < self.warmup:
+        if not known or self._count < self.warmup:
             return None
         score = fast / slow - 1.0
         word = "above" if side > 0 else "below"

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def ema_weight(length: int) -> float:
+    """Return the weight of the newest value in an average of this length."""
+    return 2.0 / (length + 1)
+
+
 class Ema:
     """Exponential moving average with weight 2 / (length + 1), started at the first value.
 
@@ -12,7 +17,7 @@ class Ema:
     __slots__ = ("_weight", "count", "value")
 
     def __init__(self, length: int) -> None:
-        self._weight = 2.0 / (length + 1)
+        self._weight = ema_weight(length)
         self.value = 0.0
         self.count = 0
 
