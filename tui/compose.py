@@ -6,8 +6,8 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 
-from exchanges.kill import VenueKillGateway
-from exchanges.venue import VenueGateway
+from exchanges.kill import open_kill_gateway
+from exchanges.venue import open_gateway
 
 from core.config import Config
 from core.desk.desk import Desk, MarketFacts
@@ -65,8 +65,8 @@ def _desk(
     accesses: Mapping[str, Access],
     facts: Callable[[], MarketFacts],
 ) -> Desk:
-    gateways = [VenueGateway(venue, access) for venue, access in accesses.items()]
-    kill_gateways = [VenueKillGateway(gateway) for gateway in gateways]
+    gateways = [open_gateway(venue, access) for venue, access in accesses.items()]
+    kill_gateways = [open_kill_gateway(gateway) for gateway in gateways]
     return Desk(config, home, gateways, kill_gateways, facts)
 
 
@@ -81,7 +81,7 @@ async def check_key(venue: str, environment: str, keys: Credentials) -> str:
         VenueError: the venue does not answer, or not to this key.
         KeyRefused: the key can withdraw.
     """
-    gateway = VenueGateway(venue, _access(environment, keys))
+    gateway = open_gateway(venue, _access(environment, keys))
     try:
         return (await gateway.connect()).account
     finally:
