@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -187,10 +187,10 @@ class Session:
         transport = self.request.transport
         if transport is None or transport.is_closing() or self.socket.closed:
             return
-        if transport.get_write_buffer_size() > BACKLOG:  # type: ignore[attr-defined]
-            transport.abort()  # type: ignore[attr-defined]
+        if transport.get_write_buffer_size() > BACKLOG:
+            transport.abort()
             return
-        transport.write(owed[0] if len(owed) == 1 else b"".join(owed))  # type: ignore[attr-defined]
+        transport.write(owed[0] if len(owed) == 1 else b"".join(owed))
 
 
 class Topics:
@@ -202,7 +202,7 @@ class Topics:
     def __contains__(self, topic: str) -> bool:
         return topic in self._listeners
 
-    def __iter__(self) -> Iterable[str]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[str]:
         return iter(tuple(self._listeners))
 
     def add(self, topic: str, session: Session) -> bool:

@@ -89,7 +89,8 @@ def read_int(params: Params, name: str, default: int | None = None) -> int | Non
         return int(value)
     except ValueError:
         raise BinanceNo(
-            -1100, f"Illegal characters found in parameter '{name}'; legal range is '^[0-9]{{1,20}}$'."
+            -1100,
+            f"Illegal characters found in parameter '{name}'; legal range is '^[0-9]{{1,20}}$'.",
         ) from None
 
 
@@ -151,9 +152,7 @@ class OrderDesk:
         if close and (params.get("quantity") or truth(params.get("reduceOnly"))):
             raise BinanceNo(-4137, "Quantity must be zero with closePosition equals true")
         working = str(params.get("workingType") or "CONTRACT_PRICE")
-        trigger = read_number(
-            {"triggerPrice": require(params, "triggerPrice")}, "triggerPrice"
-        )
+        trigger = read_number({"triggerPrice": require(params, "triggerPrice")}, "triggerPrice")
         qty = Decimal(0) if close else read_number({"q": require(params, "quantity")}, "q")
         self._mode(params)
         request = OrderRequest(

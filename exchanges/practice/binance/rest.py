@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.model.instrument import Instrument
 from exchanges.practice.binance import codes, shapes
@@ -22,7 +23,7 @@ from exchanges.practice.binance.orders import (
 )
 from exchanges.practice.contracts import Contract
 from exchanges.practice.exchange import PracticeVenue
-from exchanges.practice.state import PracticeOrder, Refusal, RefusalKind
+from exchanges.practice.state import PracticeOrder, Refusal, RefusalKind, WalletState
 from exchanges.practice.wire import (
     Limits,
     Window,
@@ -212,12 +213,15 @@ class BinanceRest:
     # --- market
 
     def ping(self, _: str, __: Params) -> Any:
+        """Answer ``GET /fapi/v1/ping``."""
         return {}
 
     def time(self, _: str, __: Params) -> Any:
+        """Answer ``GET /fapi/v1/time``."""
         return {"serverTime": self.venue.now_ms()}
 
     def exchange_info(self, _: str, __: Params) -> Any:
+        """Answer ``GET /fapi/v1/exchangeInfo``."""
         return {
             "timezone": "UTC",
             "serverTime": self.venue.now_ms(),
@@ -232,6 +236,7 @@ class BinanceRest:
         }
 
     def no_symbols(self, _: str, __: Params) -> Any:
+        """Answer ``GET /api/v3/exchangeInfo``."""
         return {
             "timezone": "UTC",
             "serverTime": self.venue.now_ms(),
@@ -241,6 +246,7 @@ class BinanceRest:
         }
 
     def depth(self, _: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/depth``."""
         contract = self.desk.contract(params)
         limit = read_int(params, "limit", 500) or 500
         if limit not in {5, 10, 20, 50, 100, 500, 1000}:
@@ -248,14 +254,17 @@ class BinanceRest:
         return shapes.depth_row(self.venue.depth(contract.symbol, limit), contract)
 
     def trades(self, _: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/trades``."""
         contract = self.desk.contract(params)
         limit = min(read_int(params, "limit", 500) or 500, 1000)
         found = self.venue.recent_trades(contract.symbol, limit)
         return [shapes.trade_row(trade, contract) for trade in found]
 
     def agg_trades(self, _: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/aggTrades``."""
         contract = self.desk.contract(params)
         limit = min(read_int(params, "limit", 500) or 500, 1000)
+        start, end = read_int(params, "startTime"), read_int(params, "endTime")
         rows = [
             {
                 "a": trade.number,
@@ -268,12 +277,12 @@ class BinanceRest:
                 "m": trade.side == "sell",
             }
             for trade in self.venue.recent_trades(contract.symbol, 100_000)
+            if (start or 0) <= trade.ts_ms <= (end or trade.ts_ms)
         ]
-        start, end = read_int(params, "startTime"), read_int(params, "endTime")
-        rows = [r for r in rows if (start or 0) <= r["T"] <= (end or 1 << 62)]
         return rows[:limit] if start else rows[-limit:]
 
     def klines(self, _: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/klines``."""
         contract = self.desk.contract(params)
         seconds = INTERVALS.get(require(params, "interval"))
         if seconds is None:
@@ -288,15 +297,20 @@ class BinanceRest:
         return [shapes.kline_row(kline, contract, seconds) for kline in found]
 
     def day(self, _: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/ticker/24hr``."""
         return self._each(params, lambda c: shapes.day_row(self.venue.ticker(c.symbol), c))
 
     def premium(self, _: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/premiumIndex``."""
         return self._each(params, lambda c: shapes.premium_row(self.venue.ticker(c.symbol), c))
 
     def book_ticker(self, _: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/ticker/bookTicker``."""
         return self._each(params, lambda c: shapes.book_row(self.venue.ticker(c.symbol), c))
 
     def price(self, _: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/ticker/price``."""
+
         def row(contract: Contract) -> dict[str, Any]:
             ticker = self.venue.ticker(contract.symbol)
             return {
@@ -313,6 +327,7 @@ class BinanceRest:
         return [row(contract) for contract in self.venue.contracts.values()]
 
     def funding_info(self, _: str, __: Params) -> Any:
+        """Answer ``GET /fapi/v1/fundingInfo``."""
         return [
             {
                 "symbol": contract.venue_symbol,
@@ -325,6 +340,7 @@ class BinanceRest:
         ]
 
     def funding_rates(self, _: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/fundingRate``."""
         contract = self.desk.contract(params)
         past = self.venue.funding_history(
             contract.symbol,
@@ -343,6 +359,7 @@ class BinanceRest:
         ]
 
     def open_interest(self, _: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/openInterest``."""
         contract = self.desk.contract(params)
         ticker = self.venue.ticker(contract.symbol)
         return {
@@ -352,12 +369,15 @@ class BinanceRest:
         }
 
     def none(self, _: str, __: Params) -> Any:
+        """Answer ``GET /sapi/v1/capital/config/getall``."""
         return []
 
     def system_status(self, _: str, __: Params) -> Any:
+        """Answer ``GET /sapi/v1/system/status``."""
         return {"status": 0, "msg": "normal"}
 
     def restrictions(self, _: str, __: Params) -> Any:
+        """Answer ``GET /sapi/v1/account/apiRestrictions``."""
         return {
             "ipRestrict": False,
             "createTime": 1698645219000,
@@ -375,14 +395,21 @@ class BinanceRest:
     # --- account
 
     def account(self, account: str, _: Params) -> Any:
+        """Answer ``GET /fapi/v2/account``."""
         positions = [
             (position, self.venue.contracts[position.symbol])
             for position in self.venue.positions(account)
         ]
-        return shapes.account_row(self.venue.wallet(account), positions)
+        return shapes.account_row(self._wallet(account), positions)
+
+    def _wallet(self, account: str) -> WalletState:
+        """Return the money; clients skip an asset that was never updated."""
+        wallet = self.venue.wallet(account)
+        return wallet if wallet.updated_ms else replace(wallet, updated_ms=self.venue.now_ms())
 
     def balance(self, account: str, _: Params) -> Any:
-        asset = shapes.asset_row(self.venue.wallet(account))
+        """Answer ``GET /fapi/v2/balance``."""
+        asset = shapes.asset_row(self._wallet(account))
         return [
             {
                 "accountAlias": account,
@@ -398,6 +425,7 @@ class BinanceRest:
         ]
 
     def account_config(self, _: str, __: Params) -> Any:
+        """Answer ``GET /fapi/v1/accountConfig``."""
         return {
             "feeTier": 0,
             "canTrade": True,
@@ -410,6 +438,7 @@ class BinanceRest:
         }
 
     def risk(self, account: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v3/positionRisk``."""
         symbol = self.desk.contract(params).symbol if params.get("symbol") else None
         return [
             shapes.risk_row(position, self.venue.contracts[position.symbol])
@@ -418,6 +447,7 @@ class BinanceRest:
         ]
 
     def risk_v2(self, account: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v2/positionRisk``."""
         symbols = [self.desk.contract(params).symbol] if params.get("symbol") else None
         return [
             shapes.risk_row_v2(position, self.venue.contracts[symbol])
@@ -426,6 +456,8 @@ class BinanceRest:
         ]
 
     def brackets(self, _: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/leverageBracket``."""
+
         def row(contract: Contract) -> dict[str, Any]:
             bracket = {
                 "bracket": 1,
@@ -442,6 +474,7 @@ class BinanceRest:
         return [row(contract) for contract in self.venue.contracts.values()]
 
     def commission(self, _: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/commissionRate``."""
         contract = self.desk.contract(params)
         instrument: Instrument = contract.instrument
         return {
@@ -452,6 +485,7 @@ class BinanceRest:
         }
 
     def symbol_config(self, account: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/symbolConfig``."""
         contracts = (
             [self.desk.contract(params)]
             if params.get("symbol")
@@ -469,6 +503,7 @@ class BinanceRest:
         ]
 
     def set_leverage(self, account: str, params: Params) -> Any:
+        """Answer ``POST /fapi/v1/leverage``."""
         contract = self.desk.contract(params)
         leverage = read_number({"leverage": require(params, "leverage")}, "leverage")
         try:
@@ -485,28 +520,34 @@ class BinanceRest:
         }
 
     def margin_type(self, _: str, params: Params) -> Any:
+        """Answer ``POST /fapi/v1/marginType``."""
         self.desk.contract(params)
         if require(params, "marginType") == "CROSSED":
             raise BinanceNo(*codes.MARGIN_SAME)
         raise BinanceNo(-4067, "The practice venue has cross margin only.")
 
     def position_mode(self, _: str, __: Params) -> Any:
+        """Answer ``GET /fapi/v1/positionSide/dual``."""
         return {"dualSidePosition": False}
 
     def set_position_mode(self, _: str, params: Params) -> Any:
+        """Answer ``POST /fapi/v1/positionSide/dual``."""
         if require(params, "dualSidePosition").lower() == "false":
             raise BinanceNo(*codes.MODE_SAME)
         raise BinanceNo(-4068, "The practice venue has one-way positions only.")
 
     def assets_mode(self, _: str, __: Params) -> Any:
+        """Answer ``GET /fapi/v1/multiAssetsMargin``."""
         return {"multiAssetsMargin": False}
 
     def set_assets_mode(self, _: str, params: Params) -> Any:
+        """Answer ``POST /fapi/v1/multiAssetsMargin``."""
         if require(params, "multiAssetsMargin").lower() == "false":
             raise BinanceNo(-4171, "No need to change position side.")
         raise BinanceNo(-4168, "The practice venue has single-asset margin only.")
 
     def income(self, account: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/income``."""
         symbol = self.desk.contract(params).symbol if params.get("symbol") else None
         since, until = read_int(params, "startTime", 0) or 0, read_int(params, "endTime")
         wanted = params.get("incomeType")
@@ -547,31 +588,39 @@ class BinanceRest:
     # --- orders
 
     def create(self, account: str, params: Params) -> Any:
+        """Answer ``POST /fapi/v1/order``."""
         return self.desk.create(account, params)
 
     def test(self, account: str, params: Params) -> Any:
+        """Answer ``POST /fapi/v1/order/test``."""
         return self.desk.create(account, params, test=True)
 
     def amend(self, account: str, params: Params) -> Any:
+        """Answer ``PUT /fapi/v1/order``."""
         return self.desk.amend(account, params)
 
     def cancel(self, account: str, params: Params) -> Any:
+        """Answer ``DELETE /fapi/v1/order``."""
         return self.desk.cancel(account, params)
 
     def find(self, account: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/order``."""
         return self.desk.find(account, params)
 
     def find_open(self, account: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/openOrder``."""
         row = self.desk.find(account, params)
         if row["status"] not in {"NEW", "PARTIALLY_FILLED"}:
             raise BinanceNo(*codes.NOT_THERE)
         return row
 
     def open(self, account: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/openOrders``."""
         symbol = self.desk.contract(params).symbol if params.get("symbol") else None
         return [self._row(order) for order in self.venue.open_orders(account, symbol, False)]
 
     def all(self, account: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/allOrders``."""
         contract = self.desk.contract(params)
         orders = self.venue.order_history(
             account,
@@ -585,18 +634,22 @@ class BinanceRest:
         return [self._row(o) for o in orders if shapes.number_of(o.order_id) >= first]
 
     def cancel_all(self, account: str, params: Params) -> Any:
+        """Answer ``DELETE /fapi/v1/allOpenOrders``."""
         self.venue.cancel_all(account, self.desk.contract(params).symbol, False)
         return {"code": 200, "msg": "The operation of cancel all open order is done."}
 
     def create_batch(self, account: str, params: Params) -> Any:
+        """Answer ``POST /fapi/v1/batchOrders``."""
         orders = loads(require(params, "batchOrders"))
         return self._batch(orders, lambda order: self.desk.create(account, order))
 
     def amend_batch(self, account: str, params: Params) -> Any:
+        """Answer ``PUT /fapi/v1/batchOrders``."""
         orders = loads(require(params, "batchOrders"))
         return self._batch(orders, lambda order: self.desk.amend(account, order))
 
     def cancel_batch(self, account: str, params: Params) -> Any:
+        """Answer ``DELETE /fapi/v1/batchOrders``."""
         lower = {key.lower(): value for key, value in params.items()}
         symbol = require(params, "symbol")
         numbers = loads(unquote(lower.get("orderidlist") or "[]"))
@@ -620,12 +673,14 @@ class BinanceRest:
         return rows
 
     def countdown(self, account: str, params: Params) -> Any:
+        """Answer ``POST /fapi/v1/countdownCancelAll``."""
         contract = self.desk.contract(params)
         ms = read_int({"c": require(params, "countdownTime")}, "c") or 0
         self.venue.arm_countdown(account, ms, contract.symbol)
         return {"symbol": contract.venue_symbol, "countdownTime": str(ms)}
 
     def fills(self, account: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/userTrades``."""
         contract = self.desk.contract(params)
         since = read_int(params, "startTime", 0) or 0
         found = self.venue.fills(
@@ -641,9 +696,11 @@ class BinanceRest:
         return [row for row in rows if row["id"] >= first]
 
     def create_algo(self, account: str, params: Params) -> Any:
+        """Answer ``POST /fapi/v1/algoOrder``."""
         return self.desk.create_algo(account, params)
 
     def cancel_algo(self, account: str, params: Params) -> Any:
+        """Answer ``DELETE /fapi/v1/algoOrder``."""
         order = self.desk.cancel_algo(account, params)
         return {
             "algoId": order["algoId"],
@@ -653,14 +710,17 @@ class BinanceRest:
         }
 
     def find_algo(self, account: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/algoOrder``."""
         return self.desk.find_algo(account, params)
 
     def open_algo(self, account: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/openAlgoOrders``."""
         symbol = self.desk.contract(params).symbol if params.get("symbol") else None
         orders = self.venue.open_orders(account, symbol, True)
         return [self.desk.algo_row(order) for order in orders]
 
     def all_algo(self, account: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/allAlgoOrders``."""
         contract = self.desk.contract(params)
         orders = self.venue.order_history(
             account,
@@ -673,6 +733,7 @@ class BinanceRest:
         return [self.desk.algo_row(order) for order in orders]
 
     def cancel_all_algo(self, account: str, params: Params) -> Any:
+        """Answer ``DELETE /fapi/v1/algoOpenOrders``."""
         self.venue.cancel_all(account, self.desk.contract(params).symbol, True)
         return {"code": 200, "msg": "The operation of cancel all open order is done."}
 
@@ -682,6 +743,7 @@ class BinanceRest:
     # --- user stream
 
     def listen(self, account: str, _: Params) -> Any:
+        """Answer ``POST /fapi/v1/listenKey``."""
         now = self.venue.now_ms()
         for known in self.listen_keys.values():
             if known.account == account and known.expires > now:
@@ -692,6 +754,7 @@ class BinanceRest:
         return {"listenKey": key}
 
     def keep_listening(self, account: str, _: Params) -> Any:
+        """Answer ``PUT /fapi/v1/listenKey``."""
         now = self.venue.now_ms()
         for known in self.listen_keys.values():
             if known.account == account and known.expires > now:
@@ -700,6 +763,7 @@ class BinanceRest:
         raise BinanceNo(*codes.BAD_LISTEN_KEY)
 
     def stop_listening(self, account: str, _: Params) -> Any:
+        """Answer ``DELETE /fapi/v1/listenKey``."""
         for known in self.listen_keys.values():
             if known.account == account:
                 known.expires = 0

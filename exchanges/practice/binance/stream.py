@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -36,7 +37,9 @@ PUBLIC_STREAMS = ("trade", "depth", "bookTicker", "rpiDepth")
 """Streams of ``/public``; all others are of ``/market``."""
 DEPTH_SPEEDS = ("depth", "depth@0ms", "depth@100ms", "depth@250ms", "depth@500ms")
 PARTIAL_DEPTHS = tuple(
-    f"depth{levels}{speed}" for levels in (5, 10, 20) for speed in ("", "@100ms", "@250ms", "@500ms")
+    f"depth{levels}{speed}"
+    for levels in (5, 10, 20)
+    for speed in ("", "@100ms", "@250ms", "@500ms")
 )
 
 
@@ -306,7 +309,7 @@ class BinanceStream:
         for channel in DEPTH_SPEEDS:
             self._publish(f"{name}@{channel}", diff)
         for channel in PARTIAL_DEPTHS:
-            self._publish(f"{name}@{channel}", lambda c=channel: self._partial(change, contract, c))
+            self._publish(f"{name}@{channel}", partial(self._partial, change, contract, channel))
         for stream in (f"{name}@bookTicker", "!bookTicker"):
             self._publish(stream, lambda: self._top(change, contract))
 
@@ -354,7 +357,7 @@ class BinanceStream:
         for channel, build in rows:
             self._publish(f"{name}@{channel}", build)
             every = f"!{channel.replace('@', '@arr@', 1) if '@' in channel else channel + '@arr'}"
-            self._publish(every, lambda row=build: [row()])
+            self._publish(every, partial(_alone, build))
 
     def _on_kline(self, event: KlineChanged) -> None:
         contract = self.venue.contracts[event.symbol]
@@ -362,7 +365,7 @@ class BinanceStream:
         for interval, seconds in INTERVALS.items():
             self._publish(
                 f"{name}@kline_{interval}",
-                lambda i=interval, s=seconds: self._kline(event, contract, i, s),
+                partial(self._kline, event, contract, interval, seconds),
             )
 
     def _kline(
@@ -502,6 +505,10 @@ class BinanceStream:
         now = self.venue.now_ms()
         row = shapes.algo_event(order, contract, child)
         pending.messages.append({"e": "ALGO_UPDATE", "T": now, "E": now, "o": row})
+
+
+def _alone(build: Callable[[], Any]) -> list[Any]:
+    return [build()]
 
 
 def _execution(event: OrderChanged) -> str:

@@ -14,7 +14,6 @@ from msgspec import Struct
 
 from exchanges.practice.bybit import codes, shapes
 from exchanges.practice.bybit.orders import BybitNo, OrderDesk, ids, read_number
-from exchanges.practice.contracts import Contract
 from exchanges.practice.exchange import PracticeVenue
 from exchanges.practice.state import PracticeOrder, Refusal, RefusalKind
 from exchanges.practice.wire import Limits, Windows, dumps, loads, plain, same, sign_hex
@@ -169,13 +168,16 @@ class BybitRest:
     # --- market
 
     def time(self, _: str, __: Params) -> Any:
+        """Answer ``GET /v5/market/time``."""
         now = self.venue.now_ms()
         return {"timeSecond": str(now // 1000), "timeNano": str(now * 1_000_000)}
 
     def status(self, _: str, __: Params) -> Any:
+        """Answer ``GET /v5/system/status``."""
         return {"list": []}
 
     def instruments(self, _: str, params: Params) -> Any:
+        """Answer ``GET /v5/market/instruments-info``."""
         category, wanted = params.get("category"), params.get("symbol")
         rows = []
         if category == "linear" and params.get("status", "Trading") == "Trading":
@@ -187,6 +189,7 @@ class BybitRest:
         return {"category": category, "list": rows, "nextPageCursor": ""}
 
     def orderbook(self, _: str, params: Params) -> Any:
+        """Answer ``GET /v5/market/orderbook``."""
         contract = self.desk.contract(params)
         limit = int(params.get("limit") or 25)
         book = self.venue.depth(contract.symbol, min(limit, 500))
@@ -201,6 +204,7 @@ class BybitRest:
         }
 
     def kline(self, _: str, params: Params) -> Any:
+        """Answer ``GET /v5/market/kline``."""
         contract = self.desk.contract(params)
         seconds = INTERVALS.get(str(params.get("interval")))
         if seconds is None:
@@ -217,6 +221,7 @@ class BybitRest:
         return {"symbol": contract.venue_symbol, "category": "linear", "list": rows}
 
     def tickers(self, _: str, params: Params) -> Any:
+        """Answer ``GET /v5/market/tickers``."""
         wanted = params.get("symbol")
         states = [
             self.venue.ticker(contract.symbol)
@@ -228,7 +233,9 @@ class BybitRest:
         if not states:
             raise BybitNo(codes.BAD_REQUEST, f"params error: symbol invalid {wanted}")
         rows = [
-            shapes.ticker_row(state, self.venue.contracts[state.symbol], self.hour_ago(state.symbol))
+            shapes.ticker_row(
+                state, self.venue.contracts[state.symbol], self.hour_ago(state.symbol)
+            )
             for state in states
         ]
         return {"category": "linear", "list": rows}
@@ -240,6 +247,7 @@ class BybitRest:
         return self.venue.contracts[symbol].price_text(klines[0].open) if klines else ""
 
     def recent_trades(self, _: str, params: Params) -> Any:
+        """Answer ``GET /v5/market/recent-trade``."""
         contract = self.desk.contract(params)
         limit = min(int(params.get("limit") or 500), 1000)
         trades = self.venue.recent_trades(contract.symbol, limit)
@@ -247,6 +255,7 @@ class BybitRest:
         return {"category": "linear", "list": rows}
 
     def funding_history(self, _: str, params: Params) -> Any:
+        """Answer ``GET /v5/market/funding/history``."""
         contract = self.desk.contract(params)
         start = params.get("startTime")
         past = self.venue.funding_history(
@@ -265,6 +274,7 @@ class BybitRest:
         return {"category": "linear", "list": rows}
 
     def open_interest(self, _: str, params: Params) -> Any:
+        """Answer ``GET /v5/market/open-interest``."""
         contract = self.desk.contract(params)
         ticker = self.venue.ticker(contract.symbol)
         row = {
@@ -279,6 +289,7 @@ class BybitRest:
         }
 
     def risk_limit(self, _: str, params: Params) -> Any:
+        """Answer ``GET /v5/market/risk-limit``."""
         wanted = params.get("symbol")
         rows = [
             {
@@ -299,6 +310,7 @@ class BybitRest:
     # --- account
 
     def api_key(self, account: str, _: Params) -> Any:
+        """Answer ``GET /v5/user/query-api``."""
         return {
             "id": account,
             "note": "practice",
@@ -338,6 +350,7 @@ class BybitRest:
         }
 
     def account_info(self, account: str, _: Params) -> Any:
+        """Answer ``GET /v5/account/info``."""
         return {
             "marginMode": "REGULAR_MARGIN",
             "updatedTime": str(self.venue.now_ms()),
@@ -350,14 +363,17 @@ class BybitRest:
         }
 
     def wallet(self, account: str, _: Params) -> Any:
+        """Answer ``GET /v5/account/wallet-balance``."""
         return {"list": [shapes.wallet_row(self.venue.wallet(account))]}
 
     def set_margin_mode(self, _: str, params: Params) -> Any:
+        """Answer ``POST /v5/account/set-margin-mode``."""
         if params.get("setMarginMode") != "REGULAR_MARGIN":
             raise BybitNo(3400045, "Set margin mode failed")
         return {"reasons": []}
 
     def fee_rate(self, _: str, params: Params) -> Any:
+        """Answer ``GET /v5/account/fee-rate``."""
         wanted = params.get("symbol")
         rows = [
             {
@@ -372,9 +388,11 @@ class BybitRest:
         return {"list": rows}
 
     def coins(self, _: str, __: Params) -> Any:
+        """Answer ``GET /v5/asset/coin/query-info``."""
         return {"rows": []}
 
     def dead_man(self, account: str, params: Params) -> Any:
+        """Answer ``POST /v5/order/disconnected-cancel-all``."""
         seconds = int(params.get("timeWindow") or 10)
         if not 3 <= seconds <= 300:
             raise BybitNo(codes.BAD_REQUEST, "params error: timeWindow invalid")
@@ -384,14 +402,15 @@ class BybitRest:
     # --- positions
 
     def positions(self, account: str, params: Params) -> Any:
-        if params.get("symbol"):
+        """Answer ``GET /v5/position/list``."""
+        if params.get("category") != "linear" or params.get("settleCoin") == "USDC":
+            found = []
+        elif params.get("symbol"):
             found = self.venue.positions(account, self.desk.contract(params).symbol)
         elif params.get("settleCoin") or params.get("baseCoin"):
             found = self.venue.positions(account)
         else:
             raise BybitNo(codes.BAD_REQUEST, "params error: symbol or settleCoin is required")
-        if params.get("category") != "linear" or params.get("settleCoin") == "USDC":
-            found = []
         rows = [
             shapes.position_row(position, self.venue.contracts[position.symbol], stream=False)
             for position in found
@@ -399,6 +418,7 @@ class BybitRest:
         return {"category": params.get("category"), "list": rows, "nextPageCursor": ""}
 
     def set_leverage(self, account: str, params: Params) -> Any:
+        """Answer ``POST /v5/position/set-leverage``."""
         contract = self.desk.contract(params)
         buy, sell = read_number(params, "buyLeverage"), read_number(params, "sellLeverage")
         if buy is None or buy != sell:
@@ -412,6 +432,7 @@ class BybitRest:
         return {}
 
     def switch_mode(self, _: str, params: Params) -> Any:
+        """Answer ``POST /v5/position/switch-mode``."""
         if str(params.get("mode")) == "0":
             raise BybitNo(*codes.MODE_SAME)
         raise BybitNo(110029, "Hedge mode is not available for this symbol")
@@ -419,21 +440,27 @@ class BybitRest:
     # --- orders
 
     def create(self, account: str, params: Params) -> Any:
+        """Answer ``POST /v5/order/create``."""
         return self.desk.create(account, params)
 
     def amend(self, account: str, params: Params) -> Any:
+        """Answer ``POST /v5/order/amend``."""
         return self.desk.amend(account, params)
 
     def cancel(self, account: str, params: Params) -> Any:
+        """Answer ``POST /v5/order/cancel``."""
         return self.desk.cancel(account, params)
 
     def create_batch(self, account: str, params: Params) -> Any:
+        """Answer ``POST /v5/order/create-batch``."""
         return self._batch(account, params, self.desk.create)
 
     def amend_batch(self, account: str, params: Params) -> Any:
+        """Answer ``POST /v5/order/amend-batch``."""
         return self._batch(account, params, self.desk.amend)
 
     def cancel_batch(self, account: str, params: Params) -> Any:
+        """Answer ``POST /v5/order/cancel-batch``."""
         return self._batch(account, params, self.desk.cancel)
 
     def _batch(
@@ -456,12 +483,14 @@ class BybitRest:
         return {"list": rows}, {"list": verdicts}
 
     def cancel_all(self, account: str, params: Params) -> Any:
+        """Answer ``POST /v5/order/cancel-all``."""
         symbol = self.desk.contract(params).symbol if params.get("symbol") else None
         conditional = {"Order": False, "StopOrder": True}.get(str(params.get("orderFilter")))
         done = self.venue.cancel_all(account, symbol, conditional)
         return {"list": [ids(order) for order in done], "success": "1"}
 
     def realtime(self, account: str, params: Params) -> Any:
+        """Answer ``GET /v5/order/realtime``."""
         order_id, client_id = str(params.get("orderId", "")), str(params.get("orderLinkId", ""))
         symbol = self.desk.contract(params).symbol if params.get("symbol") else None
         if params.get("category", "linear") != "linear":
@@ -486,6 +515,7 @@ class BybitRest:
         return _page([self._row(order) for order in reversed(orders)], params, 50)
 
     def history(self, account: str, params: Params) -> Any:
+        """Answer ``GET /v5/order/history``."""
         if params.get("category", "linear") != "linear":
             return _page([], params, 50)
         order_id, client_id = str(params.get("orderId", "")), str(params.get("orderLinkId", ""))
@@ -508,6 +538,7 @@ class BybitRest:
         return _page(rows, params, 50)
 
     def executions(self, account: str, params: Params) -> Any:
+        """Answer ``GET /v5/execution/list``."""
         if params.get("category", "linear") != "linear":
             return _page([], params, 100)
         symbol = self.desk.contract(params).symbol if params.get("symbol") else None

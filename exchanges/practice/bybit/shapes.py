@@ -71,7 +71,8 @@ _CANCELS = {
 
 def order_row(order: PracticeOrder, contract: Contract) -> Row:
     """Write an order as ``order/realtime`` and topic ``order`` do; ``tpslMode`` included, by
-    which ccxt tells a contract from a spot order."""
+    which ccxt tells a contract from a spot order.
+    """
     price_digits, qty_digits = places(contract.tick), places(contract.lot)
     open_ = not order.done
     left = order.remaining if open_ else Decimal(0)

@@ -479,9 +479,7 @@ def _ack(session: Session, message: dict[str, Any], *, ok: bool, text: str) -> d
     }
 
 
-def _push(
-    topic: str, kind: str, data: Any, now: int, *, cs: int | None = None
-) -> dict[str, Any]:
+def _push(topic: str, kind: str, data: Any, now: int, *, cs: int | None = None) -> dict[str, Any]:
     message = {"topic": topic, "type": kind, "ts": now, "data": data}
     if cs is not None:
         message["cs"] = cs

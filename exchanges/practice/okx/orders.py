@@ -87,8 +87,7 @@ class OrderDesk:
         self._kinds: dict[str, str] = {}
         self._pending_kind = ""
         self._codes = {
-            FIRST_CODE + index: contract
-            for index, contract in enumerate(venue.contracts.values())
+            FIRST_CODE + index: contract for index, contract in enumerate(venue.contracts.values())
         }
 
     def code_of(self, contract: Contract) -> int:
@@ -187,7 +186,7 @@ class OrderDesk:
             kind = given[0]
         trigger_name = "triggerPx" if kind == "trigger" else f"{kind}TriggerPx"
         trigger = read_number({trigger_name: require(params, trigger_name)}, trigger_name)
-        price = read_number(params, "ordPx" if kind == "trigger" else f"{kind}OrdPx")
+        price = read_number(params, "orderPx" if kind == "trigger" else f"{kind}OrdPx")
         by = _TRIGGERS.get(str(params.get(f"{trigger_name}Type") or ""))
         if trigger is None or price is None or by is None:
             raise bad(trigger_name)
@@ -196,7 +195,9 @@ class OrderDesk:
         rising = (side is Side.BUY) == (kind == "sl")
         if kind == "trigger":
             ticker = self.venue.ticker(contract.symbol)
-            last = Decimal(ticker.mark) if by is TriggerBy.MARK else contract.price(ticker.last_tick)
+            last = (
+                Decimal(ticker.mark) if by is TriggerBy.MARK else contract.price(ticker.last_tick)
+            )
             rising = trigger > last
         market = price == -1
         request = OrderRequest(

@@ -93,8 +93,9 @@ class OkxRest:
 
     def _authenticate(self, request: web.Request, path: str, query: str, body: str) -> str:
         headers = request.headers
-        key, sign = headers.get("OK-ACCESS-KEY"), headers.get("OK-ACCESS-SIGN")
-        stamp, phrase = headers.get("OK-ACCESS-TIMESTAMP"), headers.get("OK-ACCESS-PASSPHRASE")
+        key, sign = headers.get("OK-ACCESS-KEY", ""), headers.get("OK-ACCESS-SIGN", "")
+        stamp = headers.get("OK-ACCESS-TIMESTAMP", "")
+        phrase = headers.get("OK-ACCESS-PASSPHRASE", "")
         for value, words in (
             (key, codes.NO_KEY),
             (sign, codes.NO_SIGN),
@@ -103,7 +104,6 @@ class OkxRest:
         ):
             if not value:
                 raise OkxNo(*words, 401)
-        assert key and sign and stamp and phrase
         try:
             sent = datetime.fromisoformat(stamp).timestamp() * 1000
         except ValueError:
@@ -142,12 +142,15 @@ class OkxRest:
     # --- public
 
     def time(self, _: str, __: Params) -> Any:
+        """Answer ``GET /api/v5/public/time``."""
         return [{"ts": str(self.venue.now_ms())}]
 
     def status(self, _: str, __: Params) -> Any:
+        """Answer ``GET /api/v5/system/status``."""
         return []
 
     def instruments(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/public/instruments``."""
         kind, wanted = require(params, "instType"), params.get("instId")
         if kind not in {"SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION"}:
             raise bad("instType")
@@ -158,10 +161,12 @@ class OkxRest:
         ]
 
     def funding_rate(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/public/funding-rate``."""
         contract = self.desk.contract(params)
         return [shapes.funding_row(self.venue.ticker(contract.symbol), contract)]
 
     def funding_history(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/public/funding-rate-history``."""
         contract = self.desk.contract(params)
         limit = min(int(params.get("limit") or 100), 400)
         before, after = int(params.get("before") or 0), int(params.get("after") or 1 << 62)
@@ -182,6 +187,7 @@ class OkxRest:
         return rows[:limit]
 
     def mark_price(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/public/mark-price``."""
         wanted = params.get("instId")
         return [
             shapes.mark_row(self.venue.ticker(contract.symbol), contract)
@@ -190,6 +196,7 @@ class OkxRest:
         ]
 
     def open_interest(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/public/open-interest``."""
         wanted = params.get("instId")
         rows = []
         for contract in self.venue.contracts.values():
@@ -210,6 +217,7 @@ class OkxRest:
         return rows
 
     def tiers(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/public/position-tiers``."""
         family = str(params.get("instFamily") or params.get("uly") or "")
         return [
             {
@@ -231,6 +239,7 @@ class OkxRest:
         ]
 
     def price_limit(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/public/price-limit``."""
         contract = self.desk.contract(params)
         ticker = self.venue.ticker(contract.symbol)
         mark, band = Decimal(ticker.mark), self.venue.rules.price_band
@@ -247,10 +256,12 @@ class OkxRest:
         ]
 
     def ticker(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/market/ticker``."""
         contract = self.desk.contract(params)
         return [shapes.ticker_row(self.venue.ticker(contract.symbol), contract)]
 
     def tickers(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/market/tickers``."""
         if params.get("instType") != "SWAP":
             return []
         return [
@@ -259,6 +270,7 @@ class OkxRest:
         ]
 
     def books(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/market/books``."""
         contract = self.desk.contract(params)
         book = self.venue.depth(contract.symbol, min(int(params.get("sz") or 1), 400))
         return [
@@ -271,9 +283,11 @@ class OkxRest:
         ]
 
     def candles(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/market/candles``."""
         return self._candles(params, 300, 100)
 
     def history_candles(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/market/history-candles``."""
         return self._candles(params, 300, 100)
 
     def _candles(self, params: Params, most: int, usual: int) -> Any:
@@ -284,7 +298,9 @@ class OkxRest:
         after, before = params.get("after"), params.get("before")
         limit = min(int(params.get("limit") or usual), most)
         if before and not after:
-            found = self.venue.klines(contract.symbol, seconds, start_ms=int(before) + 1, limit=most)
+            found = self.venue.klines(
+                contract.symbol, seconds, start_ms=int(before) + 1, limit=most
+            )
             found = found[-limit:]
         else:
             end = int(after) - 1 if after else None
@@ -294,15 +310,15 @@ class OkxRest:
         return [shapes.kline_row(kline, contract) for kline in reversed(found)]
 
     def trades(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/market/trades``."""
         contract = self.desk.contract(params)
-        found = self.venue.recent_trades(
-            contract.symbol, min(int(params.get("limit") or 100), 500)
-        )
+        found = self.venue.recent_trades(contract.symbol, min(int(params.get("limit") or 100), 500))
         return [shapes.trade_row(trade, contract, stream=False) for trade in reversed(found)]
 
     # --- account
 
     def config(self, account: str, _: Params) -> Any:
+        """Answer ``GET /api/v5/account/config``."""
         return [
             {
                 "acctLv": "2",
@@ -338,9 +354,11 @@ class OkxRest:
         ]
 
     def balance(self, account: str, _: Params) -> Any:
+        """Answer ``GET /api/v5/account/balance``."""
         return [shapes.balance_row(self.venue.wallet(account))]
 
     def positions(self, account: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/account/positions``."""
         names = str(params.get("instId") or "")
         if params.get("instType", "SWAP") != "SWAP":
             return []
@@ -349,11 +367,12 @@ class OkxRest:
             found = [p for c in contracts for p in self.venue.positions(account, c.symbol)]
         else:
             found = self.venue.positions(account)
-        return [
-            shapes.position_row(position, self.venue.contracts[position.symbol], self.last(position.symbol))
-            for position in found
-            if position.qty or position.updated_ms
-        ]
+        rows = []
+        for position in found:
+            if position.qty:
+                contract = self.venue.contracts[position.symbol]
+                rows.append(shapes.position_row(position, contract, self.last(position.symbol)))
+        return rows
 
     def last(self, symbol: str) -> str:
         """Return the last price as text."""
@@ -361,6 +380,7 @@ class OkxRest:
         return contract.price_text(self.venue.ticker(symbol).last_tick)
 
     def leverage(self, account: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/account/leverage-info``."""
         mode = require(params, "mgnMode")
         return [
             {
@@ -376,6 +396,7 @@ class OkxRest:
         ]
 
     def set_leverage(self, account: str, params: Params) -> Any:
+        """Answer ``POST /api/v5/account/set-leverage``."""
         contract = self.desk.contract(params)
         if require(params, "mgnMode") != "cross":
             raise bad("mgnMode")
@@ -395,11 +416,13 @@ class OkxRest:
         ]
 
     def set_position_mode(self, _: str, params: Params) -> Any:
+        """Answer ``POST /api/v5/account/set-position-mode``."""
         if require(params, "posMode") != "net_mode":
             raise OkxNo(*codes.HAS_POSITIONS)
         return [{"posMode": "net_mode"}]
 
     def bills(self, account: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/account/bills``."""
         wanted, name = str(params.get("type") or ""), str(params.get("instId") or "")
         symbol = self.desk.contract(params).symbol if name else None
         begin, end = int(params.get("begin") or 0), params.get("end")
@@ -424,6 +447,7 @@ class OkxRest:
         return _page(rows, params, "billId")
 
     def trade_fee(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/account/trade-fee``."""
         instrument = next(iter(self.venue.contracts.values())).instrument
         kind = require(params, "instType")
         return [
@@ -447,32 +471,41 @@ class OkxRest:
         ]
 
     def none(self, _: str, __: Params) -> Any:
+        """Answer ``GET /api/v5/asset/currencies``."""
         return []
 
     # --- orders
 
     def create(self, account: str, params: Any) -> Any:
+        """Answer ``POST /api/v5/trade/order``."""
         return self.each(account, [params], self.desk.create, orders=True)
 
     def create_many(self, account: str, params: Any) -> Any:
+        """Answer ``POST /api/v5/trade/batch-orders``."""
         return self.each(account, params, self.desk.create, orders=True)
 
     def amend(self, account: str, params: Any) -> Any:
+        """Answer ``POST /api/v5/trade/amend-order``."""
         return self.each(account, [params], self.desk.amend, orders=True)
 
     def amend_many(self, account: str, params: Any) -> Any:
+        """Answer ``POST /api/v5/trade/amend-batch-orders``."""
         return self.each(account, params, self.desk.amend, orders=True)
 
     def cancel(self, account: str, params: Any) -> Any:
+        """Answer ``POST /api/v5/trade/cancel-order``."""
         return self.each(account, [params], self.desk.cancel)
 
     def cancel_many(self, account: str, params: Any) -> Any:
+        """Answer ``POST /api/v5/trade/cancel-batch-orders``."""
         return self.each(account, params, self.desk.cancel)
 
     def create_algo(self, account: str, params: Any) -> Any:
+        """Answer ``POST /api/v5/trade/order-algo``."""
         return self.each(account, [params], self.desk.create_algo)
 
     def cancel_algos(self, account: str, params: Any) -> Any:
+        """Answer ``POST /api/v5/trade/cancel-algos``."""
         return self.each(account, params, self.desk.cancel_algo)
 
     def each(
@@ -499,6 +532,7 @@ class OkxRest:
         return rows
 
     def cancel_all_after(self, account: str, params: Any) -> Any:
+        """Answer ``POST /api/v5/trade/cancel-all-after``."""
         seconds = int(require(params, "timeOut"))
         if seconds and not 10 <= seconds <= 120:
             raise bad("timeOut")
@@ -506,6 +540,7 @@ class OkxRest:
         return [{"triggerTime": str(fires), "tag": "", "ts": str(self.venue.now_ms())}]
 
     def close_position(self, account: str, params: Any) -> Any:
+        """Answer ``POST /api/v5/trade/close-position``."""
         contract = self.desk.contract(params)
         if require(params, "mgnMode") != "cross":
             raise bad("mgnMode")
@@ -531,6 +566,7 @@ class OkxRest:
         return [{"instId": name, "posSide": "net", "clOrdId": client_id, "tag": ""}]
 
     def find(self, account: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/trade/order``."""
         contract = self.desk.contract(params)
         order_id, client_id = self.desk.which(params)
         order = self.venue.find_order(account, contract.symbol, order_id, client_id, False)
@@ -539,11 +575,13 @@ class OkxRest:
         return [self.desk.order_row(order)]
 
     def pending(self, account: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/trade/orders-pending``."""
         orders = self.venue.open_orders(account, self._symbol(params), False)
         rows = [self.desk.order_row(order) for order in reversed(orders)]
         return _page(_filter(rows, params, "ordType", "state", "instType"), params, "ordId")
 
     def history(self, account: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/trade/orders-history``."""
         orders = self.venue.order_history(
             account,
             self._symbol(params),
@@ -556,6 +594,7 @@ class OkxRest:
         return _page(_filter(rows, params, "ordType", "state", "instType"), params, "ordId")
 
     def find_algo(self, account: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/trade/order-algo``."""
         order_id = str(params.get("algoId") or "")
         client_id = str(params.get("algoClOrdId") or "")
         if not order_id and not client_id:
@@ -566,13 +605,17 @@ class OkxRest:
         return [self.desk.algo_row(order)]
 
     def pending_algos(self, account: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/trade/orders-algo-pending``."""
         wanted = require(params, "ordType").split(",")
         orders = self.venue.open_orders(account, self._symbol(params), True)
         return _page(self._algo_rows(orders, wanted, params), params, "algoId")
 
     def algo_history(self, account: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/trade/orders-algo-history``."""
         wanted = require(params, "ordType").split(",")
-        orders = self.venue.order_history(account, self._symbol(params), conditional=True, limit=1000)
+        orders = self.venue.order_history(
+            account, self._symbol(params), conditional=True, limit=1000
+        )
         done = [order for order in orders if order.done]
         rows = self._algo_rows(done, wanted, params)
         return _page(_filter(rows, params, "state"), params, "algoId")
@@ -586,6 +629,7 @@ class OkxRest:
         return [row for row in rows if row["ordType"] in wanted]
 
     def fills(self, account: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/trade/fills``."""
         fills = self.venue.fills(
             account,
             self._symbol(params),
@@ -622,9 +666,11 @@ def _page(rows: list[dict[str, Any]], params: Params, key: str) -> list[dict[str
     ids = [row[key] for row in rows]
     after, before = str(params.get("after") or ""), str(params.get("before") or "")
     if after:
-        rows = rows[ids.index(after) + 1 :] if after in ids else [
-            row for row in rows if int(row[key]) < int(after)
-        ]
+        rows = (
+            rows[ids.index(after) + 1 :]
+            if after in ids
+            else [row for row in rows if int(row[key]) < int(after)]
+        )
     elif before:
         rows = [row for row in rows if int(row[key]) > int(before)]
     return rows[: max(1, min(int(params.get("limit") or 100), 100))]

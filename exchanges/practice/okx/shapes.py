@@ -351,9 +351,11 @@ def position_row(position: PositionState, contract: Contract, last: str) -> Row:
 def balance_row(wallet: WalletState) -> Row:
     """Write the account as ``account/balance`` and channel ``account`` do."""
     used = wallet.position_margin + wallet.order_margin
-    ratio = plain((wallet.equity / wallet.maintenance_margin).quantize(Decimal("1e-8"))) if (
-        wallet.maintenance_margin
-    ) else ""
+    ratio = (
+        plain((wallet.equity / wallet.maintenance_margin).quantize(Decimal("1e-8")))
+        if (wallet.maintenance_margin)
+        else ""
+    )
     equity, stamp = plain(wallet.equity), str(wallet.updated_ms)
     return {
         "uTime": stamp,

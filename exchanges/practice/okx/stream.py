@@ -29,7 +29,16 @@ from exchanges.practice.state import (
     TickerChanged,
     WalletChanged,
 )
-from exchanges.practice.wire import BookView, Session, Topics, converse, loads, same, sign_base64
+from exchanges.practice.wire import (
+    BookView,
+    Session,
+    Topics,
+    converse,
+    loads,
+    plain,
+    same,
+    sign_base64,
+)
 
 SILENCE = 30.0
 """Seconds without a message before the venue hangs up; clients send ``ping``."""
@@ -76,9 +85,7 @@ class OkxStream:
         def on_open(session: Session) -> None:
             session.login = {"access": access, "conn": uuid.uuid4().hex[:8]}
 
-        return await converse(
-            request, self.topics, self._text, on_open=on_open, silence=SILENCE
-        )
+        return await converse(request, self.topics, self._text, on_open=on_open, silence=SILENCE)
 
     # --- what clients say
 
@@ -169,7 +176,9 @@ class OkxStream:
         if channel in MARKET or channel in DEPTHS or candle:
             name = str(arg.get("instId", ""))
             if self._contract(name) is None:
-                return OkxNo("60018", f"Wrong URL or channel:{channel},instId:{name} doesn't exist.")
+                return OkxNo(
+                    "60018", f"Wrong URL or channel:{channel},instId:{name} doesn't exist."
+                )
         return None
 
     def _contract(self, name: str) -> Contract | None:
@@ -396,7 +405,7 @@ class OkxStream:
         if self._listening("orders-algo", order.account):
             push = row | {
                 "amendResult": "",
-                "notionalUsd": shapes.plain(order.qty * (order.trigger or order.qty)),
+                "notionalUsd": plain(order.qty * (order.trigger or order.qty)),
                 "reqId": "",
             }
             self._tell("orders-algo", order.account, order.symbol, push)
@@ -434,7 +443,7 @@ class OkxStream:
             }
             for row in self.rest.positions(account, {})
         ]
-        cash = {"ccy": "USDT", "cashBal": shapes.plain(wallet.balance)}
+        cash = {"ccy": "USDT", "cashBal": plain(wallet.balance)}
         stamp = str(wallet.updated_ms)
         return {
             "pTime": str(self.venue.now_ms()),
@@ -467,5 +476,3 @@ def _error(session: Session, code: str, text: str, number: Any = None) -> None:
     if number is not None:
         message["id"] = number
     session.send(message)
-
-
