@@ -28,9 +28,7 @@ NARROW, LOW = 100, 30
 SAY_S = 6.0
 """How long an answer covers the footer, seconds."""
 
-_NEEDS_DESK = frozenset(
-    ("arm", "disarm", "resume", "ticket", "close", "cancel", "pause", "switch")
-)
+_NEEDS_DESK = frozenset(("arm", "disarm", "resume", "ticket", "close", "cancel", "pause", "switch"))
 
 
 class ActingApp(App[str], inherit_bindings=False):
@@ -209,7 +207,7 @@ class ActingApp(App[str], inherit_bindings=False):
     # --- panes --------------------------------------------------------------------------------
 
     def action_pane(self, name: str) -> None:
-        """Go to a pane; the key of the pane one is in gives it the whole screen, or takes it back."""
+        """Go to a pane; once there, the same key gives it the whole screen, or takes it back."""
         if name == self.current and not self.small:
             self.zoomed = not self.zoomed
         self.current = name

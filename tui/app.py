@@ -84,7 +84,7 @@ class TerminalApp(ActingApp):
         for each in themes():
             self.register_theme(each)
         self.theme = theme if theme in PALETTES else DEFAULT
-        self.set_keymap({key: keys_ for key, keys_ in (rebinds or {}).items()})
+        self.set_keymap(dict(rebinds or {}))
         self.behind = False
         """Whether frames are being skipped because the terminal does not keep up."""
         self._fps = fps

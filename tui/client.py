@@ -154,7 +154,7 @@ class DeskClient:
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Run blocking work in a thread of its own: never queued behind other work, never waited for at exit."""
+    """Run blocking work in a thread of its own: no queue before it, no waiting for it at exit."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
@@ -171,7 +171,7 @@ async def in_thread(work: Callable[[], T]) -> T:
         failure: BaseException | None = None
         try:
             result = work()
-        except BaseException as error:  # noqa: BLE001  (handed to the caller)
+        except BaseException as error:
             failure = error
         if not loop.is_closed():
             loop.call_soon_threadsafe(deliver, result, failure)

@@ -117,7 +117,9 @@ class Commands:
     async def pause(self, symbol: str, on: bool) -> None:
         """Stop, or let again, strategies opening risk in a symbol."""
         base = symbol.partition("/")[0]
-        await self._ask(f"{'pause' if on else 'go on with'} {base}", Pause(self.actor, symbol, on, 0))
+        await self._ask(
+            f"{'pause' if on else 'go on with'} {base}", Pause(self.actor, symbol, on, 0)
+        )
 
     async def cancel(self, client_id: str, venue: str, symbol: str) -> None:
         """Cancel one order."""
@@ -218,7 +220,9 @@ class Ticket:
             side=self.side,
             qty=self.qty,
             received=0,
-            kind={"market": OrderKind.MARKET, "stop": OrderKind.STOP}.get(self.kind, OrderKind.LIMIT),
+            kind={"market": OrderKind.MARKET, "stop": OrderKind.STOP}.get(
+                self.kind, OrderKind.LIMIT
+            ),
             price=None if stop_order else self.price,
             trigger=self.price if stop_order else None,
             tif=TimeInForce.POST_ONLY if self.kind == "post-only" else TimeInForce.GTC,

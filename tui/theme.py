@@ -2,7 +2,7 @@
 
 The default pair for up and down is Okabe-Ito sky blue and vermillion: apart for normal sight and
 for all three kinds of colour blindness (CIE76 distance 89 to 114), where green and red fall to 10.
-Colour is never the only carrier: numbers keep their sign, directions their arrow, states their word.
+Colour is never the only carrier: numbers keep their sign, directions an arrow, states a word.
 """
 
 from __future__ import annotations

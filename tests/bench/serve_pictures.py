@@ -13,10 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from core.model.effect import Answer  # noqa: E402
-from core.model.event import Command  # noqa: E402
-from tests.tui.loopback import Loopback  # noqa: E402
-from tests.tui.pictures import busy, halted  # noqa: E402
+from core.model.effect import Answer
+from core.model.event import Command
+from tests.tui.loopback import Loopback
+from tests.tui.pictures import busy, halted
 
 
 async def main() -> None:

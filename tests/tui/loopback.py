@@ -43,12 +43,14 @@ class Loopback:
 
     async def start(self) -> None:
         app = web.Application()
-        app.add_routes([
-            web.get("/v1/snapshot", self._snapshot),
-            web.get("/v1/stream", self._stream),
-            web.post("/v1/commands", self._command),
-            web.post("/v1/stop", self._stop),
-        ])
+        app.add_routes(
+            [
+                web.get("/v1/snapshot", self._snapshot),
+                web.get("/v1/stream", self._stream),
+                web.post("/v1/commands", self._command),
+                web.post("/v1/stop", self._stop),
+            ]
+        )
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         self.socket.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +64,9 @@ class Loopback:
             os.unlink(self.socket)
 
     async def _snapshot(self, request: web.Request) -> web.Response:
-        return web.Response(body=(self.encode or _encode)(self.picture), content_type="application/json")
+        return web.Response(
+            body=(self.encode or _encode)(self.picture), content_type="application/json"
+        )
 
     async def _stream(self, request: web.Request) -> web.WebSocketResponse:
         stream = web.WebSocketResponse(compress=False)

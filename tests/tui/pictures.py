@@ -29,9 +29,15 @@ NOW = 1_795_256_625 * SECOND
 """21 November 2026, 10:23:45 UTC."""
 VENUES = ("bybit", "binance", "okx")
 PRICES = {
-    "BTC": (64_120.5, "0.1"), "ETH": (3_142.18, "0.01"), "SOL": (148.32, "0.01"),
-    "XRP": (0.5871, "0.0001"), "BNB": (571.4, "0.1"), "DOGE": (0.10452, "0.00001"),
-    "ADA": (0.3421, "0.0001"), "AVAX": (26.413, "0.001"), "LINK": (11.207, "0.001"),
+    "BTC": (64_120.5, "0.1"),
+    "ETH": (3_142.18, "0.01"),
+    "SOL": (148.32, "0.01"),
+    "XRP": (0.5871, "0.0001"),
+    "BNB": (571.4, "0.1"),
+    "DOGE": (0.10452, "0.00001"),
+    "ADA": (0.3421, "0.0001"),
+    "AVAX": (26.413, "0.001"),
+    "LINK": (11.207, "0.001"),
     "LTC": (71.22, "0.01"),
 }
 
@@ -48,13 +54,25 @@ def market(base: str, place: int, step: int = 0, **changes: object) -> MarketVie
     # Venues differ by about a basis point, as they do.
     last = round(last + size * round(12 * shift) + size * round(last * 0.00005 * place / size), 8)
     closes = tuple(
-        round(last * (1 + 0.004 * math.sin((k + step) * 0.31 + PRICES[base][0])), 8) for k in range(60)
+        round(last * (1 + 0.004 * math.sin((k + step) * 0.31 + PRICES[base][0])), 8)
+        for k in range(60)
     )
     view = MarketView(
-        venue=VENUES[place], symbol=symbol(base), bid=round(last - size, 8), bid_qty=1.5,
-        ask=round(last + size, 8), ask_qty=2.0, last=last, mark=last, funding_rate=0.0001 * (1 - place * 0.3),
-        next_funding=NOW + 185 * MINUTE, change_24h=0.02 * math.sin(PRICES[base][0]), age_ms=40.0,
-        tick=tick, closes=closes, paused=False,
+        venue=VENUES[place],
+        symbol=symbol(base),
+        bid=round(last - size, 8),
+        bid_qty=1.5,
+        ask=round(last + size, 8),
+        ask_qty=2.0,
+        last=last,
+        mark=last,
+        funding_rate=0.0001 * (1 - place * 0.3),
+        next_funding=NOW + 185 * MINUTE,
+        change_24h=0.02 * math.sin(PRICES[base][0]),
+        age_ms=40.0,
+        tick=tick,
+        closes=closes,
+        paused=False,
     )
     return replace(view, **changes)
 
@@ -65,10 +83,21 @@ def venue(place: int, step: int = 0, **changes: object) -> VenueView:
         for k, channel in enumerate(("trades", "books", "tickers", "private"))
     )
     view = VenueView(
-        venue=VENUES[place], state=VenueState.READY, reason="", account=f"uid-{1000 + place}",
-        equity=Decimal("99958.04") + place + step, balance=Decimal("99950"), feeds=feeds,
-        clock_offset_ms=1.5 * place, latency_ms=2.4 + place, messages=18_230 + 97 * step, bad_messages=0,
-        reconnects=0, orders=41 + place, fills=38 + place, swept_age_s=3.0 + step % 5,
+        venue=VENUES[place],
+        state=VenueState.READY,
+        reason="",
+        account=f"uid-{1000 + place}",
+        equity=Decimal("99958.04") + place + step,
+        balance=Decimal("99950"),
+        feeds=feeds,
+        clock_offset_ms=1.5 * place,
+        latency_ms=2.4 + place,
+        messages=18_230 + 97 * step,
+        bad_messages=0,
+        reconnects=0,
+        orders=41 + place,
+        fills=38 + place,
+        swept_age_s=3.0 + step % 5,
     )
     return replace(view, **changes)
 
@@ -78,10 +107,20 @@ def position(base: str, place: int, qty: str, step: int = 0, **changes: object) 
     mark = entry * (1 + Decimal(step % 9 - 4) / 2000)
     amount = Decimal(qty)
     view = PositionView(
-        venue=VENUES[place], symbol=symbol(base), qty=amount, entry=entry, mark=mark,
-        unrealised=(mark - entry) * amount, realised=Decimal("-1.25"), fees=Decimal("0.88"),
-        funding=Decimal("-0.02"), stop=entry * Decimal("0.98"), liquidation=entry * Decimal("0.51"),
-        opened=NOW - 47 * SECOND, strategy="ema_cross", risk_quote=Decimal("25.6"),
+        venue=VENUES[place],
+        symbol=symbol(base),
+        qty=amount,
+        entry=entry,
+        mark=mark,
+        unrealised=(mark - entry) * amount,
+        realised=Decimal("-1.25"),
+        fees=Decimal("0.88"),
+        funding=Decimal("-0.02"),
+        stop=entry * Decimal("0.98"),
+        liquidation=entry * Decimal("0.51"),
+        opened=NOW - 47 * SECOND,
+        strategy="ema_cross",
+        risk_quote=Decimal("25.6"),
     )
     return replace(view, **changes)
 
@@ -89,11 +128,22 @@ def position(base: str, place: int, qty: str, step: int = 0, **changes: object) 
 def order(number: int, base: str, place: int, status: OrderStatus, **changes: object) -> OrderView:
     price = Decimal(repr(PRICES[base][0]))
     view = OrderView(
-        client_id=f"KC{number:022d}", venue_id=f"9{number:06d}", venue=VENUES[place],
-        symbol=symbol(base), side=Side.SELL if number % 2 else Side.BUY, kind=OrderKind.LIMIT,
-        status=status, qty=Decimal("0.018"), filled=Decimal("0.009") if number % 3 else Decimal(0),
-        price=price, trigger=None, average=price if number % 3 else None, reduce_only=False,
-        created=NOW - (number + 1) * 7 * SECOND, updated=NOW - number * 3 * SECOND, strategy="ema_cross",
+        client_id=f"KC{number:022d}",
+        venue_id=f"9{number:06d}",
+        venue=VENUES[place],
+        symbol=symbol(base),
+        side=Side.SELL if number % 2 else Side.BUY,
+        kind=OrderKind.LIMIT,
+        status=status,
+        qty=Decimal("0.018"),
+        filled=Decimal("0.009") if number % 3 else Decimal(0),
+        price=price,
+        trigger=None,
+        average=price if number % 3 else None,
+        reduce_only=False,
+        created=NOW - (number + 1) * 7 * SECOND,
+        updated=NOW - number * 3 * SECOND,
+        strategy="ema_cross",
         reason="",
     )
     return replace(view, **changes)
@@ -102,7 +152,14 @@ def order(number: int, base: str, place: int, status: OrderStatus, **changes: ob
 def limits(step: int = 0) -> tuple[LimitView, ...]:
     wave = 0.5 + 0.4 * math.sin(step * 0.3)
     rows = (
-        ("POSITION_NOTIONAL", "position in one symbol", 0.0151 * wave * 1.6, 0.02, "fraction", "BTC"),
+        (
+            "POSITION_NOTIONAL",
+            "position in one symbol",
+            0.0151 * wave * 1.6,
+            0.02,
+            "fraction",
+            "BTC",
+        ),
         ("LOSS_TO_STOP", "loss to stop", 0.0012, 0.005, "fraction", "ETH"),
         ("DAILY_LOSS", "daily loss", 0.0004, 0.03, "fraction", ""),
         ("DRAWDOWN", "drawdown from peak", 0.0021, 0.05, "fraction", ""),
@@ -141,30 +198,54 @@ def busy(step: int = 0, **changes: object) -> Snapshot:
     bases = tuple(PRICES)
     signals = tuple(
         SignalView(
-            VENUES[place], symbol(base), "ema_cross", (1, -1, 0)[(k + place + step) % 3],
-            round(0.8 * math.sin(step + k + place), 4), "fast average crossed slow",
-            NOW - (k * 3 + place) * SECOND, (f"KC{42 + k:022d}", "POSITION_NOTIONAL", "")[(k + place) % 3],
+            VENUES[place],
+            symbol(base),
+            "ema_cross",
+            (1, -1, 0)[(k + place + step) % 3],
+            round(0.8 * math.sin(step + k + place), 4),
+            "fast average crossed slow",
+            NOW - (k * 3 + place) * SECOND,
+            (f"KC{42 + k:022d}", "POSITION_NOTIONAL", "")[(k + place) % 3],
         )
-        for k, base in enumerate(bases) for place in range(3)
+        for k, base in enumerate(bases)
+        for place in range(3)
     )
     fills = tuple(
         FillView(
-            VENUES[k % 3], symbol(bases[k % 10]), Side.BUY if k % 2 else Side.SELL, Decimal("0.018"),
-            Decimal(repr(PRICES[bases[k % 10]][0])), Decimal("0.63"), Decimal(k - 5) / 4, bool(k % 4 == 0),
-            "ema_cross", NOW - k * 4 * SECOND,
+            VENUES[k % 3],
+            symbol(bases[k % 10]),
+            Side.BUY if k % 2 else Side.SELL,
+            Decimal("0.018"),
+            Decimal(repr(PRICES[bases[k % 10]][0])),
+            Decimal("0.63"),
+            Decimal(k - 5) / 4,
+            bool(k % 4 == 0),
+            "ema_cross",
+            NOW - k * 4 * SECOND,
         )
         for k in range(20)
     )
     positions = (
-        position("BTC", 0, "0.018", step), position("BTC", 1, "0.018", step + 1),
+        position("BTC", 0, "0.018", step),
+        position("BTC", 1, "0.018", step + 1),
         position("ETH", 2, "-0.35", step + 2, stop=Decimal("3205.02"), liquidation=Decimal("4610")),
-        position("SOL", 0, "7.2", step + 3), position("DOGE", 1, "-9800", step + 4, stop=None),
+        position("SOL", 0, "7.2", step + 3),
+        position("DOGE", 1, "-9800", step + 4, stop=None),
         position("LINK", 2, "88.5", step + 5),
     )
     orders = (
-        order(1, "BTC", 0, OrderStatus.OPEN, kind=OrderKind.STOP, trigger=Decimal("62838.1"), price=None,
-              reduce_only=True),
-        order(2, "ETH", 1, OrderStatus.PARTIAL), order(3, "SOL", 2, OrderStatus.UNKNOWN),
+        order(
+            1,
+            "BTC",
+            0,
+            OrderStatus.OPEN,
+            kind=OrderKind.STOP,
+            trigger=Decimal("62838.1"),
+            price=None,
+            reduce_only=True,
+        ),
+        order(2, "ETH", 1, OrderStatus.PARTIAL),
+        order(3, "SOL", 2, OrderStatus.UNKNOWN),
         order(4, "XRP", 0, OrderStatus.FILLED),
         order(5, "ADA", 1, OrderStatus.REJECTED, reason="insufficient balance (-2019)"),
         order(6, "LTC", 2, OrderStatus.CANCELLED),
@@ -173,15 +254,36 @@ def busy(step: int = 0, **changes: object) -> Snapshot:
     )
     unrealised = sum((p.unrealised or Decimal(0) for p in positions), Decimal(0))
     picture = Snapshot(
-        seq=1000 + step, ts=NOW + step * SECOND // 10, started=NOW - 600 * SECOND, environment="practice",
-        market="synthetic, seed 7", state=TradingState.ARMED, cause="armed on start",
-        equity=Decimal("299874.12") + unrealised, equity_start=Decimal(300_000), day_pnl=Decimal("-125.88") + unrealised,
-        realised=Decimal("-104.31"), unrealised=unrealised, peak=Decimal("300031.5"), drawdown=0.00052,
+        seq=1000 + step,
+        ts=NOW + step * SECOND // 10,
+        started=NOW - 600 * SECOND,
+        environment="practice",
+        market="synthetic, seed 7",
+        state=TradingState.ARMED,
+        cause="armed on start",
+        equity=Decimal("299874.12") + unrealised,
+        equity_start=Decimal(300_000),
+        day_pnl=Decimal("-125.88") + unrealised,
+        realised=Decimal("-104.31"),
+        unrealised=unrealised,
+        peak=Decimal("300031.5"),
+        drawdown=0.00052,
         venues=tuple(venue(place, step) for place in range(3)),
         markets=tuple(market(base, place, step) for base in bases for place in range(3)),
-        signals=signals, positions=positions, orders=orders, fills=fills, limits=limits(step), kill=(),
-        log=log(40, step), events=18_230 + 291 * step, refusals=3, unknown_orders=1, discrepancies=0,
-        loop_lag_ms=0.3 + (step % 5) / 10, strategy="ema_cross", timeframe=5,
+        signals=signals,
+        positions=positions,
+        orders=orders,
+        fills=fills,
+        limits=limits(step),
+        kill=(),
+        log=log(40, step),
+        events=18_230 + 291 * step,
+        refusals=3,
+        unknown_orders=1,
+        discrepancies=0,
+        loop_lag_ms=0.3 + (step % 5) / 10,
+        strategy="ema_cross",
+        timeframe=5,
     )
     return replace(picture, **changes)
 
@@ -189,7 +291,11 @@ def busy(step: int = 0, **changes: object) -> Snapshot:
 def halted(step: int = 0) -> Snapshot:
     """Return the picture after the kill cord: two venues done, one still working."""
     return busy(
-        step, state=TradingState.HALTED, cause="kill key, by terminal", orders=(), unknown_orders=0,
+        step,
+        state=TradingState.HALTED,
+        cause="kill key, by terminal",
+        orders=(),
+        unknown_orders=0,
         kill=(
             KillView("bybit", "CANCELLED_ONLY", 12, 0, 0.31, ""),
             KillView("binance", "INCOMPLETE", 7, 0, 2.4, "2 orders still open"),
@@ -201,8 +307,25 @@ def halted(step: int = 0) -> Snapshot:
 def empty() -> Snapshot:
     """Return the picture of a desk that has just started: nothing anywhere."""
     return busy(
-        0, state=TradingState.DISARMED, cause="start", equity=None, equity_start=None, day_pnl=None,
-        realised=Decimal(0), unrealised=Decimal(0), peak=None, drawdown=None, venues=(), markets=(),
-        signals=(), positions=(), orders=(), fills=(), limits=(), log=(), events=0, refusals=0,
+        0,
+        state=TradingState.DISARMED,
+        cause="start",
+        equity=None,
+        equity_start=None,
+        day_pnl=None,
+        realised=Decimal(0),
+        unrealised=Decimal(0),
+        peak=None,
+        drawdown=None,
+        venues=(),
+        markets=(),
+        signals=(),
+        positions=(),
+        orders=(),
+        fills=(),
+        limits=(),
+        log=(),
+        events=0,
+        refusals=0,
         unknown_orders=0,
     )

@@ -9,7 +9,9 @@ def test_the_keymap_itself_has_no_clash() -> None:
     assert rebind({}) == KEYS
 
 
-@pytest.mark.parametrize("key", ["f12", "F12", "ctrl+k", "ctrl+K", "control+k", "x, ctrl+f", " f12 "])
+@pytest.mark.parametrize(
+    "key", ["f12", "F12", "ctrl+k", "ctrl+K", "control+k", "x, ctrl+f", " f12 "]
+)
 @pytest.mark.parametrize("owner", ["close", "help"])
 def test_no_key_moves_onto_the_kill_cord(owner: str, key: str) -> None:
     with pytest.raises(ConfigError, match="reserved for the kill cord"):
@@ -38,7 +40,7 @@ def test_a_rebind_is_shown_in_the_help() -> None:
 
 def test_reserved_keys_are_not_printable() -> None:
     # A printable key would not reach the app while a field has the focus.
-    assert all("+" in key or key.startswith("f") and key[1:].isdigit() for key in RESERVED)
+    assert all("+" in key or (key.startswith("f") and key[1:].isdigit()) for key in RESERVED)
 
 
 def test_help_fits_80_columns() -> None:

@@ -5,41 +5,73 @@ import pytest
 from tui import numbers
 
 
-@pytest.mark.parametrize(("value", "tick", "text"), [
-    (64120.5, Decimal("0.1"), "64,120.5"),
-    (64120.5, Decimal("0.10"), "64,120.5"),
-    (0.10452, Decimal("0.00001"), "0.10452"),
-    (571.0, Decimal("0.05"), "571.00"),
-    (12.0, Decimal(5), "12"),
-    (None, Decimal("0.1"), "-"),
-    (Decimal("3142.18"), None, "3,142.18"),
-    (Decimal("0.1045"), None, "0.10450"),
-])
+@pytest.mark.parametrize(
+    ("value", "tick", "text"),
+    [
+        (64120.5, Decimal("0.1"), "64,120.5"),
+        (64120.5, Decimal("0.10"), "64,120.5"),
+        (0.10452, Decimal("0.00001"), "0.10452"),
+        (571.0, Decimal("0.05"), "571.00"),
+        (12.0, Decimal(5), "12"),
+        (None, Decimal("0.1"), "-"),
+        (Decimal("3142.18"), None, "3,142.18"),
+        (Decimal("0.1045"), None, "0.10450"),
+    ],
+)
 def test_prices_have_the_decimals_of_their_tick(value: float, tick: Decimal, text: str) -> None:
     assert numbers.price(value, tick) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [
-    (1.5, "+1.50"), (-1.5, "-1.50"), (0, "0.00"), (Decimal("-0.001"), "0.00"), (-0.0, "0.00"),
-    (12345.678, "+12,345.68"), (None, "-"),
-])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1.5, "+1.50"),
+        (-1.5, "-1.50"),
+        (0, "0.00"),
+        (Decimal("-0.001"), "0.00"),
+        (-0.0, "0.00"),
+        (12345.678, "+12,345.68"),
+        (None, "-"),
+    ],
+)
 def test_signed_numbers_always_show_their_sign(value: float, text: str) -> None:
     assert numbers.signed(value) == text
 
 
-@pytest.mark.parametrize(("seconds", "text"), [
-    (0.04, "0.0s"), (9.94, "9.9s"), (9.96, "9s"), (59.9, "59s"), (60, "1m"), (3599, "59m"),
-    (3600, "1h"), (86399, "23h"), (86400, "1d"), (-5, "0.0s"), (None, "-"),
-])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0s"),
+        (9.94, "9.9s"),
+        (9.96, "9s"),
+        (59.9, "59s"),
+        (60, "1m"),
+        (3599, "59m"),
+        (3600, "1h"),
+        (86399, "23h"),
+        (86400, "1d"),
+        (-5, "0.0s"),
+        (None, "-"),
+    ],
+)
 def test_ages_never_take_more_than_four_cells(seconds: float, text: str) -> None:
     assert numbers.age(seconds) == text
     assert len(text) <= 4
 
 
-@pytest.mark.parametrize(("value", "text"), [
-    (0, "0"), (999, "999"), (1234, "1234"), (12345, "12.3k"), (123456, "123k"), (1_500_000, "1.5M"),
-    (4_560_000_000, "4.6B"), (0.5, "0.5"),
-])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (999, "999"),
+        (1234, "1234"),
+        (12345, "12.3k"),
+        (123456, "123k"),
+        (1_500_000, "1.5M"),
+        (4_560_000_000, "4.6B"),
+        (0.5, "0.5"),
+    ],
+)
 def test_counts_stay_short(value: float, text: str) -> None:
     assert numbers.compact(value) == text
 

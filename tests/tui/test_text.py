@@ -31,7 +31,10 @@ HOSTILE = {
     "private use": ("a\ue000b", "ab"),
     "surrogate": ("a\ud800b", "ab"),
     "delete": ("a\x7fb", "ab"),
-    "markup is only text": ("[red]x[/red] [@click=app.quit]y[/]", "[red]x[/red] [@click=app.quit]y[/]"),
+    "markup is only text": (
+        "[red]x[/red] [@click=app.quit]y[/]",
+        "[red]x[/red] [@click=app.quit]y[/]",
+    ),
     "a message": ("Insufficient margin (code -2019)", "Insufficient margin (code -2019)"),
     "other scripts": ("注文拒否 отказ", "注文拒否 отказ"),
 }

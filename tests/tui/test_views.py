@@ -45,10 +45,12 @@ def test_a_later_narrow_level_is_taken_when_a_wide_one_does_not_fit() -> None:
 
 
 def test_markets_put_all_venues_of_a_symbol_on_one_row() -> None:
-    picture = pictures.busy(markets=(
-        pictures.market("BTC", 0, bid=100.0, ask=100.2, last=100.1, tick=Decimal("0.1")),
-        pictures.market("BTC", 2, bid=100.1, ask=100.3, last=100.2, tick=Decimal("0.1")),
-    ))
+    picture = pictures.busy(
+        markets=(
+            pictures.market("BTC", 0, bid=100.0, ask=100.2, last=100.1, tick=Decimal("0.1")),
+            pictures.market("BTC", 2, bid=100.1, ask=100.3, last=100.2, tick=Decimal("0.1")),
+        )
+    )
     (row,) = markets.view_markets(picture)
     cells = [cell.text for cell in row.cells]
     assert cells[:5] == ["BTC", "100.1", "100.0", "100.2", "20.0"]
@@ -60,7 +62,9 @@ def test_markets_put_all_venues_of_a_symbol_on_one_row() -> None:
 
 def test_a_stale_price_is_marked_and_leaves_the_best_prices() -> None:
     fresh = pictures.market("BTC", 0, bid=100.0, ask=101.0, last=100.5, tick=Decimal("0.1"))
-    stale = pictures.market("BTC", 1, bid=105.0, ask=99.0, last=102.0, tick=Decimal("0.1"), age_ms=9000.0)
+    stale = pictures.market(
+        "BTC", 1, bid=105.0, ask=99.0, last=102.0, tick=Decimal("0.1"), age_ms=9000.0
+    )
     (row,) = markets.view_markets(pictures.busy(markets=(fresh, stale)))
     cells = [cell.text for cell in row.cells]
     assert cells[5] == "~102.0"
@@ -74,12 +78,31 @@ def test_a_paused_symbol_says_so_without_colour() -> None:
 
 
 def test_signals_stand_newest_first_with_what_came_of_them() -> None:
-    old = SignalView("bybit", pictures.symbol("BTC"), "ema_cross", 1, 0.5, "up", pictures.NOW - 9_000_000_000, "A" * 18 + "000042")
-    new = SignalView("okx", pictures.symbol("ETH"), "ema_cross", -1, -0.5, "down", pictures.NOW, "DAILY_LOSS")
+    old = SignalView(
+        "bybit",
+        pictures.symbol("BTC"),
+        "ema_cross",
+        1,
+        0.5,
+        "up",
+        pictures.NOW - 9_000_000_000,
+        "A" * 18 + "000042",
+    )
+    new = SignalView(
+        "okx", pictures.symbol("ETH"), "ema_cross", -1, -0.5, "down", pictures.NOW, "DAILY_LOSS"
+    )
     rows = signals.view_signals(pictures.busy(signals=(old, new)))
     first, second = (named(row, signals.COLUMNS) for row in rows)
-    assert (first["symbol"], first["wants"], first["came of it"]) == ("ETH", "▼ short", "DAILY_LOSS")
-    assert (second["wants"], second["came of it"], second["age"]) == ("▲ long", "order …000042", "9.0s")
+    assert (first["symbol"], first["wants"], first["came of it"]) == (
+        "ETH",
+        "▼ short",
+        "DAILY_LOSS",
+    )
+    assert (second["wants"], second["came of it"], second["age"]) == (
+        "▲ long",
+        "order …000042",
+        "9.0s",
+    )
 
 
 def test_a_position_shows_what_protects_it() -> None:
@@ -123,7 +146,8 @@ def test_a_limit_of_nothing_is_used_up_by_anything() -> None:
 
 def test_feeds_show_their_age_or_that_they_are_gone() -> None:
     feeds = (
-        FeedView("trades", FeedState.UP, 40.0), FeedView("books", FeedState.STALE, 7200.0),
+        FeedView("trades", FeedState.UP, 40.0),
+        FeedView("books", FeedState.STALE, 7200.0),
         FeedView("tickers", FeedState.DOWN, None),
     )
     picture = pictures.busy(venues=(pictures.venue(0, feeds=feeds, state=VenueState.DEGRADED),))
@@ -133,7 +157,10 @@ def test_feeds_show_their_age_or_that_they_are_gone() -> None:
 
 
 def test_the_log_is_newest_first_and_loud_lines_have_marks() -> None:
-    log = (LogView(1, pictures.NOW, "info", "fill", "a"), LogView(2, pictures.NOW, "alarm", "risk", "b"))
+    log = (
+        LogView(1, pictures.NOW, "info", "fill", "a"),
+        LogView(2, pictures.NOW, "alarm", "risk", "b"),
+    )
     rows = activity.view_log(pictures.busy(log=log))
     assert [row.cells[2].text for row in rows] == ["!! b", "a"]
 
@@ -143,17 +170,37 @@ def test_hostile_text_is_cleaned_in_every_pane() -> None:
     picture = pictures.busy(
         signals=(SignalView(evil, evil, evil, 1, 0.1, evil, pictures.NOW, evil),),
         positions=(pictures.position("BTC", 0, "1", venue=evil, strategy=evil),),
-        orders=(pictures.order(1, "BTC", 0, OrderStatus.OPEN, reason=evil, client_id=evil, strategy=evil, venue=evil),),
+        orders=(
+            pictures.order(
+                1,
+                "BTC",
+                0,
+                OrderStatus.OPEN,
+                reason=evil,
+                client_id=evil,
+                strategy=evil,
+                venue=evil,
+            ),
+        ),
         log=(LogView(1, 0, evil, evil, evil),),
         venues=(pictures.venue(0, reason=evil, account=evil, venue=evil),),
         limits=(LimitView(evil, evil, 1.0, 2.0, evil, False, evil),),
-        market=evil, cause=evil, environment=evil, strategy=evil, state=TradingState.HALTED,
+        market=evil,
+        cause=evil,
+        environment=evil,
+        strategy=evil,
+        state=TradingState.HALTED,
         fills=tuple(replace(f, venue=evil, strategy=evil) for f in pictures.busy().fills[:1]),
     )
     rows = [
-        *markets.view_markets(picture), *signals.view_signals(picture),
-        *positions.view_positions(picture), *orders.view_orders(picture), *activity.view_log(picture),
-        *activity.view_fills(picture), *risk.view_risk(picture), *venues.view_venues(picture),
+        *markets.view_markets(picture),
+        *signals.view_signals(picture),
+        *positions.view_positions(picture),
+        *orders.view_orders(picture),
+        *activity.view_log(picture),
+        *activity.view_fills(picture),
+        *risk.view_risk(picture),
+        *venues.view_venues(picture),
     ]
     shown = [cell.text for row in rows for cell in row.cells]
     shown += [text(line) for line in view_strip(picture, UP, 300)]

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Dialog(ModalScreen[T]):
-    """A box over the panes; escape leaves it without doing anything. The kill keys work through it."""
+    """A box over the panes; escape leaves it with nothing done. The kill keys work through it."""
 
     BINDINGS: ClassVar[list[Any]] = [Binding("escape", "give_up", "Back")]
 

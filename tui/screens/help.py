@@ -30,7 +30,9 @@ LEGEND: tuple[Line, ...] = (
 def view_help(keys: Iterable[Key]) -> tuple[Line, ...]:
     """Return the help as lines, grouped as in the keymap."""
     lines: list[Line] = []
-    for group, members in groupby(sorted(keys, key=lambda key: _rank(key.group)), lambda k: k.group):
+    for group, members in groupby(
+        sorted(keys, key=lambda key: _rank(key.group)), lambda k: k.group
+    ):
         lines.append((Cell(f" {group}", "strong"),))
         lines.extend(
             (Cell(f"   {display(key.keys):<9} ", "key"), Cell(key.help)) for key in members

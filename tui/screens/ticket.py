@@ -71,10 +71,16 @@ class TicketScreen(Dialog[None]):
             yield _field("type", Choice("kind", Ticket.KINDS))
             yield _field("quantity", Input(id="qty", placeholder="base units, e.g. 0.01"))
             yield _field("price", Input(id="price", placeholder="not needed for market"))
-            yield _field("stop at", Input(id="stop", placeholder="empty: the desk's default distance"))
+            yield _field(
+                "stop at", Input(id="stop", placeholder="empty: the desk's default distance")
+            )
             yield _field("reduce only", Choice("reduce", ("no", "yes")))
             yield RaisedLines("meaning", fixed=4)
-            yield Static("↑ ↓ fields · ← → choices · enter sends · esc goes back", classes="hint", markup=False)
+            yield Static(
+                "↑ ↓ fields · ← → choices · enter sends · esc goes back",
+                classes="hint",
+                markup=False,
+            )
 
     def on_mount(self) -> None:
         """Start at the quantity and keep the prices moving."""
@@ -100,9 +106,9 @@ class TicketScreen(Dialog[None]):
             typed = self.query_one("#qty", Input).value
             lines.append((Cell(str(error), "dim"),) if typed else ())
         else:
-            lines.extend(view_meaning(
-                snapshot, ticket.venue, symbol, ticket.side, ticket.qty, ticket.price
-            ))
+            lines.extend(
+                view_meaning(snapshot, ticket.venue, symbol, ticket.side, ticket.qty, ticket.price)
+            )
         self.query_one("#meaning", RaisedLines).show(tuple(lines))
 
     def _choice(self, name: str) -> str:
@@ -141,11 +147,15 @@ class TicketScreen(Dialog[None]):
         self.run_worker(self._send(ticket))
 
     async def _send(self, ticket: Ticket) -> None:
-        what = f"{ticket.side.value} {numbers.quantity(ticket.qty)} {short_symbol(ticket.symbol)} on {ticket.venue}"
+        base = short_symbol(ticket.symbol)
+        what = f"{ticket.side.value} {numbers.quantity(ticket.qty)} {base} on {ticket.venue}"
         answer = await self._app.commands.submit(ticket)
         if isinstance(answer, KillcordError):
             # The request may have arrived: nothing here may say that it failed.
-            line: Line = (Cell(" UNKNOWN ", "alarm"), Cell(f" {what}: {clean(answer)}; look at the orders"))
+            line: Line = (
+                Cell(" UNKNOWN ", "alarm"),
+                Cell(f" {what}: {clean(answer)}; look at the orders"),
+            )
             self._app.say(line)
             self._answer(line)
         elif answer.ok:
@@ -163,5 +173,3 @@ class TicketScreen(Dialog[None]):
 
 def _field(label: str, widget: Widget) -> Horizontal:
     return Horizontal(Static(label, classes="label", markup=False), widget, classes="field")
-
-

@@ -15,11 +15,15 @@ from tui.text import clean
 def arm_text(snapshot: Snapshot) -> str:
     """Return what a person should know before arming."""
     ready = [clean(v.venue) for v in snapshot.venues if v.state is VenueState.READY]
-    others = [f"{clean(v.venue)} {v.state}" for v in snapshot.venues if v.state is not VenueState.READY]
+    others = [
+        f"{clean(v.venue)} {v.state}" for v in snapshot.venues if v.state is not VenueState.READY
+    ]
     broken = [clean(limit.name) for limit in snapshot.limits if limit.breached]
     lines = [
-        f"Lets {clean(snapshot.strategy)} open positions in the {clean(snapshot.environment)} environment.",
-        f"Ready: {', '.join(ready) or 'no venue'}." + (f" Not ready: {', '.join(others)}." if others else ""),
+        f"Lets {clean(snapshot.strategy)} open positions, environment"
+        f" {clean(snapshot.environment).upper()}.",
+        f"Ready: {', '.join(ready) or 'no venue'}."
+        + (f" Not ready: {', '.join(others)}." if others else ""),
         f"Limits: {len(snapshot.limits)} set"
         + (f", broken: {', '.join(broken)}." if broken else ", none broken."),
     ]
@@ -54,4 +58,6 @@ class TypedScreen(Dialog[bool]):
         if event.value.strip().lower() == self._word:
             self.dismiss(True)
         else:
-            self.query_one(".hint", Static).update(f"That is not the word {self._word}; esc goes back")
+            self.query_one(".hint", Static).update(
+                f"That is not the word {self._word}; esc goes back"
+            )

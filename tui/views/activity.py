@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from core.model.instrument import short_symbol
 from core.model.market import Side
 from core.model.snapshot import FillView, LogView, Snapshot
 from tui import numbers
 from tui.text import clean
-from tui.views.table import Cell, Column, Row, Tone, signed_cell
+from tui.views.table import Cell, Column, Row, Tone, signed_cell, ticks
 
 LOG_COLUMNS = (
     Column("time", 8, 0),
@@ -42,7 +44,11 @@ def view_log(snapshot: Snapshot) -> tuple[Row, ...]:
 def view_fills(snapshot: Snapshot) -> tuple[Row, ...]:
     """Return one row a fill, newest first."""
     newest_first = sorted(snapshot.fills, key=lambda fill: -fill.ts)
-    return tuple(_fill(fill, place) for place, fill in enumerate(newest_first))
+    steps = ticks(snapshot)
+    return tuple(
+        _fill(fill, steps.get((fill.venue, fill.symbol)), place)
+        for place, fill in enumerate(newest_first)
+    )
 
 
 def note_log(snapshot: Snapshot) -> str:
@@ -69,7 +75,7 @@ def _line(entry: LogView) -> Row:
     )
 
 
-def _fill(fill: FillView, place: int) -> Row:
+def _fill(fill: FillView, tick: Decimal | None, place: int) -> Row:
     buy = fill.side is Side.BUY
     return Row(
         f"{fill.venue}|{fill.symbol}|{fill.ts}|{place}",
@@ -79,7 +85,7 @@ def _fill(fill: FillView, place: int) -> Row:
             Cell(clean(fill.venue)),
             Cell("▲ buy" if buy else "▼ sell", "up" if buy else "down"),
             Cell(numbers.quantity(fill.qty)),
-            Cell(numbers.price(fill.price)),
+            Cell(numbers.price(fill.price, tick)),
             signed_cell(numbers.signed(fill.realised), fill.realised),
             Cell(numbers.money(fill.fee), "dim"),
             Cell("maker" if fill.maker else "taker", "dim"),

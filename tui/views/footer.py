@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from tui.keymap import PANES, Key, display
 from tui.views.table import Cell, Line
 
-
 _HINT = 12
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from core.model.instrument import short_symbol
 from core.model.market import Side
 from core.model.order import OrderKind, OrderStatus
 from core.model.snapshot import OrderView, Snapshot
 from tui import numbers
 from tui.text import clean
-from tui.views.table import Cell, Column, Row, Tone
+from tui.views.table import Cell, Column, Row, Tone, ticks
 
 COLUMNS = (
     Column("symbol", 6, 0),
@@ -49,7 +51,9 @@ def order_key(order: OrderView) -> str:
 
 def view_orders(snapshot: Snapshot) -> tuple[Row, ...]:
     """Return one row an order."""
-    return tuple(_row(order, snapshot.ts) for order in sorted(snapshot.orders, key=_rank))
+    steps = ticks(snapshot)
+    ordered = sorted(snapshot.orders, key=_rank)
+    return tuple(_row(o, steps.get((o.venue, o.symbol)), snapshot.ts) for o in ordered)
 
 
 def note_orders(snapshot: Snapshot) -> str:
@@ -65,7 +69,7 @@ def _rank(order: OrderView) -> tuple[int, int]:
     return (2, -order.updated) if order.status.terminal else (1, -order.created)
 
 
-def _row(order: OrderView, now: int) -> Row:
+def _row(order: OrderView, tick: Decimal | None, now: int) -> Row:
     buy = order.side is Side.BUY
     price = order.trigger if order.kind is OrderKind.STOP else order.price
     done = order.filled / order.qty if order.qty else None
@@ -84,10 +88,10 @@ def _row(order: OrderView, now: int) -> Row:
             Cell(order.kind.value, dim),
             Cell(numbers.quantity(order.qty), dim),
             Cell(numbers.percent(done, 0, sign=False), dim),
-            Cell(numbers.price(price) if price is not None else "market", dim),
+            Cell(numbers.price(price, tick) if price is not None else "market", dim),
             Cell(state, _TONES[order.status]),
             Cell(numbers.age((now - since) / 1e9), "dim"),
-            Cell(numbers.price(order.average), dim),
+            Cell(numbers.price(order.average, tick), dim),
             Cell(who, "warn" if order.foreign else "dim"),
             Cell(clean(order.reason), "dim"),
             Cell(clean(order.client_id or order.venue_id), "dim"),

@@ -8,25 +8,25 @@ from core.model.instrument import short_symbol
 from core.model.snapshot import PositionView, Snapshot
 from tui import numbers
 from tui.text import clean
-from tui.views.table import Cell, Column, Row, signed_cell
+from tui.views.table import Cell, Column, Row, signed_cell, ticks
 
 COLUMNS = (
     Column("symbol", 6, 0),
     Column("venue", 7, 0),
     Column("side", 7, 0),
     Column("qty", 9, 1, right=True),
-    Column("entry", 10, 3, right=True),
-    Column("mark", 10, 3, right=True),
+    Column("entry", 10, 4, right=True),
+    Column("mark", 10, 5, right=True),
     Column("P&L", 9, 0, right=True),
-    Column("R", 6, 4, right=True),
+    Column("R", 6, 3, right=True),
     Column("stop", 10, 2, right=True),
-    Column("to liq.", 7, 5, right=True),
-    Column("value", 9, 5, right=True),
-    Column("realised", 10, 6, right=True),
-    Column("fees", 8, 7, right=True),
-    Column("funding", 8, 7, right=True),
-    Column("age", 4, 5, right=True),
-    Column("strategy", 10, 8, grow=1),
+    Column("to liq.", 7, 6, right=True),
+    Column("value", 9, 7, right=True),
+    Column("realised", 9, 8, right=True),
+    Column("fees", 8, 9, right=True),
+    Column("funding", 8, 9, right=True),
+    Column("age", 4, 6, right=True),
+    Column("strategy", 10, 10, grow=1),
 )
 
 EMPTY = "No open position. Press b or s for an order ticket, a to let the strategy trade."
@@ -49,7 +49,8 @@ def position_key(position: PositionView) -> str:
 def view_positions(snapshot: Snapshot) -> tuple[Row, ...]:
     """Return one row a position, by symbol and venue, so that rows keep their place."""
     ordered = sorted(snapshot.positions, key=lambda p: (p.symbol, p.venue))
-    return tuple(_row(position, snapshot.ts) for position in ordered)
+    steps = ticks(snapshot)
+    return tuple(_row(p, steps.get((p.venue, p.symbol)), snapshot.ts) for p in ordered)
 
 
 def note_positions(snapshot: Snapshot) -> str:
@@ -63,7 +64,7 @@ def note_positions(snapshot: Snapshot) -> str:
     )
 
 
-def _row(position: PositionView, now: int) -> Row:
+def _row(position: PositionView, tick: Decimal | None, now: int) -> Row:
     r = None
     if position.unrealised is not None and position.risk_quote:
         r = position.unrealised / position.risk_quote
@@ -71,7 +72,7 @@ def _row(position: PositionView, now: int) -> Row:
     if position.liquidation and position.mark:
         away = abs(position.mark - position.liquidation) / position.mark
     long = position.qty > 0
-    stop = Cell(numbers.price(position.stop)) if position.stop else Cell(UNPROTECTED, "warn")
+    stop = Cell(numbers.price(position.stop, tick)) if position.stop else Cell(UNPROTECTED, "warn")
     return Row(
         position_key(position),
         (
@@ -79,8 +80,8 @@ def _row(position: PositionView, now: int) -> Row:
             Cell(clean(position.venue)),
             Cell("▲ long" if long else "▼ short", "up" if long else "down"),
             Cell(numbers.quantity(abs(position.qty))),
-            Cell(numbers.price(position.entry)),
-            Cell(numbers.price(position.mark)),
+            Cell(numbers.price(position.entry, tick)),
+            Cell(numbers.price(position.mark, tick)),
             signed_cell(numbers.signed(position.unrealised), position.unrealised),
             signed_cell(numbers.signed(r), r),
             stop,

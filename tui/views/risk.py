@@ -13,12 +13,12 @@ NEAR = 0.75
 """A limit used beyond this share is marked and moves up."""
 
 COLUMNS = (
-    Column("limit", 16, 0, grow=2),
+    Column("limit", 16, 0, grow=1),
     Column("is", 8, 0, right=True),
     Column("of", 7, 0, right=True),
     Column("used", BAR, 0),
     Column("", 4, 1, right=True),
-    Column("where", 10, 2, grow=1),
+    Column("where", 10, 2),
 )
 
 EMPTY = "No limits reported. Without limits the desk does not arm."

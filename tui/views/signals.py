@@ -53,7 +53,7 @@ def _row(signal: SignalView, now: int) -> Row:
 
 
 # The outcome is the id of an order, a refusal code, or nothing. Ids are told from codes by their
-# length and digits; their beginning is the same for every order of a desk, the end tells them apart.
+# length; their beginning is the same for every order of a desk, the end tells them apart.
 def _outcome_cell(outcome: str) -> Cell:
     if not outcome:
         return Cell("nothing to do", "dim")

@@ -88,16 +88,22 @@ def _money(snapshot: Snapshot) -> list[Item]:
         Item(0, (Cell(f" {environment.upper()} ", _ENVIRONMENTS.get(environment, "alarm")),)),
         Item(0, (Cell(f" {snapshot.state.value.upper()} ", _STATES[snapshot.state]),)),
         Item(0, (Cell("equity ", "dim"), Cell(numbers.money(snapshot.equity), "strong"))),
-        Item(0, (
-            Cell("day ", "dim"),
-            signed_cell(numbers.signed(snapshot.day_pnl), snapshot.day_pnl),
-        )),
+        Item(
+            0,
+            (
+                Cell("day ", "dim"),
+                signed_cell(numbers.signed(snapshot.day_pnl), snapshot.day_pnl),
+            ),
+        ),
         Item(3, (signed_cell(numbers.percent(day), day),)),
         Item(1, (Cell("exposed ", "dim"), Cell(numbers.percent(share, 1, sign=False)))),
-        Item(4, (
-            Cell("open ", "dim"),
-            signed_cell(numbers.signed(snapshot.unrealised), snapshot.unrealised),
-        )),
+        Item(
+            4,
+            (
+                Cell("open ", "dim"),
+                signed_cell(numbers.signed(snapshot.unrealised), snapshot.unrealised),
+            ),
+        ),
         Item(5, (Cell("below peak ", "dim"), Cell(numbers.percent(snapshot.drawdown, 2, False)))),
     ]
     if snapshot.unknown_orders:
@@ -113,11 +119,16 @@ def _health(snapshot: Snapshot, link: Link) -> list[Item]:
         state = state_cell(venue.state)
         mark, _, word = state.text.partition(" ")
         quiet = state.tone == "up"
-        items.append(Item(0, (
-            Cell(f" {mark} ", state.tone),
-            Cell(clean(venue.venue)),
-            Cell("" if quiet else f" {word}", state.tone),
-        )))
+        items.append(
+            Item(
+                0,
+                (
+                    Cell(f" {mark} ", state.tone),
+                    Cell(clean(venue.venue)),
+                    Cell("" if quiet else f" {word}", state.tone),
+                ),
+            )
+        )
     market = clean(snapshot.market, 60)
     items.append(Item(1, (Cell("lag ", "dim"), Cell(f"{snapshot.loop_lag_ms:.1f}ms"))))
     items.append(Item(2, (Cell(market, "dim"),)))
@@ -138,6 +149,8 @@ def _squeeze(items: list[Item], width: int) -> Line:
             break
         kept.remove(next(item for item in reversed(kept) if item.rank == worst))
     line: list[Cell] = []
+    if kept and not kept[0].cells[0].text.startswith(" "):
+        line.append(Cell(" "))
     for place, item in enumerate(kept):
         if place:
             line.append(Cell("  "))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from core.model.snapshot import Snapshot
 
 Tone = Literal["", "dim", "strong", "up", "down", "warn", "alarm", "good", "key"]
 """What a text means, never how it looks; ``tui.theme`` maps tones to styles."""
@@ -43,6 +46,7 @@ class Column(NamedTuple):
 
 
 Line = tuple[Cell, ...]
+"""A line of free text."""
 
 GAP = 2
 """Blank cells between columns."""
@@ -78,6 +82,11 @@ def fit(columns: Sequence[Column], width: int) -> tuple[Place, ...]:
         extra = spare * column.grow // shares if shares else 0
         places.append(Place(i, column, column.width + extra))
     return tuple(places)
+
+
+def ticks(snapshot: Snapshot) -> dict[tuple[str, str], Decimal]:
+    """Return the price step of each instrument, by venue and symbol."""
+    return {(market.venue, market.symbol): market.tick for market in snapshot.markets}
 
 
 def tone_of(value: float | Decimal | None) -> Tone:

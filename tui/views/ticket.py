@@ -53,9 +53,12 @@ def view_meaning(
     if price is None:
         return (Cell("no price to value it with", "warn"),), ()
     value = qty * price
-    held = next((p.qty for p in snapshot.positions if p.venue == venue and p.symbol == symbol), Decimal(0))
+    held = next(
+        (p.qty for p in snapshot.positions if p.venue == venue and p.symbol == symbol), Decimal(0)
+    )
     after = held + qty * side.sign
     change = (abs(after) - abs(held)) * price
+    base = clean(short_symbol(symbol))
     share = (exposure(snapshot) + change) / snapshot.equity if snapshot.equity else None
     return (
         (
@@ -66,7 +69,7 @@ def view_meaning(
         ),
         (
             Cell("position ", "dim"),
-            Cell(f"{numbers.quantity(held)} → {numbers.quantity(after)} {clean(short_symbol(symbol))}"),
+            Cell(f"{numbers.quantity(held)} → {numbers.quantity(after)} {base}"),
             Cell("   exposed ", "dim"),
             Cell(numbers.percent(share, 1, sign=False)),
         ),

@@ -68,8 +68,10 @@ def _row(venue: VenueView) -> Row:
             _feed_cell(max(venue.feeds, key=_badness, default=None)),
             *(_feed_cell(feeds.get(channel)) for channel in CHANNELS),
             Cell(_millis(venue.latency_ms)),
-            Cell(f"{offset:+.0f}ms" if offset is not None else numbers.NONE,
-                 "warn" if offset is not None and abs(offset) > 500 else "dim"),
+            Cell(
+                f"{offset:+.0f}ms" if offset is not None else numbers.NONE,
+                "warn" if offset is not None and abs(offset) > 500 else "dim",
+            ),
             Cell(numbers.money(venue.equity)),
             Cell(numbers.compact(venue.orders)),
             Cell(numbers.compact(venue.fills)),

@@ -77,7 +77,8 @@ class Choice(Canvas, can_focus=True):
         """Return the line."""
         focus = self.has_focus
         if sum(len(option) + 3 for option in self._options) > width:
-            cells = [Cell("‹ ", "dim"), Cell(self.value, "key" if focus else "strong"), Cell(" ›", "dim")]
+            chosen_tone: Tone = "key" if focus else "strong"
+            cells = [Cell("‹ ", "dim"), Cell(self.value, chosen_tone), Cell(" ›", "dim")]
         else:
             cells = []
             for option in self._options:

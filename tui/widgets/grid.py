@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from textual import events
 from textual.message import Message
@@ -198,9 +199,9 @@ class LiveGrid(Canvas, can_focus=True):
         if y == 0:
             return self._draw_title(width)
         if not self._rows:
-            if y != 2:
-                return draw_line((), self.inks, width)
-            return draw_line((Cell(" " + self.empty, "dim"),), self.inks, width)
+            text = wrap(self.empty, max(8, width - 2))
+            shown = text[y - 2] if 0 <= y - 2 < len(text) else ""
+            return draw_line((Cell(f" {shown}", "dim"),), self.inks, width)
         if y < self.head:
             draw = draw_groups if y == 1 and self._grouped else draw_heads
             return draw(self._places, self.inks, width)

@@ -38,7 +38,7 @@ def shape(text: str, width: int, right: bool = False, tail: bool = False) -> tup
 
 
 class Pen:
-    """Collects text into segments; neighbours of equal style become one (fewer bytes to the terminal)."""
+    """Collects text into segments; neighbours of equal style become one, which saves bytes."""
 
     def __init__(self, ground: Style) -> None:
         self._ground = ground

@@ -1,0 +1,58 @@
+"""How it looks, compared with pictures that were looked at (``--snapshot-update`` renews them).
+
+Made with one version of Python and Textual; another Textual may draw its SVG differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from core.home import Home
+from core.model.snapshot import Snapshot
+from tests.tui import pictures
+from tests.tui.conftest import settle
+from tui.app import TerminalApp
+
+Serve = Callable[[Snapshot], Home]
+
+# Names say what to look for; the drawing itself is in __snapshots__.
+CASES = {
+    "markets at 80x24": ("busy", (80, 24), [], "sky"),
+    "orders at 80x24 after the kill cord": ("halted", (80, 24), ["3"], "sky"),
+    "dashboard at 120x40": ("busy", (120, 40), ["3", "down"], "classic"),
+    "dashboard at 200x60": ("busy", (200, 60), [], "sky"),
+    "an empty desk at 120x40": ("empty", (120, 40), [], "sky"),
+    "ticket at 80x24": ("busy", (80, 24), ["s", "1", "2"], "light"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_picture(case: str, serve: Serve, snap_compare: Any) -> None:
+    name, size, keys, theme = CASES[case]
+    app = TerminalApp(serve(getattr(pictures, name)()), theme=theme)
+
+    async def before(pilot: Pilot[str]) -> None:
+        await settle(pilot, app)
+        await pilot.press(*keys)
+        for field in app.screen.query("Input"):
+            field.cursor_blink = False  # type: ignore[attr-defined]
+        app.frame()
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+def test_picture_without_colour(
+    serve: Serve, snap_compare: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = TerminalApp(serve(pictures.halted()))
+
+    async def before(pilot: Pilot[str]) -> None:
+        await settle(pilot, app)
+
+    assert snap_compare(app, terminal_size=(80, 24), run_before=before)
