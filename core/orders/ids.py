@@ -102,4 +102,5 @@ class ClientIds:
 def sequence(client_id: str) -> int:
     """Return the sequence number inside an id, without checking whose it is; 0 if not an id."""
     text = client_id[8:17]
-    return int(text, 36) if len(client_id) == ID_LENGTH and text.isalnum() else 0
+    proper = len(client_id) == ID_LENGTH and text.isascii() and text.isalnum()
+    return int(text, 36) if proper else 0
