@@ -169,14 +169,14 @@ class Account:
         """
         holding = self.holdings[symbol]
         before = holding.margin
+        # Put back, not subtracted again: a value from an average price has digits that would stay.
+        orders = holding.buying, holding.selling
         if sign > 0:
             holding.buying += value
-            after = holding.margin
-            holding.buying -= value
         else:
             holding.selling += value
-            after = holding.margin
-            holding.selling -= value
+        after = holding.margin
+        holding.buying, holding.selling = orders
         if after == before:  # reduces, or hides behind orders of the other side
             return True
         return after - before + cost <= self.equity - self.margin
