@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -39,6 +40,11 @@ from tui.widgets.lines import Lines
 
 BACKLOG = 6
 """Queued terminal writes above which a frame is skipped; a frame is 3, the queue blocks at 30."""
+
+_FAILED = (
+    "The terminal failed; the desk goes on without it. Come back with: killcord attach\n"
+    "Stop everything with: killcord kill"
+)
 
 
 def terminal_backlog(app: App[Any]) -> int:
@@ -134,6 +140,16 @@ class TerminalApp(ActingApp):
             bound = self._bindings.key_to_bindings.get(key, [])
             if [(b.action, b.priority) for b in bound] != [("kill", True)]:
                 raise AssertionError(f"{key} must be the kill cord, was {bound}")
+
+    # Textual would print every local variable of every frame, with whatever a venue put in them.
+    def _fatal_error(self) -> None:
+        from rich.text import Text
+
+        lines = traceback.format_exc().splitlines()
+        shown = [" " * (len(line) - len(line.lstrip())) + clean(line.strip()) for line in lines]
+        self.bell()
+        self._exit_renderables.append(Text("\n".join([*shown[-30:], "", _FAILED])))
+        self._close_messages_no_wait()
 
     # --- layout -------------------------------------------------------------------------------
 

@@ -312,25 +312,19 @@ PLACES = {
 
 
 @pytest.mark.parametrize("size", [(160, 50), (80, 24)], ids=["wide", "narrow"])
-@pytest.mark.parametrize("key", ["f12", "ctrl+k"])
 @pytest.mark.parametrize("place", PLACES)
 async def test_the_kill_keys_work_everywhere(
-    desk: Loopback, home: Home, place: str, key: str, size: tuple[int, int]
+    desk: Loopback, home: Home, place: str, size: tuple[int, int]
 ) -> None:
     desk.picture = pictures.busy(state=TradingState.DISARMED)
-    async with terminal(home, size) as (app, pilot):
+    async with terminal(home, size) as (_, pilot):
         await pilot.press(*PLACES[place])
         await pilot.pause()
-        await pilot.press(key)
-        await until(lambda: desk.commands)
-        desk.show(pictures.halted())
-        await until(lambda: app.client.latest is not None and app.client.latest.kill)
-        await pilot.press("ctrl+f")
-        await until(lambda: len(desk.commands) == 2)
-    assert [c.mode for c in desk.commands if isinstance(c, Kill)] == [
-        KillMode.CANCEL,
-        KillMode.FLATTEN,
-    ]
+        for count, key in enumerate(("f12", "ctrl+k", "ctrl+f"), 1):
+            await pilot.press(key)
+            await until(partial(lambda wanted: len(desk.commands) == wanted, count))
+    modes = [command.mode for command in desk.commands if isinstance(command, Kill)]
+    assert modes == [KillMode.CANCEL, KillMode.CANCEL, KillMode.FLATTEN]
 
 
 @pytest.mark.parametrize("widget", ["TextArea", "Select", "Input", "DataTable"])
@@ -489,3 +483,21 @@ async def test_themes_change_from_the_palette(desk: Loopback, home: Home) -> Non
         await pilot.pause(0.3)
         await pilot.press("down", "enter")
         await until(lambda: app.theme == "classic")
+
+
+async def test_a_crash_shows_no_values_and_says_what_goes_on(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        secret_of_a_venue = "\x1b]0;owned\x07"
+        raise RuntimeError(f"bad {secret_of_a_venue}")
+
+    app = TerminalApp(home)
+    monkeypatch.setattr("tui.app.view_strip", fail)
+    with pytest.raises(RuntimeError):
+        async with app.run_test():
+            pass
+    shown = capsys.readouterr().err
+    assert "\x1b]0;owned" not in shown
+    assert "RuntimeError: bad" in shown
+    assert "killcord attach" in shown

@@ -1,0 +1,56 @@
+"""The terminal as a process in a pty: how it ends, and that a stuck screen does not stop the kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bench.terminal import Pty, served, stalled
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    with served(hz=10) as folder:
+        yield folder
+
+
+def wait_exit(pid: int, timeout: float = 10.0) -> int:
+    deadline = time.monotonic() + timeout
+    while True:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        assert time.monotonic() < deadline, "the terminal did not end"
+        time.sleep(0.01)
+
+
+def test_sigterm_restores_the_screen(home: Path) -> None:
+    terminal = Pty(home, 10, (120, 40))
+    terminal.read_until(b"PRACTICE")
+    os.kill(terminal.pid, signal.SIGTERM)
+    terminal.read_until(b"\x1b[?1049l")  # back from the alternate screen
+    assert wait_exit(terminal.pid) == 0
+    os.close(terminal.fd)
+
+
+def test_a_closed_window_ends_the_terminal_and_nothing_else(home: Path) -> None:
+    terminal = Pty(home, 10, (120, 40))
+    terminal.read_until(b"PRACTICE")
+    os.close(terminal.fd)
+    assert wait_exit(terminal.pid) == 0
+    other = Pty(home, 10, (80, 24))  # the desk's socket still answers
+    other.read_until(b"PRACTICE")
+    other.close()
+
+
+def test_the_kill_key_works_while_nobody_reads_the_screen() -> None:
+    # Two seconds of frames fill the pty and Textual's queue of 30; without the guard in
+    # TerminalApp.frame the key would wait until someone reads.
+    assert stalled(2.0)["kill_while_stalled_s"] < 1.0
