@@ -41,7 +41,7 @@ from core.desk.pulse import Pulse
 from core.desk.pump import Pump
 from core.engine.engine import Engine
 from core.engine.picture import ShellFacts, VenueFacts
-from core.errors import VenueUnavailable
+from core.errors import VenueError, VenueUnavailable
 from core.home import Home
 from core.journal import wal
 from core.journal.recording import Recorder
@@ -244,7 +244,7 @@ class Desk:
         if latched and self.pump.state is not TradingState.HALTED:
             self.pump.sink(Kill(KillMode.HALT, latched.actor, latched.cause, self._clock.now()))
         elif self.pump.state is TradingState.HALTED and not latched:
-            self.pump.set_latch(ledger.cause, "journal")
+            self.pump.keep_latch(ledger.cause)
 
         self.control = ControlSocket(self, home.socket)
         await self.control.start()
@@ -257,6 +257,9 @@ class Desk:
         self._supervise(self._pulse.run, "pulse")
         for venue in self.pump.venues.values():
             self._tasks.append(asyncio.create_task(self._run_venue(venue), name=venue.venue))
+        if latched:
+            for name in latched.pending:
+                self._tasks.append(asyncio.create_task(self._finish_kill(name, latched)))
 
     def _make(self, ledger: Ledger, latched: latch.Latched | None) -> None:
         """Put engine, recorder, pump, venues and kill executor together."""
@@ -273,6 +276,7 @@ class Desk:
             self.lines,
             History(self.store, ledger),
             self._home.latch(config.environment),
+            latched,
             self._clock,
             recorder,
             TradingState.HALTED if halted else TradingState.DISARMED,
@@ -341,6 +345,14 @@ class Desk:
         finally:
             venue.tried.set()
 
+    async def _finish_kill(self, name: str, latched: latch.Latched) -> None:
+        """Go on with a kill that ended before the venue had proved it."""
+        venue = self.pump.venues.get(name)
+        if venue is not None:
+            await venue.tried.wait()
+            cause = f"unfinished: {latched.cause}"
+            self.pump.sink(Kill(latched.mode, latched.actor, cause, self._clock.now(), name))
+
     async def _get_ready(self) -> None:
         venues = self.pump.venues.values()
         with suppress(TimeoutError):
@@ -356,6 +368,9 @@ class Desk:
             return
         self._ready_seconds = (self._clock.now() - self._started) / SECOND
         self.ready.set()
+        with suppress(VenueError, TimeoutError):
+            async with asyncio.timeout(5.0):
+                await asyncio.gather(*(gateway.open() for gateway in self._kill_gateways))
         self._pulse.settle()
         count = sum(venue.up for venue in venues)
         self.lines.add(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import msgspec
 
 from core.journal.store import Numbers, Store
+from core.market.candles import CandleBuilder
 from core.model.effect import Answer, RiskEvent, Signalled
 from core.model.event import Command
-from core.model.market import Candle
+from core.model.market import Candle, Trade
 from core.model.order import Fill
 from core.model.snapshot import Snapshot
 from core.orders.records import JournalRecord
@@ -23,6 +25,7 @@ class History:
         self._store = store
         self._ledger = ledger
         self._numbers = Numbers()
+        self._candles: dict[tuple[str, str], CandleBuilder] = {}
 
     def record(self, record: JournalRecord) -> None:
         """Write what a journal record changed; it has been applied to the ledger already."""
@@ -57,6 +60,19 @@ class History:
             "detail": answer.detail,
         }
         self._store.put("commands", row)
+
+    def trade(self, trade: Trade) -> None:
+        """Count a trade into the one-minute candles."""
+        key = (trade.venue, trade.symbol)
+        builder = self._candles.get(key)
+        if builder is None:
+            builder = self._candles[key] = CandleBuilder(trade.venue, trade.symbol, 60)
+        if not 0.0 < trade.price < inf:
+            return
+        closed = builder.add(trade.price, trade.qty, trade.ts, trade.received)
+        if closed:
+            for candle in closed:
+                self.candle(candle)
 
     def candle(self, candle: Candle) -> None:
         """Write a closed candle."""

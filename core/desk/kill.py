@@ -57,7 +57,10 @@ SETTLE = 0.15
 """Seconds from a reducing order to the next look at the position."""
 LADDER = (Decimal("0.003"), Decimal("0.006"), Decimal("0.012"), Decimal("0.024"))
 """Distances from the mark; then the configured worst."""
-_RANK = {KillMode.HALT: 0, KillMode.CANCEL: 1, KillMode.FLATTEN: 2}
+RANK = {KillMode.HALT: 0, KillMode.CANCEL: 1, KillMode.FLATTEN: 2}
+"""How far a mode goes."""
+PROVED = frozenset({"FLAT_VERIFIED", "FLAT_DUST", "CANCELLED_ONLY", "HALTED_ONLY"})
+"""Verdicts after which nothing is left to do."""
 
 
 class VenueKill(Struct):
@@ -150,7 +153,7 @@ class KillExecutor:
             run = self._runs.get(name)
             task = self._tasks.get(name)
             if run is not None and task is not None and not task.done():
-                if _RANK[mode] > _RANK[run.mode]:
+                if RANK[mode] > RANK[run.mode]:
                     run.mode, run.cause, run.actor = mode, cause, actor
                     run.verdict = ""
                     self._told[name].clear()
@@ -334,7 +337,7 @@ class KillExecutor:
         runs = self._runs
         first = next(iter(runs.values()))
         return KillReport(
-            mode=max((run.mode for run in runs.values()), key=_RANK.__getitem__),
+            mode=max((run.mode for run in runs.values()), key=RANK.__getitem__),
             cause=first.cause,
             actor=first.actor,
             started=self._began,

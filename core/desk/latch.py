@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from core.journal.wal import sync_folder
+from core.model.event import KillMode
 
 
 class Latched(Struct, frozen=True):
@@ -18,6 +19,10 @@ class Latched(Struct, frozen=True):
     actor: str
     ts: int
     """Nanoseconds UTC."""
+    mode: KillMode = KillMode.HALT
+    """How far the kill was to go."""
+    pending: tuple[str, ...] = ()
+    """Venues that have not proved it yet; the next start goes on with them."""
 
 
 def read(path: Path) -> Latched | None:

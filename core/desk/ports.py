@@ -130,7 +130,9 @@ class KillGateway(Protocol):
         """
         ...
 
-    async def reduce(self, position: PositionReport, client_id: str, slippage: Decimal) -> OrderSent:
+    async def reduce(
+        self, position: PositionReport, client_id: str, slippage: Decimal
+    ) -> OrderSent:
         """Send a reduce-only IOC limit for the whole position at mark -/+ ``slippage``.
 
         Args:

@@ -16,11 +16,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from core.clock import Clock
 from core.desk import latch
 from core.desk.bulkhead import Bulkhead
 from core.desk.history import History
-from core.desk.kill import KillExecutor
+from core.desk.kill import PROVED, RANK, KillExecutor
+from core.desk.latch import Latched
 from core.desk.lines import Lines, scrub
 from core.engine.engine import Engine
 from core.errors import StateError, VenueError
@@ -41,7 +44,15 @@ from core.model.effect import (
     StateChanged,
     SubmitOrder,
 )
-from core.model.event import Command, Event, FeedChanged, InvariantBroken, TradingState
+from core.model.event import (
+    Command,
+    Event,
+    FeedChanged,
+    InvariantBroken,
+    KillMode,
+    KillReported,
+    TradingState,
+)
 from core.model.market import BookTop, Candle, Depth, Ticker, Trade
 from core.model.order import Order, OrderSent, Outcome
 from core.model.snapshot import DepthView
@@ -62,6 +73,7 @@ class Pump:
         lines: the log.
         history: the SQL store.
         latch_path: the file that means HALTED.
+        latched: what it says now.
         clock: wall time.
         recorder: takes every event first; None when nothing is recorded.
         state: where the engine starts.
@@ -74,6 +86,7 @@ class Pump:
         lines: Lines,
         history: History,
         latch_path: Path,
+        latched: Latched | None,
         clock: Clock,
         recorder: Recorder | None,
         state: TradingState,
@@ -89,6 +102,7 @@ class Pump:
         self._lines = lines
         self.history = history
         self._latch_path = latch_path
+        self._latched = latched
         self._clock = clock
         self._recorder = recorder
         self._pending: deque[Event] = deque()
@@ -163,6 +177,10 @@ class Pump:
             if venue in ("", depth.venue) and symbol in ("", depth.symbol)
         )
 
+    def keep_latch(self, cause: str) -> None:
+        """Set the latch that the journal says there is."""
+        self._latch(cause, "journal", KillMode.HALT, set())
+
     async def drain(self, patience: float) -> bool:
         """Wait until no request is on its way; return whether that came true in time."""
         deadline = asyncio.get_running_loop().time() + patience
@@ -197,6 +215,10 @@ class Pump:
                 venue.feed_changed(event)
             elif isinstance(event, Candle):
                 self.history.candle(event)
+            elif isinstance(event, KillReported):
+                self._kill_reported(event)
+        elif type(event) is Trade:
+            self.history.trade(event)
         elif type(event) is Depth:
             self.depths[event.venue, event.symbol] = event
         for effect in effects:
@@ -299,22 +321,43 @@ class Pump:
             self._lines.add("venue", text, "warning")
 
     def _execute_kill(self, effect: ExecuteKill) -> None:
+        if effect.mode is not KillMode.HALT:
+            pending = {effect.venue} if effect.venue else set(self.venues)
+            self._latch(effect.cause, effect.actor, effect.mode, pending)
         if self.kill is not None:
             self.kill.pull(effect.mode, effect.cause, effect.actor, effect.venue)
+
+    def _kill_reported(self, event: KillReported) -> None:
+        """Take a venue that proved it off the latch's list."""
+        latched = self._latched
+        if latched and event.venue in latched.pending and event.verdict in PROVED:
+            left = tuple(venue for venue in latched.pending if venue != event.venue)
+            self._set_latch(msgspec.structs.replace(latched, pending=left))
 
     def _change_state(self, effect: StateChanged) -> None:
         before, self.state = self.state, effect.state
         self._lines.effect(effect)
         if effect.state is TradingState.HALTED:
-            self.set_latch(effect.cause, effect.actor)
+            self._latch(effect.cause, effect.actor, KillMode.HALT, set())
         elif before is TradingState.HALTED:
             if self.kill is not None:
                 self.kill.release()
+            self._latched = None
             self._on_disk(latch.clear, self._latch_path)
 
-    def set_latch(self, cause: str, actor: str) -> None:
-        """Set the latch, off the loop; the journal says HALTED too."""
-        latched = latch.Latched(cause, actor, self._clock.now())
+    def _latch(self, cause: str, actor: str, mode: KillMode, pending: set[str]) -> None:
+        """Set the latch, or add to what it says."""
+        before = self._latched
+        if before is not None:
+            cause, actor = before.cause, before.actor
+            pending |= set(before.pending)
+            mode = max(mode, before.mode, key=RANK.__getitem__)
+        now = self._clock.now()
+        self._set_latch(Latched(cause, actor, now, mode, tuple(sorted(pending))))
+
+    def _set_latch(self, latched: Latched) -> None:
+        """Write the latch, off the loop; the journal says HALTED too."""
+        self._latched = latched
         self._on_disk(latch.write, self._latch_path, latched)
 
     def _signal(self, effect: Signalled) -> None:

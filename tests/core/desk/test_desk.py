@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
@@ -26,7 +27,7 @@ from core.journal import wal
 from core.journal.recording import read_recording
 from core.model.event import Kill, KillMode, Resume, Submit, TradingState, VenueState
 from core.model.market import Side
-from core.model.order import OrderStatus
+from core.model.order import OrderKind, OrderStatus
 from core.model.snapshot import Snapshot
 from core.portfolio.ledger import Ledger
 from tests.core.desk.loopback import BTC, LoopGateway, LoopKillGateway, LoopVenue
@@ -38,7 +39,7 @@ async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
             await asyncio.sleep(0.01)
 
 
-def config(**changes: Any) -> Config:
+def config() -> Config:
     return Config.model_validate(
         {
             "environment": "practice",
@@ -46,7 +47,6 @@ def config(**changes: Any) -> Config:
             "limits": {},
             "strategy": {"timeframe": "1s", "fast": 2, "slow": 4},
         }
-        | changes
     )
 
 
@@ -57,16 +57,16 @@ class Stage:
         self.root = root
         self.venues = {name: LoopVenue(name) for name in ("bybit", "binance", "okx")}
 
-    def desk(self, root: Path | None = None, **changes: Any) -> Desk:
+    def desk(self, root: Path | None = None, signals: bool = False) -> Desk:
         loops = list(self.venues.values())
         return Desk(
-            config(**changes),
+            config(),
             Home(root or self.root),
             [LoopGateway(venue) for venue in loops],
             [LoopKillGateway(venue) for venue in loops],
             market=lambda: MarketFacts("loopback"),
             validity=0.1,
-            signals=False,
+            signals=signals,
         )
 
     @asynccontextmanager
@@ -264,6 +264,53 @@ async def test_the_cord_flattens_latches_over_restart_and_is_released_by_hand(
         assert submits == [len(venue.submits) for venue in stage.venues.values()]
 
 
+async def test_a_kill_cut_short_goes_on_at_the_next_start(stage: Stage) -> None:
+    desk = stage.desk()
+    async with stage.running(desk):
+        await bought(desk)
+        for gateway in desk._kill_gateways:
+            gateway.hang = gateway.venue == "okx"  # type: ignore[attr-defined]
+        await desk.command(Kill(KillMode.FLATTEN, "me", "test", desk.now()))
+        await until(lambda: not stage.venues["bybit"].positions())
+        assert stage.venues["okx"].positions()
+    latched = latch.read(Home(stage.root).latch("practice"))
+    assert latched is not None
+    assert "okx" in latched.pending
+    second = stage.desk()
+    async with stage.running(second):
+        await until(lambda: not stage.venues["okx"].positions())
+        assert second.pump.state is TradingState.HALTED
+        path = Home(stage.root).latch("practice")
+        await until(lambda: (found := latch.read(path)) and not found.pending)
+
+
+@pytest.mark.parametrize(
+    ("number", "ends"), [(signal.SIGUSR1, False), (signal.SIGTERM, True)], ids=["usr1", "term"]
+)
+async def test_signals_cancel_entries_keep_stops_and_latch(
+    stage: Stage, number: int, ends: bool
+) -> None:
+    desk = stage.desk(signals=True)
+    async with stage.running(desk) as task:
+        await bought(desk)
+        limit = {"kind": OrderKind.LIMIT, "qty": Decimal("0.01"), "price": Decimal(59_500)}
+        answer = await desk.command(order("okx", request="r9", **limit))
+        assert answer.ok, answer
+        await until(lambda: len(stage.venues["okx"].reports()) == 2)
+        os.kill(os.getpid(), number)
+        await until(lambda: desk.pump.state is TradingState.HALTED, 2)
+        if ends:
+            summary = await task
+            assert summary.state == "halted"
+        else:
+            await desk.kill_report()
+            assert not task.done()
+        for venue in stage.venues.values():
+            assert [r.kind for r in venue.reports()] == [OrderKind.STOP]
+            assert len(venue.positions()) == 1
+    assert Home(stage.root).latch("practice").exists()
+
+
 @pytest.mark.parametrize("witness", ["latch", "journal"])
 async def test_one_witness_of_the_latch_is_enough(stage: Stage, witness: str) -> None:
     desk = stage.desk()
@@ -384,6 +431,15 @@ async def test_the_socket_is_private_and_answers(stage: Stage) -> None:
             text = await reply.text()
         assert 'killcord_venue_ready{venue="okx"} 1.0' in text
         assert "killcord_journal_records_total" in text
+
+
+async def test_another_user_is_turned_away(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = stage.desk()
+    async with stage.running(desk), client(desk) as session:
+        monkeypatch.setattr(os, "getuid", lambda: 54_321)
+        async with session.get("/v1/snapshot") as reply:
+            assert reply.status == 403
+        monkeypatch.undo()
 
 
 async def test_commands_are_checked_answered_and_kept(stage: Stage) -> None:

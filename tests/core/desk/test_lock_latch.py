@@ -10,6 +10,7 @@ from core.desk import latch
 from core.desk.latch import Latched
 from core.desk.lock import Lock, lock_account
 from core.errors import AlreadyRunning
+from core.model.event import KillMode
 
 _HOLDER = """
 import sys
@@ -62,7 +63,7 @@ def test_two_homes_with_one_account_exclude_each_other(
 def test_a_latch_holds_until_cleared_and_damage_does_not_open_it(tmp_path: Path) -> None:
     path = tmp_path / "HALTED"
     assert latch.read(path) is None
-    latched = Latched("daily loss", "risk", 5)
+    latched = Latched("daily loss", "risk", 5, KillMode.FLATTEN, ("okx",))
     latch.write(path, latched)
     assert latch.read(path) == latched
     path.write_bytes(b"\x00garbage")

@@ -1,9 +1,15 @@
 """The SQL store, on SQLite and, where it runs, on PostgreSQL."""
 
 import asyncio
+import glob
 import os
+import pwd
+import shutil
+import socket
 import sqlite3
-from collections.abc import Callable
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +20,38 @@ from core.errors import StoreError
 from core.journal import store as module
 from core.journal.store import Store
 
-POSTGRES = os.environ.get("KILLCORD_TEST_POSTGRES", "")
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL of our own on a free port; skipped where it is not installed."""
+    found = shutil.which("initdb") or next(
+        iter(sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"), reverse=True)), None
+    )
+    if found is None:
+        pytest.skip("PostgreSQL is not installed")
+    as_user: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="kc-pg-") as folder:
+        if os.getuid() == 0:  # the server refuses to run as root
+            try:
+                user = pwd.getpwnam("postgres")
+            except KeyError:
+                pytest.skip("there is no postgres user to run the server as")
+            as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+            os.chown(folder, user.pw_uid, user.pw_gid)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        tools = Path(found).parent
+
+        def run(*command: str) -> None:
+            subprocess.run(command, check=True, capture_output=True, cwd=folder, **as_user)
+
+        data = f"{folder}/data"
+        run(found, "-D", data, "-A", "trust", "-U", "postgres", "--no-sync")
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        run(f"{tools}/pg_ctl", "-D", data, "-o", options, "-l", f"{folder}/log", "-w", "start")
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        run(f"{tools}/pg_ctl", "-D", data, "-m", "immediate", "stop")
 
 
 async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -76,20 +113,12 @@ async def opened(url: str, folder: Path, told: Callable[[str], None] | None = No
 
 
 @pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        pytest.param(
-            POSTGRES,
-            marks=[
-                pytest.mark.postgres,
-                pytest.mark.skipif(not POSTGRES, reason="KILLCORD_TEST_POSTGRES is not set"),
-            ],
-        ),
-    ],
-    ids=["sqlite", "postgres"],
+    "database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 )
-async def test_rows_are_exact_unique_and_states_are_replaced(url: str, tmp_path: Path) -> None:
+async def test_rows_are_exact_unique_and_states_are_replaced(
+    database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue("postgres") if database == "postgres" else ""
     store = await opened(url, tmp_path)
     before = len(await rows(store, "fills"))
     number = before + 1_000
