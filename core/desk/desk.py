@@ -161,7 +161,7 @@ class Desk:
         self._signals = signals
         self._state = home.state(config.environment)
         self._stopping = asyncio.Event()
-        self._stop_cause = ""
+        self._winding: asyncio.Task[None] | None = None
         self._fatal: BaseException | None = None
         self._killing = False
         self._facts = MarketFacts("")
@@ -196,7 +196,8 @@ class Desk:
                 async with asyncio.timeout(stop_after):
                     await self._stopping.wait()
             if self._fatal is None:
-                await self._wind_down()
+                self._winding = asyncio.create_task(self._wind_down())
+                await asyncio.wait([self._winding])
                 self._final = self.snapshot()
         finally:
             await self._close()
@@ -207,8 +208,9 @@ class Desk:
     def request_stop(self, cause: str) -> None:
         """End the desk in order; a second request ends it without waiting for venues."""
         if not self._stopping.is_set():
-            self._stop_cause = cause
             self.lines.add("state", f"stopping: {cause}")
+        elif self._winding is not None:
+            self._winding.cancel()
         self._stopping.set()
 
     async def _boot(self) -> None:

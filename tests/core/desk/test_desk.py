@@ -21,6 +21,8 @@ import pytest
 from core.config import Config
 from core.desk import latch
 from core.desk.desk import Desk, DeskSummary, MarketFacts
+from core.desk.identity import identity
+from core.engine.engine import Engine
 from core.errors import AlreadyRunning, VenueUnavailable
 from core.home import Home
 from core.journal import wal
@@ -29,6 +31,7 @@ from core.model.event import Kill, KillMode, Resume, Submit, TradingState, Venue
 from core.model.market import Side
 from core.model.order import OrderKind, OrderStatus
 from core.model.snapshot import Snapshot
+from core.orders.ids import ClientIds
 from core.portfolio.ledger import Ledger
 from tests.core.desk.loopback import BTC, LoopGateway, LoopKillGateway, LoopVenue
 
@@ -160,8 +163,15 @@ async def test_a_desk_trades_stops_and_leaves_a_true_record(stage: Stage) -> Non
     (orders,) = database.execute("SELECT count(*) FROM orders").fetchone()
     assert orders == summary.orders
     database.close()
+
+    # What was recorded, played into a new engine, gives the same decisions.
     session = next((stage.root / "practice" / "recording").iterdir())
-    assert sum(1 for _ in read_recording(session)) == summary.events
+    who = identity(stage.root / "practice")
+    again = Engine(config(), ClientIds(who.instance, 1, who.key), Ledger())
+    for event in read_recording(session):
+        again.process(event)
+    assert again.events == summary.events
+    assert again.decision_hash == summary.decision_hash
 
 
 async def test_a_restarted_desk_carries_on_where_the_venues_are(stage: Stage) -> None:
@@ -382,6 +392,36 @@ async def test_a_task_that_dies_closes_the_gate(stage: Stage) -> None:
         desk._market = broken
         await until(lambda: desk.pump.state is TradingState.REDUCING)
         assert "TASK_DIED" in desk.snapshot().cause
+
+
+async def test_a_venue_task_that_dies_closes_the_gate_and_starts_again(stage: Stage) -> None:
+    desk = stage.desk()
+    async with stage.running(desk):
+        await until(lambda: desk.pump.state is TradingState.ARMED)
+        bulkhead = desk.pump.venues["okx"]
+        bulkhead.gateway.sweep = None  # type: ignore[method-assign,assignment]
+        bulkhead.ask_sweep()
+        await until(lambda: desk.pump.state is TradingState.REDUCING)
+        assert states(desk)["okx"] is VenueState.BLIND
+        assert states(desk)["bybit"] is VenueState.READY
+        del bulkhead.gateway.sweep
+        await until(lambda: states(desk)["okx"] is VenueState.READY)
+
+
+async def test_a_second_stop_does_not_wait_for_venues(stage: Stage) -> None:
+    desk = stage.desk()
+    async with stage.running(desk) as task:
+        await until(lambda: desk.pump.state is TradingState.ARMED)
+        stage.venues["okx"].hold = asyncio.Event()
+        asking = asyncio.create_task(desk.command(order("okx")))
+        await until(lambda: stage.venues["okx"].submits)
+        started = time.monotonic()
+        desk.request_stop("once")
+        await until(lambda: desk._winding)
+        desk.request_stop("twice")
+        await task
+        assert time.monotonic() - started < 3
+        await asking
 
 
 async def test_a_journal_that_fails_closes_the_gate(stage: Stage) -> None:
