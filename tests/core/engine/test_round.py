@@ -13,7 +13,7 @@ from core.orders.records import Intent
 from core.portfolio.ledger import Ledger
 from tests.core.engine.scene import BTC, Scene
 
-RISE = (100.0, 99.0, 98.0, 97.0, 96.0, 99.0, 103.0)
+RISE = (100.0, 99.0, 98.0, 97.0, 96.0, 99.0)
 
 
 def scaled(*prices: float) -> list[float]:
@@ -41,7 +41,7 @@ def test_a_cross_buys_and_the_stop_follows_the_fill() -> None:
     assert position.qty == entry.qty
     assert stop.trigger == (position.entry * Decimal("0.98")).quantize(Decimal("0.1"))
     assert len(scene.of(Signalled)) == 1
-    assert not scene.engine._execution.naked  # noqa: SLF001
+    assert not scene.engine._execution.naked
 
 
 def test_the_intent_is_journalled_right_before_the_order() -> None:
@@ -73,7 +73,7 @@ def test_cash_is_the_sum_of_fills() -> None:
     ledger = scene.engine.ledger
     cash = ledger.accounts["bybit"].cash
     assert cash == Decimal(100_000) + ledger.realised - ledger.fees
-    assert ledger.realised == Decimal("0.032") * (Decimal(45_000) - Decimal(51_500))
+    assert ledger.realised == Decimal("0.032") * (Decimal(45_000) - Decimal(49_500))
     replayed = Ledger.replay(scene.journal)
     assert replayed.positions == ledger.positions
     assert replayed.accounts == ledger.accounts

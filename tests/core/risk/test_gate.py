@@ -1,0 +1,176 @@
+"""Each limit refuses by itself, at its boundary, with its numbers."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from core.config import Limits
+from core.model.event import TradingState, VenueState
+from core.model.instrument import Instrument
+from core.model.market import Side
+from core.model.order import Order, OrderKind
+from core.risk.codes import MEANING, Code, table
+from core.risk.gate import Approved, Circumstances, Gate, Refused
+
+D = Decimal
+RULES = Instrument(
+    "okx",
+    "BTC/USDT:USDT",
+    "BTC-USDT-SWAP",
+    "BTC",
+    D("0.1"),
+    D("0.001"),
+    D("0.002"),
+    D(100),
+    max_market_qty=D(1000),
+)
+CALM = Circumstances(
+    state=TradingState.ARMED,
+    venue_state=VenueState.READY,
+    venue_reason="",
+    rejects=0,
+    paused=False,
+    frozen="",
+    cooling=0.0,
+    age=0.5,
+    skew=0.0,
+    mid=D(50_000),
+    mark=D(50_000),
+    equity=D(100_000),
+    symbol_after=D(2000),
+    venue_after=D(2000),
+    gross_after=D(2000),
+    working=0,
+    second_full=False,
+    minute_full=False,
+    stop=D(49_000),
+)
+
+
+def order(**changes: Any) -> Order:
+    values: dict[str, Any] = {"qty": D("0.04"), "kind": OrderKind.MARKET} | changes
+    return Order("K1", "okx", RULES.symbol, values.pop("side", Side.BUY), created=1, **values)
+
+
+def judge(given: Order | None = None, **changes: Any) -> Approved | Refused:
+    return Gate(Limits()).open(given or order(), RULES, msgspec.structs.replace(CALM, **changes))
+
+
+def test_the_calm_case_passes_at_every_boundary() -> None:
+    assert isinstance(judge(), Approved)
+    assert isinstance(
+        judge(
+            rejects=7,
+            age=5.0,
+            skew=-0.75,
+            mark=D(50_000) / D("1.03"),
+            venue_after=D(100_000),
+            gross_after=D(200_000),
+            working=118,
+            stop=D(37_500),
+        ),
+        Approved,
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        (Code.NOT_ARMED, {"state": TradingState.DISARMED}),
+        (Code.HALTED, {"state": TradingState.HALTED}),
+        (Code.REDUCING, {"state": TradingState.REDUCING}),
+        (Code.REJECTS_IN_A_ROW, {"rejects": 8}),
+        (Code.VENUE_NOT_READY, {"venue_state": VenueState.DEGRADED}),
+        (Code.SYMBOL_PAUSED, {"paused": True}),
+        (Code.SYMBOL_FROZEN, {"frozen": "unknown"}),
+        (Code.COOLING_DOWN, {"cooling": 0.1}),
+        (Code.STALE_DATA, {"age": 5.01}),
+        (Code.STALE_DATA, {"mid": D(0)}),
+        (Code.CLOCK_SKEW, {"skew": 0.76}),
+        (Code.CLOCK_SKEW, {"skew": -0.76}),
+        (Code.PRICE_COLLAR, {"mark": D(48_000)}),
+        (Code.BAD_STOP, {"stop": D(50_000)}),
+        (Code.ORDER_NOTIONAL, {"equity": D(99_999)}),
+        (Code.POSITION_NOTIONAL, {"symbol_after": D("2000.01")}),
+        (Code.LOSS_TO_STOP, {"stop": D(37_499)}),
+        (Code.VENUE_NOTIONAL, {"venue_after": D("100000.01")}),
+        (Code.LEVERAGE, {"gross_after": D("200000.01")}),
+        (Code.OPEN_ORDERS, {"working": 119}),
+        (Code.ORDERS_PER_SECOND, {"second_full": True}),
+        (Code.ORDERS_PER_MINUTE, {"minute_full": True}),
+    ],
+)
+def test_each_limit_refuses(code: Code, changes: dict[str, Any]) -> None:
+    refused = judge(**changes)
+    assert isinstance(refused, Refused)
+    assert refused.code is code
+
+
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        (Code.BAD_QUANTITY, {"qty": D("0.0005")}),
+        (Code.BAD_QUANTITY, {"qty": D(0)}),
+        (Code.BAD_QUANTITY, {"qty": D(1001)}),
+        (Code.BELOW_MINIMUM, {"qty": D("0.001")}),
+        (Code.BAD_PRICE, {"kind": OrderKind.LIMIT}),
+        (Code.PRICE_COLLAR, {"kind": OrderKind.LIMIT, "price": D(51_501)}),
+        (Code.PRICE_COLLAR, {"kind": OrderKind.LIMIT, "price": D(48_499)}),
+        (Code.BAD_STOP, {"side": Side.SELL}),
+    ],
+)
+def test_orders_of_bad_shape(code: Code, changes: dict[str, Any]) -> None:
+    refused = judge(order(**changes))
+    assert isinstance(refused, Refused)
+    assert refused.code is code
+
+
+def test_the_smallest_notional_is_the_venues() -> None:
+    refused = judge(order(qty=D("0.002")), mid=D(49_000), mark=D(49_000), stop=D(48_000))
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.limit, refused.value) == (Code.BELOW_MINIMUM, "100", "98.00")
+
+
+def test_refusals_carry_numbers() -> None:
+    refused = judge(symbol_after=D("2345.678"))
+    assert isinstance(refused, Refused)
+    assert (refused.limit, refused.value) == ("2000.00", "2345.68")
+
+
+@pytest.mark.parametrize("state", list(TradingState))
+def test_reducing_is_never_vetoed(state: TradingState) -> None:
+    gate = Gate(Limits())
+    for held, side in ((D("0.5"), Side.SELL), (D("-0.5"), Side.BUY)):
+        for qty in (D("0.001"), D("0.5")):
+            reducing = order(qty=qty, side=side, reduce_only=True)
+            assert isinstance(gate.reduce(reducing, held), Approved)
+
+
+@pytest.mark.parametrize(
+    ("held", "changes"),
+    [
+        (D(0), {"reduce_only": True}),
+        (D("0.5"), {"reduce_only": True}),
+        (D("-0.03"), {"reduce_only": True}),
+        (D("-0.5"), {"reduce_only": False}),
+    ],
+)
+def test_what_does_not_reduce_is_not_called_reducing(
+    held: Decimal, changes: dict[str, Any]
+) -> None:
+    refused = Gate(Limits()).reduce(order(**changes), held)
+    assert isinstance(refused, Refused)
+    assert refused.code is Code.NOT_REDUCING
+
+
+def test_every_code_is_in_the_table_with_an_existing_limit() -> None:
+    text = table()
+    for code in Code:
+        assert f"`{code}`" in text
+        limit, meaning = MEANING[code]
+        assert meaning.endswith(".")
+        assert not limit or limit.removesuffix("_cooldown") in Limits.model_fields
