@@ -16,6 +16,7 @@ from core.model.event import FeedChanged, FeedState, VenueChanged, VenueOpened, 
 from core.model.order import OrderStatus, Purpose
 from core.orders.reconciliation import diff_positions, missing_orders
 from core.orders.records import BaselinePosition, CashAdjusted, Resolved, VenueBaseline
+from core.portfolio.position import Position
 from core.risk.codes import Code
 
 _ZERO = Decimal(0)
@@ -162,14 +163,15 @@ class Reconciler:
                 begun,
             )
         )
-        world.reload()
         for slot in world.slots.values():
             if slot.venue == venue.name:
-                slot.position = world.ledger.position(slot.venue, slot.symbol)
+                slot.position = Position(slot.venue, slot.symbol)
         for held in positions:
             slot = world.slot(venue.name, held.symbol)
             world.active[slot.key] = slot
+            world.reload(slot)
             world.notify("warning", f"{venue.name} {held.symbol}: {held.qty} was there before us")
+        world.reload()
         return True
 
     def _leave_account(self, venue: Venue) -> None:

@@ -284,7 +284,7 @@ class Tracking:
         slot = world.slot(event.venue, event.symbol)
         trips = slot.position.trips
         world.record(event)
-        world.reload()
+        world.reload(slot)
         slot.last_fill = event.received
         venue = world.venues.get(event.venue)
         if venue is not None:
@@ -345,8 +345,9 @@ class Tracking:
         """Book a funding settlement, once; return whether it was news."""
         if self._world.ledger.funded(event):
             return False
-        self._world.record(event)
-        self._world.reload()
+        world = self._world
+        world.record(event)
+        world.reload(world.slot(event.venue, event.symbol))
         return True
 
     def balance(self, event: Balance) -> None:

@@ -20,6 +20,7 @@ from core.model.event import TradingState
 from core.orders.ids import ClientIds
 from core.orders.records import JournalRecord, StateRecorded
 from core.portfolio.ledger import Ledger
+from core.portfolio.position import Position
 from core.risk.codes import Code
 from core.risk.pace import Pace
 from core.signals.strategy import strategy_maker
@@ -111,7 +112,9 @@ class World:
         key = (venue, symbol)
         slot = self.slots.get(key)
         if slot is None:
-            slot = self.slots[key] = Slot(venue, symbol, self.ledger.position(venue, symbol))
+            # A flat stand-in until the ledger, which only records may change, has one.
+            position = self.ledger.positions.get(key) or Position(venue, symbol)
+            slot = self.slots[key] = Slot(venue, symbol, position)
             known = self.venues.get(venue)
             if known is not None:
                 slot.instrument = known.instruments.get(symbol)
@@ -119,8 +122,14 @@ class World:
                     slot.strategy = self._make_strategy()
         return slot
 
-    def reload(self) -> None:
-        """Read cash and open positions from the ledger, after they changed."""
+    def reload(self, slot: Slot | None = None) -> None:
+        """Read cash and open positions from the ledger, after they changed.
+
+        Args:
+            slot: where they changed; its position is looked up anew.
+        """
+        if slot is not None:
+            slot.position = self.ledger.positions.get(slot.key, slot.position)
         self.cash = float(sum(account.cash for account in self.ledger.accounts.values()))
         self.held = [self.slots[key] for key in self.ledger.open]
 
