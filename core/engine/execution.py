@@ -241,9 +241,15 @@ class Execution:
     def settle(self, slot: Slot) -> None:
         """Bring orders in line with the position: protection, pending exits, pending entries."""
         world = self._world
-        slot.entry = self._finished(slot, slot.entry)
-        slot.exit = self._finished(slot, slot.exit)
-        slot.stop = self._finished(slot, slot.stop)
+        if slot.entry is not None and slot.entry.settled:
+            self._finished(slot, slot.entry)
+            slot.entry = None
+        if slot.exit is not None and slot.exit.settled:
+            self._finished(slot, slot.exit)
+            slot.exit = None
+        if slot.stop is not None and slot.stop.settled:
+            self._finished(slot, slot.stop)
+            slot.stop = None
         if not slot.position.qty:
             slot.closing = False
         elif slot.closing and slot.exit is None:
@@ -256,20 +262,15 @@ class Execution:
             self._flip(slot)
         if slot.idle:
             world.active.pop(slot.key, None)
-        else:
-            world.active[slot.key] = slot
 
-    def _finished(self, slot: Slot, order: WorkingOrder | None) -> WorkingOrder | None:
-        """Return the order while it lives; slow down where a venue refuses to let us reduce."""
-        if order is None or not order.settled:
-            return order
+    def _finished(self, slot: Slot, order: WorkingOrder) -> None:
+        """Let a finished order go; slow down where a venue refuses to let us reduce."""
         if order.status in _REFUSED and order.order.reduce_only:
             slot.attempts += 1
             slot.retry_at = self._world.now + min(2**slot.attempts, 16) * SECOND // 4
             self._put_off(slot)
         else:
             slot.attempts = 0
-        return None
 
     def _flip(self, slot: Slot) -> None:
         """Do what waited for the last entry or exit to end."""
@@ -374,6 +375,8 @@ class Execution:
         return slot.instrument.round_price(position.entry * (_ONE - self._distance * sign))
 
     def _drop_stops(self, slot: Slot, keep: WorkingOrder | None) -> None:
+        if len(slot.working) == (keep is not None):
+            return
         for order in slot.working.values():
             if order.order.purpose is Purpose.STOP and order is not keep and not order.terminal:
                 self._tracking.cancel(order)

@@ -17,6 +17,7 @@ from core.model.order import (
     CancelSent,
     Fill,
     OrderAbsent,
+    OrderKind,
     OrderReport,
     OrderSent,
     OrderStatus,
@@ -95,6 +96,8 @@ class Tracking:
         outcome = event.outcome
         if outcome is Outcome.ACCEPTED:
             venue.rejects = 0
+            if order.order.kind is not OrderKind.STOP and event.client_id not in self.cancels:
+                return  # an accepted entry or exit changes neither position nor protection
         elif outcome is Outcome.UNKNOWN:
             if order.status is OrderStatus.UNKNOWN:
                 self.doubt(order)
@@ -285,6 +288,7 @@ class Tracking:
         trips = slot.position.trips
         world.record(event)
         world.reload(slot)
+        world.active[slot.key] = slot
         slot.last_fill = event.received
         venue = world.venues.get(event.venue)
         if venue is not None:

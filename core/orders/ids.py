@@ -73,13 +73,19 @@ class ClientIds:
         self.instance = instance
         self.epoch = epoch % 1296
         self.seq = seq
-        self._mac = blake2b(key=key, digest_size=8)
+        self._above = -1
+        self._head = ""
+        self._mac = blake2b(key=key, digest_size=4)
         self._prefix = _VERSION + instance + _PAIRS[self.epoch]
 
     def next(self, purpose: Purpose) -> str:
         """Return the next id and count it."""
-        body = f"{self._prefix}{_base36(self.seq, 5)[1:]}{_LETTERS[purpose]}"
+        above, below = divmod(self.seq, _HIGH)
+        if above != self._above:
+            self._above = above
+            self._head = self._prefix + _base36(above, 4)[1:]
         self.seq += 1
+        body = self._head + _PAIRS[below] + _LETTERS[purpose]
         return body + self._sign(body)
 
     def read(self, client_id: str) -> ClientId | None:
@@ -96,7 +102,9 @@ class ClientIds:
     def _sign(self, body: str) -> str:
         mac = self._mac.copy()
         mac.update(body.encode("ascii"))
-        return _base36(int.from_bytes(mac.digest(), "big"), 3)
+        number = int.from_bytes(mac.digest(), "big")
+        high, low = divmod(number, _HIGH)
+        return _PAIRS[high // _HIGH % _HIGH] + _PAIRS[high % _HIGH] + _PAIRS[low]
 
 
 def sequence(client_id: str) -> int:
