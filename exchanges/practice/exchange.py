@@ -46,7 +46,7 @@ from exchanges.practice.state import (
     WalletChanged,
     WalletState,
 )
-from exchanges.practice.tape import PublicHistory, Tape
+from exchanges.practice.tape import FIRST_TRADE, PublicHistory, Tape
 
 Listener = Callable[[PracticeEvent], None]
 """Called synchronously, in order, possibly before the request that caused it has returned."""
@@ -129,7 +129,7 @@ class PracticeVenue:
         self._outbox: list[PracticeEvent] = []
         start = clock()
         self._number = start * 10
-        self._trade_number = start * 10
+        self._first_number = self._trade_number = start * 10
         self._update_id = start * 1000
         self._live: dict[int, tuple[Trader, PracticeOrder]] = {}
         self._reserved: dict[int, Decimal] = {}
@@ -722,10 +722,12 @@ class PracticeVenue:
 
     def recent_trades(self, symbol: str, limit: int) -> list[PublicTrade]:
         """Return the newest public trades, oldest first; at least the last 15 minutes are kept."""
-        return self._tape(symbol).trades(limit, self._past_trade_id)
 
-    def _past_trade_id(self, offset: int) -> str:
-        return self._name("public", self._trade_number + offset)
+        def name(number: int) -> str:
+            # Below all ids given since the opening, which began where the clock stood.
+            return self._name(f"public {symbol}", self._first_number - FIRST_TRADE + number)
+
+        return self._tape(symbol).trades(limit, name)
 
     def klines(
         self,
@@ -891,8 +893,9 @@ class PracticeVenue:
         self._deliver()
 
     def _roll(self, tape: Tape, now: int) -> None:
-        for kline in tape.roll(now):
-            self._outbox.append(KlineChanged(tape.contract.symbol, kline))
+        tape.roll(now)
+        self._outbox += [KlineChanged(tape.contract.symbol, kline) for kline in tape.finished]
+        tape.finished.clear()
 
     def _settle_funding(self, interval: int) -> None:
         now = self._clock()

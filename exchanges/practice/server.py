@@ -191,9 +191,7 @@ async def serve(options: Options) -> Server:
     app.router.add_get("/practice/status", _status_of(server))
     app.router.add_post("/practice/stop", _stop_of(server))
     for name, venue in server.venues.items():
-        dialect = importlib.import_module(f"exchanges.practice.{name}")
-        if hasattr(dialect, "mount"):
-            dialect.mount(app, venue, options.limits)
+        importlib.import_module(f"exchanges.practice.{name}").mount(app, venue, options.limits)
     await server._listen()
     server.ready = _describe(server, keys, accounts)
     server._turns = asyncio.create_task(server._turn(), name="practice market")

@@ -18,6 +18,8 @@ from exchanges.practice.state import Kline, PublicTrade
 
 MINUTE_MS = 60_000
 TRADES_KEPT = 6_000
+FIRST_TRADE = 1_000_000
+"""Number of the last trade before the opening."""
 
 Ints = NDArray[np.int64]
 
@@ -120,7 +122,9 @@ class Tape:
         self.index = 0.0
         self.dirty = False
         """Whether the running candle changed since it was published."""
-        self.trade_number = 0
+        self.finished: list[Kline] = []
+        """Closed candles that were not published yet."""
+        self.trade_number = FIRST_TRADE
         self._venue = contract.instrument.venue
         self._history = history
         self._start_ms = start_ms
@@ -169,6 +173,7 @@ class Tape:
             self.contract.symbol, tick, lots, side, trade_id, self.trade_number, ts_ms
         )
         self._trades.append(trade)
+        self.roll(ts_ms)
         running = self._running
         if running is None:
             running = self._running = self._first(ts_ms, tick)
@@ -176,17 +181,15 @@ class Tape:
         self.dirty = True
         return trade
 
-    def roll(self, now_ms: int) -> list[Kline]:
-        """Close the running candle when its minute is over; returns those closed."""
-        closed: list[Kline] = []
+    def roll(self, now_ms: int) -> None:
+        """Close the running candle when its minute is over."""
         while self._running is not None and now_ms >= self._running.start_ms + MINUTE_MS:
             kline = self._running.kline(True)
-            closed.append(kline)
+            self.finished.append(kline)
             self._closed.append(kline)
             self._running = Running(kline.start_ms + MINUTE_MS, kline.close)
             self._day = None
             self.dirty = False
-        return closed
 
     def running(self) -> Kline | None:
         """Return the candle in the making."""
@@ -269,10 +272,11 @@ class Tape:
             return list(self._trades)[-limit:]
         if self._past_trades is None:
             rows = self._history.trades(self._venue, self.contract.symbol)
+            first = FIRST_TRADE - len(rows) + 1
             self._past_trades = [
                 PublicTrade(
                     self.contract.symbol, tick, lots, Side.BUY if sign > 0 else Side.SELL,
-                    trade_id(index - len(rows)), index - len(rows), ms,
+                    trade_id(first + index), first + index, ms,
                 )
                 for index, (ms, tick, lots, sign) in enumerate(rows)
             ]  # fmt: skip
