@@ -30,23 +30,24 @@ def check(summary: dict[str, Any]) -> None:
 
 
 def test_every_venue_trades_within_a_minute_of_a_first_start(killcord: Killcord) -> None:
-    with killcord.desk("--seed", "7", "--for", "40s") as desk:
+    (killcord.home / "config.toml").unlink()
+    with killcord.desk("--seed", "7", "--for", "45s") as desk:
         summary = desk.finish(90)
     check(summary)
-    assert 38 <= summary["seconds"] <= 50
+    assert 43 <= summary["seconds"] <= 55
     kinds = {line["type"] for line in desk.lines}
     assert {"venue", "signal", "order", "fill"} <= kinds
 
 
 def test_a_recorded_order_book_is_traded_on_and_named(killcord: Killcord) -> None:
     path = recording("l2/binance/usdm_btcusdt_20240808.gz")
-    with killcord.desk("--market", str(path), "--for", "60s") as desk:
-        summary = desk.finish(120)
+    with killcord.desk("--market", str(path), "--for", "30s") as desk:
+        summary = desk.finish(90)
     check(summary)
     played = summary["recording"]
     assert "usdm_btcusdt_20240808" in played["name"]
     assert played["messages"] > 1000
-    assert played["span"]
+    assert played["span_seconds"] > 300
 
 
 def test_without_a_terminal_it_says_so_and_runs_headless(killcord: Killcord) -> None:
