@@ -41,7 +41,7 @@ from core.desk.pulse import Pulse
 from core.desk.pump import Pump
 from core.engine.engine import Engine
 from core.engine.picture import ShellFacts, VenueFacts
-from core.errors import VenueError, VenueUnavailable
+from core.errors import StoreError, VenueError, VenueUnavailable
 from core.home import Home
 from core.journal import wal
 from core.journal.recording import Recorder
@@ -171,7 +171,7 @@ class Desk:
         self._final: Snapshot | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closers: list[Callable[[], Any]] = []
-        self._pulse = Pulse(self._late)
+        self.pulse = Pulse(self._late)
         self._recording: Recorder | None = None
         self._dropped = 0
 
@@ -219,9 +219,9 @@ class Desk:
         home.make(config.environment)
         lock = Lock(home.lock, f"the home {home.data}")
         self._closers.append(lock.release)
-        log = LogFile(home.data / "killcord.log")
-        log.start()
-        self._closers += [log.close, self.lines.subscribe(log.write)]
+        self._log = LogFile(home.data / "killcord.log")
+        self._log.start()
+        self._closers += [self._log.close, self.lines.subscribe(self._log.write)]
 
         replay = wal.load(self._state / "journal")
         ledger = Ledger.replay(replay.records) if replay else Ledger()
@@ -231,8 +231,10 @@ class Desk:
             )
         latched = latch.read(home.latch(config.environment))
         self.store = Store(config.storage.database_url, self._state)
-        await self.store.open(self._store_told)
-        self._closers.append(self.store.close)
+        await self.store.check()
+        if not self.store.deferrable:
+            await self.store.open(self._store_told)
+        self._closers.append(self._close_store)
         self.journal = wal.begin(
             self._state / "journal",
             config.environment,
@@ -256,7 +258,7 @@ class Desk:
         self._supervise(self._tick_on, "ticks")
         self._supervise(self._watch_kill_file, "kill file")
         self._supervise(self._watch_market, "market facts")
-        self._supervise(self._pulse.run, "pulse")
+        self._supervise(self.pulse.run, "pulse")
         for venue in self.pump.venues.values():
             self._tasks.append(asyncio.create_task(self._run_venue(venue), name=venue.venue))
         if latched:
@@ -370,10 +372,12 @@ class Desk:
             return
         self._ready_seconds = (self._clock.now() - self._started) / SECOND
         self.ready.set()
+        self._log.open()
+        await self._open_store()
         with suppress(VenueError, TimeoutError):
             async with asyncio.timeout(5.0):
                 await asyncio.gather(*(gateway.open() for gateway in self._kill_gateways))
-        self._pulse.settle()
+        self.pulse.settle()
         count = sum(venue.up for venue in venues)
         self.lines.add(
             "state", f"ready in {self._ready_seconds:.1f} s: {count} of {len(venues)} venues"
@@ -398,7 +402,7 @@ class Desk:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._pulse.close()
+        self.pulse.close()
         for close in reversed(self._closers):
             try:
                 result = close()
@@ -482,6 +486,18 @@ class Desk:
     def _journal_failed(self, reason: str) -> None:
         self.pump.sink(InvariantBroken("JOURNAL_FAILED", reason, self._clock.now()))
 
+    async def _open_store(self) -> None:
+        if not self.store.opened:
+            try:
+                await self.store.open(self._store_told)
+            except StoreError as error:
+                self._store_told(str(error))
+
+    async def _close_store(self) -> None:
+        """Write what the run left, also when it ended before it was ready."""
+        await self._open_store()
+        await self.store.close()
+
     def _store_told(self, reason: str) -> None:
         """Say that the store is down (a reason) or back (none); trading goes on."""
         level = "alarm" if reason else "info"
@@ -523,7 +539,7 @@ class Desk:
                 started=self._started,
                 venues={gateway.venue: _facts(gateway) for gateway in self._gateways},
                 log=self.lines.last(100),
-                loop_lag_ms=self._pulse.lag_ms,
+                loop_lag_ms=self.pulse.lag_ms,
             ),
         )
 
@@ -550,7 +566,7 @@ class Desk:
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Return whether the desk lives: its loop turns and its journal is written."""
-        lag = self._pulse.lag_ms
+        lag = self.pulse.lag_ms
         good = lag < 250 and not self.journal.failure
         return good, {
             "loop_lag_ms": round(lag, 2),
@@ -567,7 +583,7 @@ class Desk:
 
     def metrics(self) -> bytes:
         """Return Prometheus text."""
-        return exposition(self.snapshot(), self.journal.stats, self.store.stats, self._pulse)
+        return exposition(self.snapshot(), self.journal.stats, self.store.stats, self.pulse)
 
     # --- summary ------------------------------------------------------------------------------
 
@@ -592,8 +608,8 @@ class Desk:
             unknown_orders=picture.unknown_orders,
             discrepancies=picture.discrepancies,
             state=picture.state.value,
-            loop_lag_ms=round(self._pulse.worst_ms, 2),
-            gc_pause_ms=round(self._pulse.gc_pause_ms, 2),
+            loop_lag_ms=round(self.pulse.worst_ms, 2),
+            gc_pause_ms=round(self.pulse.gc_pause_ms, 2),
             ready_seconds=round(self._ready_seconds, 3),
             decision_hash=self.engine.decision_hash,
             recording=self._facts.recording,

@@ -31,9 +31,12 @@ class Pulse:
         self.lag_ms = 0.0
         """Worst of the last second."""
         self.worst_ms = 0.0
+        """Since ``settle``: a start imports libraries, which takes as long as it takes."""
         self.gc_pause_ms = 0.0
         """Longest collection since ``settle``."""
         self._late = late
+        self.settled = False
+        """Whether start-up is over."""
         self._tolerance = tolerance_ms
         self._began = 0.0
         self._last_full_ms = 0.0
@@ -45,6 +48,8 @@ class Pulse:
         gc.freeze()
         gc.set_threshold(20_000, 50, 1_000_000)
         gc.callbacks.append(self._collected)
+        self.settled = True
+        self.worst_ms = 0.0
 
     def close(self) -> None:
         """Give the collector back as it was."""
@@ -66,7 +71,7 @@ class Pulse:
                 window.pop(0)
             self.lag_ms = max(window)
             self.worst_ms = max(self.worst_ms, lag)
-            if lag > self._tolerance:
+            if lag > self._tolerance and self.settled:
                 self._late(lag)
             if time.monotonic() - tidied > _TIDY:
                 tidied = time.monotonic()

@@ -2,15 +2,19 @@
 
 The desk puts rows with one list operation; a thread with an event loop of its own batches them
 through SQLAlchemy Core, because binding parameters costs about 10 us a row of Python that the
-trading loop must not pay in lumps. One connection, one writer. Rows that the database does not
-take at once wait in memory while it is retried; the write-ahead log is what positions are rebuilt
-from, so a store that is down costs history, not safety. The desk stops opening risk only when
-history is about to be lost: see ``SPOOL``.
+trading loop must not pay in lumps. The libraries take a second of processor time to import, so a
+SQLite file is only looked at by ``check`` while the desk boots, and opened when it is ready.
+
+One connection, one writer. Rows that the database does not take at once wait in memory while it
+is retried; the write-ahead log is what positions are rebuilt from, so a store that is down costs
+history, not safety. The desk stops opening risk only when history is about to be lost: see
+``SPOOL``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -89,7 +93,7 @@ def normal_url(url: str, folder: Path) -> str:
 
 
 class Store:
-    """The writer. ``open``, then ``put``; ``close`` writes what waits.
+    """The writer. ``check``, ``open``, ``put``; ``close`` writes what waits. ``put`` works before.
 
     Args:
         url: as ``Storage.database_url``.
@@ -113,6 +117,26 @@ class Store:
         """The database as a person may read it: without a password."""
         head, _, tail = self.url.rpartition("@")
         return f"{head.partition('://')[0]}://{tail}" if head else self.url.partition(":///")[2]
+
+    async def check(self) -> None:
+        """See whether the store can be used, without the libraries that use it.
+
+        Raises:
+            StoreError: a SQLite file is damaged, locked, or of a newer program. A server is
+                checked by ``open``.
+        """
+        if self.url.startswith("sqlite"):
+            await asyncio.to_thread(_probe, Path(self.url.partition(":///")[2]), self.place)
+
+    @property
+    def opened(self) -> bool:
+        """Whether ``open`` was called."""
+        return self._opened is not None
+
+    @property
+    def deferrable(self) -> bool:
+        """Whether ``check`` says all that ``open`` would, so that opening can wait."""
+        return self.url.startswith("sqlite")
 
     async def open(self, told: Callable[[str], None]) -> None:
         """Connect, bring the tables up to date, start writing.
@@ -281,6 +305,31 @@ def _upsert(table: Table, url: str) -> Executable:
     return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
+def _probe(path: Path, place: str) -> None:
+    """Read the revision with the standard library's driver; a file that is not there is fine."""
+    if not path.exists():
+        return
+    connection = None
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_MS / 1000)
+        connection.execute("BEGIN IMMEDIATE")
+        found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        if found and found[0] > HEAD:
+            raise _newer(place)
+    except sqlite3.Error as error:
+        if "no such table" not in str(error):
+            raise explain(error, place) from error
+    finally:
+        if connection is not None:
+            connection.close()
+
+
+def _newer(place: str) -> StoreError:
+    return StoreError(
+        f"{place}: was written by a newer Killcord; use that version, or another DATABASE_URL"
+    )
+
+
 def _fail(future: asyncio.Future[None], error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
@@ -321,9 +370,7 @@ def migrate(connection: Connection, place: str) -> None:
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        raise StoreError(
-            f"{place}: was written by a newer Killcord; use that version, or another DATABASE_URL"
-        ) from error
+        raise _newer(place) from error
 
 
 _OUTAGES = ("OperationalError", "InterfaceError", "InternalError", "ConnectionDoesNotExistError")

@@ -238,6 +238,8 @@ async def test_a_second_desk_on_the_home_or_on_an_account_sends_nothing(
 ) -> None:
     first = stage.desk()
     async with stage.running(first):
+        # SQLAlchemy cannot be set up by two threads at once; real desks do not share a process.
+        await until(lambda: first.pulse.settled)
         with pytest.raises(AlreadyRunning, match="the home"):
             await stage.desk().run()
         with pytest.raises(AlreadyRunning, match=r"account .* on"):

@@ -102,6 +102,7 @@ def test_the_log_file_is_json_and_scrubbed_also_for_libraries(tmp_path: Path) ->
         raise ValueError("https://host/x?apiKey=CANARY")
     except ValueError:
         logging.getLogger("killcord").exception("boom")
+    assert not path.exists()
     log.close()
     text = path.read_text()
     assert "CANARY" not in text

@@ -106,6 +106,10 @@ async def rows(store: Store, table: str) -> list[Any]:
     return list(found)
 
 
+async def checked(folder: Path) -> None:
+    await Store("", folder).check()
+
+
 async def opened(url: str, folder: Path, told: Callable[[str], None] | None = None) -> Store:
     store = Store(url, folder)
     await store.open(told or (lambda text: pytest.fail(text)))
@@ -163,17 +167,19 @@ async def test_a_newer_store_is_refused_in_one_line(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "killcord.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
-    with pytest.raises(StoreError, match=r"newer Killcord; use that version") as caught:
-        await opened("", tmp_path)
-    assert "\n" not in str(caught.value)
+    for look in (checked(tmp_path), opened("", tmp_path)):
+        with pytest.raises(StoreError, match=r"newer Killcord; use that version") as caught:
+            await look
+        assert "\n" not in str(caught.value)
 
 
 async def test_a_damaged_file_an_unreachable_server_and_a_strange_url_say_what_to_do(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "killcord.db").write_bytes(b"this is no database" * 100)
-    with pytest.raises(StoreError, match="move it away"):
-        await opened("", tmp_path)
+    for look in (checked(tmp_path), opened("", tmp_path)):
+        with pytest.raises(StoreError, match="move it away"):
+            await look
     with pytest.raises(StoreError, match="check that the database runs") as caught:
         await opened("postgresql://me:hidden@127.0.0.1:1/none", tmp_path)
     assert "hidden" not in str(caught.value)
@@ -189,6 +195,8 @@ async def test_a_locked_database_keeps_rows_waiting_and_recovers(
     store = await opened("", tmp_path, told.append)
     holder = sqlite3.connect(tmp_path / "killcord.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="end the program that holds it"):
+        await checked(tmp_path)
     store.put("fills", fill(1))
     await until(lambda: bool(told))
     assert "locked" in told[0]
