@@ -9,6 +9,7 @@ came before the snapshot are kept and those that overlap it applied, as the venu
 from __future__ import annotations
 
 import gzip
+import heapq
 import zlib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -213,7 +214,8 @@ class _Reader:
             oldest = self._last_id if delta.pu is not None else self._last_id + 1
             if delta.u < oldest:
                 return False
-            if oldest < delta.U:
+            joins = delta.pu is not None and delta.pu <= self._last_id
+            if oldest < delta.U and not joins:
                 raise self._fail(
                     f"updates {oldest} to {delta.U - 1} after the snapshot are missing"
                 )
@@ -311,7 +313,7 @@ class RecordedBookMarket:
         self._start_ms, self._speed = start_ms, speed
         for number, tape in enumerate(self._tapes):
             self._set_levels(number, tape.start)
-            self._mark(number)
+            self._refill(number)
             for venue in self._venues:
                 best = venue.tapes[self._symbols[number]].book.best(1)
                 venue.tapes[self._symbols[number]].last_tick = best or 0
@@ -333,7 +335,6 @@ class RecordedBookMarket:
                 self._played += 1
             if second:
                 self._refill(number)
-                self._mark(number)
             for venue in self._venues:
                 venue.publish(self._symbols[number])
 
@@ -372,30 +373,19 @@ class RecordedBookMarket:
                 one.set_level(sign, tick, lots)
 
     def _refill(self, number: int) -> None:
-        """Put back what users took near the touch."""
-        recorded = self._books[number]
+        """Put back what users took near the touch; mark to the middle of the recorded book."""
+        recorded, symbol = self._books[number], self._symbols[number]
+        bids = heapq.nlargest(_REFILL_LEVELS, (tick for side, tick in recorded if side > 0))
+        asks = heapq.nsmallest(_REFILL_LEVELS, (tick for side, tick in recorded if side < 0))
         for venue in self._venues:
-            book = venue.tapes[self._symbols[number]].book
-            for sign in (1, -1):
-                best = max((tick * sign for side, tick in recorded if side == sign), default=None)
-                if best is None:
-                    continue
-                keys = sorted(
-                    (tick * sign for side, tick in recorded if side == sign), reverse=True
-                )[:_REFILL_LEVELS]
-                for key in keys:
-                    lots = recorded[sign, key * sign]
-                    if book.anonymous_at(sign, key * sign) != lots:
-                        book.set_level(sign, key * sign, lots)
-
-    def _mark(self, number: int) -> None:
-        """Take the middle of the recorded book as mark and index."""
-        book = self._books[number]
-        bid = max((tick for side, tick in book if side > 0), default=0)
-        ask = min((tick for side, tick in book if side < 0), default=bid)
-        for venue in self._venues:
-            size = venue.tapes[self._symbols[number]].contract.tick_size
-            venue.set_mark(self._symbols[number], (bid + ask) / 2 * size, (bid + ask) / 2 * size)
+            book = venue.tapes[symbol].book
+            for sign, ticks in ((1, bids), (-1, asks)):
+                for tick in ticks:
+                    if book.anonymous_at(sign, tick) != recorded[sign, tick]:
+                        book.set_level(sign, tick, recorded[sign, tick])
+            if bids and asks:
+                middle = (bids[0] + asks[0]) / 2 * venue.tapes[symbol].contract.tick_size
+                venue.set_mark(symbol, middle, middle)
 
     def status(self) -> dict[str, Any]:
         """Return facts for ``/practice/status``."""
