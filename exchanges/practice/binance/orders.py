@@ -126,7 +126,7 @@ class OrderDesk:
             symbol=contract.symbol,
             side=self._side(params),
             kind=OrderKind(kind.lower()),
-            qty=read_number({"quantity": require(params, "quantity")}, "quantity") or Decimal(0),
+            qty=self._quantity(params),
             price=read_number(params, "price"),
             tif=tif,
             reduce_only=truth(params.get("reduceOnly")),
@@ -153,13 +153,13 @@ class OrderDesk:
             raise BinanceNo(-4137, "Quantity must be zero with closePosition equals true")
         working = str(params.get("workingType") or "CONTRACT_PRICE")
         trigger = read_number({"triggerPrice": require(params, "triggerPrice")}, "triggerPrice")
-        qty = Decimal(0) if close else read_number({"q": require(params, "quantity")}, "q")
+        qty = Decimal(0) if close else self._quantity(params)
         self._mode(params)
         request = OrderRequest(
             symbol=contract.symbol,
             side=side,
             kind=kind[0],
-            qty=qty or Decimal(0),
+            qty=qty,
             price=read_number(params, "price") if kind[0] is OrderKind.LIMIT else None,
             tif=self._tif(str(params.get("timeInForce") or "GTC")),
             reduce_only=truth(params.get("reduceOnly")) or close,
@@ -266,6 +266,13 @@ class OrderDesk:
         return side
 
     @staticmethod
+    def _quantity(params: Params) -> Decimal:
+        qty = read_number({"quantity": require(params, "quantity")}, "quantity")
+        if qty is None or qty <= 0:
+            raise BinanceNo(-4003, "Quantity less than or equal to zero.")
+        return qty
+
+    @staticmethod
     def _tif(text: str) -> TimeInForce:
         tif = _TIFS.get(text)
         if tif is None:
@@ -302,8 +309,6 @@ class OrderDesk:
                 contract.lot
             ):
                 return -4023, "Qty not increased by step size."
-            if kind is RefusalKind.BELOW_MIN_QTY and request.qty <= 0:
-                return -4003, "Quantity less than or equal to zero."
             if kind is RefusalKind.PRICE_BAND and request.side is Side.SELL:
                 return -4024, f"Limit price can't be lower than the price floor: {refusal.text}"
             if kind is RefusalKind.TOO_MANY_ORDERS and request.trigger is not None:
