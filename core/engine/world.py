@@ -130,7 +130,10 @@ class World:
         """
         if slot is not None:
             slot.position = self.ledger.positions.get(slot.key, slot.position)
-        self.cash = float(sum(account.cash for account in self.ledger.accounts.values()))
+        cash = 0.0
+        for account in self.ledger.accounts.values():
+            cash += float(account.cash)
+        self.cash = cash
         self.held = [self.slots[key] for key in self.ledger.open]
 
     def equity(self) -> Decimal | None:

@@ -97,7 +97,10 @@ class Ledger:
         """By how much the marks were moved with changes of capital, in total."""
         self.intents = 0
         self.fills = 0
+        self._finished: deque[str] = deque()
+        """Ids in ``done``, oldest first: taking a dict's first key slows down as keys leave."""
         self._keys: dict[str, dict[tuple[str, str], Fill]] = {}
+        self._arrived: dict[str, deque[tuple[str, str]]] = {}
         self._horizon: dict[str, int] = {}
         self._funded: dict[tuple[str, str, int], None] = {}
         self._apply = {
@@ -198,8 +201,9 @@ class Ledger:
             if self.working.pop(client_id, None) is not None:
                 done = self.done
                 done[client_id] = order
-                if len(done) > _DONE:
-                    del done[next(iter(done))]
+                self._finished.append(client_id)
+                if len(self._finished) > _DONE:
+                    done.pop(self._finished.popleft(), None)
         elif client_id not in self.working:
             self.done.pop(client_id, None)
             self.working[client_id] = order
@@ -212,14 +216,18 @@ class Ledger:
         keys = self._keys.get(venue)
         if keys is None:
             keys = self._keys[venue] = {}
+            self._arrived[venue] = deque()
         key = (symbol, record.trade_id)
         if key in keys:
             return
         keys[key] = record
-        if len(keys) > _KEYS:
-            oldest = keys.pop(next(iter(keys)))
+        order_of = self._arrived[venue]
+        order_of.append(key)
+        if len(order_of) > _KEYS:
+            oldest = keys.pop(order_of.popleft())
             self._horizon[venue] = max(self._horizon.get(venue, 0), oldest.ts)
-        position = self.positions.get((venue, symbol)) or self.position(venue, symbol)
+        where = (venue, symbol)
+        position = self.positions.get(where) or self.position(venue, symbol)
         order = self.working.get(record.client_id) or self.done.get(record.client_id)
         held = position.qty
         signed = record.qty if record.side == "buy" else -record.qty
@@ -235,9 +243,9 @@ class Ledger:
             order.book(record.qty, record.price, record.received)
             self._settle(order)
         if now:
-            self.open[venue, symbol] = position
+            self.open[where] = position
         elif held:
-            del self.open[venue, symbol]
+            del self.open[where]
         account.cash += realised - record.fee
         account.fills += 1
         if ts > account.cursor:
