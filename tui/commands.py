@@ -170,7 +170,7 @@ def answer_line(wish: str, answer: Answer) -> Line:
         Cell(" ✗ ", "warn"),
         Cell(f"{clean(wish)}: "),
         Cell(clean(answer.code, 40), "warn"),
-        Cell(f"  {detail}"),
+        Cell(f" {detail}"),
     )
 
 
@@ -205,6 +205,8 @@ class Ticket:
     ) -> None:
         self.venue, self.symbol, self.side, self.kind = venue, symbol, side, kind
         self.qty = positive(qty, "quantity")
+        if kind == "market" and price.strip():
+            raise ValueError("price: a market order has none; choose limit, or leave it empty")
         self.price = positive(price, "price") if kind != "market" else None
         self.stop = positive(stop, "stop") if stop.strip() else None
         self.reduce_only = reduce_only

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -9,6 +10,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -34,6 +36,8 @@ from tests.tui import pictures
 from tests.tui.conftest import settle, until
 from tests.tui.loopback import Loopback
 from tui.app import TerminalApp
+from tui.screens.ticket import LOOK_S, TicketScreen
+from tui.widgets.choice import Choice
 from tui.widgets.lines import Lines, RaisedLines
 
 
@@ -56,6 +60,12 @@ def framed(app: TerminalApp) -> TerminalApp:
     """Return the app after another frame, without waiting for its timer."""
     app.frame()
     return app
+
+
+def looked(app: TerminalApp) -> bool:
+    """Return whether the ticket has been open long enough to take enter."""
+    assert isinstance(app.screen, TicketScreen)
+    return time.monotonic() - app.screen._opened > LOOK_S
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -190,6 +200,7 @@ async def test_a_ticket_by_keys_only(desk: Loopback, home: Home) -> None:
         meaning = app.screen.query_one(RaisedLines).text
         assert "value 800.12 USDT" in meaning
         assert "-0.35 → -0.6 ETH" in meaning
+        await until(lambda: looked(app))
         await pilot.press("enter")
         await until(lambda: desk.commands)
         await until(lambda: not app.in_dialog)
@@ -211,7 +222,9 @@ async def test_a_refused_order_stays_with_the_reason(desk: Loopback, home: Home)
         "r", False, "POSITION_NOTIONAL", "2,114 would pass \x1b[31m1,999"
     )
     async with terminal(home) as (app, pilot):
-        await pilot.press("b", *"1", "enter")
+        await pilot.press("b", *"1")
+        await until(lambda: looked(app))
+        await pilot.press("enter")
         await until(lambda: desk.commands)
         await until(lambda: "POSITION_NOTIONAL" in app.screen.query_one(RaisedLines).text)
         assert "2,114 would pass 1,999" in app.screen.query_one(RaisedLines).text
@@ -225,6 +238,7 @@ async def test_an_order_without_an_answer_is_unknown_and_not_sent_again(
 ) -> None:
     async with terminal(home) as (app, pilot):
         await pilot.press("b", *"1")
+        await until(lambda: looked(app))
         await desk.close()
         await pilot.press("enter")
         await until(lambda: "UNKNOWN" in app.screen.query_one(RaisedLines).text)
@@ -240,10 +254,45 @@ async def test_a_quantity_that_is_none_is_not_sent(desk: Loopback, home: Home, t
         await pilot.press("b")
         await pilot.pause()
         app.screen.query_one("#qty", Input).value = typed
+        await until(lambda: looked(app))
         await pilot.press("enter")
         await pilot.pause()
         shown = app.screen.query_one(RaisedLines).text
         assert "quantity: expected a number" in shown
+    assert desk.commands == []
+
+
+async def test_keys_typed_ahead_go_where_they_were_meant(desk: Loopback, home: Home) -> None:
+    """Over a slow link arrows and digits arrive in one packet."""
+    async with terminal(home) as (app, pilot):
+        await pilot.press("b")
+        await pilot.pause()
+        for key in ("0", ".", "5", "up", "l", "down", "down", "9", "9"):
+            character = key if len(key) == 1 else None
+            app.post_message(Key({".": "full_stop"}.get(key, key), character))
+        fields = app.screen.query(Input)
+        await until(lambda: fields[1].value == "99")
+        assert fields[0].value == "0.5"
+        assert app.screen.query_one("#kind", Choice).value == "limit"
+
+
+async def test_enter_in_the_burst_that_opened_the_ticket_sends_nothing(
+    desk: Loopback, home: Home
+) -> None:
+    async with terminal(home) as (app, pilot):
+        for key in ("b", "1", "5", "enter"):
+            app.post_message(Key(key, key if len(key) == 1 else "\r"))
+        await until(lambda: isinstance(app.screen, TicketScreen))
+        await pilot.pause()
+    assert desk.commands == []
+
+
+async def test_a_market_order_takes_no_price(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("b", "1", "down", "5")
+        await until(lambda: looked(app))
+        await pilot.press("enter")
+        await until(lambda: "a market order has none" in app.screen.query_one(RaisedLines).text)
     assert desk.commands == []
 
 
@@ -500,4 +549,4 @@ async def test_a_crash_shows_no_values_and_says_what_goes_on(
     shown = capsys.readouterr().err
     assert "\x1b]0;owned" not in shown
     assert "RuntimeError: bad" in shown
-    assert "killcord attach" in shown
+    assert "killcord attach" in " ".join(shown.split())

@@ -1,4 +1,4 @@
-"""The terminal as a process in a pty: how it ends, and that a stuck screen does not stop the kill."""
+"""The terminal as a process in a pty: how it ends, and that a stuck screen stops no kill."""
 
 from __future__ import annotations
 

@@ -244,7 +244,7 @@ def test_the_banner_goes_from_sent_to_halted_to_verdicts() -> None:
     assert "✓ CANCELLED_ONLY  12 cancelled  0 closed  0.31 s" in lines[1]
     assert "! INCOMPLETE" in lines[2]
     assert "2 orders still open" in lines[2]
-    assert "… working" in lines[3]
+    assert "… working  3 cancelled  0 closed  0.50 s" in lines[3]
 
 
 def test_the_banner_offers_the_flatten_key_only_within_its_window() -> None:

@@ -19,7 +19,7 @@ from tui.widgets.choice import Choice
 if TYPE_CHECKING:
     from tui.actions import ActingApp
 
-OPTIONS = ("leave the desk running", "stop the desk", "halt, then stop the desk")
+OPTIONS = ("leave it running", "stop it", "halt, then stop it")
 
 
 def leave_text(snapshot: Snapshot) -> str:
@@ -34,7 +34,7 @@ def leave_text(snapshot: Snapshot) -> str:
         text += f" {bare} positions have no stop at the venue!"
     elif snapshot.positions:
         text += " Stops at the venues stay working."
-    return text
+    return text + "\nWhat becomes of it when you leave?"
 
 
 class LeaveScreen(Dialog[None]):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import on
@@ -19,13 +21,17 @@ from tui import numbers
 from tui.commands import Ticket, answer_line
 from tui.screens.dialog import Dialog
 from tui.text import clean
-from tui.views.table import Cell, Line
+from tui.views.table import Cell, Line, Tone
 from tui.views.ticket import quote_of, view_meaning, view_quote
 from tui.widgets.choice import Choice
 from tui.widgets.lines import RaisedLines
 
 if TYPE_CHECKING:
     from tui.actions import ActingApp
+
+LOOK_S = 0.4
+"""Enter is not taken before, seconds: keys that came in one burst, over a slow link or pasted, may
+have lost digits while the ticket opened."""
 
 
 class TicketScreen(Dialog[None]):
@@ -37,8 +43,10 @@ class TicketScreen(Dialog[None]):
     """
 
     BINDINGS: ClassVar[list[Any]] = [
-        Binding("down", "app.focus_next", "Next field", show=False),
-        Binding("up", "app.focus_previous", "Field before", show=False),
+        # With priority, or letters typed right after an arrow would still go to the field before:
+        # the app hands keys to the focused field's queue, and an arrow would wait in that queue.
+        Binding("down,tab", "app.focus_next", "Next field", show=False, priority=True),
+        Binding("up,shift+tab", "app.focus_previous", "Field before", show=False, priority=True),
         Binding("enter", "send", "Send"),
     ]
 
@@ -46,6 +54,8 @@ class TicketScreen(Dialog[None]):
         super().__init__()
         self._side, self._venue, self._symbol = side, venue, symbol
         self._sending = False
+        self._verdict: tuple[Line, ...] = ()
+        self._opened = time.monotonic()
         self._names: dict[str, str] = {}
 
     @property
@@ -70,12 +80,14 @@ class TicketScreen(Dialog[None]):
             yield _field("venue", Choice("venue", venues, self._venue))
             yield _field("type", Choice("kind", Ticket.KINDS))
             yield _field("quantity", Input(id="qty", placeholder="base units, e.g. 0.01"))
-            yield _field("price", Input(id="price", placeholder="not needed for market"))
+            yield _field(
+                "price", Input(id="price", placeholder="limit or trigger; none for market")
+            )
             yield _field(
                 "stop at", Input(id="stop", placeholder="empty: the desk's default distance")
             )
             yield _field("reduce only", Choice("reduce", ("no", "yes")))
-            yield RaisedLines("meaning", fixed=4)
+            yield RaisedLines("meaning", fixed=6)
             yield Static(
                 "↑ ↓ fields · ← → choices · enter sends · esc goes back",
                 classes="hint",
@@ -90,26 +102,23 @@ class TicketScreen(Dialog[None]):
 
     @on(Input.Changed)
     @on(Choice.Changed)
+    def _edited(self) -> None:
+        self._verdict = ()
+        self._show()
+
     def _show(self) -> None:
-        if self._sending:
-            return
         snapshot, symbol = self._snapshot, self._names.get(self._choice("symbol"), "")
         quote = quote_of(snapshot, self._choice("venue"), symbol)
-        kind = self._choice("kind")
-        price = self.query_one("#price", Input)
-        price.disabled = kind == "market"
         lines: list[Line] = [(), view_quote(quote)]
         try:
-            ticket = self._ticket()
+            t = self._ticket()
         except ValueError as error:
             # While it is being filled in, say what is missing only once something was typed.
-            typed = self.query_one("#qty", Input).value
-            lines.append((Cell(str(error), "dim"),) if typed else ())
+            typed = self._text("qty")
+            lines += [(Cell(str(error), "dim"),) if typed and not self._verdict else (), ()]
         else:
-            lines.extend(
-                view_meaning(snapshot, ticket.venue, symbol, ticket.side, ticket.qty, ticket.price)
-            )
-        self.query_one("#meaning", RaisedLines).show(tuple(lines))
+            lines += view_meaning(snapshot, t.venue, symbol, t.side, t.qty, t.price)
+        self.query_one("#meaning", RaisedLines).show((*lines, *self._verdict))
 
     def _choice(self, name: str) -> str:
         return self.query_one(f"#{name}", Choice).value
@@ -136,6 +145,13 @@ class TicketScreen(Dialog[None]):
     def action_send(self) -> None:
         """Send the order, once."""
         if self._sending:
+            return
+        if time.monotonic() - self._opened < LOOK_S:
+            self._answer((Cell(" ! ", "warn"), Cell("look at it first, then press enter again")))
+            return
+        if any(field.message_queue_size for field in self.query(Input)):
+            # Keys typed before enter are still on their way into a field.
+            self.set_timer(0.01, self.action_send)
             return
         try:
             ticket = self._ticket()
@@ -165,10 +181,17 @@ class TicketScreen(Dialog[None]):
             self._sending = False
             self._answer(answer_line(what, answer))
 
+    # Stays until something is edited. The first cell is the mark; the rest may take two lines.
     def _answer(self, line: Line) -> None:
-        lines = self.query_one("#meaning", RaisedLines)
-        shown = [*lines.lines, (), (), (), ()][:4]
-        lines.show((*shown[:2], line, ()))
+        mark, *rest = line
+        tone: Tone = next((cell.tone for cell in rest if cell.tone), "")
+        room = max(20, self.query_one("#meaning").size.width - len(mark.text) - 1)
+        words = wrap("".join(cell.text for cell in rest), room)[:2]
+        indent = Cell(" " * len(mark.text))
+        self._verdict = tuple(
+            (mark if at == 0 else indent, Cell(text, tone)) for at, text in enumerate(words)
+        )
+        self._show()
 
 
 def _field(label: str, widget: Widget) -> Horizontal:

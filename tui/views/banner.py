@@ -42,7 +42,8 @@ def view_banner(snapshot: Snapshot | None, pull: Pull | None, now: float) -> tup
         return ()
     lines = [_headline(snapshot, pull, now, halted)]
     if snapshot is not None and halted:
-        lines.extend(_venue_line(report) for report in snapshot.kill)
+        waited = now - pull.at if pull is not None else None
+        lines.extend(_venue_line(report, waited) for report in snapshot.kill)
     return tuple(lines)
 
 
@@ -63,7 +64,11 @@ def _headline(snapshot: Snapshot | None, pull: Pull | None, now: float, halted: 
     window = WINDOW_S - (now - pull.at) if pull is not None else 0.0
     if pull is not None and pull.mode is not KillMode.FLATTEN and window > 0:
         line += [Cell("^f", "key"), Cell(f" flattens {_cost(snapshot)} · {window:.0f} s")]
-    elif snapshot.positions and not running:
+    elif running:
+        flatten = pull is not None and pull.mode is KillMode.FLATTEN
+        word = "closing every position" if flatten else "cancelling resting orders"
+        line += [Cell(f"{word}, then asking each venue twice", "warn")]
+    elif snapshot.positions:
         line += [Cell("F12 ^f", "key"), Cell(f" flattens {_cost(snapshot)}", "dim")]
     else:
         line += [Cell("r", "key"), Cell(" resumes, disarmed", "dim")]
@@ -80,16 +85,18 @@ def _cost(snapshot: Snapshot) -> str:
     return f"{count} {noun}, {numbers.money(gross, 0)} USDT, fees about {numbers.money(fees)}"
 
 
-def _venue_line(report: KillView) -> Line:
+def _venue_line(report: KillView, waited: float | None) -> Line:
     verdict = clean(report.verdict, 20)
     tone: Tone = "" if not verdict else "up" if verdict in _DONE else "alarm"
+    # A venue reports its time with its verdict; until then the time since the key counts.
+    seconds = report.seconds if verdict or waited is None else waited
     mark = "…" if not verdict else "✓" if verdict in _DONE else "!"
     cells = [
         Cell(f" {clean(report.venue, 10):<8} "),
         Cell(f"{mark} {verdict or 'working'}", tone or "warn"),
         Cell(
             f"  {report.orders_cancelled} cancelled  {report.positions_closed} closed"
-            f"  {report.seconds:.2f} s",
+            f"  {seconds:.2f} s",
             "dim",
         ),
     ]

@@ -7,15 +7,15 @@ from tui import numbers
 from tui.text import clean
 from tui.views.table import Cell, Column, Row, Tone
 
-BAR = 10
+BAR = 8
 """Cells of a headroom bar."""
 NEAR = 0.75
 """A limit used beyond this share is marked and moves up."""
 
 COLUMNS = (
-    Column("limit", 16, 0, grow=1),
-    Column("is", 8, 0, right=True),
-    Column("of", 7, 0, right=True),
+    Column("limit", 19, 0, grow=1),
+    Column("is", 7, 0, right=True),
+    Column("of", 6, 0, right=True),
     Column("used", BAR, 0),
     Column("", 4, 1, right=True),
     Column("where", 10, 2),
@@ -65,7 +65,7 @@ def _row(limit: LimitView) -> Row:
             Cell(_write(limit.limit, limit.unit), "dim"),
             gauge,
             Cell(percent, tone or "dim"),
-            Cell(clean(limit.detail), "dim"),
+            Cell(clean(limit.detail).replace("/USDT:USDT", ""), "dim"),
         ),
     )
 

@@ -69,7 +69,7 @@ def _row(venue: VenueView) -> Row:
             *(_feed_cell(feeds.get(channel)) for channel in CHANNELS),
             Cell(_millis(venue.latency_ms)),
             Cell(
-                f"{offset:+.0f}ms" if offset is not None else numbers.NONE,
+                f"{round(offset):+d}ms" if offset is not None else numbers.NONE,
                 "warn" if offset is not None and abs(offset) > 500 else "dim",
             ),
             Cell(numbers.money(venue.equity)),
@@ -85,9 +85,10 @@ def _row(venue: VenueView) -> Row:
     )
 
 
+# The private stream is silent whenever nothing happens to us; its age alone says nothing.
 def _badness(feed: FeedView) -> tuple[int, float]:
     rank = {FeedState.DOWN: 2, FeedState.STALE: 1}.get(FeedState(feed.state), 0)
-    return rank, feed.age_ms or 0.0
+    return rank, (feed.age_ms or 0.0) if feed.channel != "private" else 0.0
 
 
 def _millis(value: float | None) -> str:

@@ -29,6 +29,8 @@ class Lines(Canvas):
 
     def show(self, lines: tuple[Line, ...]) -> None:
         """Show these lines; only changed ones are painted."""
+        if self._fixed is not None:
+            lines = (*lines, *((),) * (self._fixed - len(lines)))[: self._fixed]
         old, self._lines = self._lines, lines
         if lines == old:
             return
