@@ -247,8 +247,12 @@ class Desk:
         self._make(ledger, latched)
         if latched and self.pump.state is not TradingState.HALTED:
             self.pump.sink(Kill(KillMode.HALT, latched.actor, latched.cause, self._clock.now()))
-        elif self.pump.state is TradingState.HALTED and not latched:
-            self.pump.keep_latch(ledger.cause)
+        elif self.pump.state is TradingState.HALTED:
+            if not latched:
+                self.pump.keep_latch(ledger.cause)
+            self.lines.add(
+                "state", f"HALTED: {ledger.cause}; release it by `killcord resume`", "alarm"
+            )
 
         self.control = ControlSocket(self, home.socket)
         await self.control.start()
