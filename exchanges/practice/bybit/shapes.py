@@ -369,6 +369,8 @@ def ticker_row(ticker: TickerState, contract: Contract, hour_ago: str) -> Row:
         "prevPrice1h": hour_ago,
         "openInterest": plain(interest),
         "openInterestValue": fixed(interest * Decimal(ticker.mark), 2),
+        "singleOpenInterest": plain(interest / 2),
+        "singleOpenInterestValue": fixed(interest / 2 * Decimal(ticker.mark), 2),
         "turnover24h": f"{ticker.turnover_24h:.4f}",
         "volume24h": plain(contract.qty(ticker.lots_24h)),
         "fundingRate": ticker.funding_rate,

@@ -329,6 +329,8 @@ class BybitStream:
                 self.topics.publish(topic, _snapshot(topic, contract, view))
             else:
                 self.topics.publish(topic, _book(topic, "delta", contract, view, bids, asks))
+        if f"tickers.{name}" in self.topics:
+            self._on_ticker(TickerChanged(self.venue.ticker(change.symbol)))
 
     def _on_ticker(self, event: TickerChanged) -> None:
         contract = self.venue.contracts[event.ticker.symbol]

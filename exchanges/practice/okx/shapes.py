@@ -454,6 +454,7 @@ def instrument_row(contract: Contract, code: int) -> Row:
         "maxLmtSz": "100000000",
         "maxMktAmt": "",
         "maxMktSz": most,
+        "maxPlatOILmt": "",
         "maxStopSz": most,
         "maxTriggerSz": "100000000",
         "maxTwapSz": "100000000",

@@ -61,6 +61,7 @@ class OkxStream:
         self.topics = Topics()
         self._books: dict[str, BookView] = {}
         self._args: dict[str, dict[str, Any]] = {}
+        self._shown: dict[str, tuple[int, ...]] = {}
         self._handlers: dict[type, Callable[[Any], None]] = {
             PublicTrade: self._on_trade,
             BookChanged: self._on_book,
@@ -296,6 +297,18 @@ class OkxStream:
                 self.topics.publish(topic, self._wrap(topic, [row], action="update"))
             else:
                 view.update_id = previous
+        self._tell_ticker(f"tickers:{contract.venue_symbol}", contract)
+
+    def _tell_ticker(self, topic: str, contract: Contract) -> None:
+        """Send a ticker when the best levels or the last trade moved, as the venue does."""
+        if topic not in self.topics:
+            return
+        ticker = self.venue.ticker(contract.symbol)
+        shown = (ticker.bid_tick, ticker.bid_lots, ticker.ask_tick, ticker.ask_lots)
+        known = (*shown, ticker.last_tick, ticker.last_lots)
+        if self._shown.get(topic) != known:
+            self._shown[topic] = known
+            self.topics.publish(topic, self._wrap(topic, [shapes.ticker_row(ticker, contract)]))
 
     def _snapshot(
         self, channel: str, topic: str, contract: Contract, view: BookView
@@ -316,7 +329,7 @@ class OkxStream:
         contract = self.venue.contracts[event.ticker.symbol]
         for channel in MARKET:
             topic = f"{channel}:{contract.venue_symbol}"
-            if channel != "trades" and topic in self.topics:
+            if channel not in {"trades", "tickers"} and topic in self.topics:
                 row = self._market_row(channel, event.ticker, contract)
                 self.topics.publish(topic, self._wrap(topic, [row]))
 
