@@ -161,14 +161,12 @@ class Budget:
         if urgency >= Urgency.ORDER and now < self._paused_until:
             return False
         floor = FLOOR[urgency]
-        return all(
-            self._left[name] - cost >= self._floor(name, cost, floor) for name, cost in costs
-        )
+        return all(self._left[name] >= self._needed(name, cost, floor) for name, cost in costs)
 
-    def _floor(self, name: str, cost: float, floor: float) -> float:
-        # A request dearer than the part above the floor may still go when the pool is full.
+    def _needed(self, name: str, cost: float, floor: float) -> float:
+        """What a pool must hold. A request dearer than its share may go when the pool is full."""
         capacity = self._capacity[name]
-        return min(floor * capacity, max(0.0, capacity - cost))
+        return min(floor * capacity + cost, capacity) - 1e-9
 
     def _draw(self, costs: Costs) -> None:
         for name, cost in costs:
@@ -196,7 +194,7 @@ class Budget:
         soonest = 1.0
         for waiter in self._waiters:
             needed = max(
-                (self._floor(name, cost, FLOOR[waiter.urgency]) + cost - self._left[name])
+                (self._needed(name, cost, FLOOR[waiter.urgency]) - self._left[name])
                 / self._rate[name]
                 for name, cost in waiter.costs
             )

@@ -76,6 +76,7 @@ class VenueLine:
         self.access = access
         self.exchange: Any = build_exchange(rules.venue, access)
         self.exchange.on_rest_response = _keep_reply
+        rules.dress(self.exchange)
         self.budget = Budget(rules.pools, share)
         self._session: aiohttp.ClientSession | None = None
         self._trips: deque[float] = deque(maxlen=101)
@@ -148,8 +149,14 @@ class VenueLine:
             KeyRefused: the key belongs to another environment.
             VenueRefused: any other definite no.
         """
-        reply = await self.send(request, urgency)
         venue, name = self.rules.venue, request.method
+        reply = await self.send(request, urgency)
+        for _ in range(2):
+            penalty = self.rules.penalty(reply) if urgency is Urgency.READ else None
+            if penalty is None or penalty.ban:
+                break
+            # The budget holds the next one back for as long as the venue said.
+            reply = await self.send(request, urgency)
         if reply.status is None:
             raise VenueUnavailable(f"{venue}: {name}: {reply.fault}")
         try:
@@ -170,7 +177,7 @@ class VenueLine:
             raise VenueUnavailable(text)
         raise VenueRefused(text, code)
 
-    async def synchronise(self, samples: int = 5) -> float:
+    async def synchronise(self, samples: int = 3) -> float:
         """Measure the venue's clock against ours, and sign with it from now on.
 
         The sample with the shortest round trip bounds the error to half of that trip.

@@ -26,6 +26,7 @@ from core.model.account import Balance, FundingPaid, PositionReport
 from core.model.instrument import Instrument
 from core.model.market import Candle, Side, Trade
 from core.model.order import Fill, Order, OrderKind, OrderReport, OrderStatus, TimeInForce
+from exchanges.access import RECV_WINDOW_MS
 from exchanges.budget import Costs, Pool, Urgency
 from exchanges.feed import MILLI, Feed, base_units
 from exchanges.okx_feed import OkxFeed
@@ -95,6 +96,7 @@ _TYPES = {
 _BARS = {60: "1m", 180: "3m", 300: "5m", 900: "15m", 1800: "30m", 3600: "1H", 7200: "2H",
          14400: "4H", 21600: "6Hutc", 43200: "12Hutc", 86400: "1Dutc"}  # fmt: skip
 _CANCEL_BATCH = 20
+_EXPIRING = frozenset({"trade/order", "trade/batch-orders", "trade/order-algo"})
 _ALGO_TYPES = ("conditional,oco", "trigger", "move_order_stop")
 _FUNDING_BILL = "8"
 
@@ -385,7 +387,7 @@ class OkxPrivate(PrivateFeed):
         self.sink(report)
 
 
-def _cost(pool: str = "read", units: float = 1.0) -> Costs:
+def _cost(pool: str, units: float = 1.0) -> Costs:
     return ((pool, units),)
 
 
@@ -393,14 +395,24 @@ class OkxRules(Rules):
     """The facts of OKX."""
 
     venue = "okx"
-    # 60 orders in 2 s an instrument, as many cancels; most reads of the account 10 in 2 s each.
+    # Each endpoint has a limit of its own, in any two seconds.
     pools: ClassVar[Mapping[str, Pool]] = {
         "order": Pool(60, 2),
         "algo": Pool(20, 2),
         "cancel": Pool(60, 2),
         "cancel-algo": Pool(20, 2),
-        "read": Pool(60, 2),
+        "query": Pool(60, 2),
+        "query-algo": Pool(20, 2),
+        "pending": Pool(60, 2),
+        "pending-algo": Pool(20, 2),
+        "positions": Pool(10, 2),
+        "balance": Pool(10, 2),
         "fills": Pool(10, 2),
+        "bills": Pool(10, 2),
+        "config": Pool(5, 2),
+        "leverage": Pool(20, 2),
+        "time": Pool(10, 2),
+        "market": Pool(20, 2),
     }
     refusals = (
         codes(50000, 50002, 50006, 50011, (50014, 50025), 50027, 50028, 50030, 50035, 50061,
@@ -415,6 +427,20 @@ class OkxRules(Rules):
     unavailable = codes(50001, 50004, 50005, 50011, 50013, 50026, 50040, 50061, 50102)
     two_books = True
     private_sockets = ("private", "business")
+
+    def dress(self, exchange: Any) -> None:
+        """Give orders a deadline: ccxt signs OKX requests without ``expTime``."""
+        sign = exchange.sign
+
+        def sign_with_deadline(
+            path: str, api: Any = "public", method: str = "GET", params: Any = None, *more: Any
+        ) -> Any:
+            signed = sign(path, api, method, params, *more)
+            if path in _EXPIRING:
+                signed["headers"]["expTime"] = str(exchange.nonce() + RECV_WINDOW_MS)
+            return signed
+
+        exchange.sign = sign_with_deadline
 
     def read(self, body: str) -> Answer:
         """Code 1 or 2 means "look at each order's own code"."""
@@ -476,7 +502,7 @@ class OkxRules(Rules):
 
     def time(self) -> Request:
         """The public clock."""
-        return Request("publicGetPublicTime", {}, _cost())
+        return Request("publicGetPublicTime", {}, _cost("time"))
 
     def read_time(self, body: str) -> float:
         """Milliseconds as text."""
@@ -484,7 +510,8 @@ class OkxRules(Rules):
 
     async def load(self, line: Line) -> list[Instrument]:
         """One list of all swaps."""
-        body = await line.ask(Request("publicGetPublicInstruments", {"instType": "SWAP"}, _cost()))
+        query = {"instType": "SWAP"}
+        body = await line.ask(Request("publicGetPublicInstruments", query, _cost("market")))
         return [
             _instrument(row)
             for row in _listed(body).data
@@ -493,21 +520,21 @@ class OkxRules(Rules):
 
     async def account(self, line: Line, environment: str) -> Account:
         """The account's configuration names the key's rights."""
-        body = await line.ask(Request("privateGetAccountConfig", {}, _cost()))
+        body = await line.ask(Request("privateGetAccountConfig", {}, _cost("config")))
         config = _config(body).data[0]
         return Account(config.uid, "withdraw" in config.perm)
 
     async def prepare(self, line: Line) -> None:
         """Net mode; cross margin is stated by each order."""
-        body = await line.ask(Request("privateGetAccountConfig", {}, _cost()))
+        body = await line.ask(Request("privateGetAccountConfig", {}, _cost("config")))
         if _config(body).data[0].posMode != "net_mode":
             params = {"posMode": "net_mode"}
-            await line.ask(Request("privatePostAccountSetPositionMode", params, _cost()))
+            await line.ask(Request("privatePostAccountSetPositionMode", params, _cost("config")))
 
     async def trades(self, line: Line, instrument: Instrument) -> list[Trade]:
         """At most 500, newest first on the wire."""
         params = {"instId": instrument.venue_symbol, "limit": 500}
-        body = await line.ask(Request("publicGetMarketTrades", params, _cost()))
+        body = await line.ask(Request("publicGetMarketTrades", params, _cost("market")))
         received = time.time_ns()
         scale = base_units(instrument) or float
         return [
@@ -529,7 +556,7 @@ class OkxRules(Rules):
             }  # fmt: skip
             if after:
                 params["after"] = after
-            body = await line.ask(Request(method, params, _cost()))
+            body = await line.ask(Request(method, params, _cost("market")))
             rows = _candles(body).data
             received = time.time_ns()
             fresh = False
@@ -548,8 +575,10 @@ class OkxRules(Rules):
         """Ask the book it should be in first, then the other."""
         item = self.instrument(symbol)
         query = {"instId": item.venue_symbol, "clOrdId": client_id}
-        ordinary = Request("privateGetTradeOrder", query, _cost())
-        algo = Request("privateGetTradeOrderAlgo", {"algoClOrdId": client_id}, _cost())
+        ordinary = Request("privateGetTradeOrder", query, _cost("query"))
+        algo = Request(
+            "privateGetTradeOrderAlgo", {"algoClOrdId": client_id}, _cost("query-algo")
+        )
         requests = [ordinary, algo]
         if self.names.is_stop(client_id):
             requests.reverse()
@@ -578,7 +607,7 @@ class OkxRules(Rules):
         if row.state != "effective" or not child:
             return report
         query = {"instId": item.venue_symbol, "ordId": child}
-        body = await line.ask(Request("privateGetTradeOrder", query, _cost()))
+        body = await line.ask(Request("privateGetTradeOrder", query, _cost("query")))
         for order in _orders(body).data:
             return read_order(order, item, self.names, time.time_ns(), "query")
         return report
@@ -588,11 +617,13 @@ class OkxRules(Rules):
         method = "privateGetTradeOrdersPending"
         algo_method = "privateGetTradeOrdersAlgoPending"
         orders, *algos = await asyncio.gather(
-            self._pages(line, urgency, method, {"instType": "SWAP"}, _orders, _order_id),
+            self._pages(
+                line, urgency, method, {"instType": "SWAP"}, _orders, _order_id, _cost("pending")
+            ),
             *(
                 self._pages(
                     line, urgency, algo_method, {"instType": "SWAP", "ordType": kind}, _algos,
-                    _algo_id,
+                    _algo_id, _cost("pending-algo"),
                 )
                 for kind in _ALGO_TYPES
             ),
@@ -620,7 +651,7 @@ class OkxRules(Rules):
         params: Mapping[str, Any],
         decode: Callable[[str], _Reply[T]],
         identify: Callable[[T], str],
-        costs: Costs = (("read", 1.0),),
+        costs: Costs,
     ) -> list[T]:
         rows: list[T] = []
         after: dict[str, str] = {}
@@ -635,7 +666,9 @@ class OkxRules(Rules):
 
     async def positions(self, line: Line, urgency: Urgency) -> list[PositionReport]:
         """All swaps at once."""
-        request = Request("privateGetAccountPositions", {"instType": "SWAP"}, _cost())
+        request = Request(
+            "privateGetAccountPositions", {"instType": "SWAP"}, _cost("positions")
+        )
         body = await line.ask(request, urgency)
         received = time.time_ns()
         return [
@@ -646,7 +679,10 @@ class OkxRules(Rules):
 
     async def balance(self, line: Line) -> Balance:
         """The trading account."""
-        body = await line.ask(Request("privateGetAccountBalance", {"ccy": SETTLE}, _cost()))
+        request = Request(
+            "privateGetAccountBalance", {"ccy": SETTLE}, _cost("balance")
+        )
+        body = await line.ask(request)
         received = time.time_ns()
         balance = read_wallet(_wallets(body).data, received)
         return balance or Balance("okx", SETTLE, Decimal(0), received, free=Decimal(0))
@@ -676,6 +712,7 @@ class OkxRules(Rules):
         rows = await self._pages(
             line, Urgency.READ, "privateGetAccountBills",
             {"instType": "SWAP", "type": _FUNDING_BILL, "begin": begin}, _bills, _bill_id,
+            _cost("bills"),
         )  # fmt: skip
         received = time.time_ns()
         return [
@@ -692,7 +729,7 @@ class OkxRules(Rules):
             "lever": plain(leverage),
             "mgnMode": "cross",
         }
-        await line.ask(Request("privatePostAccountSetLeverage", params, _cost()))
+        await line.ask(Request("privatePostAccountSetLeverage", params, _cost("leverage")))
 
     async def cancel_many(self, line: Line, orders: Sequence[OrderReport]) -> int:
         """Twenty ordinary ones a request, ten conditional ones."""

@@ -212,6 +212,9 @@ class Rules:
         except KeyError:
             raise VenueError(f"{self.venue} does not list {symbol}") from None
 
+    def dress(self, exchange: Any) -> None:
+        """Add to a new ccxt instance what ccxt leaves out for this venue."""
+
     # --- pure ---------------------------------------------------------------------------------
 
     def read(self, body: str) -> Answer:

@@ -208,6 +208,8 @@ class Streams:
     def _rise(self, channel: Channel) -> None:
         self._up[channel.name] = frozenset(channel.feeds)
         self._down_since = None
+        if "private" in channel.feeds:
+            self._taps[channel.name].heard = time.time_ns()
         for feed in channel.feeds:
             if self._feeds[feed] <= self._up.keys():
                 self._turn(feed, FeedState.UP, "")

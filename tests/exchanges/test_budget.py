@@ -121,6 +121,14 @@ async def test_the_venue_knows_better_what_is_left() -> None:
     assert pool.used == pytest.approx(0.7)
 
 
-async def test_a_request_dearer_than_the_share_can_still_go() -> None:
-    pool, _ = budget(50)
-    await pool.take(Urgency.READ, (("ip", 40.0),))
+async def test_a_request_dearer_than_the_pool_goes_when_it_is_full_and_is_paid_off() -> None:
+    pool, clock = budget(10, 10.0)
+    async with asyncio.timeout(1):
+        await pool.take(Urgency.KILL, (("ip", 25.0),))
+    late = asyncio.create_task(pool.take(Urgency.KILL, COST))
+    clock.now += 15.0
+    await asyncio.sleep(0.01)
+    assert not late.done()
+    clock.now += 2.0
+    async with asyncio.timeout(3):
+        await late

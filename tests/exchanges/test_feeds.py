@@ -314,14 +314,12 @@ def test_recorded_bybit_session() -> None:
 def test_recorded_binance_book_stays_whole() -> None:
     seen, resyncs = Seen(), Resyncs()
     feed = BinanceFeed([instrument("binance", "BTCUSDT")], seen, resyncs, {})
-    frames = 0
-    for line in recorded("l2/binance/usdm_btcusdt_20240808.gz"):
+    for frames, line in enumerate(recorded("l2/binance/usdm_btcusdt_20240808.gz")):
         received, _, text = line.rstrip("\n").partition(" ")
         if text.startswith('{"lastUpdateId"'):
             assert feed.snapshot("BTCUSDT", text, int(received))
         else:
             assert feed.take(text, int(received))
-        frames += 1
         if frames % 500 == 0:
             feed.flush(int(received))
         if frames == 40_000:
