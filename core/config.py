@@ -16,9 +16,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from core.errors import ConfigError
-from core.model.instrument import VENUES, unified_symbol
+from core.model.instrument import unified_symbol
 
 Environment = Literal["practice", "testnet", "live"]
+VenueName = Literal["bybit", "binance", "okx"]
 
 DEFAULT_SYMBOLS = tuple(
     unified_symbol(base)
@@ -138,6 +139,10 @@ class Terminal(Section):
 
     fps: Annotated[int, Field(ge=1, le=30)] = 10
     """Frames a second."""
+    theme: Literal["sky", "classic", "east", "contrast", "light"] = "sky"
+    """Colours: sky for every kind of sight, classic green and red, east red and green."""
+    keymap: dict[str, str] = {}
+    """Your own keys, such as ``{ close = "f8,ctrl+x" }``; the kill keys cannot be taken."""
 
 
 class Config(Section):
@@ -146,7 +151,7 @@ class Config(Section):
     environment: Environment = "practice"
     """``practice``, ``testnet`` or ``live``; without it testnet where testnet keys are stored,
     else practice."""
-    venues: tuple[Literal["bybit", "binance", "okx"], ...] = VENUES
+    venues: tuple[VenueName, ...] = ("bybit", "binance", "okx")
     """Venues to trade on."""
     symbols: tuple[str, ...] = DEFAULT_SYMBOLS
     """What to trade, as ``BTC`` or ``BTC/USDT:USDT``."""
@@ -286,4 +291,6 @@ def _toml(value: object) -> str:
         return str(value)
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
     return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -6,9 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 
-from exchanges.kill import open_kill_gateway
-from exchanges.venue import open_gateway
-
 from core.config import Config
 from core.desk.desk import Desk, MarketFacts
 from core.errors import UsageError
@@ -16,12 +13,14 @@ from core.home import Home
 from core.keys import Credentials, credentials
 from core.secrets import Secret
 from exchanges.access import Access
+from exchanges.kill import open_kill_gateway
+from exchanges.venue import open_gateway
 from tui.practice import PracticeServer
 
 
 def practice_desk(config: Config, home: Home, server: PracticeServer) -> Desk:
     """Build a desk on the practice exchange; call it on the loop that will run it."""
-    accesses = {}
+    accesses: dict[str, Access] = {}
     for venue in config.venues:
         keys = {name: Secret(text) for name, text in server.keys[venue].items()}
         passphrase = keys.get("passphrase", Secret(""))
@@ -44,7 +43,7 @@ def venue_desk(config: Config, home: Home) -> Desk:
         KeyRefused: keys come from where they must not.
     """
     environment = config.environment
-    accesses = {}
+    accesses: dict[str, Access] = {}
     for venue in config.venues:
         keys = credentials(venue, environment, home, os.environ)
         if keys is not None:
