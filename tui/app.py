@@ -28,8 +28,9 @@ from core.model.snapshot import Snapshot
 from tui import keymap
 from tui.actions import ActingApp
 from tui.client import DeskClient
+from tui.preferences import read
 from tui.text import clean
-from tui.theme import DEFAULT, PALETTES, themes
+from tui.theme import themes
 from tui.views.banner import view_banner
 from tui.views.footer import view_footer, view_tabs
 from tui.views.strip import Link, view_strip
@@ -62,14 +63,14 @@ class TerminalApp(ActingApp):
 
     Args:
         home: where the desk's control socket is.
-        fps: frames a second.
+        fps: frames a second; None takes the configuration's, as for the next two.
         theme: a key of ``tui.theme.PALETTES``.
         rebinds: a person's own keys, see ``tui.keymap.rebind``.
         actor: who gives the commands.
         desk_problem: asked while there is no desk; an exit code and a text end the terminal.
 
     Raises:
-        ConfigError: ``rebinds`` uses a reserved key, or an unknown id.
+        ConfigError: the terminal's settings are wrong, or take a reserved key.
     """
 
     CSS_PATH = "app.tcss"
@@ -79,21 +80,22 @@ class TerminalApp(ActingApp):
         self,
         home: Home,
         *,
-        fps: int = 10,
-        theme: str = DEFAULT,
+        fps: int | None = None,
+        theme: str | None = None,
         rebinds: Mapping[str, str] | None = None,
         actor: str = "terminal",
         desk_problem: Callable[[], tuple[int, str] | None] = lambda: None,
     ) -> None:
-        keys = keymap.rebind(rebinds or {})
-        super().__init__(DeskClient(home.socket, fps), actor, keys)
+        wanted = read(home.config_file)
+        rebinds = wanted.keymap if rebinds is None else rebinds
+        self._fps = fps or wanted.fps
+        super().__init__(DeskClient(home.socket, self._fps), actor, keymap.rebind(rebinds))
         for each in themes():
             self.register_theme(each)
-        self.theme = theme if theme in PALETTES else DEFAULT
-        self.set_keymap(dict(rebinds or {}))
+        self.theme = theme or wanted.theme
+        self.set_keymap(dict(rebinds))
         self.behind = False
         """Whether frames are being skipped because the terminal does not keep up."""
-        self._fps = fps
         self._desk_problem = desk_problem
         self._drawn: Snapshot | None = None
         self._alarm = -1
