@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from core.clock import DAY, SECOND
+from core.clock import DAY, MINUTE, SECOND
 from core.engine.execution import Execution
 from core.engine.slot import Slot
 from core.engine.tracking import Tracking
@@ -36,6 +36,7 @@ from core.risk.gate import Approved, Refused
 _AUTO = "arm_on_start"
 _GIVE_UP = 15 * SECOND
 """A venue that is still connecting this long after another is ready does not hold up arming."""
+_PATIENCE = MINUTE
 _UNSETTLED = (VenueState.CONNECTING, VenueState.RECONCILING)
 
 
@@ -54,6 +55,7 @@ class Control:
             wanted = world.config.environment == "practice"
         self._auto = wanted and world.state is not TradingState.HALTED
         self._first_ready = 0
+        self._started = 0
         self.kills: dict[str, KillReported | None] = {}
         """Venue to the verdict of the last kill; None while it runs."""
 
@@ -315,7 +317,8 @@ class Control:
         for slot in world.held:
             price = slot.price
             if not price:
-                return  # without a price there is no equity; waiting beats a false peak or alarm
+                self._watch_half_blind()
+                return
             position = slot.position
             equity += position.size * (price - position.cost)
         breaker = self.breaker
@@ -327,6 +330,25 @@ class Control:
             self._mark(equity)
         code = breaker.broken(equity)
         if code is not None and world.state is not TradingState.HALTED:
+            self._break(code, equity)
+
+    def _watch_half_blind(self) -> None:
+        """Judge what can be valued, when a position has had no price for a minute since the start.
+
+        Without a price there is no equity: a peak would be false, so none is marked. But one
+        venue that stays away must not switch the loss limits off for the others.
+        """
+        world = self._world
+        self._started = self._started or world.now
+        if world.now - self._started < _PATIENCE or world.state is TradingState.HALTED:
+            return
+        equity = world.cash + sum(
+            slot.position.size * (slot.price - slot.position.cost)
+            for slot in world.held
+            if slot.price
+        )
+        code = self.breaker.broken(equity)
+        if code is not None:
             self._break(code, equity)
 
     def _mark(self, equity: float) -> None:

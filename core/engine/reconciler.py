@@ -244,7 +244,7 @@ class Reconciler:
                 del venue.differing[symbol]
                 world.notify("info", f"{venue.name} {symbol}: positions agree again")
         venue.suspects = found
-        if found:
+        if found.keys() - venue.differing.keys():
             world.ask_sweep(venue, "positions differ")
         for report in event.positions:
             self._tracking.position(report)

@@ -174,8 +174,10 @@ class Tracking:
         if proved:
             self.in_flight.pop(event.client_id, None)
             doubt = self.doubts.get(event.client_id)
-            if doubt is not None and (event.source != "stream" or order.terminal):
-                del self.doubts[event.client_id]
+            if doubt is not None:
+                doubt.absent = 0
+                if event.source != "stream" or order.terminal:
+                    del self.doubts[event.client_id]
             world.venues[event.venue].missing.discard(event.client_id)
         if order.status is _REFUSED and before is not _REFUSED:
             world.venues[event.venue].rejects += 1
@@ -476,6 +478,7 @@ class Tracking:
         for client_id, since in self.gaps.items():
             order = world.ledger.working.get(client_id)
             if order is not None and world.now - since > _GAP:
+                self.gaps[client_id] = world.now
                 world.ask_sweep(world.venues[order.order.venue], f"fills of {client_id} missing")
 
     def forget(self, client_id: str) -> None:
