@@ -140,7 +140,7 @@ class Listing(Struct, frozen=True):
     leverage: int = 75
 
 
-# Grids as the venues publish them (Bybit v5 instruments-info, Binance exchangeInfo, OKX instruments).
+# Grids as the venues publish them: Bybit instruments-info, Binance exchangeInfo, OKX instruments.
 LISTINGS = (
     Listing("BTC", 97_000.0, 1.0, 0.008, 4.0, 90_000.0, "0.005",
             ("0.1", "0.1", "0.1"), ("0.001", "0.001", "0.0001"), "0.01", 100),

@@ -1,4 +1,4 @@
-"""The checks an order passes before it reaches the book. Each raises ``Refusal`` or says nothing."""
+"""The checks an order passes before it reaches the book; each raises ``Refusal`` or is silent."""
 
 from __future__ import annotations
 

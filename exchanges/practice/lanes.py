@@ -236,12 +236,13 @@ class PathMarket:
         start = self._start_ms - WARM_BLOCKS * MINUTE_MS
         recent = _candles_of(warm, start)
         older = self._older(lane, int(recent.start_ms[0]), int(recent.open[0]))
-        return CandleHistory(
-            *(
-                np.concatenate([getattr(older, name), getattr(recent, name)])
-                for name in CandleHistory.__struct_fields__
-            )
+        joined = (
+            np.concatenate([getattr(older, name), getattr(recent, name)])
+            for name in CandleHistory.__struct_fields__
         )
+        # Thirty histories of 43,200 minutes are held: times need 64 bits, the rest does with 32.
+        starts, *others = joined
+        return CandleHistory(starts, *(column.astype(np.int32) for column in others))
 
     def _older(self, lane: Lane, before_ms: int, meets: int) -> CandleHistory:
         past = self._paths.past(lane.row, lane.column, lane.contract.tick_size)

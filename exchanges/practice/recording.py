@@ -1,9 +1,10 @@
 """Playing a recorded order book: Binance depth updates and trades, re-based to now.
 
-The format is that of hftbacktest's collector, gzip: a line is the local receive time in nanoseconds,
-a space, and one raw JSON frame: WebSocket frames as ``{"stream":"btcusdt@depth@0ms","data":{..}}``,
-the REST snapshot bare as ``{"lastUpdateId":1,"bids":[["61800.1","2"]],"asks":[..]}``. Deltas that
-came before the snapshot are kept and those that overlap it applied, as the venue prescribes.
+The format is that of hftbacktest's collector, gzip: a line is the local receive time in
+nanoseconds, a space, and one raw JSON frame: WebSocket frames as
+``{"stream":"btcusdt@depth@0ms","data":{..}}``, the REST snapshot bare as
+``{"lastUpdateId":1,"bids":[["61800.1","2"]],"asks":[..]}``. Deltas that came before the snapshot
+are kept, and those that overlap it applied, as the venue prescribes.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ class OrderRequest(Struct, frozen=True, kw_only=True):
     """Unified symbol."""
     side: Side
     kind: OrderKind
-    """MARKET or LIMIT; a STOP is either of the two with ``trigger`` set (STOP itself means MARKET)."""
+    """MARKET or LIMIT, conditional when ``trigger`` is set; STOP means a conditional MARKET."""
     qty: Decimal
     """Positive. Zero means the whole position, allowed with ``close_position`` only."""
     price: Decimal | None = None
@@ -295,7 +295,7 @@ class DepthSnapshot(Struct, frozen=True, gc=False):
 
 
 class TickerState(Struct, frozen=True, gc=False):
-    """Ticker facts. ``*_tick`` in ticks, ``*_lots`` in lots; the rest is ready text or plain numbers."""
+    """Ticker facts. ``*_tick`` in ticks, ``*_lots`` in lots; the rest is text or plain numbers."""
 
     symbol: str
     last_tick: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from msgspec import Struct
@@ -21,7 +21,7 @@ TRADES_KEPT = 6_000
 FIRST_TRADE = 1_000_000
 """Number of the last trade before the opening."""
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.signedinteger[Any]]
 
 
 class CandleHistory(Struct, frozen=True):
@@ -130,7 +130,6 @@ class Tape:
         self._start_ms = start_ms
         self._trades: deque[PublicTrade] = deque(maxlen=TRADES_KEPT)
         self._past: CandleHistory | None = None
-        self._past_turnover = np.zeros(0)
         self._past_trades: list[PublicTrade] | None = None
         self._closed: deque[Kline] = deque(maxlen=50_000)
         self._running: Running | None = None
@@ -205,7 +204,7 @@ class Tape:
             running.close = int(past.close[-1])
             running.lots, running.buy_lots = int(past.lots[-1]), int(past.buy_lots[-1])
             running.trades = int(past.trades[-1])
-            running.turnover = float(self._past_turnover[-1])
+            running.turnover = float(self._turnover(past, slice(-1, None))[0])
             return running
         return Running(start, int(past.close[-1]) if len(past.close) else tick)
 
@@ -213,9 +212,12 @@ class Tape:
         """Return the candles before the opening."""
         if self._past is None:
             self._past = self._history.candles(self._venue, self.contract.symbol)
-            middle = (self._past.high + self._past.low + self._past.close) / 3.0
-            self._past_turnover = middle * self._past.lots * self._value_of_step
         return self._past
+
+    def _turnover(self, past: CandleHistory, rows: slice) -> NDArray[np.float64]:
+        """Return the value traded in past minutes, from their typical price."""
+        middle = (past.high[rows] + past.low[rows] + past.close[rows]) / 3.0
+        return middle * past.lots[rows] * self._value_of_step
 
     def minutes(self, start_ms: int, end_ms: int) -> Iterator[Kline]:
         """Yield one-minute candles that start in ``[start_ms, end_ms)``, oldest first."""
@@ -224,13 +226,14 @@ class Tape:
         if first_live is None and self._running is not None:
             first_live = self._running.start_ms
         begin, stop = np.searchsorted(past.start_ms, [start_ms, end_ms])
+        turnover = self._turnover(past, slice(int(begin), int(stop))).tolist()
         for row in range(int(begin), int(stop)):
             start = int(past.start_ms[row])
             if first_live is not None and start >= first_live:
                 break
             yield Kline(
                 start, int(past.open[row]), int(past.high[row]), int(past.low[row]),
-                int(past.close[row]), int(past.lots[row]), float(self._past_turnover[row]),
+                int(past.close[row]), int(past.lots[row]), turnover[row - int(begin)],
                 int(past.trades[row]), int(past.buy_lots[row]), True,
             )  # fmt: skip
         if self._closed and self._closed[-1].start_ms >= start_ms:
@@ -315,9 +318,9 @@ class Tape:
             max(highs, default=price),
             min(lows, default=price),
             live[-1].close if live else (int(past.close[rows][-1]) if opened else price),
-            int(past.lots[rows].sum()) + sum(kline.lots for kline in live),
-            float(self._past_turnover[rows].sum()) + sum(kline.turnover for kline in live),
-            int(past.trades[rows].sum()) + sum(kline.trades for kline in live),
+            int(past.lots[rows].sum(dtype=np.int64)) + sum(kline.lots for kline in live),
+            float(self._turnover(past, rows).sum()) + sum(kline.turnover for kline in live),
+            int(past.trades[rows].sum(dtype=np.int64)) + sum(kline.trades for kline in live),
         )
 
 
