@@ -224,7 +224,7 @@ class Desk:
         self._closers += [self._log.close, self.lines.subscribe(self._log.write)]
 
         replay = wal.load(self._state / "journal")
-        ledger = Ledger.replay(replay.records) if replay else Ledger()
+        ledger = wal.rebuild(replay)
         if replay and replay.torn:
             self.lines.add(
                 "info", f"journal: a torn tail of {replay.torn} bytes was cut", "warning"
@@ -239,7 +239,7 @@ class Desk:
             self._state / "journal",
             config.environment,
             replay,
-            replay.records if replay else (),
+            ledger,
             self._started,
         )
         self.journal.start(self._journal_failed)

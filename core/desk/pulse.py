@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 _STEP = 0.05
 """Seconds between looks at the clock."""
-_TIDY = 60.0
+_TIDY = 30.0
 """Seconds between full collections that we choose the moment of."""
 LONG_PAUSE_MS = 4.0
 """A full collection that took this long freezes its survivors, so that the next one is short."""
@@ -19,7 +19,7 @@ class Pulse:
     """Measures how late the loop wakes, and keeps the collector's pauses short.
 
     The collector is tuned so that it never decides on a full collection itself: what exists after
-    start-up is frozen (58 ms saved each time), and full collections run once a minute over what
+    start-up is frozen (58 ms saved each time), and full collections run twice a minute over what
     came since.
 
     Args:

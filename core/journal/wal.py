@@ -6,9 +6,9 @@ One file per start of the desk (an *epoch*), ``journal-000042.wal``. A file is a
 
 ``chain`` is blake2b-128 of the previous frame's chain and the body, so that a record cannot be
 changed, dropped or moved without breaking every later one; ``crc32`` covers chain and body. The
-first frame is an ``Epoch``, which names the last chain of the file before; then follow the
-baseline records carried over, then what happened. A file is complete in itself: replay reads the
-newest only.
+first frame is an ``Epoch``, which names the last chain of the file before and carries over the
+state of the ledger that those files led to; then follows what happened. A file is complete in
+itself: replay reads the newest only.
 
 A file may end inside a frame, because a process or a machine may die while writing; such a torn
 tail holds nothing that was reported durable and is cut off, and said. A bad frame with good ones
@@ -23,7 +23,7 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -34,6 +34,8 @@ from msgspec import Struct
 
 from core.errors import JournalCorrupt, StateError
 from core.orders.records import JournalRecord, decode, encode
+from core.portfolio.checkpoint import Checkpoint, restore, take
+from core.portfolio.ledger import Ledger
 
 FORMAT = 1
 _MAGIC = b"\xabKW\x01"
@@ -46,7 +48,7 @@ _GROUP = 1000
 _sync = getattr(os, "fdatasync", os.fsync)
 """Without the file's times, where the system can; macOS cannot."""
 
-_encode_epoch = msgspec.json.Encoder().encode
+_encode_any = msgspec.json.Encoder().encode
 
 
 _Item = tuple[JournalRecord | None, asyncio.Future[None] | None]
@@ -63,11 +65,14 @@ class Epoch(Struct, frozen=True):
     """Nanoseconds UTC."""
     previous: str
     """Hex of the last chain of the file before; empty for the first."""
+    checkpoint: msgspec.Raw
+    """The ledger at the start, see ``core.portfolio.checkpoint``."""
 
 
 class Replay(Struct, frozen=True):
     """What one file holds."""
 
+    path: Path
     epoch: Epoch
     records: tuple[JournalRecord, ...]
     chain: bytes
@@ -164,7 +169,7 @@ def read(path: Path) -> Replay:
         raise JournalCorrupt(f"{path}: has no first record; move it away and start")
     if epoch.format > FORMAT:
         raise JournalCorrupt(f"{path}: was written by a newer Killcord; use that version")
-    return Replay(epoch, tuple(records), chain, size, len(data) - size)
+    return Replay(path, epoch, tuple(records), chain, size, len(data) - size)
 
 
 def files(folder: Path) -> list[Path]:
@@ -224,11 +229,28 @@ def load(folder: Path) -> Replay | None:
     return replay
 
 
+def rebuild(replay: Replay | None) -> Ledger:
+    """Return the ledger that a file leads to; an empty one without a file.
+
+    Raises:
+        JournalCorrupt: the checkpoint is not one this program knows.
+    """
+    if replay is None:
+        return Ledger()
+    try:
+        ledger = restore(msgspec.json.decode(replay.epoch.checkpoint, type=Checkpoint))
+    except msgspec.MsgspecError as error:
+        raise _corrupt(replay.path, 0, 0, f"is not one this program knows ({error})") from error
+    for record in replay.records:
+        ledger.apply(record)
+    return ledger
+
+
 def begin(
     folder: Path,
     environment: str,
     before: Replay | None,
-    baseline: Iterable[JournalRecord],
+    ledger: Ledger,
     now: int,
     keep: int = 50,
 ) -> Journal:
@@ -238,7 +260,7 @@ def begin(
         folder: made when missing.
         environment: practice, testnet or live.
         before: the epoch that this one follows.
-        baseline: records that rebuild what is carried over.
+        ledger: what is carried over.
         now: nanoseconds UTC.
         keep: how many older files stay.
 
@@ -247,17 +269,15 @@ def begin(
     """
     number = before.epoch.epoch + 1 if before else 1
     previous = before.chain.hex() if before else ""
-    data, chain = frame(_encode_epoch(Epoch(FORMAT, number, environment, now, previous)), _GENESIS)
-    parts = [data]
-    for record in baseline:
-        data, chain = frame(encode(record), chain)
-        parts.append(data)
+    checkpoint = msgspec.Raw(_encode_any(take(ledger)))
+    epoch = Epoch(FORMAT, number, environment, now, previous, checkpoint)
+    data, chain = frame(_encode_any(epoch), _GENESIS)
     path = folder / f"journal-{number:06d}.wal"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_suffix(".new")
         with open(draft, "wb", opener=_private) as file:
-            file.write(b"".join(parts))
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

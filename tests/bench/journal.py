@@ -28,6 +28,7 @@ from core.model.market import BookTop, Side, Trade
 from core.model.order import Fill, Order, OrderKind
 from core.orders.ids import ClientIds
 from core.orders.records import Intent
+from core.portfolio.ledger import Ledger
 from exchanges.practice.contracts import list_contracts
 
 TARGETS = {
@@ -52,7 +53,7 @@ def append() -> dict[str, float | str]:
 
 
 async def _append(folder: Path) -> dict[str, float | str]:
-    journal = wal.begin(folder, "practice", None, (), 1)
+    journal = wal.begin(folder, "practice", None, Ledger(), 1)
     journal.start(lambda reason: None)
     recorder = Recorder(folder / "recording", "bench", {}, 1)
     recorder.start()
@@ -76,7 +77,7 @@ def durable() -> dict[str, float | str]:
 
 
 async def _durable(folder: Path) -> dict[str, float | str]:
-    journal = wal.begin(folder, "practice", None, (), 1)
+    journal = wal.begin(folder, "practice", None, Ledger(), 1)
     journal.start(lambda reason: None)
     descriptor = os.open(folder / "bare", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     bare, intents = [], []
@@ -108,10 +109,15 @@ def replay() -> dict[str, float | str]:
 
 
 async def _replay(folder: Path) -> dict[str, float | str]:
-    records = [Intent(_ORDER), _FILL] * 50_000
-    await wal.begin(folder, "practice", None, records, 1).close()
+    journal = wal.begin(folder, "practice", None, Ledger(), 1)
+    journal.start(lambda reason: None)
+    for _ in range(50_000):
+        journal.append(Intent(_ORDER))
+        journal.append(_FILL)
+    await journal.close()
     started = time.perf_counter()
     found = wal.load(folder)
+    wal.rebuild(found)
     seconds = time.perf_counter() - started
     assert found is not None
     return {"journal replay, records/s": len(found.records) / seconds}

@@ -153,7 +153,7 @@ async def test_a_desk_trades_stops_and_leaves_a_true_record(stage: Stage) -> Non
 
     replay = wal.load(stage.root / "practice" / "journal")
     assert replay is not None
-    ledger = Ledger.replay(replay.records)
+    ledger = wal.rebuild(replay)
     assert {k: p.qty for k, p in ledger.open.items()} == {
         (p.venue, p.symbol): p.qty for p in desk.snapshot().positions
     }

@@ -16,6 +16,7 @@ from core.journal import wal
 from core.model.market import Side
 from core.model.order import Order, OrderKind
 from core.orders.records import CashAdjusted, Intent
+from core.portfolio.ledger import Ledger
 
 
 def intent(number: int) -> Intent:
@@ -36,7 +37,7 @@ def adjusted(number: int) -> CashAdjusted:
 
 
 async def filled(folder: Path, count: int) -> Path:
-    journal = wal.begin(folder, "practice", None, [], 1)
+    journal = wal.begin(folder, "practice", None, Ledger(), 1)
     journal.start(lambda reason: pytest.fail(reason))
     for number in range(count):
         journal.append(adjusted(number))
@@ -45,8 +46,9 @@ async def filled(folder: Path, count: int) -> Path:
 
 
 async def test_records_come_back_in_order_and_the_next_epoch_links_to_them(tmp_path: Path) -> None:
-    journal = wal.begin(tmp_path, "practice", None, [adjusted(0)], 1)
+    journal = wal.begin(tmp_path, "practice", None, Ledger(), 1)
     journal.start(lambda reason: pytest.fail(reason))
+    journal.append(adjusted(0))
     journal.append(adjusted(1))
     await journal.append_durable(intent(2))
     journal.append(adjusted(3))
@@ -55,7 +57,7 @@ async def test_records_come_back_in_order_and_the_next_epoch_links_to_them(tmp_p
     assert replay is not None
     assert replay.records == (adjusted(0), adjusted(1), intent(2), adjusted(3))
     assert replay.epoch.epoch == journal.epoch == 1
-    later = wal.begin(tmp_path, "practice", replay, [adjusted(9)], 2)
+    later = wal.begin(tmp_path, "practice", replay, Ledger(), 2)
     await later.close()
     found = wal.load(tmp_path)
     assert found is not None
@@ -64,7 +66,7 @@ async def test_records_come_back_in_order_and_the_next_epoch_links_to_them(tmp_p
 
 
 async def test_waiting_intents_share_syncs_and_a_durable_record_is_on_disk(tmp_path: Path) -> None:
-    journal = wal.begin(tmp_path, "practice", None, [], 1)
+    journal = wal.begin(tmp_path, "practice", None, Ledger(), 1)
     journal.start(lambda reason: pytest.fail(reason))
     await asyncio.gather(*(journal.append_durable(intent(n)) for n in range(200)))
     assert len(wal.read(journal.path).records) == 200
@@ -122,7 +124,7 @@ async def test_a_dropped_or_swapped_record_breaks_the_chain(tmp_path: Path) -> N
 async def test_a_replaced_file_between_epochs_is_found(tmp_path: Path) -> None:
     await filled(tmp_path, 1)
     replay = wal.load(tmp_path)
-    await wal.begin(tmp_path, "practice", replay, [], 2).close()
+    await wal.begin(tmp_path, "practice", replay, Ledger(), 2).close()
     elsewhere = tmp_path / "other"
     (tmp_path / "journal-000001.wal").write_bytes((await filled(elsewhere, 2)).read_bytes())
     with pytest.raises(JournalCorrupt, match="does not continue"):
@@ -130,7 +132,7 @@ async def test_a_replaced_file_between_epochs_is_found(tmp_path: Path) -> None:
 
 
 async def test_a_refusing_disk_fails_the_intent_and_is_told_once(tmp_path: Path) -> None:
-    journal = wal.begin(tmp_path, "practice", None, [], 1)
+    journal = wal.begin(tmp_path, "practice", None, Ledger(), 1)
     told: list[str] = []
     journal.start(told.append)
     os.close(journal._descriptor)
@@ -146,7 +148,7 @@ async def test_a_refusing_disk_fails_the_intent_and_is_told_once(tmp_path: Path)
 def test_an_unwritable_folder_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StateError, match="journal cannot be written"):
-        wal.begin(tmp_path / "file", "practice", None, [], 1)
+        wal.begin(tmp_path / "file", "practice", None, Ledger(), 1)
 
 
 _WRITER = """
@@ -154,9 +156,10 @@ import asyncio, sys
 from pathlib import Path
 from tests.core.journal.test_wal import intent
 from core.journal import wal
+from core.portfolio.ledger import Ledger
 async def main():
     folder = Path({folder!r})
-    journal = wal.begin(folder, "practice", wal.load(folder), [], 1)
+    journal = wal.begin(folder, "practice", wal.load(folder), Ledger(), 1)
     journal.start(lambda reason: None)
     number = 0
     while True:
