@@ -61,6 +61,10 @@ class ActingApp(App[str], inherit_bindings=False):
         """Put the panes where ``current`` and ``zoomed`` say. For the subclass."""
         raise NotImplementedError
 
+    def frame(self) -> None:
+        """Paint what changed. For the subclass."""
+        raise NotImplementedError
+
     @property
     def small(self) -> bool:
         """Whether the screen has room for one pane at a time only."""
@@ -145,13 +149,17 @@ class ActingApp(App[str], inherit_bindings=False):
 
     def action_kill(self) -> None:
         """Halt and cancel: first press, no question."""
-        self.bell()
-        self._start(self.commands.kill(KillMode.CANCEL))
+        self._kill(KillMode.CANCEL)
 
     def action_flatten(self) -> None:
         """Close everything: a second, different key."""
+        self._kill(KillMode.FLATTEN)
+
+    # The banner must not wait for the next frame: the eye looks for it at once.
+    def _kill(self, mode: KillMode) -> None:
+        self._start(self.commands.kill(mode))
         self.bell()
-        self._start(self.commands.kill(KillMode.FLATTEN))
+        self.call_later(self.frame)
 
     # --- trading ------------------------------------------------------------------------------
 

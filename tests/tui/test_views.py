@@ -133,7 +133,7 @@ def test_broken_limits_come_first_and_say_so() -> None:
     broken = LimitView("DAILY_LOSS", "daily loss", 0.031, 0.03, "fraction", True, "")
     rows = risk.view_risk(pictures.busy(limits=(*pictures.limits(), broken)))
     cells = [cell.text for cell in rows[0].cells]
-    assert cells[:3] == ["daily loss", "3.10%", "3.00%"]
+    assert cells[:3] == ["! daily loss", "3.10%", "3.00%"]
     assert cells[3].strip() == "BROKEN"
     assert rows[1].cells[0].text == "losses in a row"  # 4 of 5: near
     assert risk.note_risk(pictures.busy(limits=(broken,))) == "1 BROKEN"

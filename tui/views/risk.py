@@ -16,9 +16,9 @@ COLUMNS = (
     Column("limit", 19, 0, grow=1),
     Column("is", 7, 0, right=True),
     Column("of", 6, 0, right=True),
-    Column("used", BAR, 0),
+    Column("used", BAR, 1),
     Column("", 4, 1, right=True),
-    Column("where", 10, 2),
+    Column("where", 10, 2, grow=2),
 )
 
 EMPTY = "No limits reported. Without limits the desk does not arm."
@@ -60,7 +60,7 @@ def _row(limit: LimitView) -> Row:
     return Row(
         limit.code,
         (
-            Cell(clean(limit.name, 60), "strong" if tone else ""),
+            Cell("! " * limit.breached + clean(limit.name, 60), "strong" if tone else ""),
             Cell(_write(limit.value, limit.unit)),
             Cell(_write(limit.limit, limit.unit), "dim"),
             gauge,
