@@ -24,6 +24,7 @@ _BUSY = 2.0
 """Trades a second from which a book changes every step; others change every second one."""
 _MARK_STEPS = 10
 _TRADE_SD = 1.2
+_MOST_STEPS = 300
 
 
 class Flow:
@@ -178,6 +179,8 @@ class PathMarket:
     def advance(self, now_ms: int) -> None:
         """Play every step up to a venue-clock time."""
         target = int((now_ms - self._start_ms) * self._speed / STEP_MS)
+        # After a suspended machine wakes, catch up in pieces that leave the server answering.
+        target = min(target, self._step + _MOST_STEPS * self._stride)
         while self._step < target and not self._finished:
             self._step += 1
             self._play(self._step)
