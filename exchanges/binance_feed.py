@@ -130,6 +130,10 @@ class BinanceFeed(Feed):
             self._take_top(text, received)
         elif head == '{"e":"dept':
             self._take_book(text, received)
+        elif head == '{"e":"24hr':
+            self._take_ticker(text, received)
+        elif head == '{"e":"mark':
+            self._take_mark(text, received)
         elif head == '{"stream":':
             return self._route(bytes(_wrapped(text).data).decode(), received)
         else:

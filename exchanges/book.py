@@ -69,21 +69,22 @@ class Book:
         """
         if bids:
             _apply(self._bid_size, self.bids, bids)
+            if len(self.bids) > _KEPT:
+                self._trim(self._bid_size, self.bids, 0, _KEPT // 3)
         if asks:
             _apply(self._ask_size, self.asks, asks)
+            if len(self.asks) > _KEPT:
+                self._trim(self._ask_size, self.asks, _KEPT - _KEPT // 3, len(self.asks))
         self.sequence = sequence
-        if len(self.bids) > _KEPT:
-            self._trim(self._bid_size, self.bids, 0, _KEPT // 3)
-        if len(self.asks) > _KEPT:
-            self._trim(self._ask_size, self.asks, _KEPT - _KEPT // 3, len(self.asks))
         self._close(ts)
 
     def _close(self, ts: int) -> None:
         self.ts = ts
         self.dirty = True
-        if self.bids and self.asks and self.bids[-1] >= self.asks[0]:
+        bids, asks = self.bids, self.asks
+        if bids and asks and bids[-1] >= asks[0]:
             self.sequence = None
-            raise Crossed(f"{self.symbol}: bid {self.bids[-1]!r} >= ask {self.asks[0]!r}")
+            raise Crossed(f"{self.symbol}: bid {bids[-1]!r} >= ask {asks[0]!r}")
 
     @staticmethod
     def _trim(sizes: dict[float, float], prices: list[float], start: int, stop: int) -> None:
@@ -126,11 +127,15 @@ class Book:
 
 
 def _apply(sizes: dict[float, float], prices: list[float], levels: Iterable[Level]) -> None:
+    # One look-up a change: whether a level is new shows in the length of the dict.
+    pop = sizes.pop
+    count = len(prices)
     for price, size in levels:
         if size > 0.0:
-            if price not in sizes:
-                insort(prices, price)
             sizes[price] = size
-        elif price in sizes:
-            del sizes[price]
+            if len(sizes) != count:
+                count += 1
+                insort(prices, price)
+        elif pop(price, 0.0):
+            count -= 1
             del prices[bisect_left(prices, price)]

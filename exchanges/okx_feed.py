@@ -46,7 +46,12 @@ FUNDING_SAMPLE = (
     '"nextFundingTime":"1700755200000","ts":"1700724675402"}]}'
 )
 
-_Row = tuple[float, float, object, object]
+
+class _Row(Struct, array_like=True, gc=False):
+    """Price and contracts; what follows them is skipped."""
+
+    price: float
+    size: float
 
 
 class _TradeRow(Struct, gc=False):
@@ -129,7 +134,7 @@ _HEAD = '{"arg":{"channel":"'
 
 
 def _levels(rows: list[_Row]) -> list[Level]:
-    return [(price, size) for price, size, _, _ in rows]
+    return [(row.price, row.size) for row in rows]
 
 
 class OkxFeed(Feed):
@@ -188,7 +193,8 @@ class OkxFeed(Feed):
                     bid, ask = data.bids[0], data.asks[0]
                     # 0 where the venue sent no id: then it counts as new.
                     sequence = data.seqId or lane.top_sequence
-                    self._best(lane, (bid[0], bid[1], ask[0], ask[1]), sequence, ts, received)
+                    top = (bid.price, bid.size, ask.price, ask.size)
+                    self._best(lane, top, sequence, ts, received)
                 continue
             bids, asks = _levels(data.bids), _levels(data.asks)
             last = lane.book.sequence
