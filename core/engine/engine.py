@@ -170,8 +170,11 @@ class Engine:
             world.now = now
         self.events += 1
         self._handlers[type(event)](event)
-        if world.now >= self._due:
-            self._beat()
+        if now >= self._due:
+            self._due = world.now + _PERIOD
+            if world.pending:
+                self._wake()
+            self._watch()
         out = self._out
         if not out:
             return _NOTHING
@@ -205,13 +208,9 @@ class Engine:
         self._reconciler.beat()
         self._control.beat()
 
-    def _beat(self) -> None:
-        """Do what is due, at most four times a second of engine time."""
-        world = self._world
-        self._due = world.now + _PERIOD
-        if world.pending:
-            tracking, execution = self._tracking, self._execution
-            tracking.beat()
-            execution.beat()
-            world.pending = tracking.pending or execution.pending
-        self._watch()
+    def _wake(self) -> None:
+        """Do what waited for time to pass: at most four times a second of engine time."""
+        tracking, execution = self._tracking, self._execution
+        tracking.beat()
+        execution.beat()
+        self._world.pending = tracking.pending or execution.pending

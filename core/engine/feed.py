@@ -17,6 +17,7 @@ from core.market.validation import (
 )
 from core.model.effect import Signalled
 from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
+from core.signals.decision import Decision
 
 _SAY_AGAIN = 10 * SECOND
 """The same complaint about a venue is made at most this often."""
@@ -151,7 +152,13 @@ class Feed:
             slot.last = close = event.close
             if not slot.mark:
                 slot.price = close
-        self._closed(slot, event)
+        slot.candle_ts = event.ts
+        slot.closes.append(event.close)
+        strategy = slot.strategy
+        if strategy is not None:
+            decision = strategy.on_candle(event)
+            if decision is not None:
+                self._decided(slot, event, decision)
 
     def bad(self, event: BadMessage) -> None:
         """Count a message the adapter could not read."""
@@ -172,13 +179,15 @@ class Feed:
             return
         slot.candle_ts = candle.ts
         slot.closes.append(candle.close)
-        strategy = slot.strategy
-        if strategy is None:
-            return
-        decision = strategy.on_candle(candle)
-        if decision is None:
-            return
+        if slot.strategy is not None:
+            decision = slot.strategy.on_candle(candle)
+            if decision is not None:
+                self._decided(slot, candle, decision)
+
+    def _decided(self, slot: Slot, candle: Candle, decision: Decision) -> None:
+        """Show a decision made on news, and act on it."""
         world = self._world
+        assert slot.strategy is not None
         end = candle.ts + self._span
         live = slot.live_from
         if not live or end <= live or world.now - end > self._span + _OLD:
@@ -186,7 +195,7 @@ class Feed:
         signal = slot.signal = Signalled(
             slot.venue,
             slot.symbol,
-            strategy.name,
+            slot.strategy.name,
             world.now,
             decision.target,
             decision.score,

@@ -294,7 +294,7 @@ class Tracking:
         order = self._find(event)
         if order is not None and event.client_id != order.order.client_id:
             event = msgspec.structs.replace(event, client_id=order.order.client_id)
-        slot = world.slot(event.venue, event.symbol)
+        slot = world.slots.get((event.venue, event.symbol)) or world.slot(event.venue, event.symbol)
         trips = slot.position.trips
         world.record(event)
         world.reload(slot)
@@ -382,7 +382,7 @@ class Tracking:
     def _after(self, order: WorkingOrder) -> None:
         intent = order.order
         client_id = intent.client_id
-        slot = self._world.slot(intent.venue, intent.symbol)
+        slot = self._world.slots[intent.venue, intent.symbol]
         if order.settled:
             slot.working.pop(client_id, None)
             self.forget(client_id)
@@ -483,10 +483,14 @@ class Tracking:
 
     def forget(self, client_id: str) -> None:
         """Stop asking about an order that is over."""
-        self.in_flight.pop(client_id, None)
-        self.doubts.pop(client_id, None)
-        self.cancels.pop(client_id, None)
-        self.gaps.pop(client_id, None)
+        if self.in_flight:
+            self.in_flight.pop(client_id, None)
+        if self.doubts:
+            self.doubts.pop(client_id, None)
+        if self.cancels:
+            self.cancels.pop(client_id, None)
+        if self.gaps:
+            self.gaps.pop(client_id, None)
 
     def restore(self) -> None:
         """Take over the orders that the journal left unfinished: ask, never send again."""

@@ -124,18 +124,21 @@ class WorkingOrder(Struct, gc=False):
 
     def reported(self, report: OrderReport) -> bool:
         """Merge a report of the venue; return whether anything changed."""
-        if not self.learns(report):
-            return False
+        changed = False
         status = self.target(report)
         if status is not self.status:
             self.status = status
             self.reason = report.reason
+            changed = True
         if report.filled > self.filled:
             self.filled = report.filled
-        if not self.venue_id:
+            changed = True
+        if not self.venue_id and report.venue_id:
             self.venue_id = report.venue_id
-        self.updated = report.received
-        return True
+            changed = True
+        if changed:
+            self.updated = report.received
+        return changed
 
     def book(self, qty: Decimal, price: Decimal, received: int) -> None:
         """Add one of its fills. A quantity that completes the order makes it FILLED."""

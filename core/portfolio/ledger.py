@@ -7,8 +7,9 @@ that wrote it. Nothing here knows the time, the configuration or a market price.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
+from typing import Any
 
 from msgspec import Struct
 
@@ -103,7 +104,7 @@ class Ledger:
         self._arrived: dict[str, deque[tuple[str, str]]] = {}
         self._horizon: dict[str, int] = {}
         self._funded: dict[tuple[str, str, int], None] = {}
-        self._apply = {
+        self.take: dict[type, Callable[[Any], None]] = {
             Intent: self._intent,
             OrderSent: self._sent,
             OrderReport: self._reported,
@@ -126,7 +127,7 @@ class Ledger:
 
     def apply(self, record: JournalRecord) -> None:
         """Take one record into account. Total: a record that fits nothing changes nothing."""
-        self._apply[type(record)](record)  # type: ignore[operator]
+        self.take[type(record)](record)
 
     def find(self, client_id: str) -> WorkingOrder | None:
         """Return an order of ours, working or recently done."""
@@ -169,7 +170,9 @@ class Ledger:
             return
         self.working[order.client_id] = WorkingOrder(order, updated=order.created, stop=record.stop)
         self.intents += 1
-        self.next_seq = max(self.next_seq, sequence(order.client_id) + 1)
+        following = sequence(order.client_id) + 1
+        if following > self.next_seq:
+            self.next_seq = following
         account = self.accounts.get(order.venue)
         if account is not None:
             account.orders += 1

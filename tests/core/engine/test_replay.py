@@ -24,7 +24,7 @@ D = Decimal
 
 
 def facts(ledger: Ledger) -> dict[str, Any]:
-    return {name: value for name, value in vars(ledger).items() if name != "_apply"}
+    return {name: value for name, value in vars(ledger).items() if name != "take"}
 
 
 class Life(Scene):
