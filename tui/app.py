@@ -6,26 +6,21 @@ terminal comes or goes.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-import signal
 import time
-import traceback
 from collections.abc import Callable, Mapping
-from typing import Any
 
 # Textual reads this once, when it is imported; it caps every repaint that is not our frame timer.
 os.environ.setdefault("TEXTUAL_FPS", "20")
 
 from textual import events
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.css.query import NoMatches
 
 from core.home import Home
 from core.model.snapshot import Snapshot
-from tui import keymap
+from tui import keymap, tty
 from tui.actions import ActingApp
 from tui.client import DeskClient
 from tui.preferences import read
@@ -41,21 +36,6 @@ from tui.widgets.lines import Lines
 
 BACKLOG = 6
 """Queued terminal writes above which a frame is skipped; a frame is 3, the queue blocks at 30."""
-
-_FAILED = (
-    "The terminal failed; the desk goes on without it. Come back with: killcord attach\n"
-    "Stop everything with: killcord kill"
-)
-
-
-def terminal_backlog(app: App[Any]) -> int:
-    """Return queued terminal writes, 0 to 30; 0 when headless.
-
-    Textual's writer queue is bounded and blocks the event loop when full: a terminal that stops
-    reading would take the kill key with it. Textual 8.2 offers no public way to ask.
-    """
-    writer = getattr(app._driver, "_writer_thread", None)
-    return writer._queue.qsize() if writer is not None else 0
 
 
 class TerminalApp(ActingApp):
@@ -120,10 +100,7 @@ class TerminalApp(ActingApp):
     def on_mount(self) -> None:
         """Start following the desk; end cleanly when the terminal goes away."""
         self._assert_kill_keys()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGHUP, signal.SIGTERM):
-            with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread: a test
-                loop.add_signal_handler(number, self.exit, "")
+        tty.catch_signals(lambda: self.exit(""))
         self.theme_changed_signal.subscribe(self, lambda _: self._reink())
         self.run_worker(self.client.run(), name="desk stream")
         self.arrange()
@@ -132,10 +109,7 @@ class TerminalApp(ActingApp):
 
     def on_unmount(self) -> None:
         """Give the signals back."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGHUP, signal.SIGTERM):
-            with contextlib.suppress(ValueError, RuntimeError):
-                loop.remove_signal_handler(number)
+        tty.release_signals()
 
     def _assert_kill_keys(self) -> None:
         for key in keymap.KILL_KEYS:
@@ -143,14 +117,11 @@ class TerminalApp(ActingApp):
             if [(b.action, b.priority) for b in bound] != [("kill", True)]:
                 raise AssertionError(f"{key} must be the kill cord, was {bound}")
 
-    # Textual would print every local variable of every frame, with whatever a venue put in them.
     def _fatal_error(self) -> None:
         from rich.text import Text
 
-        lines = traceback.format_exc().splitlines()
-        shown = [" " * (len(line) - len(line.lstrip())) + clean(line.strip()) for line in lines]
         self.bell()
-        self._exit_renderables.append(Text("\n".join([*shown[-30:], "", _FAILED])))
+        self._exit_renderables.append(Text(tty.crash_text()))
         self._close_messages_no_wait()
 
     # --- layout -------------------------------------------------------------------------------
@@ -202,7 +173,7 @@ class TerminalApp(ActingApp):
 
     def frame(self) -> None:
         """Paint what changed since the last frame; nothing while the terminal is backed up."""
-        if terminal_backlog(self) > BACKLOG:
+        if tty.backlog(self) > BACKLOG:
             self.behind = True
             return
         client, snapshot = self.client, self.client.latest
