@@ -11,9 +11,11 @@ from urllib.parse import unquote
 from aiohttp import web
 from msgspec import Struct
 
-from exchanges.practice.binance import shapes
+from exchanges.practice.binance import quotes, shapes
+from exchanges.practice.binance.market import INTERVALS, rate_limits
 from exchanges.practice.binance.orders import BinanceNo
-from exchanges.practice.binance.rest import INTERVALS, SIGNED, BinanceRest, Route, rate_limits
+from exchanges.practice.binance.rest import BinanceRest
+from exchanges.practice.binance.route import SIGNED, Route
 from exchanges.practice.contracts import Contract
 from exchanges.practice.state import (
     BookChanged,
@@ -99,7 +101,7 @@ class BinanceStream:
     async def user(self, request: web.Request) -> web.StreamResponse:
         """Serve the user stream of a listen key."""
         name = request.query.get("listenKey") or request.match_info.get("tail", "")
-        key = self.rest.listen_keys.get(name)
+        key = self.rest.account.listen_keys.get(name)
         if key is None or key.expires <= self.venue.now_ms():
             return web.Response(status=400, text='{"code":-1125,"msg":"Invalid listenKey."}')
         timers: list[asyncio.TimerHandle] = []
@@ -119,7 +121,7 @@ class BinanceStream:
     def _watch_key(self, session: Session, name: str, timers: list[asyncio.TimerHandle]) -> None:
         """Tell the client when its listen key has expired; look again if it was extended."""
         now = self.venue.now_ms()
-        left = self.rest.listen_keys[name].expires - now
+        left = self.rest.account.listen_keys[name].expires - now
         timers.clear()
         if left > 0:
             loop = asyncio.get_running_loop()
@@ -221,22 +223,22 @@ class BinanceStream:
         session.send(reply)
 
     def _api_methods(self) -> dict[str, Callable[[str, dict[str, Any]], Any]]:
-        desk, rest = self.rest.desk, self.rest
+        desk, market, account = self.rest.desk, self.rest.market, self.rest.account
         return {
-            "ping": rest.ping,
-            "time": rest.time,
+            "ping": market.ping,
+            "time": market.time,
             "order.place": desk.create,
             "order.modify": desk.amend,
             "order.cancel": desk.cancel,
             "order.status": desk.find,
             "algoOrder.place": desk.create_algo,
             "algoOrder.cancel": desk.cancel_algo,
-            "account.status": rest.account,
-            "v2/account.status": rest.account,
-            "account.balance": rest.balance,
-            "v2/account.balance": rest.balance,
-            "account.position": rest.risk,
-            "v2/account.position": rest.risk,
+            "account.status": account.account,
+            "v2/account.status": account.account,
+            "account.balance": account.balance,
+            "v2/account.balance": account.balance,
+            "account.position": account.risk,
+            "v2/account.position": account.risk,
         }
 
     # --- market events
@@ -302,8 +304,8 @@ class BinanceStream:
                 "U": change.first_id,
                 "u": change.last_id,
                 "pu": change.prev_id,
-                "b": shapes.levels(change.bids, contract),
-                "a": shapes.levels(change.asks, contract),
+                "b": quotes.levels(change.bids, contract),
+                "a": quotes.levels(change.asks, contract),
             }
 
         for channel in DEPTH_SPEEDS:
@@ -324,8 +326,8 @@ class BinanceStream:
             "U": change.first_id,
             "u": change.last_id,
             "pu": change.prev_id,
-            "b": shapes.levels(book.bids, contract),
-            "a": shapes.levels(book.asks, contract),
+            "b": quotes.levels(book.bids, contract),
+            "a": quotes.levels(book.asks, contract),
         }
 
     def _top(self, change: BookChanged, contract: Contract) -> dict[str, Any]:
@@ -349,10 +351,10 @@ class BinanceStream:
         contract = self.venue.contracts[ticker.symbol]
         name = contract.venue_symbol.lower()
         rows: tuple[tuple[str, Callable[[], dict[str, Any]]], ...] = (
-            ("miniTicker", lambda: shapes.mini_event(ticker, contract)),
-            ("ticker", lambda: shapes.day_event(ticker, contract)),
-            ("markPrice", lambda: shapes.mark_event(ticker, contract)),
-            ("markPrice@1s", lambda: shapes.mark_event(ticker, contract)),
+            ("miniTicker", lambda: quotes.mini_event(ticker, contract)),
+            ("ticker", lambda: quotes.day_event(ticker, contract)),
+            ("markPrice", lambda: quotes.mark_event(ticker, contract)),
+            ("markPrice@1s", lambda: quotes.mark_event(ticker, contract)),
         )
         for channel, build in rows:
             self._publish(f"{name}@{channel}", build)
@@ -374,7 +376,7 @@ class BinanceStream:
         kline = event.kline
         if seconds != 60:
             kline = self.venue.klines(event.symbol, seconds, limit=1)[-1]
-        return shapes.kline_event(kline, contract, interval, seconds, self.venue.now_ms())
+        return quotes.kline_event(kline, contract, interval, seconds, self.venue.now_ms())
 
     # --- account events
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from aiohttp import web
 
-from exchanges.practice.bybit import codes, shapes
+from exchanges.practice.bybit import codes, quotes, shapes
+from exchanges.practice.bybit.market import INTERVALS
 from exchanges.practice.bybit.orders import BybitNo
-from exchanges.practice.bybit.rest import INTERVALS, BybitRest
+from exchanges.practice.bybit.rest import BybitRest
 from exchanges.practice.contracts import Contract
 from exchanges.practice.state import (
     BookChanged,
@@ -250,13 +251,13 @@ class BybitStream:
 
     def _private_topic(self, session: Session, topic: str) -> None:
         self.topics.add(f"{topic}@{session.account}", session)
-        if topic == "dcp.future" and session.account in self.rest.windows_of_silence:
+        if topic == "dcp.future" and session.account in self.rest.account.windows_of_silence:
             self.venue.arm_countdown(session.account, 0)
 
     def _lost(self, session: Session) -> None:
         """Start the countdown of an account whose last watching stream is gone."""
         topic = f"dcp.future@{session.account}"
-        seconds = self.rest.windows_of_silence.get(session.account)
+        seconds = self.rest.account.windows_of_silence.get(session.account)
         if seconds and topic in session.topics and len(self.topics.listeners(topic)) == 1:
             self.venue.arm_countdown(session.account, seconds * 1000)
 
@@ -350,8 +351,8 @@ class BybitStream:
         minute = ticker.ts_ms // 60_000
         known = self._hour_ago.get(ticker.symbol)
         if known is None or known[0] != minute:
-            known = self._hour_ago[ticker.symbol] = minute, self.rest.hour_ago(ticker.symbol)
-        row = shapes.ticker_row(ticker, contract, known[1])
+            known = self._hour_ago[ticker.symbol] = minute, self.rest.market.hour_ago(ticker.symbol)
+        row = quotes.ticker_row(ticker, contract, known[1])
         direction = self._directions.get(ticker.symbol, "ZeroPlusTick")
         return {"symbol": row.pop("symbol"), "tickDirection": direction, **row}
 
@@ -363,7 +364,7 @@ class BybitStream:
                 continue
             if interval == "1":
                 now = self.venue.now_ms()
-                row = shapes.kline_push(event.kline, contract, "1", 60, now)
+                row = quotes.kline_push(event.kline, contract, "1", 60, now)
                 self.topics.publish(topic, _push(topic, "snapshot", [row], now))
             else:
                 self._push_kline(topic, contract)
@@ -372,7 +373,7 @@ class BybitStream:
         interval = topic.split(".")[1]
         seconds, now = INTERVALS[interval], self.venue.now_ms()
         klines = self.venue.klines(contract.symbol, seconds, limit=1)
-        rows = [shapes.kline_push(k, contract, interval, seconds, now) for k in klines]
+        rows = [quotes.kline_push(k, contract, interval, seconds, now) for k in klines]
         self.topics.publish(topic, _push(topic, "snapshot", rows, now))
 
     def _tell(self, name: str, account: str, row: dict[str, Any]) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 from aiohttp import web
 
 from exchanges.practice.contracts import Contract
-from exchanges.practice.okx import shapes
+from exchanges.practice.okx import quotes, shapes
+from exchanges.practice.okx.market import BARS
 from exchanges.practice.okx.orders import OkxNo
-from exchanges.practice.okx.rest import BARS, OkxRest, overall
+from exchanges.practice.okx.rest import OkxRest
+from exchanges.practice.okx.trading import overall
 from exchanges.practice.state import (
     BookChanged,
     Change,
@@ -216,12 +218,12 @@ class OkxStream:
             rows = [shapes.balance_row(self.venue.wallet(session.account))]
             session.send(self._wrap(topic, rows, first=True))
         elif channel == "positions":
-            rows = self.rest.positions(session.account, _named(arg))
+            rows = self.rest.account.positions(session.account, _named(arg))
             session.send(self._wrap(topic, rows, first=True))
         elif channel == "balance_and_position":
             session.send(self._wrap(topic, [self._both(session.account, "snapshot")]))
         elif channel == "instruments":
-            session.send(self._wrap(topic, self.rest.instruments("", {"instType": "SWAP"})))
+            session.send(self._wrap(topic, self.rest.market.instruments("", {"instType": "SWAP"})))
 
     def _place(self, session: Session, op: str, message: dict[str, Any]) -> None:
         desk, number = self.rest.desk, str(message.get("id", ""))
@@ -245,7 +247,7 @@ class OkxStream:
             if session.account is None:
                 raise OkxNo("60011", "Please log in")
             self.rest.count(session.account, path, rate)
-            rows = self.rest.each(session.account, message["args"], act, orders=orders)
+            rows = self.rest.trading.each(session.account, message["args"], act, orders=orders)
             code, text = overall(rows)
             reply |= {"code": code, "msg": text, "data": rows}
         except OkxNo as no:
@@ -270,7 +272,7 @@ class OkxStream:
         contract = self.venue.contracts[trade.symbol]
         topic = f"trades:{contract.venue_symbol}"
         if topic in self.topics:
-            row = shapes.trade_row(trade, contract, stream=True)
+            row = quotes.trade_row(trade, contract, stream=True)
             self.topics.publish(topic, self._wrap(topic, [row]))
 
     def _on_book(self, change: BookChanged) -> None:
@@ -287,8 +289,8 @@ class OkxStream:
                     self.topics.publish(topic, self._snapshot(channel, topic, contract, view))
             elif bids or asks:
                 row = {
-                    "asks": shapes.levels(asks, contract),
-                    "bids": shapes.levels(bids, contract),
+                    "asks": quotes.levels(asks, contract),
+                    "bids": quotes.levels(bids, contract),
                     "ts": str(view.ts_ms),
                     "checksum": 0,
                     "seqId": view.update_id,
@@ -308,14 +310,14 @@ class OkxStream:
         known = (*shown, ticker.last_tick, ticker.last_lots)
         if self._shown.get(topic) != known:
             self._shown[topic] = known
-            self.topics.publish(topic, self._wrap(topic, [shapes.ticker_row(ticker, contract)]))
+            self.topics.publish(topic, self._wrap(topic, [quotes.ticker_row(ticker, contract)]))
 
     def _snapshot(
         self, channel: str, topic: str, contract: Contract, view: BookView
     ) -> dict[str, Any]:
         row: dict[str, Any] = {
-            "asks": shapes.levels(list(view.asks.items()), contract),
-            "bids": shapes.levels(list(view.bids.items()), contract),
+            "asks": quotes.levels(list(view.asks.items()), contract),
+            "bids": quotes.levels(list(view.bids.items()), contract),
             "ts": str(view.ts_ms),
             "seqId": view.update_id,
         }
@@ -335,13 +337,14 @@ class OkxStream:
 
     def _market_row(self, channel: str, ticker: Any, contract: Contract) -> dict[str, Any]:
         if channel == "tickers":
-            return shapes.ticker_row(ticker, contract)
+            return quotes.ticker_row(ticker, contract)
         if channel == "mark-price":
-            return shapes.mark_row(ticker, contract)
+            return quotes.mark_row(ticker, contract)
         if channel == "funding-rate":
-            return shapes.funding_row(ticker, contract)
+            return quotes.funding_row(ticker, contract)
         name = {"instId": contract.venue_symbol}
-        found = self.rest.open_interest if channel == "open-interest" else self.rest.price_limit
+        market = self.rest.market
+        found = market.open_interest if channel == "open-interest" else market.price_limit
         row: dict[str, Any] = found("", name)[0]
         return row
 
@@ -352,14 +355,14 @@ class OkxStream:
             if topic not in self.topics:
                 continue
             if bar == "1m":
-                row = shapes.kline_row(event.kline, contract)
+                row = quotes.kline_row(event.kline, contract)
                 self.topics.publish(topic, self._wrap(topic, [row]))
             else:
                 self._push_kline(topic, contract, bar)
 
     def _push_kline(self, topic: str, contract: Contract, bar: str) -> None:
         klines = self.venue.klines(contract.symbol, BARS[bar], limit=1)
-        rows = [shapes.kline_row(kline, contract) for kline in klines]
+        rows = [quotes.kline_row(kline, contract) for kline in klines]
         self.topics.publish(topic, self._wrap(topic, rows))
 
     # --- account events
@@ -397,7 +400,7 @@ class OkxStream:
             self.rest.desk.parent_of(order),
             fill,
             self.venue.leverage(order.account, order.symbol),
-            self.rest.last(order.symbol),
+            self.rest.account.last(order.symbol),
         )
         self._tell("orders", order.account, order.symbol, row)
 
@@ -429,7 +432,7 @@ class OkxStream:
     def _on_position(self, event: PositionChanged) -> None:
         position = event.position
         contract = self.venue.contracts[position.symbol]
-        row = shapes.position_row(position, contract, self.rest.last(position.symbol))
+        row = shapes.position_row(position, contract, self.rest.account.last(position.symbol))
         self._tell("positions", event.account, position.symbol, row)
 
     def _on_wallet(self, event: WalletChanged) -> None:
@@ -454,7 +457,7 @@ class OkxStream:
                 "avgPx": row["avgPx"],
                 "uTime": row["uTime"],
             }
-            for row in self.rest.positions(account, {})
+            for row in self.rest.account.positions(account, {})
         ]
         cash = {"ccy": "USDT", "cashBal": plain(wallet.balance)}
         stamp = str(wallet.updated_ms)

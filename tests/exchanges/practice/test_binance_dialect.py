@@ -76,8 +76,8 @@ async def test_refusals() -> None:
             asked = order | change
             if asked["price"][:1] in {"+", "-"}:
                 offset = asked["price"]
-                asked["price"] = f"{mark + float(offset):.2f}" if "." in offset else str(
-                    mark + int(offset)
+                asked["price"] = (
+                    f"{mark + float(offset):.2f}" if "." in offset else str(mark + int(offset))
                 )
             with pytest.raises(errors.BaseError) as refused:
                 await exchange.fapiPrivatePostOrder(asked)

@@ -121,7 +121,11 @@ async def test_bybit_public_frames_are_as_recorded() -> None:
         url = f"ws://127.0.0.1:{server.port}/bybit/ws/v5/public/linear"
         ours = await listen(url, [{"op": "subscribe", "args": topics}], wanted)
         info = await exchange.publicGetV5MarketInstrumentsInfo({"category": "linear"})
-    found = [d for name, test in wanted.items() for d in differ(ours[name], _clean(pick(theirs, test)), name)]
+    found = [
+        d
+        for name, test in wanted.items()
+        for d in differ(ours[name], _clean(pick(theirs, test)), name)
+    ]
     instruments = pick(theirs, lambda m: "category=linear" in m["_url"])
     found += differ(info["result"]["list"][0], instruments["result"]["list"][0], "instrument")
     # Identifiers of the real venue's own book-keeping.
@@ -172,13 +176,15 @@ async def test_okx_public_frames_are_as_recorded() -> None:
         "snapshot": is_kind("books", "snapshot"),
         "update": is_kind("books", "update"),
     }
-    args = [
-        {"channel": name, "instId": "BTC-USDT-SWAP"} for name in ("tickers", "trades", "books")
-    ]
+    args = [{"channel": name, "instId": "BTC-USDT-SWAP"} for name in ("tickers", "trades", "books")]
     async with practice() as server:
         url = f"ws://127.0.0.1:{server.port}/okx/ws/ws/v5/public"
         ours = await listen(url, [{"op": "subscribe", "args": args}], wanted)
-    found = [d for name, test in wanted.items() for d in differ(ours[name], _clean(pick(theirs, test)), name)]
+    found = [
+        d
+        for name, test in wanted.items()
+        for d in differ(ours[name], _clean(pick(theirs, test)), name)
+    ]
     assert found == []
 
 
@@ -229,7 +235,9 @@ async def test_bybit_private_frames_are_as_documented() -> None:
         "position": (rows["position"], f"{private}/Position.txt"),
     }
     found = [
-        d for name, (ours, path) in stream.items() for d in differ(ours, example(path)["data"][0], name)
+        d
+        for name, (ours, path) in stream.items()
+        for d in differ(ours, example(path)["data"][0], name)
     ]
     for name, ours, path in (
         ("positions", listed, "Trading/GetPositions.txt"),
@@ -284,7 +292,9 @@ async def test_binance_private_frames_are_as_documented() -> None:
             "Trading/PlaceConditionalOrder.txt": algo,
         }
     base = "binance/jkorf/Endpoints/UsdFutures"
-    found = [d for path, ours in asked.items() for d in differ(ours, example(f"{base}/{path}"), path)]
+    found = [
+        d for path, ours in asked.items() for d in differ(ours, example(f"{base}/{path}"), path)
+    ]
     user = "binance/nautilus/futures/user_data_json"
     found += differ(rows["order"], example(f"{user}/order_update_trade.json")["o"], "order")
     found += differ(rows["balance"], example(f"{user}/account_update.json"), "account")
@@ -325,7 +335,9 @@ async def test_okx_private_frames_are_as_documented() -> None:
         instruments = await exchange.publicGetPublicInstruments({"instType": "SWAP"})
         balance = await exchange.privateGetAccountBalance()
     base = "okx/jkorf/Endpoints/UnifiedApi"
-    found = [d for path, ours in asked.items() for d in differ(ours, example(f"{base}/{path}"), path)]
+    found = [
+        d for path, ours in asked.items() for d in differ(ours, example(f"{base}/{path}"), path)
+    ]
     pushes = "okx/jkorf/Subscriptions/Unified"
     for name, path in (("order", "Trading/Order.txt"), ("position", "Trading/Position.txt")):
         found += differ(rows[name], example(f"{pushes}/{path}")["data"][0], name)

@@ -97,8 +97,8 @@ async def test_refusals() -> None:
             asked = order | change
             if asked["px"][:1] in {"+", "-"}:
                 offset = asked["px"]
-                asked["px"] = f"{mark + float(offset):.2f}" if "." in offset else str(
-                    mark + int(offset)
+                asked["px"] = (
+                    f"{mark + float(offset):.2f}" if "." in offset else str(mark + int(offset))
                 )
             with pytest.raises(errors.BaseError) as refused:
                 await exchange.privatePostTradeOrder(asked)
@@ -163,15 +163,17 @@ async def test_algo_order_fires_and_names_the_order_it_made() -> None:
         await until(lambda: venue.fills(account), 40)
         fill = (await exchange.privateGetTradeFillsHistory({"instType": "SWAP"}))["data"][0]
         order = (
-            await exchange.privateGetTradeOrder(
-                {"instId": "BTC-USDT-SWAP", "ordId": fill["ordId"]}
-            )
+            await exchange.privateGetTradeOrder({"instId": "BTC-USDT-SWAP", "ordId": fill["ordId"]})
         )["data"][0]
         assert (order["state"], order["algoClOrdId"]) == ("filled", ids[order["algoId"]])
-        algo = (
-            await exchange.privateGetTradeOrderAlgo({"algoClOrdId": order["algoClOrdId"]})
-        )["data"][0]
-        assert (algo["state"], algo["ordId"], algo["actualSz"]) == ("effective", order["ordId"], "1")
+        algo = (await exchange.privateGetTradeOrderAlgo({"algoClOrdId": order["algoClOrdId"]}))[
+            "data"
+        ][0]
+        assert (algo["state"], algo["ordId"], algo["actualSz"]) == (
+            "effective",
+            order["ordId"],
+            "1",
+        )
         assert algo["slTriggerPx"]
         waiting = await exchange.privateGetTradeOrdersAlgoPending({"ordType": "conditional,oco"})
         assert {row["algoId"] for row in waiting["data"]} <= set(ids)

@@ -1,0 +1,222 @@
+"""OKX v5 public endpoints."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from exchanges.practice.exchange import PracticeVenue
+from exchanges.practice.okx import quotes
+from exchanges.practice.okx.orders import OrderDesk, bad, require
+from exchanges.practice.okx.route import Params, Route
+from exchanges.practice.wire import fixed, plain
+
+BARS = {
+    "1m": 60, "3m": 180, "5m": 300, "15m": 900, "30m": 1800, "1H": 3600, "2H": 7200, "4H": 14400,
+    "6Hutc": 21600, "12Hutc": 43200, "1Dutc": 86400, "6H": 21600, "12H": 43200, "1D": 86400,
+    "1W": 604800, "1Wutc": 604800,
+}  # fmt: skip
+
+
+class Market:
+    """What anybody may ask."""
+
+    def __init__(self, venue: PracticeVenue, desk: OrderDesk) -> None:
+        self.venue = venue
+        self.desk = desk
+
+    def routes(self) -> dict[tuple[str, str], Route]:
+        """Return the endpoints by method and path."""
+        return {
+            ("GET", "/public/time"): Route(self.time, 10, False),
+            ("GET", "/system/status"): Route(self.status, 2, False),
+            ("GET", "/public/instruments"): Route(self.instruments, 20, False),
+            ("GET", "/public/funding-rate"): Route(self.funding_rate, 20, False),
+            ("GET", "/public/funding-rate-history"): Route(self.funding_history, 10, False),
+            ("GET", "/public/mark-price"): Route(self.mark_price, 10, False),
+            ("GET", "/public/open-interest"): Route(self.open_interest, 20, False),
+            ("GET", "/public/position-tiers"): Route(self.tiers, 10, False),
+            ("GET", "/public/price-limit"): Route(self.price_limit, 20, False),
+            ("GET", "/market/ticker"): Route(self.ticker, 20, False),
+            ("GET", "/market/tickers"): Route(self.tickers, 20, False),
+            ("GET", "/market/books"): Route(self.books, 40, False),
+            ("GET", "/market/candles"): Route(self.candles, 40, False),
+            ("GET", "/market/history-candles"): Route(self.history_candles, 20, False),
+            ("GET", "/market/trades"): Route(self.trades, 100, False),
+            ("GET", "/market/history-trades"): Route(self.trades, 20, False),
+            ("GET", "/account/instruments"): Route(self.instruments, 20),
+        }
+
+    def time(self, _: str, __: Params) -> Any:
+        """Answer ``GET /api/v5/public/time``."""
+        return [{"ts": str(self.venue.now_ms())}]
+
+    def status(self, _: str, __: Params) -> Any:
+        """Answer ``GET /api/v5/system/status``."""
+        return []
+
+    def instruments(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/public/instruments``."""
+        kind, wanted = require(params, "instType"), params.get("instId")
+        if kind not in {"SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION"}:
+            raise bad("instType")
+        return [
+            quotes.instrument_row(contract, self.desk.code_of(contract))
+            for contract in self.venue.contracts.values()
+            if kind == "SWAP" and (not wanted or contract.venue_symbol == wanted)
+        ]
+
+    def funding_rate(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/public/funding-rate``."""
+        contract = self.desk.contract(params)
+        return [quotes.funding_row(self.venue.ticker(contract.symbol), contract)]
+
+    def funding_history(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/public/funding-rate-history``."""
+        contract = self.desk.contract(params)
+        limit = min(int(params.get("limit") or 100), 400)
+        before, after = int(params.get("before") or 0), int(params.get("after") or 1 << 62)
+        past = self.venue.funding_history(contract.symbol, start_ms=None, limit=400)
+        rows = [
+            {
+                "formulaType": "withRate",
+                "fundingRate": plain(rate),
+                "fundingTime": str(ts),
+                "instId": contract.venue_symbol,
+                "instType": "SWAP",
+                "method": "current_period",
+                "realizedRate": plain(rate),
+            }
+            for ts, rate in reversed(past)
+            if before < ts < after
+        ]
+        return rows[:limit]
+
+    def mark_price(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/public/mark-price``."""
+        wanted = params.get("instId")
+        return [
+            quotes.mark_row(self.venue.ticker(contract.symbol), contract)
+            for contract in self.venue.contracts.values()
+            if not wanted or contract.venue_symbol == wanted
+        ]
+
+    def open_interest(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/public/open-interest``."""
+        wanted = params.get("instId")
+        rows = []
+        for contract in self.venue.contracts.values():
+            if wanted and contract.venue_symbol != wanted:
+                continue
+            ticker = self.venue.ticker(contract.symbol)
+            held = contract.qty(ticker.open_interest_lots)
+            rows.append(
+                {
+                    "instType": "SWAP",
+                    "instId": contract.venue_symbol,
+                    "oi": contract.qty_text(ticker.open_interest_lots),
+                    "oiCcy": plain(held),
+                    "oiUsd": fixed(held * Decimal(ticker.mark), 2),
+                    "ts": str(ticker.ts_ms),
+                }
+            )
+        return rows
+
+    def tiers(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/public/position-tiers``."""
+        family = str(params.get("instFamily") or params.get("uly") or "")
+        return [
+            {
+                "baseMaxLoan": "",
+                "imr": plain(1 / contract.instrument.max_leverage),
+                "instId": "",
+                "instFamily": f"{contract.instrument.base}-USDT",
+                "maxLever": plain(contract.instrument.max_leverage),
+                "maxSz": "100000000",
+                "minSz": "0",
+                "mmr": plain(contract.maintenance),
+                "optMgnFactor": "0",
+                "quoteMaxLoan": "",
+                "tier": "1",
+                "uly": f"{contract.instrument.base}-USDT",
+            }
+            for contract in self.venue.contracts.values()
+            if not family or family == f"{contract.instrument.base}-USDT"
+        ]
+
+    def price_limit(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/public/price-limit``."""
+        contract = self.desk.contract(params)
+        ticker = self.venue.ticker(contract.symbol)
+        mark, band = Decimal(ticker.mark), self.venue.rules.price_band
+        instrument = contract.instrument
+        return [
+            {
+                "instType": "SWAP",
+                "instId": contract.venue_symbol,
+                "buyLmt": plain(instrument.round_price(mark * (1 + band))),
+                "sellLmt": plain(instrument.round_price(mark * (1 - band))),
+                "ts": str(ticker.ts_ms),
+                "enabled": True,
+            }
+        ]
+
+    def ticker(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/market/ticker``."""
+        contract = self.desk.contract(params)
+        return [quotes.ticker_row(self.venue.ticker(contract.symbol), contract)]
+
+    def tickers(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/market/tickers``."""
+        if params.get("instType") != "SWAP":
+            return []
+        return [
+            quotes.ticker_row(ticker, self.venue.contracts[ticker.symbol])
+            for ticker in self.venue.tickers()
+        ]
+
+    def books(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/market/books``."""
+        contract = self.desk.contract(params)
+        book = self.venue.depth(contract.symbol, min(int(params.get("sz") or 1), 400))
+        return [
+            {
+                "asks": quotes.levels(book.asks, contract),
+                "bids": quotes.levels(book.bids, contract),
+                "ts": str(book.ts_ms),
+                "seqId": book.update_id,
+            }
+        ]
+
+    def candles(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/market/candles``."""
+        return self._candles(params, 300, 100)
+
+    def history_candles(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/market/history-candles``."""
+        return self._candles(params, 300, 100)
+
+    def _candles(self, params: Params, most: int, usual: int) -> Any:
+        contract = self.desk.contract(params)
+        seconds = BARS.get(str(params.get("bar") or "1m"))
+        if seconds is None:
+            raise bad("bar")
+        after, before = params.get("after"), params.get("before")
+        limit = min(int(params.get("limit") or usual), most)
+        if before and not after:
+            found = self.venue.klines(
+                contract.symbol, seconds, start_ms=int(before) + 1, limit=most
+            )
+            found = found[-limit:]
+        else:
+            end = int(after) - 1 if after else None
+            found = self.venue.klines(contract.symbol, seconds, end_ms=end, limit=limit)
+            if before:
+                found = [kline for kline in found if kline.start_ms > int(before)]
+        return [quotes.kline_row(kline, contract) for kline in reversed(found)]
+
+    def trades(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/market/trades``."""
+        contract = self.desk.contract(params)
+        found = self.venue.recent_trades(contract.symbol, min(int(params.get("limit") or 100), 500))
+        return [quotes.trade_row(trade, contract, stream=False) for trade in reversed(found)]
