@@ -10,6 +10,8 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable
 
+from msgspec import Struct
+
 from core.model.market import Depth
 
 SHOWN = 20
@@ -17,7 +19,13 @@ SHOWN = 20
 _KEPT = 1500
 """A side longer than this loses its far end, down to two thirds: nobody asks for it."""
 
-Level = tuple[float, float]
+
+class Level(Struct, array_like=True, gc=False):
+    """Price and quantity, decoded from the first two of however many a venue lists."""
+
+    price: float
+    size: float
+
 
 
 class Crossed(Exception):
@@ -54,8 +62,8 @@ class Book:
         Raises:
             Crossed: the snapshot itself is crossed.
         """
-        self._bid_size = {price: size for price, size in bids if size > 0.0}
-        self._ask_size = {price: size for price, size in asks if size > 0.0}
+        self._bid_size = {row.price: row.size for row in bids if row.size > 0.0}
+        self._ask_size = {row.price: row.size for row in asks if row.size > 0.0}
         self.bids = sorted(self._bid_size)
         self.asks = sorted(self._ask_size)
         self.sequence = sequence
@@ -130,7 +138,8 @@ def _apply(sizes: dict[float, float], prices: list[float], levels: Iterable[Leve
     # One look-up a change: whether a level is new shows in the length of the dict.
     pop = sizes.pop
     count = len(prices)
-    for price, size in levels:
+    for row in levels:
+        price, size = row.price, row.size
         if size > 0.0:
             sizes[price] = size
             if len(sizes) != count:

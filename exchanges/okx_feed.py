@@ -47,13 +47,6 @@ FUNDING_SAMPLE = (
 )
 
 
-class _Row(Struct, array_like=True, gc=False):
-    """Price and contracts; what follows them is skipped."""
-
-    price: float
-    size: float
-
-
 class _TradeRow(Struct, gc=False):
     instId: str
     tradeId: str
@@ -73,8 +66,8 @@ class _Arg(Struct, gc=False):
 
 
 class _BookData(Struct, gc=False):
-    asks: list[_Row]
-    bids: list[_Row]
+    asks: list[Level]
+    bids: list[Level]
     ts: int
     seqId: int = 0
     prevSeqId: int = -2
@@ -131,10 +124,6 @@ _mark = Decoder(_MarkFrame, strict=False).decode
 _funding = Decoder(_FundingFrame, strict=False).decode
 _envelope = Decoder(_Envelope).decode
 _HEAD = '{"arg":{"channel":"'
-
-
-def _levels(rows: list[_Row]) -> list[Level]:
-    return [(row.price, row.size) for row in rows]
 
 
 class OkxFeed(Feed):
@@ -196,7 +185,7 @@ class OkxFeed(Feed):
                     top = (bid.price, bid.size, ask.price, ask.size)
                     self._best(lane, top, sequence, ts, received)
                 continue
-            bids, asks = _levels(data.bids), _levels(data.asks)
+            bids, asks = data.bids, data.asks
             last = lane.book.sequence
             if frame.action == "snapshot":
                 self._snapshot(lane, bids, asks, data.seqId, ts, received)
