@@ -73,6 +73,8 @@ READY_LIMIT = 30.0
 PORTFOLIO_EVERY = 10
 """Seconds between portfolio rows."""
 MARKET_EVERY = 2.0
+TURN_AFTER = 200_000
+"""Journal records after which a new file is begun: a start replays about 160,000 a second."""
 PICTURE_AGE = 45_000_000
 """Nanoseconds for which a picture is shared between readers."""
 
@@ -467,7 +469,7 @@ class Desk:
         self._tasks.append(asyncio.create_task(run(), name=name))
 
     async def _tick_on(self) -> None:
-        count = 0
+        count = turned = 0
         while True:
             now = self._clock.now()
             await asyncio.sleep(1.0 - now % SECOND / SECOND)
@@ -478,6 +480,9 @@ class Desk:
             if count % PORTFOLIO_EVERY == 0:
                 self.pump.history.portfolio(self.snapshot())
             self._mind_store()
+            if self.journal.stats.records - turned >= TURN_AFTER:
+                turned = self.journal.stats.records
+                self.journal.turn(self.engine.ledger, self._clock.now())
 
     async def _watch_market(self) -> None:
         while True:

@@ -51,10 +51,6 @@ _sync = getattr(os, "fdatasync", os.fsync)
 _encode_any = msgspec.json.Encoder().encode
 
 
-_Item = tuple[JournalRecord | None, asyncio.Future[None] | None]
-"""A record and who waits for it; neither: stop."""
-
-
 class Epoch(Struct, frozen=True):
     """The first frame of a file."""
 
@@ -67,6 +63,17 @@ class Epoch(Struct, frozen=True):
     """Hex of the last chain of the file before; empty for the first."""
     checkpoint: msgspec.Raw
     """The ledger at the start, see ``core.portfolio.checkpoint``."""
+
+
+class _Turn(Struct, frozen=True):
+    """Go on in a new file."""
+
+    checkpoint: bytes
+    now: int
+
+
+_Item = tuple[JournalRecord | _Turn | None, asyncio.Future[None] | None]
+"""A record and who waits for it; neither: stop."""
 
 
 class Replay(Struct, frozen=True):
@@ -271,8 +278,14 @@ def begin(
     previous = before.chain.hex() if before else ""
     checkpoint = msgspec.Raw(_encode_any(take(ledger)))
     epoch = Epoch(FORMAT, number, environment, now, previous, checkpoint)
+    path, descriptor, chain = _create(folder, epoch, keep)
+    return Journal(path, epoch, descriptor, chain, keep)
+
+
+def _create(folder: Path, epoch: Epoch, keep: int) -> tuple[Path, int, bytes]:
+    """Write the file of an epoch, durably; return where it is, its descriptor and its chain."""
+    path = folder / f"journal-{epoch.epoch:06d}.wal"
     data, chain = frame(_encode_any(epoch), _GENESIS)
-    path = folder / f"journal-{number:06d}.wal"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_suffix(".new")
@@ -284,10 +297,9 @@ def begin(
         sync_folder(folder)
         for old in files(folder)[: -keep - 1]:
             old.unlink()
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        return path, os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC), chain
     except OSError as error:
         raise StateError(f"{path}: the journal cannot be written ({error.strerror})") from error
-    return Journal(path, number, descriptor, chain)
 
 
 def _private(path: str, flags: int) -> int:
@@ -310,9 +322,12 @@ class Journal:
     Records reach the file in the order they were given. Make one with ``begin``.
     """
 
-    def __init__(self, path: Path, epoch: int, descriptor: int, chain: bytes) -> None:
+    def __init__(self, path: Path, epoch: Epoch, descriptor: int, chain: bytes, keep: int) -> None:
         self.path = path
-        self.epoch = epoch
+        self.epoch = epoch.epoch
+        """Of the present file; client ids carry that of the start."""
+        self._first = epoch
+        self._keep = keep
         self.stats = JournalStats()
         self.failure: str = ""
         """Why nothing is written any more; empty while all is well."""
@@ -350,6 +365,13 @@ class Journal:
         self._put((record, future))
         return future
 
+    def turn(self, ledger: Ledger, now: int) -> None:
+        """Go on in a new file, so that the next start replays less.
+
+        Call it between events, when every record given so far is in the ledger.
+        """
+        self._put((_Turn(_encode_any(take(ledger)), now), None))
+
     async def close(self) -> None:
         """Write and sync everything, then close the file."""
         if self._thread.is_alive():
@@ -371,10 +393,7 @@ class Journal:
             waiting = [future for _, future in group if future is not None]
             if not self.failure:
                 try:
-                    self._write(
-                        [record for record, _ in group if record is not None],
-                        sync=bool(waiting) or last,
-                    )
+                    self._write_group([record for record, _ in group], bool(waiting) or last)
                 except Exception as error:
                     # A record that cannot be encoded is as fatal as a full disk: what follows
                     # would not be a complete history.
@@ -382,6 +401,32 @@ class Journal:
                     self._call(self._failed, self.failure)
             if waiting:
                 self._call(_finish, waiting, self.failure)
+
+    def _write_group(self, items: list[JournalRecord | _Turn | None], sync: bool) -> None:
+        """Write records, turning to a new file where that was asked."""
+        records: list[JournalRecord] = []
+        for item in items:
+            if isinstance(item, _Turn):
+                self._write(records, sync=True)
+                records = []
+                self._turn(item)
+            elif item is not None:
+                records.append(item)
+        self._write(records, sync)
+
+    def _turn(self, turn: _Turn) -> None:
+        first = self._first
+        epoch = Epoch(
+            FORMAT,
+            self.epoch + 1,
+            first.environment,
+            turn.now,
+            self._chain.hex(),
+            msgspec.Raw(turn.checkpoint),
+        )
+        path, descriptor, chain = _create(self.path.parent, epoch, self._keep)
+        os.close(self._descriptor)
+        self.path, self.epoch, self._descriptor, self._chain = path, epoch.epoch, descriptor, chain
 
     def _write(self, records: list[JournalRecord], sync: bool) -> None:
         parts = []

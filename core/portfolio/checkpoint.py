@@ -50,7 +50,7 @@ class Checkpoint(Struct, frozen=True):
     day: int
     day_start: Decimal | None
     marks: tuple[tuple[int, Decimal], ...]
-    newest: str
+    next_seq: int
     realised: Decimal
     fees: Decimal
     funding: Decimal
@@ -67,6 +67,7 @@ _SCALARS = (
     "peak",
     "day",
     "day_start",
+    "next_seq",
     "realised",
     "fees",
     "funding",
@@ -98,7 +99,6 @@ def take(ledger: Ledger) -> Checkpoint:
         ),
         funded=tuple(ledger._funded),
         marks=tuple(ledger.marks),
-        newest=ledger._newest,
         **{name: getattr(ledger, name) for name in _SCALARS},
     )
 
@@ -122,7 +122,6 @@ def restore(checkpoint: Checkpoint) -> Ledger:
             ledger._horizon[each.venue] = each.horizon
     ledger._funded = dict.fromkeys(checkpoint.funded)
     ledger.marks = deque(checkpoint.marks)
-    ledger._newest = checkpoint.newest
     for name in _SCALARS:
         setattr(ledger, name, getattr(checkpoint, name))
     return ledger

@@ -16,6 +16,7 @@ from core.journal import wal
 from core.model.market import Side
 from core.model.order import Order, OrderKind
 from core.orders.records import CashAdjusted, Intent
+from core.portfolio.checkpoint import take
 from core.portfolio.ledger import Ledger
 
 
@@ -63,6 +64,27 @@ async def test_records_come_back_in_order_and_the_next_epoch_links_to_them(tmp_p
     assert found is not None
     assert (found.epoch.epoch, found.epoch.previous) == (2, replay.chain.hex())
     assert wal.verify(tmp_path).files == 2
+
+
+async def test_a_turned_journal_replays_to_the_same_ledger(tmp_path: Path) -> None:
+    journal = wal.begin(tmp_path, "practice", None, Ledger(), 1)
+    journal.start(lambda reason: pytest.fail(reason))
+    ledger = Ledger()
+    for number in range(100):
+        record = intent(number)
+        ledger.apply(record)
+        journal.append(record)
+        if number % 30 == 29:
+            journal.turn(ledger, number)
+    waited = intent(100)
+    ledger.apply(waited)
+    await journal.append_durable(waited)
+    await journal.close()
+    replay = wal.load(tmp_path)
+    assert replay is not None
+    assert (replay.epoch.epoch, len(replay.records)) == (4, 11)
+    assert wal.verify(tmp_path).records == 101
+    assert take(wal.rebuild(replay)) == take(ledger)
 
 
 async def test_waiting_intents_share_syncs_and_a_durable_record_is_on_disk(tmp_path: Path) -> None:
@@ -156,6 +178,7 @@ import asyncio, sys
 from pathlib import Path
 from tests.core.journal.test_wal import intent
 from core.journal import wal
+from core.portfolio.checkpoint import take
 from core.portfolio.ledger import Ledger
 async def main():
     folder = Path({folder!r})
