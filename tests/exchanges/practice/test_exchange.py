@@ -70,6 +70,7 @@ def test_a_maker_rests_behind_the_market_shows_in_the_book_and_fills_in_parts() 
     floor.venue.market_trade(BTC, 1_000_000, 1000, -1)
     assert floor.venue.fills("me") == []
     floor.venue.market_trade(BTC, 1_000_000, 4, -1)
+    assert floor.venue.wallet("me").order_margin == D("0.006") * 100_000 / 10
     floor.venue.market_trade(BTC, 1_000_000, 60, -1)
     floor.venue.publish(BTC)
     fills = floor.venue.fills("me")

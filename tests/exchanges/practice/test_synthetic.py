@@ -251,7 +251,10 @@ def test_a_user_eats_the_book_and_the_market_comes_back() -> None:
     )
     assert order.filled == order.qty
     assert venue.depth(BTC, 1).asks[0][0] > before.asks[-1][0]
-    run.turn(3)
+    run.turn(0.3)
+    whole = run.market._quoters[0]._keys[-1][-4:]  # type: ignore[attr-defined]
+    assert [-key for key in reversed(whole)] == [tick for tick, _ in venue.depth(BTC, 4).asks]
+    run.turn(2.7)
     after = venue.depth(BTC, 1000)
     last = run.market._bids[0][run.market._step]  # type: ignore[attr-defined]
     assert abs(after.asks[0][0] - last - 1) <= 1
