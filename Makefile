@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 ARGS ?=
 
-.PHONY: install run test check bench soak lock clean
+.PHONY: install run test check bench soak docs lock clean
 
 install: $(STAMP)
 
@@ -41,6 +41,9 @@ bench: install  ## speed and size, as medians and ratios
 
 soak: install  ## long runs: repeated kill -9 and restart
 	@$(BIN)/pytest -m soak -p no:xdist --timeout 0 $(ARGS)
+
+docs: install  ## rewrite the pages that are made from the code
+	@$(BIN)/python -m tests.docs
 
 lock:  ## pin the newest allowed versions with hashes (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header \
