@@ -1,6 +1,6 @@
 """A loopback control server in its own process, for the terminal's bench and for looking at it.
 
-python tests/bench/serve_pictures.py SOCKET [--hz 10] [--still] [--halted]
+python tests/bench/serve_pictures.py SOCKET [--hz 10] [--picture busy]
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from core.model.effect import Answer
 from core.model.event import Command
+from tests.tui import pictures
 from tests.tui.loopback import Loopback
-from tests.tui.pictures import busy, halted
 
 
 async def main() -> None:
@@ -24,10 +24,9 @@ async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("socket", type=Path)
     parser.add_argument("--hz", type=float, default=10.0)
-    parser.add_argument("--still", action="store_true")
-    parser.add_argument("--halted", action="store_true")
+    parser.add_argument("--picture", default="busy", help="a function of tests.tui.pictures")
     options = parser.parse_args()
-    make = halted if options.halted else busy
+    make = getattr(pictures, options.picture)
     server = Loopback(options.socket, make())
     await server.start()
     log = options.socket.parent.parent / "commands.log"
@@ -44,9 +43,8 @@ async def main() -> None:
     step = 0
     while True:
         await asyncio.sleep(1 / options.hz)
-        if not options.still:
-            step += 1
-            server.show(made[step % len(made)])
+        step += 1
+        server.show(made[step % len(made)])
 
 
 if __name__ == "__main__":

@@ -84,6 +84,15 @@ class Pty:
                 last = at
         return size, frames
 
+    def read_text(self, seconds: float) -> bytes:
+        """Read what is painted for a while and return it."""
+        end = time.perf_counter() + seconds
+        seen = b""
+        while (now := time.perf_counter()) < end:
+            if select.select([self.fd], [], [], min(0.05, end - now))[0]:
+                seen += os.read(self.fd, 1 << 16)
+        return seen
+
     def read_until(self, word: bytes, timeout: float = 20.0) -> float:
         """Read until a word was painted and return the seconds since the start."""
         end = time.perf_counter() + timeout
@@ -121,8 +130,13 @@ class Pty:
 
 
 @contextmanager
-def served(hz: float) -> Iterator[Path]:
-    """Serve changing pictures at ``hz`` from another process; yields the home."""
+def served(hz: float, picture: str = "busy") -> Iterator[Path]:
+    """Serve changing pictures at ``hz`` from another process; yields the home.
+
+    Args:
+        hz: pictures a second.
+        picture: a function of ``tests.tui.pictures``.
+    """
     with tempfile.TemporaryDirectory(prefix="killcord-bench-") as folder:
         home = Path(folder)
         socket = home / "run" / "desk.sock"
@@ -133,6 +147,8 @@ def served(hz: float) -> Iterator[Path]:
                 str(socket),
                 "--hz",
                 str(hz),
+                "--picture",
+                picture,
             ]
         )
         try:

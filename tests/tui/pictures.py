@@ -304,6 +304,36 @@ def halted(step: int = 0) -> Snapshot:
     )
 
 
+EVIL = "\x1b]52;c;ZXZpbA==\x07\x1b]0;owned\x1b\\\x9b31m[@click=app.leave]\u202eevil[/]\x1b[6n"
+"""Clipboard, window title, colour, markup action, direction, and a question to the terminal."""
+
+
+def hostile(step: int = 0) -> Snapshot:
+    """Return a picture in which every text that somebody else writes is an attack."""
+    picture = busy(step)
+    return replace(
+        picture,
+        cause=EVIL,
+        market=EVIL,
+        strategy=EVIL,
+        environment=EVIL,
+        state=TradingState.HALTED,
+        kill=(KillView(EVIL, EVIL, 0, 0, 0.1, EVIL),),
+        venues=tuple(replace(v, reason=EVIL, account=EVIL) for v in picture.venues),
+        signals=tuple(
+            replace(s, reason=EVIL, outcome=EVIL, strategy=EVIL) for s in picture.signals
+        ),
+        positions=tuple(replace(p, strategy=EVIL) for p in picture.positions),
+        orders=tuple(
+            replace(o, reason=EVIL, strategy=EVIL, client_id=EVIL + str(k))
+            for k, o in enumerate(picture.orders)
+        ),
+        fills=tuple(replace(f, strategy=EVIL) for f in picture.fills),
+        limits=tuple(replace(limit, name=EVIL, detail=EVIL) for limit in picture.limits),
+        log=tuple(replace(e, kind=EVIL, text=EVIL, level="alarm") for e in picture.log),
+    )
+
+
 def empty() -> Snapshot:
     """Return the picture of a desk that has just started: nothing anywhere."""
     return busy(

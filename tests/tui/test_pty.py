@@ -50,6 +50,29 @@ def test_a_closed_window_ends_the_terminal_and_nothing_else(home: Path) -> None:
     other.close()
 
 
+def test_hostile_text_never_reaches_the_device() -> None:
+    with served(hz=5, picture="hostile") as folder:
+        terminal = Pty(folder, 10, (120, 40))
+        terminal.read_until(b"HALTED")
+        seen = b""
+        for key in b"11234455vv66770":
+            os.write(terminal.fd, bytes([key]))
+            seen += terminal.read_text(0.3)
+        os.write(terminal.fd, b"4c")
+        seen += terminal.read_text(1.0)
+        terminal.close()
+    assert b"evil" in seen
+    for attack in (
+        b"\x1b]52",
+        b"\x1b]0;",
+        b"owned",
+        b"\x1b[6n",
+        "\x9b".encode(),
+        "\u202e".encode(),
+    ):
+        assert attack not in seen
+
+
 def test_the_kill_key_works_while_nobody_reads_the_screen() -> None:
     # Two seconds of frames fill the pty and Textual's queue of 30; without the guard in
     # TerminalApp.frame the key would wait until someone reads.
