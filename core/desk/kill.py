@@ -70,8 +70,6 @@ class VenueKill(Struct):
     mode: KillMode
     cause: str
     actor: str
-    started: float
-    """Monotonic seconds."""
     verdict: str = ""
     """Empty while running; see ``KillReported``."""
     orders_cancelled: int = 0
@@ -136,6 +134,8 @@ class KillExecutor:
         self._runs: dict[str, VenueKill] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._told: dict[str, asyncio.Event] = {}
+        self._since: dict[str, float] = {}
+        """Venue to monotonic seconds of the pull."""
         self._began = 0
 
     @property
@@ -158,7 +158,8 @@ class KillExecutor:
                     run.verdict = ""
                     self._told[name].clear()
                 continue
-            run = self._runs[name] = VenueKill(name, mode, cause, actor, time.monotonic())
+            run = self._runs[name] = VenueKill(name, mode, cause, actor)
+            self._since[name] = time.monotonic()
             self._told[name] = asyncio.Event()
             self._tasks[name] = asyncio.create_task(self._work(run), name=f"kill {name}")
 
@@ -193,7 +194,7 @@ class KillExecutor:
                     # Whatever it is, it must not end the work: VenueError and TimeoutError are
                     # expected, anything else is a fault of ours that a retry may get past.
                     run.detail, run.blind = _one_line(error), True
-                    if time.monotonic() - run.started >= DEADLINE:
+                    if self._age(run) >= DEADLINE:
                         self._tell(run, "BLIND")
                     await asyncio.sleep(RETRY)
                     continue
@@ -205,7 +206,7 @@ class KillExecutor:
 
     async def _tell_at_deadline(self, run: VenueKill) -> None:
         """Say at the deadline how it stands, even while a request hangs."""
-        await asyncio.sleep(max(run.started + DEADLINE - time.monotonic(), 0))
+        await asyncio.sleep(max(DEADLINE - self._age(run), 0))
         if not run.verdict:
             self._tell(run, "BLIND" if run.blind else "INCOMPLETE")
 
@@ -222,7 +223,7 @@ class KillExecutor:
             if flatten:
                 await self._cancel(run, gateway, everything=True)
             clean = await self._clean(gateway, mode)
-            run.flat_s = run.flat_s or time.monotonic() - run.started
+            run.flat_s = run.flat_s or self._age(run)
             if clean:
                 await asyncio.sleep(self._validity)
                 if await self._clean(gateway, mode):
@@ -239,7 +240,7 @@ class KillExecutor:
         wanted = [order for order in orders if everything or _adds_risk(order)]
         if wanted:
             if run.first_cancel_s is None:
-                run.first_cancel_s = time.monotonic() - run.started
+                run.first_cancel_s = self._age(run)
             run.orders_cancelled += await _limited(gateway.cancel_orders(wanted))
 
     async def _flatten(self, run: VenueKill, gateway: KillGateway) -> tuple[PositionReport, ...]:
@@ -261,7 +262,7 @@ class KillExecutor:
             refused = next((reply for reply in replies if reply), "")
             if step >= len(self._ladder):
                 run.detail = refused or f"{len(live)} positions do not fill within {slippage}"
-                if time.monotonic() - run.started >= DEADLINE:
+                if self._age(run) >= DEADLINE:
                     self._tell(run, "INCOMPLETE")
             await asyncio.sleep(SETTLE if step < len(self._ladder) else RETRY)
             step += 1
@@ -306,6 +307,10 @@ class KillExecutor:
             return not any(_adds_risk(order) for order in orders)
         return not orders and all(not p.qty or self._is_dust(p) for p in positions)
 
+    def _age(self, run: VenueKill) -> float:
+        """Return seconds since the pull."""
+        return time.monotonic() - self._since[run.venue]
+
     def _is_dust(self, position: PositionReport) -> bool:
         """Whether the venue would not take an order as small as this position."""
         rules = self._instruments.get((position.venue, position.symbol))
@@ -314,7 +319,7 @@ class KillExecutor:
     # --- telling ------------------------------------------------------------------------------
 
     def _tell(self, run: VenueKill, verdict: str) -> None:
-        run.seconds = time.monotonic() - run.started
+        run.seconds = self._age(run)
         if run.verdict != verdict:
             run.verdict = verdict
             self._sink(
