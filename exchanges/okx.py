@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 from msgspec import Struct
 from msgspec.json import Decoder
 
-from core.clock import SECOND
+from core.clock import DAY, HOUR, SECOND
 from core.desk.ports import Sink
 from core.errors import VenueRefused, VenueUnavailable
 from core.model.account import Balance, FundingPaid, PositionReport
@@ -407,7 +407,8 @@ class OkxRules(Rules):
         "pending-algo": Pool(20, 2),
         "positions": Pool(10, 2),
         "balance": Pool(10, 2),
-        "fills": Pool(10, 2),
+        "fills": Pool(60, 2),
+        "fills-history": Pool(10, 2),
         "bills": Pool(10, 2),
         "config": Pool(5, 2),
         "leverage": Pool(20, 2),
@@ -688,12 +689,19 @@ class OkxRules(Rules):
         return balance or Balance("okx", SETTLE, Decimal(0), received, free=Decimal(0))
 
     async def fills(self, line: Line, since: int, symbols: Sequence[str]) -> list[Fill]:
-        """All swaps at once, newest first on the wire."""
-        begin = max(since, time.time_ns() - HISTORY + 60 * SECOND) // MILLI
+        """All swaps at once, newest first on the wire.
+
+        The last three days come from the live table; the history may lag behind it.
+        """
+        now = time.time_ns()
+        begin = max(since, now - HISTORY + 60 * SECOND) // MILLI
+        method, pool = "privateGetTradeFills", "fills"
+        if since < now - 3 * DAY + HOUR:
+            method, pool = "privateGetTradeFillsHistory", "fills-history"
+        query = {"instType": "SWAP", "begin": begin}
         rows = await self._pages(
-            line, Urgency.READ, "privateGetTradeFillsHistory",
-            {"instType": "SWAP", "begin": begin}, _fills, _fill_id, _cost("fills"),
-        )  # fmt: skip
+            line, Urgency.READ, method, query, _fills, _fill_id, _cost(pool)
+        )
         received = time.time_ns()
         fills = [
             Fill("okx", item.symbol, row.tradeId, self.names.client(row.ordId, row.clOrdId),

@@ -32,6 +32,8 @@ from exchanges.outcome import Verdict, judge
 from exchanges.rules import Rules
 from exchanges.streams import Streams
 
+_COMPLETE = 6
+"""Every so many sweeps, own trades are asked of the quiet symbols too."""
 RULES: dict[str, type[Rules]] = {"bybit": BybitRules, "binance": BinanceRules, "okx": OkxRules}
 
 
@@ -58,7 +60,10 @@ class VenueGateway:
         self.line = VenueLine(rules, access)
         self._uid = ""
         self._symbols: set[str] = set()
-        """What has been traded or streamed here: Binance lists own trades by symbol only."""
+        """All that is streamed or traded here: Binance lists own trades by symbol only."""
+        self._active: set[str] = set()
+        """Those with orders or positions since the start: the others are asked about rarely."""
+        self._sweeps = 0
 
     async def connect(self) -> VenueOpened:
         """Load rules, account id and clock offset; set one-way position mode and cross margin.
@@ -110,6 +115,7 @@ class VenueGateway:
         """Send one order. Never raises and never retries: every failure is an Outcome."""
         try:
             self._symbols.add(order.symbol)
+            self._active.add(order.symbol)
             request = self.rules.submit(order)
         except (VenueError, AssertionError) as error:
             return self._sent(order, Verdict(Outcome.NOT_SENT, "unsendable", str(error)))
@@ -180,15 +186,19 @@ class VenueGateway:
                 rules.positions(line, Urgency.READ),
                 rules.balance(line),
             )
-            self._symbols.update(report.symbol for report in positions)
-            self._symbols.update(report.symbol for report in orders)
+            self._active.update(report.symbol for report in positions)
+            self._active.update(report.symbol for report in orders)
+            self._symbols |= self._active
+            complete = self._sweeps % _COMPLETE == 0
+            symbols = sorted(self._symbols if complete else self._active)
             fills, funding = await asyncio.gather(
-                rules.fills(line, since, sorted(self._symbols)), rules.funding(line, since)
+                rules.fills(line, since, symbols), rules.funding(line, since)
             )
         except (VenueError, ValueError, KeyError, ArithmeticError) as error:
             if isinstance(error, VenueUnavailable):
                 raise
             raise VenueUnavailable(f"{self.venue}: the sweep failed: {error}") from error
+        self._sweeps += 1
         return VenueSwept(
             self.venue, self._uid, tuple(orders), tuple(positions), balance, tuple(fills),
             tuple(funding), started, time.time_ns(),
