@@ -49,7 +49,7 @@ def read(path: Path) -> Preferences:
         problems.append(f"terminal.fps: expected a whole number from 1 to {MAX_FPS}, was {fps!r}")
     if theme not in THEMES:
         problems.append(f"terminal.theme: expected one of {', '.join(THEMES)}, was {theme!r}")
-    if not isinstance(keymap, dict) or not all(isinstance(k, str) for k in keymap.values()):
+    if not isinstance(keymap, Mapping) or not all(isinstance(k, str) for k in keymap.values()):
         problems.append('terminal.keymap: expected keys such as { close = "f8" }')
     if problems:
         raise ConfigError([f"{path}: {problem}" for problem in problems])

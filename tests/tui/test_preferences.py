@@ -13,6 +13,8 @@ from tui.theme import PALETTES
 def test_it_reads_what_the_desk_would(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     assert preferences.read(file) == preferences.Preferences()
+    file.write_text("[limits]\n")
+    assert preferences.read(file) == preferences.Preferences()
     file.write_text('[terminal]\nfps = 5\ntheme = "classic"\nkeymap = { close = "f8" }\n[limits]\n')
     found = preferences.read(file)
     assert found == preferences.Preferences(5, "classic", {"close": "f8"})

@@ -17,8 +17,8 @@ COLUMNS = (
     Column("is", 7, 0, right=True),
     Column("of", 6, 0, right=True),
     Column("used", BAR, 1),
-    Column("", 4, 1, right=True),
-    Column("where", 10, 2, grow=2),
+    Column("", 4, 2, right=True),
+    Column("where", 10, 3, grow=2),
 )
 
 EMPTY = "No limits reported. Without limits the desk does not arm."
