@@ -259,6 +259,7 @@ async def converse(
     on_open: Callable[[Session], None] | None = None,
     on_close: Callable[[Session], None] | None = None,
     silence: float | None = None,
+    heartbeat: float | None = None,
 ) -> web.WebSocketResponse:
     """Serve one WebSocket until the client leaves; protocol pings are answered by aiohttp.
 
@@ -269,11 +270,12 @@ async def converse(
         on_open: called when the socket is open.
         on_close: called when it ended, before it unsubscribes.
         silence: seconds without any message after which the venue hangs up.
+        heartbeat: seconds between the venue's own pings; no answer to one ends the socket.
 
     Compression is refused: it would cost each client microseconds a frame, and one shared frame
     could not serve all.
     """
-    socket = web.WebSocketResponse(compress=False, max_msg_size=1 << 20)
+    socket = web.WebSocketResponse(compress=False, max_msg_size=1 << 20, heartbeat=heartbeat)
     await socket.prepare(request)
     session = Session(request, socket)
     if on_open is not None:

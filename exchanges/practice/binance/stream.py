@@ -37,6 +37,8 @@ from exchanges.practice.wire import Session, Topics, converse, loads, plain
 
 PUBLIC_STREAMS = ("trade", "depth", "bookTicker", "rpiDepth")
 """Streams of ``/public``; all others are of ``/market``."""
+PING = 180.0
+"""Seconds between the venue's pings."""
 DEPTH_SPEEDS = ("depth", "depth@0ms", "depth@100ms", "depth@250ms", "depth@500ms")
 PARTIAL_DEPTHS = tuple(
     f"depth{levels}{speed}"
@@ -96,7 +98,9 @@ class BinanceStream:
                 if self._known(name, category):
                     self.topics.add(self._key(session, name), session)
 
-        return await converse(request, self.topics, self._market_text, on_open=on_open)
+        return await converse(
+            request, self.topics, self._market_text, on_open=on_open, heartbeat=PING
+        )
 
     async def user(self, request: web.Request) -> web.StreamResponse:
         """Serve the user stream of a listen key."""
@@ -113,7 +117,9 @@ class BinanceStream:
             self._watch_key(session, name, timers)
 
         try:
-            return await converse(request, self.topics, self._market_text, on_open=on_open)
+            return await converse(
+                request, self.topics, self._market_text, on_open=on_open, heartbeat=PING
+            )
         finally:
             for timer in timers:
                 timer.cancel()
@@ -133,7 +139,7 @@ class BinanceStream:
 
     async def api(self, request: web.Request) -> web.WebSocketResponse:
         """Serve ``/ws-fapi/v1``: requests over a socket."""
-        return await converse(request, self.topics, self._api_text)
+        return await converse(request, self.topics, self._api_text, heartbeat=PING)
 
     # --- what clients say
 

@@ -214,6 +214,59 @@ def funding_row(payment: FundingPayment, contract: Contract) -> Row:
     }
 
 
+def trade_log(fill: PracticeFill, contract: Contract, balance: Decimal) -> Row:
+    """Write a fill as ``transaction-log`` does: what it changed in cash."""
+    rate = contract.instrument.maker_fee if fill.maker else contract.instrument.taker_fee
+    return {
+        "id": f"{fill.account}_{contract.venue_symbol}_{fill.trade_id}",
+        "symbol": contract.venue_symbol,
+        "side": SIDES[fill.side],
+        "funding": "",
+        "orderLinkId": fill.client_id,
+        "orderId": fill.order_id,
+        "fee": plain(fill.fee),
+        "change": plain(fill.realised - fill.fee),
+        "cashFlow": plain(fill.realised),
+        "transactionTime": str(fill.ts_ms),
+        "type": "TRADE",
+        "feeRate": plain(rate),
+        "bonusChange": "",
+        "size": "",
+        "qty": fixed(fill.qty, places(contract.lot)),
+        "cashBalance": plain(balance),
+        "currency": "USDT",
+        "category": "linear",
+        "tradePrice": fixed(fill.price, places(contract.tick)),
+        "tradeId": fill.trade_id,
+    }
+
+
+def funding_log(payment: FundingPayment, contract: Contract, balance: Decimal) -> Row:
+    """Write a settlement as ``transaction-log`` does; ``funding`` is positive when received."""
+    return {
+        "id": f"{payment.account}_{contract.venue_symbol}_{payment.payment_id}",
+        "symbol": contract.venue_symbol,
+        "side": "Buy" if payment.qty > 0 else "Sell",
+        "funding": plain(payment.amount),
+        "orderLinkId": "",
+        "orderId": payment.payment_id,
+        "fee": "0",
+        "change": plain(payment.amount),
+        "cashFlow": "0",
+        "transactionTime": str(payment.ts_ms),
+        "type": "SETTLEMENT",
+        "feeRate": plain(payment.rate),
+        "bonusChange": "",
+        "size": plain(payment.qty),
+        "qty": plain(abs(payment.qty)),
+        "cashBalance": plain(balance),
+        "currency": "USDT",
+        "category": "linear",
+        "tradePrice": plain(payment.mark),
+        "tradeId": payment.payment_id,
+    }
+
+
 def position_row(position: PositionState, contract: Contract, *, stream: bool) -> Row:
     """Write a position; the stream calls the average price ``entryPrice``, REST ``avgPrice``."""
     price_digits, qty_digits = places(contract.tick), places(contract.lot)

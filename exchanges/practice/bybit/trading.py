@@ -33,6 +33,7 @@ class Trading:
             ("GET", "/v5/order/realtime"): Route(self.realtime, 50),
             ("GET", "/v5/order/history"): Route(self.history, 50),
             ("GET", "/v5/execution/list"): Route(self.executions, 50),
+            ("GET", "/v5/account/transaction-log"): Route(self.transactions, 30),
         }
 
     def create(self, account: str, params: Params) -> Any:
@@ -165,6 +166,25 @@ class Trading:
         rows.reverse()
         return _page(rows, params, 100)
 
+    def transactions(self, account: str, params: Params) -> Any:
+        """Answer ``GET /v5/account/transaction-log``."""
+        start, end = params.get("startTime"), params.get("endTime")
+        since, until = int(start) if start else 0, int(end) if end else None
+        span = {"since_ms": since, "until_ms": until, "limit": 100_000}
+        balance = self.venue.wallet(account).balance
+        rows = [
+            shapes.trade_log(fill, self.venue.contracts[fill.symbol], balance)
+            for fill in self.venue.fills(account, **span)  # type: ignore[arg-type]
+        ]
+        rows += [
+            shapes.funding_log(payment, self.venue.contracts[payment.symbol], balance)
+            for payment in self.venue.funding_payments(account, **span)  # type: ignore[arg-type]
+        ]
+        wanted = params.get("type")
+        rows = [row for row in rows if not wanted or row["type"] == wanted]
+        rows.sort(key=lambda row: int(row["transactionTime"]), reverse=True)
+        return _page(rows, params, 50)
+
     def _row(self, order: PracticeOrder) -> dict[str, Any]:
         return shapes.order_row(order, self.venue.contracts[order.symbol])
 
@@ -189,4 +209,4 @@ def _page(rows: list[dict[str, Any]], params: Params, most: int) -> dict[str, An
 
 
 def _mark(row: dict[str, Any]) -> str:
-    return f"{row.get('execId') or row['orderId']}:{row.get('execTime') or row['createdTime']}"
+    return f"{row.get('execId') or row.get('tradeId') or row['orderId']}"

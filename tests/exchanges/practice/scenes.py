@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -23,9 +24,9 @@ async def market_data(exchange: Any) -> None:
     assert len(book["asks"]) >= 25
     trades = await exchange.fetch_trades(SYMBOL, limit=100)
     assert len(trades) == 100
-    assert all(a["timestamp"] <= b["timestamp"] for a, b in zip(trades, trades[1:], strict=False))
+    assert all(a["timestamp"] <= b["timestamp"] for a, b in pairwise(trades))
     candles = await exchange.fetch_ohlcv(SYMBOL, "1m", limit=50)
-    assert [b[0] - a[0] for a, b in zip(candles, candles[1:], strict=False)] == [60_000] * 49
+    assert [b[0] - a[0] for a, b in pairwise(candles)] == [60_000] * 49
     assert all(low <= min(o, c) <= max(o, c) <= high for _, o, high, low, c, _ in candles)
     hours = await exchange.fetch_ohlcv(SYMBOL, "1h", limit=30)
     assert hours[-1][0] % 3_600_000 == 0

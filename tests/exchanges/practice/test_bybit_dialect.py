@@ -108,9 +108,9 @@ async def test_client_id_is_used_up_and_unknown_orders_are_named_so() -> None:
             await exchange.cancel_order("nothing", SYMBOL)
         with pytest.raises(errors.OrderNotFound, match="110001"):
             await exchange.edit_order("nothing", SYMBOL, "limit", "buy", 0.01, low)
+        await exchange.set_leverage(7, SYMBOL)
         with pytest.raises(errors.BadRequest, match="110043"):
-            for _ in range(2):
-                await exchange.set_leverage(7, SYMBOL)
+            await exchange.set_leverage(7, SYMBOL)
         with pytest.raises(errors.ExchangeError, match="110025"):
             await exchange.set_position_mode(False, SYMBOL)
         with pytest.raises(errors.ExchangeError, match="110029"):

@@ -224,6 +224,7 @@ async def test_bybit_private_frames_are_as_documented() -> None:
         orders = await exchange.privateGetV5OrderHistory({"category": "linear"})
         wallet = await exchange.privateGetV5AccountWalletBalance({"accountType": "UNIFIED"})
         key = await exchange.privateGetV5UserQueryApi()
+        log = await exchange.privateGetV5AccountTransactionLog()
         ticker = await exchange.publicGetV5MarketTickers(
             {"category": "linear", "symbol": "BTCUSDT"}
         )
@@ -234,16 +235,15 @@ async def test_bybit_private_frames_are_as_documented() -> None:
         "fill": (rows["fill"], f"{private}/UserTrades.txt"),
         "position": (rows["position"], f"{private}/Position.txt"),
     }
-    found = [
-        d
-        for name, (ours, path) in stream.items()
-        for d in differ(ours, example(path)["data"][0], name)
-    ]
+    found: list[str] = []
+    for name, (ours, path) in stream.items():
+        found += differ(ours, example(path)["data"][0], name)
     for name, ours, path in (
         ("positions", listed, "Trading/GetPositions.txt"),
         ("executions", fills, "Trading/GetUserTrades.txt"),
         ("history", orders, "Trading/GetOrderHistory.txt"),
         ("key", key, "Account/GetApiKeyInfo.txt"),
+        ("log", log, "Account/GetTransactionHistory.txt"),
     ):
         found += differ(ours, example(f"{rest}/{path}"), name)
     found += differ(wallet, example("bybit/nautilus/http_get_wallet_balance.json"), "wallet")
