@@ -90,7 +90,10 @@ def _define() -> type[Any]:  # noqa: C901 - a class made once ccxt is in
                 if message.type in endings:
                     self.on_close(message.data or 1006)
                     return False
-                self.handle_message(message)
+                try:
+                    self.handle_message(message)
+                except Exception as error:
+                    self.tap.trouble(f"{type(error).__name__}: {error}", self.tap.heard)
                 if message.type is WSMsgType.ERROR:
                     return False
             return True
