@@ -28,7 +28,7 @@ class Trader:
         uid: the venue's own account id.
         margin: cash and positions.
         open: working orders by number, conditional ones included.
-        countdowns: symbol (None for all) to the venue millisecond at which all orders are cancelled.
+        countdowns: symbol (None for all) to the venue millisecond that cancels all its orders.
         moved: symbols whose position changed in the running operation, and why.
         delta: cash change of the running operation.
     """

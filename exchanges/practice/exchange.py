@@ -6,8 +6,10 @@ In layers, each knowing those before it: ``board`` (public data), ``floor`` (mat
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import Any
 
 from core.matching.book import BookOrder
 from core.model.market import Side
@@ -85,6 +87,39 @@ class PracticeVenue(OrderEntry):
                 1 for t in traders for holding in t.margin.holdings.values() if holding.qty
             ),
             "funding_payments": sum(len(trader.payments) for trader in traders),
+        }
+
+    def books(self) -> dict[str, Any]:
+        """Return the venue's own truth, to compare a client's books with: see ``/practice/books``.
+
+        Positions are signed base units, the balance is cash without unrealised P&L, duplicates
+        are client ids that more than one order carried.
+        """
+        traders = self._traders.values()
+        placed = [order.client_id for trader in traders for order in trader.orders()]
+        counts = Counter(client_id for client_id in placed if client_id)
+        return {
+            "positions": {
+                symbol: str(holding.qty)
+                for trader in traders
+                for symbol, holding in trader.margin.holdings.items()
+                if holding.qty
+            },
+            "balance": str(sum((trader.margin.balance for trader in traders), ZERO)),
+            "open": [
+                {
+                    "client_id": order.client_id,
+                    "symbol": order.symbol,
+                    "side": order.side.value,
+                    "qty": str(order.qty),
+                    "kind": order.kind.value,
+                }
+                for trader in traders
+                for order in trader.open.values()
+            ],
+            "orders": sum(trader.placed for trader in traders),
+            "fills": sum(trader.filled for trader in traders),
+            "duplicates": [client_id for client_id, count in counts.items() if count > 1],
         }
 
     def positions(self, account: str, symbol: str | None = None) -> list[PositionState]:

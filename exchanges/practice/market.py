@@ -14,8 +14,10 @@ from exchanges.practice.tape import PublicHistory
 class Market(PublicHistory, Protocol):
     """A source of prices for all venues at once. It owns the anonymous side of every book."""
 
-    description: str
-    """``synthetic, seed 7``, or what is being played."""
+    @property
+    def description(self) -> str:
+        """``synthetic, seed 7``, or what is being played."""
+        ...
 
     def contracts(self, venue: str) -> dict[str, Contract]:
         """Return what a venue lists in this market."""

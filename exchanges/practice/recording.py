@@ -278,6 +278,11 @@ def _grid_of(values: NDArray[np.float64]) -> Decimal | None:
     return None
 
 
+_LEAD_NS = 60_000_000_000
+"""How much of a recording is over when the exchange opens, a quarter of a short one: its trades are
+the past that a strategy warms up on."""
+
+
 class RecordedBookMarket:
     """Plays recorded books on all three venues, as their anonymous liquidity. A ``Market``.
 
@@ -288,9 +293,8 @@ class RecordedBookMarket:
     def __init__(self, tapes: list[Tape], name: str) -> None:
         self._tapes = tapes
         self._span_ns = max(tape.span_ns for tape in tapes)
-        symbols = "+".join(tape.base for tape in tapes)
-        self.description = f"recording {name} ({symbols}, {self._span_ns / 1e9:.0f} s)"
-        self._name = name
+        self._lead_ns = min(_LEAD_NS, self._span_ns // 4)
+        self._name = name.removesuffix(".gz")
         self._listings = tuple(_listing_of(tape) for tape in tapes)
         self._contracts = {venue: list_contracts(venue, self._listings) for venue in VENUE_COLUMN}
         self._symbols = list(next(iter(self._contracts.values())))
@@ -311,7 +315,8 @@ class RecordedBookMarket:
     def open(self, venues: Mapping[str, PracticeVenue], start_ms: int, speed: float) -> None:
         """Set the recorded snapshot, with the deltas that overlap it."""
         self._venues = list(venues.values())
-        self._start_ms, self._speed = start_ms, speed
+        self._start_ms = start_ms - int(self._lead_ns / 1e6 / speed)
+        self._speed = speed
         for number, tape in enumerate(self._tapes):
             self._set_levels(number, tape.start)
             self._refill(number)
@@ -319,6 +324,13 @@ class RecordedBookMarket:
                 best = venue.tapes[self._symbols[number]].book.best(1)
                 venue.tapes[self._symbols[number]].last_tick = best or 0
                 venue.publish(self._symbols[number])
+        self.advance(start_ms)
+
+    @property
+    def description(self) -> str:
+        """What is played, and how far: ``recording NAME 02:10/05:44``."""
+        done = min(self._elapsed_ns, self._span_ns)
+        return f"recording {self._name} {_clock(done)}/{_clock(self._span_ns)}"
 
     def advance(self, now_ms: int) -> None:
         """Play what was received up to the time that matches ``now_ms``."""
@@ -413,6 +425,11 @@ class RecordedBookMarket:
     def funding_rate(self, venue: str, symbol: str, interval: int) -> Decimal:
         """Return 1 bp, the usual rate: the recording has none."""
         return Decimal("0.0001")
+
+
+def _clock(span_ns: int) -> str:
+    minutes, seconds = divmod(span_ns // 1_000_000_000, 60)
+    return f"{minutes:02}:{seconds:02}"
 
 
 def _listing_of(tape: Tape) -> Listing:

@@ -189,6 +189,7 @@ async def serve(options: Options) -> Server:
     market.open(server.venues, start_ms, options.speed)
     keys, accounts = _open_accounts(server.venues, options)
     app.router.add_get("/practice/status", _status_of(server))
+    app.router.add_get("/practice/books", _books_of(server))
     app.router.add_post("/practice/stop", _stop_of(server))
     for name, venue in server.venues.items():
         importlib.import_module(f"exchanges.practice.{name}").mount(app, venue, options.limits)
@@ -266,6 +267,13 @@ def _status_of(server: Server) -> Any:
         return web.json_response(server.status())
 
     return status
+
+
+def _books_of(server: Server) -> Any:
+    async def books(_: web.Request) -> web.Response:
+        return web.json_response({name: venue.books() for name, venue in server.venues.items()})
+
+    return books
 
 
 def _stop_of(server: Server) -> Any:
