@@ -19,7 +19,7 @@ from core.engine.reconciler import Reconciler
 from core.engine.tracking import Tracking
 from core.engine.world import World
 from core.model.account import Balance, FundingPaid, PositionReport, VenueSwept
-from core.model.effect import Effect
+from core.model.effect import Effect, Record
 from core.model.event import (
     Arm,
     Cancel,
@@ -149,7 +149,10 @@ class Engine:
 
     @property
     def decision_hash(self) -> str:
-        """Hex digest over every effect so far, in order; empty without ``hashing``."""
+        """Hex digest over every decision so far: all effects but records, in order.
+
+        Empty without ``hashing``.
+        """
         if self._hash is None:
             return ""
         self._flush_hash()
@@ -182,7 +185,10 @@ class Engine:
         out.clear()
         if self._hash is not None:
             unhashed = self._unhashed
-            unhashed += effects
+            for effect in effects:
+                # Records repeat what came in and what is decided beside them.
+                if type(effect) is not Record:
+                    unhashed.append(effect)
             if len(unhashed) >= _BATCH:
                 self._flush_hash()
         return effects

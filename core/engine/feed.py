@@ -140,20 +140,22 @@ class Feed:
     def candle(self, event: Candle) -> None:
         """Take a closed candle from outside: history at a start, or a backtest."""
         slot = self._slots.get((event.venue, event.symbol))
-        if slot is None or event.timeframe != self._timeframe or event.ts <= slot.candle_ts:
+        ts = event.ts
+        if slot is None or event.timeframe != self._timeframe or ts <= slot.candle_ts:
             return
         reason = check_candle(event)
         if reason:
             self._bad(event.venue, "candles", reason)
             return
+        close = event.close
         if not slot.bid:
             # No book was ever seen: candles are all the market there is, as in a backtest.
             slot.book_received = event.received
-            slot.last = close = event.close
+            slot.last = close
             if not slot.mark:
                 slot.price = close
-        slot.candle_ts = event.ts
-        slot.closes.append(event.close)
+        slot.candle_ts = ts
+        slot.closes.append(close)
         strategy = slot.strategy
         if strategy is not None:
             decision = strategy.on_candle(event)

@@ -96,16 +96,12 @@ def check_ticker(ticker: Ticker, mark: float, last_ts: int) -> str:
 
 def check_candle(candle: Candle) -> str:
     """Check a candle fed from outside; the engine drops repeated and older ones itself."""
-    low, high = candle.low, candle.high
-    if (
-        0.0 < low <= candle.open <= high < inf
-        and low <= candle.close <= high
-        and 0.0 <= candle.volume < inf
-        and candle.ts + candle.timeframe * SECOND <= candle.received + FUTURE
-    ):
-        return ""
+    low = candle.low
+    high = candle.high
     if not (0.0 < low <= candle.open <= high < inf and low <= candle.close <= high):
         return "prices do not make a candle"
     if not 0.0 <= candle.volume < inf:
         return "volume is not a number"
-    return "candle is not closed yet"
+    if candle.ts + candle.timeframe * SECOND > candle.received + FUTURE:
+        return "candle is not closed yet"
+    return ""

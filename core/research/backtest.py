@@ -88,7 +88,7 @@ class BacktestResult(Struct, frozen=True, gc=False):
     halted: str
     """Why a loss limit ended the trading; empty when none did."""
     decision_hash: str
-    """Hex digest over every effect, in order; empty when it was not kept."""
+    """See ``Engine.decision_hash``; empty when it was not kept."""
 
 
 class _Listing:
