@@ -38,7 +38,7 @@ from tests.core.desk.loopback import BTC, LoopGateway, LoopKillGateway, LoopVenu
 
 async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.01)
 
 

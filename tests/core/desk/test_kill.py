@@ -25,7 +25,7 @@ from tests.core.desk.loopback import BTC, LoopKillGateway, LoopVenue
 
 async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.01)
 
 
