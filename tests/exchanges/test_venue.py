@@ -59,7 +59,7 @@ def client_id() -> str:
 async def until(check: Callable[[], T], seconds: float = 10.0) -> T:
     """Wait for something to be true; the deadline is an error, not a pass."""
     async with asyncio.timeout(seconds):
-        while not (found := check()):  # noqa: ASYNC110 - any condition, not one event
+        while not (found := check()):
             await asyncio.sleep(0.005)
     return found
 
