@@ -99,20 +99,20 @@ class Trading:
 
     def create_batch(self, account: str, params: Params) -> Any:
         """Answer ``POST /fapi/v1/batchOrders``."""
-        orders = loads(require(params, "batchOrders"))
+        orders = _list(require(params, "batchOrders"))
         return self._batch(orders, lambda order: self.desk.create(account, order))
 
     def amend_batch(self, account: str, params: Params) -> Any:
         """Answer ``PUT /fapi/v1/batchOrders``."""
-        orders = loads(require(params, "batchOrders"))
+        orders = _list(require(params, "batchOrders"))
         return self._batch(orders, lambda order: self.desk.amend(account, order))
 
     def cancel_batch(self, account: str, params: Params) -> Any:
         """Answer ``DELETE /fapi/v1/batchOrders``."""
         lower = {key.lower(): value for key, value in params.items()}
         symbol = require(params, "symbol")
-        numbers = loads(unquote(lower.get("orderidlist") or "[]"))
-        names = loads(unquote(lower.get("origclientorderidlist") or "[]"))
+        numbers = _list(unquote(lower.get("orderidlist") or "[]"))
+        names = _list(unquote(lower.get("origclientorderidlist") or "[]"))
         orders = [{"symbol": symbol, "orderId": str(number)} for number in numbers]
         orders += [{"symbol": symbol, "origClientOrderId": name} for name in names]
         return self._batch(orders, lambda order: self.desk.cancel(account, order), most=10)
@@ -121,6 +121,8 @@ class Trading:
     def _batch(
         orders: list[dict[str, Any]], act: Callable[[Params], dict[str, Any]], most: int = 5
     ) -> Any:
+        if not isinstance(orders, list) or not all(isinstance(order, dict) for order in orders):
+            raise BinanceNo(-1130, "Invalid data sent for parameter 'batchOrders'.")
         if not 1 <= len(orders) <= most:
             raise BinanceNo(-4082, "Invalid number of batch place orders.")
         rows: list[dict[str, Any]] = []
@@ -198,3 +200,13 @@ class Trading:
 
     def _row(self, order: PracticeOrder) -> dict[str, Any]:
         return shapes.order_row(order, self.venue.contracts[order.symbol])
+
+
+def _list(text: str) -> list[Any]:
+    try:
+        found = loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, list):
+        raise BinanceNo(-1130, "Invalid data sent for a list parameter.")
+    return found

@@ -131,10 +131,10 @@ class BybitStream:
             "order.cancel": self.rest.desk.cancel,
         }.get(op)
         params = (message.get("args") or [{}])[0]
+        headers = message.get("header") or {}
         try:
-            if act is None:
-                raise BybitNo(10001, f"unknown op {op}")
-            headers = message.get("header") or {}
+            if act is None or not isinstance(params, dict) or not isinstance(headers, dict):
+                raise BybitNo(10001, f"unknown op {op}, or args and header that are no objects")
             self._in_time(str(headers.get("X-BAPI-TIMESTAMP", "")), headers)
             self.rest.count(session.account, op.replace("order.", "/v5/order/"), 10)
             result = act(session.account, params)
@@ -144,9 +144,10 @@ class BybitStream:
             session.send(self._verdict(session, message, 0, "OK", result))
 
     def _in_time(self, stamp: str, headers: dict[str, Any]) -> None:
-        window = int(headers.get("X-BAPI-RECV-WINDOW") or 5000)
+        window = str(headers.get("X-BAPI-RECV-WINDOW") or 5000)
         now = self.venue.now_ms()
-        if not stamp.isdigit() or not now - window <= int(stamp) < now + 1000:
+        numbers = stamp.isdigit() and window.isdigit()
+        if not numbers or not now - int(window) <= int(stamp) < now + 1000:
             raise BybitNo(codes.EXPIRED, "req_timestamp outside of recv_window")
 
     def _verdict(
@@ -453,7 +454,7 @@ def _read(session: Session, text: str) -> dict[str, Any] | None:
         message = loads(text)
     except ValueError:
         message = None
-    if isinstance(message, dict):
+    if isinstance(message, dict) and isinstance(message.get("args") or [], list):
         return message
     session.send({"success": False, "ret_msg": "Invalid JSON", "conn_id": _name(session), "op": ""})
     return None

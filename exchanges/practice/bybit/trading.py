@@ -63,7 +63,9 @@ class Trading:
     def _batch(
         self, account: str, params: Params, act: Callable[[str, Params], dict[str, Any]]
     ) -> Any:
-        requests = params.get("request") or []
+        requests = params.get("request")
+        if not isinstance(requests, list) or not all(isinstance(r, dict) for r in requests):
+            raise BybitNo(codes.BAD_REQUEST, "params error: request is not a list of orders")
         if not 1 <= len(requests) <= 20:
             raise BybitNo(codes.BAD_REQUEST, "params error: request must have 1 to 20 orders")
         rows, verdicts = [], []

@@ -57,6 +57,8 @@ class OkxRest:
             params: Any = dict(parse_qsl(raw_query, keep_blank_values=True))
             if body:
                 params = _read(body)
+                if not route.many and not isinstance(params, dict):
+                    raise OkxNo(*codes.BAD_JSON, 400)
             data = route.handler(account, params)
         except OkxNo as no:
             if route.many:
