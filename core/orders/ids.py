@@ -76,6 +76,7 @@ class ClientIds:
         self._above = -1
         self._head = ""
         self._mac = blake2b(key=key, digest_size=4)
+        self._mac.update(b".")  # past the key's own block, which is hashed here and not each time
         self._prefix = _VERSION + instance + _PAIRS[self.epoch]
 
     def next(self, purpose: Purpose) -> str:

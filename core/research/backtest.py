@@ -19,7 +19,7 @@ from core.config import Config
 from core.engine.engine import Engine
 from core.matching.bars import BarBook
 from core.model.account import Balance, VenueSwept
-from core.model.effect import CancelOrder, Effect, ExecuteKill, SubmitOrder
+from core.model.effect import CancelOrder, Effect, ExecuteKill, Record, SubmitOrder
 from core.model.event import (
     Arm,
     Event,
@@ -168,6 +168,8 @@ class SimulatedVenue:
     def _obey(self, effects: tuple[Effect, ...]) -> None:
         for effect in effects:
             kind = type(effect)
+            if kind is Record:
+                continue
             if kind is SubmitOrder:
                 self._submit(effect.order)  # type: ignore[union-attr]
             elif kind is CancelOrder:
