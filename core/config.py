@@ -233,7 +233,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
     except tomllib.TOMLDecodeError as error:
         return {}, [f"{path}: not valid TOML: {error}; compare with `killcord config defaults`"]
     except (OSError, UnicodeDecodeError) as error:
-        return {}, [f"{path}: cannot be read: {error}"]
+        return {}, [f"{path}: cannot be read: {error}; set KILLCORD_HOME, or --config FILE"]
 
 
 def _put(data: dict[str, Any], key: str, value: object) -> None:

@@ -30,8 +30,13 @@ def practice_desk(config: Config, home: Home, server: PracticeServer) -> Desk:
 
     def facts() -> MarketFacts:
         status = server.status()
-        return MarketFacts(status["market"], status["recording"] or {})
+        return MarketFacts(status["market"], status["recording"])
 
+    recorded = server.status()["recording"].get("symbols")
+    if recorded:
+        # A recording lists what was recorded; of the symbols asked for, those can be traded.
+        wanted = [symbol for symbol in config.symbols if symbol in recorded]
+        config = config.model_copy(update={"symbols": tuple(wanted or recorded)})
     return _desk(config, home, accesses, facts)
 
 

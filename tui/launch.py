@@ -125,7 +125,7 @@ def attach(arguments: argparse.Namespace) -> int:
 def _show(home: Home, problem: Callable[[], tuple[int, str] | None], fps: int | None) -> int:
     from tui.app import TerminalApp
 
-    app = TerminalApp(home, fps=fps or 10, desk_problem=problem)
+    app = TerminalApp(home, fps=fps, desk_problem=problem)
     last_line = app.run()
     if last_line:
         (sys.stderr if app.return_code else sys.stdout).write(f"{last_line}\n")

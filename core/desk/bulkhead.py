@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 
 from core.clock import MINUTE, Clock
-from core.config import DEFAULT_SYMBOLS, Config
+from core.config import Config
 from core.desk.lines import Lines, scrub
 from core.desk.lock import Lock, lock_account
 from core.desk.ports import Gateway, Sink
@@ -173,9 +173,9 @@ class Bulkhead:
 
     def _symbols(self, opened: VenueOpened) -> list[str]:
         offered = {instrument.symbol for instrument in opened.instruments}
-        wanted = self._config.symbols or DEFAULT_SYMBOLS
+        wanted = self._config.symbols
         missing = [symbol for symbol in wanted if symbol not in offered]
-        if missing and self._config.symbols:
+        if missing:
             self._lines.add("venue", f"{self.venue} does not have {', '.join(missing)}", "warning")
         return [symbol for symbol in wanted if symbol in offered]
 

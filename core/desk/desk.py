@@ -41,7 +41,7 @@ from core.desk.pulse import Pulse
 from core.desk.pump import Pump
 from core.engine.engine import Engine
 from core.engine.picture import ShellFacts, VenueFacts
-from core.errors import StoreError, VenueError, VenueUnavailable
+from core.errors import ConfigError, StoreError, VenueError, VenueUnavailable
 from core.home import Home
 from core.journal import wal
 from core.journal.recording import Recorder
@@ -164,6 +164,7 @@ class Desk:
         self._state = home.state(config.environment)
         self._stopping = asyncio.Event()
         self._winding: asyncio.Task[None] | None = None
+        self._instruments: dict[tuple[str, str], Instrument] = {}
         self._fatal: BaseException | None = None
         self._killing = False
         self._facts = MarketFacts("")
@@ -292,7 +293,7 @@ class Desk:
             TradingState.HALTED if halted else TradingState.DISARMED,
         )
         self._closers.append(self.pump.close)
-        instruments: dict[tuple[str, str], Instrument] = {}
+        instruments = self._instruments
         for gateway in self._gateways:
             self.pump.venues[gateway.venue] = Bulkhead(
                 gateway,
@@ -376,6 +377,13 @@ class Desk:
             self._fatal = VenueUnavailable(f"no venue answers ({reasons}); check the network")
             self._stopping.set()
             return
+        if all(venue.up for venue in venues) and (unlisted := self._unlisted()):
+            names = ", ".join(self.config.venues)
+            self._fatal = ConfigError(
+                [f"symbols: {', '.join(unlisted)}: on none of {names}; correct the configuration"]
+            )
+            self._stopping.set()
+            return
         self._ready_seconds = (self._clock.now() - self._started) / SECOND
         self.ready.set()
         self._log.open()
@@ -388,6 +396,10 @@ class Desk:
         self.lines.add(
             "state", f"ready in {self._ready_seconds:.1f} s: {count} of {len(venues)} venues"
         )
+
+    def _unlisted(self) -> list[str]:
+        listed = {symbol for _, symbol in self._instruments}
+        return [symbol for symbol in self.config.symbols if symbol not in listed]
 
     async def _wind_down(self) -> None:
         """Stop opening risk, let what is on its way come home, look once more."""

@@ -116,7 +116,7 @@ def test_a_second_desk_of_the_same_home_ends_before_it_begins(killcord: Killcord
 
 def test_a_state_folder_that_cannot_be_written(killcord: Killcord, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    check(killcord, *HEADLESS, code=1, says="KILLCORD_HOME", KILLCORD_HOME=str(tmp_path / "file"))
+    check(killcord, *HEADLESS, code=2, says="KILLCORD_HOME", KILLCORD_HOME=str(tmp_path / "file"))
 
 
 def test_a_command_the_desk_cannot_read_is_refused_with_the_reason(killcord: Killcord) -> None:
