@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from core.errors import NoDesk, UsageError
+from core.errors import KillcordError, NoDesk, UsageError
 from core.home import Home
 
 if TYPE_CHECKING:
@@ -88,7 +88,11 @@ def _prepare(arguments: argparse.Namespace) -> Iterator[Callable[[], Desk]]:
         from tui.compose import practice_desk
 
         server = starting.result()
-    yield lambda: practice_desk(config, home, server)
+    try:
+        yield lambda: practice_desk(config, home, server)
+    except KillcordError:
+        server.stop()
+        raise
     server.stop()
 
 
