@@ -359,8 +359,11 @@ class Control:
         assert exact is not None
         same_day = ledger.day_start is not None and now // DAY == ledger.day
         day_start = ledger.day_start if same_day and ledger.day_start is not None else exact
-        seen = Decimal(repr(self.breaker.peak)) if self.breaker.peak > equity else exact
-        peak = max(exact, seen, ledger.peak or exact)
+        peak = exact if ledger.peak is None or ledger.peak < exact else ledger.peak
+        if self.breaker.unsaid:
+            seen = Decimal(repr(self.breaker.peak))
+            if seen > peak:
+                peak = seen
         world.record(EquityMarked(now, exact, peak, day_start))
         if self._start is None:
             self._start = exact - ledger.shifted

@@ -77,8 +77,11 @@ class Position(Struct, gc=False):
                 self.entry = price if flips else _ZERO
                 self.opened = ts
         self.qty = total
-        self.size = float(total)
-        self.cost = float(self.entry)
+        if total:
+            self.size = float(total)
+            self.cost = float(self.entry)
+        else:
+            self.size = self.cost = 0.0
         return realised
 
     def pay(self, amount: Decimal) -> None:

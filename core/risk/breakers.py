@@ -29,6 +29,7 @@ class LossBreaker:
         "floor",
         "next",
         "peak",
+        "unsaid",
         "window",
     )
 
@@ -36,6 +37,8 @@ class LossBreaker:
         self._daily = float(limits.daily_loss)
         self._drawdown = float(limits.drawdown)
         self.peak = 0.0
+        self.unsaid = False
+        """Whether the peak rose since the last mark."""
         self.day = -1
         self.day_start = 0.0
         self.window = 0.0
@@ -57,6 +60,7 @@ class LossBreaker:
         if peak is None or day_start is None or not marks:
             return
         self.peak = float(peak)
+        self.unsaid = False
         self._step = self.peak * _PEAK_STEP
         self.day = day
         self.day_start = float(day_start)
@@ -68,6 +72,7 @@ class LossBreaker:
         """Follow the peak; return whether a mark must be written now."""
         if equity > self.peak:
             self.peak = equity
+            self.unsaid = True
             self._set_floor()
         return equity > self._step or now >= self.next
 

@@ -184,9 +184,9 @@ class Gate:
         if value > allowed:
             return _above(Code.POSITION_NOTIONAL, allowed, value)
         allowed = limits.loss_to_stop * equity
-        value = now.symbol_after * abs(price - now.stop) / price
-        if value > allowed:
-            return _above(Code.LOSS_TO_STOP, allowed, value)
+        distance = price - now.stop if price > now.stop else now.stop - price
+        if now.symbol_after * distance > allowed * price:
+            return _above(Code.LOSS_TO_STOP, allowed, now.symbol_after * distance / price)
         allowed = limits.venue_notional * equity
         value = now.venue_after
         if value > allowed:

@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from core.clock import SECOND
+from core.market.validation import check_candle
 from core.model.account import PositionReport
 from core.model.effect import Notify, Record, RequestSweep, RiskEvent, SetLeverage
 from core.model.event import (
@@ -294,6 +295,30 @@ def test_bad_messages_are_counted_and_said_once() -> None:
     assert venue.bad == 50
     said = [e for e in scene.of(Notify) if "positive" in e.text]
     assert len(said) == 1
+
+
+def test_bad_candles_are_dropped_with_their_reason() -> None:
+    scene = Scene()
+    scene.open()
+    scene.now += 5 * SECOND
+    good = scene.candle(100.0)
+    for change, reason in (
+        ({"open": float("nan")}, "prices"),
+        ({"low": 0.0}, "prices"),
+        ({"high": 99.0}, "prices"),
+        ({"close": 101.0}, "prices"),
+        ({"volume": float("inf")}, "volume"),
+        ({"ts": scene.now + SECOND}, "closed"),
+    ):
+        bad = msgspec.structs.replace(good, received=scene.now, **change)
+        assert reason in check_candle(bad)
+        (said,) = scene.of(Notify, scene.give(bad))
+        assert reason in said.text
+        scene.now += 11 * SECOND
+    slot = scene.engine._world.slots["bybit", BTC]
+    assert not slot.closes
+    scene.give(good)
+    assert list(slot.closes) == [100.0]
 
 
 def test_two_venues_are_judged_apart() -> None:
