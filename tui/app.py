@@ -34,6 +34,8 @@ from tui.widgets.canvas import Canvas
 from tui.widgets.grid import LiveGrid
 from tui.widgets.lines import Lines
 
+START_S = 20.0
+"""How long a desk that was just started may stay silent before that is said."""
 BACKLOG = 6
 """Queued terminal writes above which a frame is skipped; a frame is 3, the queue blocks at 30."""
 
@@ -48,6 +50,7 @@ class TerminalApp(ActingApp):
         rebinds: a person's own keys, see ``tui.keymap.rebind``.
         actor: who gives the commands.
         desk_problem: asked while there is no desk; an exit code and a text end the terminal.
+        starting: whether the desk was only just started.
 
     Raises:
         ConfigError: the terminal's settings are wrong, or take a reserved key.
@@ -65,6 +68,7 @@ class TerminalApp(ActingApp):
         rebinds: Mapping[str, str] | None = None,
         actor: str = "terminal",
         desk_problem: Callable[[], tuple[int, str] | None] = lambda: None,
+        starting: bool = False,
     ) -> None:
         wanted = read(home.config_file)
         rebinds = wanted.keymap if rebinds is None else rebinds
@@ -77,6 +81,7 @@ class TerminalApp(ActingApp):
         self.behind = False
         """Whether frames are being skipped because the terminal does not keep up."""
         self._desk_problem = desk_problem
+        self._patient_until = time.monotonic() + (START_S if starting else 0.0)
         self._drawn: Snapshot | None = None
         self._alarm = -1
         self._strip = Lines("strip", fixed=2)
@@ -177,7 +182,8 @@ class TerminalApp(ActingApp):
             self.behind = True
             return
         client, snapshot = self.client, self.client.latest
-        link = Link(client.up, client.quiet, client.error, self.behind)
+        starting = snapshot is None and time.monotonic() < self._patient_until
+        link = Link(client.up, client.quiet, client.error, self.behind, starting)
         self.behind = False
         width = self.size.width
         self._strip.show(view_strip(snapshot, link, width))

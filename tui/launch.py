@@ -24,12 +24,17 @@ T = TypeVar("T")
 
 def start(arguments: argparse.Namespace) -> int:
     """Run ``killcord``: a terminal on the desk, or the desk alone where nobody can look."""
-    if not arguments.no_ui and not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not arguments.no_ui and not _has_terminal():
         sys.stderr.write("killcord: no terminal to draw on; running headless, as with --no-ui\n")
         arguments.no_ui = True
     if arguments.json and not arguments.no_ui:
         raise UsageError("--json needs --no-ui")
     return run_headless(arguments) if arguments.no_ui else open_terminal(arguments)
+
+
+def _has_terminal() -> bool:
+    # Keys come from standard input; textual draws on standard error.
+    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
 def run_headless(arguments: argparse.Namespace) -> int:
@@ -108,7 +113,7 @@ def open_terminal(arguments: argparse.Namespace) -> int:
         text = (home.run / "desk.err").read_text(errors="replace").strip()
         return code, text or f"killcord: the desk ended with code {code}: see {home.desk_log}"
 
-    return _show(home, problem, fps=None)
+    return _show(home, problem, fps=None, starting=child is not None)
 
 
 def attach(arguments: argparse.Namespace) -> int:
@@ -121,15 +126,21 @@ def attach(arguments: argparse.Namespace) -> int:
     home = Home.find()
     if not _listens(home.socket):
         raise NoDesk("no desk is running here: start one with `killcord`")
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not _has_terminal():
         raise UsageError("no terminal to draw on: `killcord status` works without one")
     return _show(home, lambda: None, fps=arguments.fps)
 
 
-def _show(home: Home, problem: Callable[[], tuple[int, str] | None], fps: int | None) -> int:
+def _show(
+    home: Home,
+    problem: Callable[[], tuple[int, str] | None],
+    *,
+    fps: int | None,
+    starting: bool = False,
+) -> int:
     from tui.app import TerminalApp
 
-    app = TerminalApp(home, fps=fps, desk_problem=problem)
+    app = TerminalApp(home, fps=fps, desk_problem=problem, starting=starting)
     last_line = app.run()
     if last_line:
         (sys.stderr if app.return_code else sys.stdout).write(f"{last_line}\n")

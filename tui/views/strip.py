@@ -23,6 +23,8 @@ class Link(NamedTuple):
     error: str = ""
     behind: bool = False
     """The terminal cannot keep up with the frames; some are skipped."""
+    starting: bool = False
+    """The desk was started a moment ago; that it does not answer yet is no news."""
 
 
 class Item(NamedTuple):
@@ -63,7 +65,9 @@ def view_strip(snapshot: Snapshot | None, link: Link, width: int) -> tuple[Line,
 
 
 def _waiting(link: Link) -> tuple[Line, Line]:
-    if link.error:
+    if link.starting:
+        first = (Cell(" KILLCORD ", "key"), Cell("  starting the desk", "dim"))
+    elif link.error:
         first = (Cell(" NO DESK ", "alarm"), Cell(f"  {clean(link.error)}"))
     else:
         first = (Cell(" KILLCORD ", "key"), Cell("  connecting to the desk", "dim"))
