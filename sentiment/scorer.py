@@ -1,7 +1,7 @@
 """Scoring headlines: one interface, two engines, and which of them spoke on every score.
 
-The offline engine (``sentiment.offline``) is always there. A transformer (``sentiment.transformer``)
-runs in a process of its own; when it fails, the offline engine answers and every score says so.
+The offline engine (``sentiment.offline``) is always there. A transformer runs in a process of its
+own (``sentiment.transformer``); when it fails, the offline engine answers and every score says so.
 """
 
 from __future__ import annotations

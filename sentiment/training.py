@@ -2,9 +2,8 @@
 
 Multinomial logistic regression with an L2 penalty on the features of ``sentiment.lexicon``, every
 label weighted as if the three were equally frequent, because their shares differ from feed to
-feed and the shares in our own headlines mean nothing. The temperature that calibrates it comes
-from five-fold predictions. Deterministic: no random start, folds by position, weights rounded to
-four digits.
+feed and the shares in our own headlines mean nothing. Deterministic: no random start, folds by
+position, weights rounded to four digits.
 """
 
 from __future__ import annotations
@@ -33,6 +32,13 @@ STEPS = 500
 SEEN = 2
 """A word or pair that occurs in fewer headlines says nothing about others."""
 FOLDS = 5
+TEMPERATURE = 2.0
+"""Logits are divided by it, which changes certainty and no label.
+
+The one number not from our own headlines: these were written by the hand that wrote the lexicon,
+so predictions held out of them look right at 0.84, and are then far too certain about headlines
+of others. 2.0 is right on the tweets of the (MIT-licensed) Twitter Financial News set.
+"""
 
 
 class Fitted:
@@ -117,21 +123,10 @@ def held_out_logits(texts: Sequence[str], labels: NDArray[np.int64]) -> Array:
     return logits
 
 
-def calibrate(logits: Array, labels: NDArray[np.int64]) -> float:
-    """Return the temperature with the least log loss, labels weighted alike; above 1 is softer."""
-    importance = (len(labels) / (3.0 * np.bincount(labels, minlength=3)))[labels]
-
-    def loss(temperature: float) -> float:
-        picked = _softmax(logits / temperature)[np.arange(len(labels)), labels]
-        return float(-(importance * np.log(np.maximum(picked, 1e-12))).mean())
-
-    return min((round(0.5 + 0.02 * k, 2) for k in range(126)), key=loss)
-
-
-def write(fitted: Fitted, temperature: float, path: Path) -> None:
+def write(fitted: Fitted, path: Path) -> None:
     """Write the model; weights too small to matter are left out."""
     kept = {
-        name: [round(float(value) / temperature, 4) for value in row]
+        name: [round(float(value) / TEMPERATURE, 4) for value in row]
         for name, row in zip(fitted.names, fitted.weights, strict=True)
         if float(np.abs(row).max()) >= 0.01
     }
@@ -139,8 +134,8 @@ def write(fitted: Fitted, temperature: float, path: Path) -> None:
         "labels": LABELS,
         "headlines": sha256(_data("headlines.tsv").read_text(encoding="utf-8")),
         "lexicon": sha256(_data("lexicon.tsv").read_text(encoding="utf-8")),
-        "temperature": temperature,
-        "bias": [round(float(value) / temperature, 4) for value in fitted.bias],
+        "temperature": TEMPERATURE,
+        "bias": [round(float(value) / TEMPERATURE, 4) for value in fitted.bias],
         "weights": kept,
     }
     path.write_text(json.dumps(model, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -157,15 +152,11 @@ def _data(name: str) -> Path:
 
 
 def main() -> None:
-    """Train, calibrate, write, and say how well headlines left out were judged."""
+    """Train, write, and say how well headlines left out were judged."""
     texts, labels = read_headlines()
-    logits = held_out_logits(texts, labels)
-    temperature = calibrate(logits, labels)
-    write(train(texts, labels), temperature, _data("model.json"))
-    right = float((logits.argmax(axis=1) == labels).mean())
-    sys.stdout.write(
-        f"{len(texts)} headlines, held-out accuracy {right:.3f}, temperature {temperature}\n"
-    )
+    right = float((held_out_logits(texts, labels).argmax(axis=1) == labels).mean())
+    write(train(texts, labels), _data("model.json"))
+    sys.stdout.write(f"{len(texts)} headlines, held-out accuracy {right:.3f}\n")
 
 
 if __name__ == "__main__":
