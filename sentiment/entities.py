@@ -124,8 +124,10 @@ class Assets:
         for asset, by in self._mentions(title):
             found.setdefault(asset, Link(asset, 1.0, by))
         for name, relevance in stated:
-            asset = name.upper().removeprefix("CRYPTO:").removeprefix("X:").removesuffix("USD")
-            if asset in self._table and asset not in found and relevance > 0:
+            asset = name.upper()
+            if asset not in self._table:  # CoinGecko says "bitcoin-cash" for BCH
+                asset = self._plain.get(name.lower().replace("-", " "), "")
+            if asset and asset not in found and relevance > 0:
                 found[asset] = Link(asset, min(1.0, relevance), "source")
         if not found:
             for asset, by in self._mentions(summary):

@@ -87,13 +87,15 @@ def test_summary_and_source_fill_in_only_what_the_title_leaves_open() -> None:
     links = {
         it.asset: it
         for it in ASSETS.link(
-            "Bitcoin rallies", "Cardano too", [("CRYPTO:ETH", 0.3), ("AAPL", 0.9), ("BTC", 0.1)]
+            "Bitcoin rallies",
+            "Cardano too",
+            [("ETH", 0.3), ("AAPL", 0.9), ("BTC", 0.1), ("bitcoin-cash", 1.0)],
         )
     }
     assert links["BTC"].relevance == 1.0
     assert links["ETH"].relevance == 0.3
     assert links["ETH"].by == "source"
-    assert set(links) == {"BTC", "ETH"}
+    assert set(links) == {"BTC", "ETH", "BCH"}
 
 
 def test_the_table_covers_a_hundred_assets_without_clashes() -> None:
