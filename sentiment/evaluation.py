@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,7 +93,7 @@ def evaluate(engine: Engine, path: Path, seed: int = 1) -> Evaluation:
         unscored=scores.count(None),
         accuracy=sum(confusion[k][k] for k in range(3)) / len(pairs),
         macro_f1=sum(_f1(confusion)) / 3,
-        interval=_interval(true, given, seed),
+        interval=_interval(confusion, seed),
         f1=dict(zip(LABELS, _f1(confusion), strict=True)),
         labels=LABELS,
         confusion=tuple(tuple(row) for row in confusion),
@@ -119,17 +118,14 @@ def _f1(confusion: Sequence[Sequence[int]]) -> list[float]:
     return result
 
 
-def _interval(true: Sequence[int], given: Sequence[int], seed: int) -> tuple[float, float]:
+def _interval(confusion: Sequence[Sequence[int]], seed: int) -> tuple[float, float]:
     # Resampling headlines is resampling cells of the confusion table.
-    rng = random.Random(seed)
-    cells = [3 * truth + guess for truth, guess in zip(true, given, strict=True)]
-    found = []
-    for _ in range(RESAMPLES):
-        table = [[0] * 3 for _ in range(3)]
-        for cell in rng.choices(cells, k=len(cells)):
-            table[cell // 3][cell % 3] += 1
-        found.append(sum(_f1(table)) / 3)
-    found.sort()
+    import numpy as np
+
+    cells = np.array(confusion, dtype=float).ravel()
+    count = int(cells.sum())
+    drawn = np.random.default_rng(seed).multinomial(count, cells / count, size=RESAMPLES)
+    found = sorted(sum(_f1(table.reshape(3, 3).tolist())) / 3 for table in drawn)
     return found[int(0.025 * RESAMPLES)], found[int(0.975 * RESAMPLES) - 1]
 
 

@@ -5,6 +5,7 @@ import json
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from aiohttp import web
@@ -26,7 +27,7 @@ class Plain:
 
     name = "plain"
     secret = ""
-    key_in = ("", "")
+    key_in: tuple[Literal[""], str] = ("", "")
     limits = (Limit(20, MINUTE),)
     pages = 1
 
