@@ -2,12 +2,13 @@
 
 Multinomial logistic regression with an L2 penalty on the features of ``sentiment.lexicon``, every
 label weighted as if the three were equally frequent, because their shares differ from feed to
-feed and the shares in our own headlines mean nothing. Deterministic: no random start, folds by
+feed and the shares in our own headlines mean nothing. Deterministic: one optimum, folds by
 position, weights rounded to four digits.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections import Counter
@@ -28,7 +29,7 @@ Array = NDArray[np.float64]
 SCALES = {"w": 0.7, "b": 0.5}
 """Words and pairs of words count for less than categories: a penalty of 2 and 4 times the size."""
 PENALTY = 3.3
-STEPS = 500
+"""Of the squared weights. A third and three times as much give the same figures within noise."""
 SEEN = 2
 """A word or pair that occurs in fewer headlines says nothing about others."""
 FOLDS = 5
@@ -75,31 +76,26 @@ def matrix(texts: Sequence[str], names: Sequence[str]) -> Array:
 
 
 def fit(values: Array, labels: NDArray[np.int64]) -> tuple[Array, Array]:
-    """Return weights (features by 3) and biases; accelerated gradient descent from zero."""
+    """Return weights (features by 3) and biases at the one optimum of the penalised log loss."""
+    optimize: Any = importlib.import_module("scipy.optimize")
     rows, columns = values.shape
-    counts = np.bincount(labels, minlength=3)
-    importance = (rows / (3.0 * counts))[labels][:, None]
+    importance = (rows / (3.0 * np.bincount(labels, minlength=3)))[labels][:, None]
     target = np.eye(3)[labels]
-    design = np.hstack([values, np.ones((rows, 1))])
-    penalty = np.full((columns + 1, 1), PENALTY)
-    penalty[-1] = 1e-6  # the bias is free
-    # Upper bound of the curvature, by power iteration on the weighted design.
-    direction = np.ones((columns + 1, 1))
-    curvature = 1.0
-    for _ in range(30):
-        image = design.T @ (importance * (design @ direction))
-        curvature = float(np.linalg.norm(image) / np.linalg.norm(direction))
-        direction = image / np.linalg.norm(image)
-    step = 1.0 / (0.55 * curvature + PENALTY)
-    weights = np.zeros((columns + 1, 3))
-    ahead, momentum = weights, 1.0
-    for _ in range(STEPS):
-        slope = design.T @ (importance * (_softmax(design @ ahead) - target)) + penalty * ahead
-        moved = ahead - step * slope
-        faster = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * momentum**2))
-        ahead = moved + (momentum - 1.0) / faster * (moved - weights)
-        weights, momentum = moved, faster
-    return weights[:-1], weights[-1]
+
+    def loss(flat: Array) -> tuple[float, Array]:
+        weights, bias = flat[:-3].reshape(columns, 3), flat[-3:]
+        shares = _softmax(values @ weights + bias)
+        picked = np.maximum((shares * target).sum(axis=1, keepdims=True), 1e-300)
+        lost = -(importance * np.log(picked)).sum() + 0.5 * PENALTY * (weights**2).sum()
+        slope = importance * (shares - target)
+        down = np.concatenate([(values.T @ slope + PENALTY * weights).ravel(), slope.sum(axis=0)])
+        return float(lost), down
+
+    options = {"maxiter": 1_000, "gtol": 1e-5, "ftol": 0.0}
+    start = np.zeros(3 * columns + 3)
+    found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
+    solution: Array = found.x
+    return solution[:-3].reshape(columns, 3), solution[-3:] - solution[-3:].mean()
 
 
 def train(texts: Sequence[str], labels: NDArray[np.int64]) -> Fitted:
