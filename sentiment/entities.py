@@ -46,7 +46,8 @@ _MARKET_WIDE = re.compile(
     r"\b(?:crypto(?:currenc(?:y|ies)|s)?(?: (?:market|sector|industry|prices|stocks|exchange"
     r"|regulation|assets|tax|firms|bill|funds|investors|traders|ban|crash|rally|winter)s?)?"
     r"|digital (?:asset|currenc)\w*|altcoins?|alt ?season|de-?fi|stablecoins?|nfts?|memecoins?"
-    r"|blockchains?|web3|fomc|federal reserve|the fed|fed|powell|cpi|ppi|inflation"
+    r"|blockchains?|web3|tokeni[sz](?:ed|ation)"
+    r"|fomc|federal reserve|the fed|fed|powell|cpi|ppi|inflation"
     r"|rate (?:cut|hike)s?"
     r"|interest rates?|jobs report|payrolls|tariffs?|sec|cftc|mica|genius act|clarity act)\b",
     re.IGNORECASE,

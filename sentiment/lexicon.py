@@ -102,6 +102,11 @@ def _undouble(word: str) -> str:
     return word
 
 
+_TURN_WORDS = "as after despite while amid amidst following even but though although because if"
+_TURN: Final = frozenset(stem(word) for word in _TURN_WORDS.split())
+"""Words that end the main clause: what follows is circumstance. "Gains as dollar falls"."""
+
+
 class Entry:
     """What the lexicon knows of one stem or phrase."""
 
@@ -177,6 +182,8 @@ def _add_words(found: dict[str, float], tokens: list[tuple[str, str]], stems: li
 def _add_categories(found: dict[str, float], stems: list[str]) -> None:
     table = lexicon()
     positive = negative = 0.0
+    turned = False
+    main = [0.0, 0.0]
     before: tuple[str, ...] = ()
     before_at = -99
     flip_until = -1
@@ -187,6 +194,8 @@ def _add_categories(found: dict[str, float], stems: list[str]) -> None:
         if entry is None:
             step, entry = 1, table.get(stems[position])
         if entry is None:
+            if position > 1 and not turned and stems[position] in _TURN:
+                turned, main = True, [positive, negative]
             position += 1
             continue
         for category in entry.categories:
@@ -209,6 +218,10 @@ def _add_categories(found: dict[str, float], stems: list[str]) -> None:
     found["v:net"] = (positive - negative) / (positive + negative + 3.0)
     if not positive and not negative:
         found["v:none"] = 1.0
+    if turned:
+        net, rest = main[0] - main[1], positive - negative - (main[0] - main[1])
+        found["v:main"] = net / (abs(net) + 2.0)
+        found["v:circumstance"] = rest / (abs(rest) + 2.0)
 
 
 def _add_shape(found: dict[str, float], text: str, tokens: list[tuple[str, str]]) -> None:

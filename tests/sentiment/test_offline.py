@@ -53,6 +53,8 @@ def test_plain_cases(text: str, label: str) -> None:
         ("Fears of crypto crackdown ease", "Fears of crypto crackdown grow"),
         ("Judge dismisses lawsuit against token issuer", "Judge allows lawsuit against issuer"),
         ("Ether fund inflows climb", "Ether fund outflows climb"),
+        ("Bitcoin gains as dollar falls", "Bitcoin falls as dollar gains"),
+        ("Bitcoin gains despite outflows", "Bitcoin falls despite inflows"),
     ],
 )
 def test_a_word_that_turns_the_news_turns_the_score(better: str, worse: str) -> None:
