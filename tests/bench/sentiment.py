@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 from core.clock import SECOND
 from sentiment.aggregate import HALF_LIVES, Aggregator
-from sentiment.articles import Article, Item, Rules, Stories, admit
+from sentiment.articles import Article, Item, Rules, admit
 from sentiment.entities import Assets, Link
 from sentiment.scorer import open_engine
+from sentiment.stories import Stories
 
 TARGETS = {
     "offline headlines/s": ">= 2,000",

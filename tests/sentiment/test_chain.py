@@ -10,12 +10,13 @@ from aiohttp import web
 
 from core.clock import HOUR, MINUTE, SECOND, ManualClock
 from sentiment.aggregate import Aggregator, Reading
-from sentiment.articles import Article, Item, Rejection, Rules, Stories, admit
+from sentiment.articles import Article, Item, Rejection, Rules, admit
 from sentiment.entities import MARKET, Assets
 from sentiment.scorer import open_engine
 from sentiment.sources.cryptopanic import CryptoPanic
 from sentiment.sources.fetch import Fetcher, State
 from sentiment.sources.memory import Memory
+from sentiment.stories import Stories
 
 START = 1_786_900_000 * SECOND
 HEADLINES = [
