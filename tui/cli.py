@@ -82,6 +82,16 @@ def _config(arguments: argparse.Namespace) -> int:
     return settings.run(arguments)
 
 
+def _sentiment(name: str) -> Run:
+    def run(arguments: argparse.Namespace) -> int:
+        from tui import sentiment
+
+        command: Run = getattr(sentiment, name)
+        return command(arguments)
+
+    return run
+
+
 def _remote(name: str) -> Run:
     def run(arguments: argparse.Namespace) -> int:
         from tui import remote
@@ -135,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _orders(commands)
     _practice_options(commands)
+    _sentiment_commands(commands)
     _key_commands(commands)
     _config_commands(commands)
     return parser
@@ -204,6 +215,18 @@ def _practice_options(commands: Any) -> None:
     add("--port", type=int, default=0, help="0 chooses a free one")
     add("--balance", default="100000", help="USDT on each venue")
     add("--for", dest="duration", metavar="DURATION", help="end after")
+
+
+def _sentiment_commands(commands: Any) -> None:
+    sentiment = commands.add_parser("sentiment", help="judge headlines, measure a judge")
+    actions = sentiment.add_subparsers(metavar="ACTION", required=True)
+    engine = "offline, a folder with a transformers model, or a hub name"
+    score = _command(actions, "score", _sentiment("score"), "judge one headline")
+    score.add_argument("text")
+    score.add_argument("--engine", default="offline", help=engine)
+    evaluate = _command(actions, "evaluate", _sentiment("evaluate"), "measure on labelled rows")
+    evaluate.add_argument("file", help="CSV or CSV.gz with columns text and label")
+    evaluate.add_argument("--engine", default="offline", help=engine)
 
 
 def _key_commands(commands: Any) -> None:
