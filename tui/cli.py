@@ -165,6 +165,7 @@ def _start_options(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, help="practice: seed of the synthetic market")
     add("--market", metavar="synthetic|PATH", help="practice: what the market plays")
     add("--speed", type=float, help="practice: market seconds per second")
+    add("--faults", metavar="NAME|FILE", help="practice: what goes wrong, see docs/practice.md")
 
 
 def _orders(commands: Any) -> None:
@@ -203,6 +204,7 @@ def _practice_options(commands: Any) -> None:
     add("--speed", type=float, default=1.0, help="market seconds per second")
     add("--port", type=int, default=0, help="0 chooses a free one")
     add("--balance", default="100000", help="USDT on each venue")
+    add("--faults", default="", metavar="NAME|FILE", help="what goes wrong, see docs/practice.md")
     add("--for", dest="duration", metavar="DURATION", help="end after")
 
 

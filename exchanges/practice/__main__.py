@@ -24,6 +24,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--ready-file", type=Path, help="written when connections are accepted")
     parser.add_argument("--idle-exit", type=float, help="end after so many seconds without clients")
     parser.add_argument("--fixed-keys", action="store_true", help="derive keys from the seed")
+    parser.add_argument("--faults", default="", metavar="NAME|FILE", help="what goes wrong")
     given = parser.parse_args(arguments)
     return Options(**vars(given))
 
