@@ -30,6 +30,7 @@ from core.config import Config
 from core.desk import latch
 from core.desk.bulkhead import Bulkhead
 from core.desk.control import ControlSocket
+from core.desk.deadman import DeadMan
 from core.desk.history import History
 from core.desk.identity import identity
 from core.desk.kill import DEADLINE, VALIDITY, KillExecutor, KillReport
@@ -165,6 +166,7 @@ class Desk:
         self._stopping = asyncio.Event()
         self._winding: asyncio.Task[None] | None = None
         self._instruments: dict[tuple[str, str], Instrument] = {}
+        self._timers: dict[str, DeadMan] = {}
         self._fatal: BaseException | None = None
         self._killing = False
         self._facts = MarketFacts("")
@@ -268,6 +270,8 @@ class Desk:
         self._supervise(self.pulse.run, "pulse")
         for venue in self.pump.venues.values():
             self._tasks.append(asyncio.create_task(self._run_venue(venue), name=venue.venue))
+        for name, timer in self._timers.items():
+            self._supervise(timer.run, f"dead-man {name}")
         if latched:
             for name in latched.pending:
                 self._tasks.append(asyncio.create_task(self._finish_kill(name, latched)))
@@ -305,6 +309,7 @@ class Desk:
                 instruments,
             )
             self._closers.append(gateway.close)
+            self._timers[gateway.venue] = DeadMan(gateway, self.engine.resting, self.lines)
         self.pump.kill = self.kill = KillExecutor(
             self._kill_gateways,
             ClientIds(who.instance, epoch, who.key, ledger.next_seq),
@@ -414,6 +419,9 @@ class Desk:
             async with asyncio.timeout(5.0):
                 await asyncio.gather(*(v.sweep() for v in self.pump.venues.values() if v.up))
                 await self.pump.drain(2.0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(5.0):
+                await asyncio.gather(*(timer.disarm() for timer in self._timers.values()))
 
     async def _close(self) -> None:
         """Undo the boot, last first; one failure does not keep the rest open."""
@@ -558,7 +566,7 @@ class Desk:
                 environment=self.environment,
                 market=self._facts.text,
                 started=self._started,
-                venues={gateway.venue: _facts(gateway) for gateway in self._gateways},
+                venues={g.venue: _facts(g, self._timers.get(g.venue)) for g in self._gateways},
                 log=self.lines.last(100),
                 loop_lag_ms=self.pulse.lag_ms,
             ),
@@ -637,7 +645,7 @@ class Desk:
         )
 
 
-def _facts(gateway: Gateway) -> VenueFacts:
+def _facts(gateway: Gateway, timer: DeadMan | None) -> VenueFacts:
     stats = gateway.stats
     return VenueFacts(
         messages=stats.messages,
@@ -645,6 +653,8 @@ def _facts(gateway: Gateway) -> VenueFacts:
         reconnects=stats.reconnects,
         last_message=dict(stats.last_message),
         latency_ms=stats.latency_ms,
+        dead_man=timer.scope if timer is not None else "",
+        dead_man_s=timer.remaining if timer is not None else None,
     )
 
 

@@ -39,7 +39,7 @@ from core.model.event import (
     VenueOpened,
 )
 from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
-from core.model.order import CancelSent, Fill, OrderAbsent, OrderReport, OrderSent
+from core.model.order import CancelSent, Fill, OrderAbsent, OrderKind, OrderReport, OrderSent
 from core.model.snapshot import Snapshot
 from core.orders.ids import ClientIds
 from core.portfolio.ledger import Ledger
@@ -164,6 +164,16 @@ class Engine:
         if account is None:
             return 0
         return max(account.since, account.cursor - _OVERLAP)
+
+    def resting(self, venue: str) -> tuple[str, ...]:
+        """Return the symbols in which ordinary orders of ours work, or may work, on a venue."""
+        return tuple(
+            {
+                order.order.symbol
+                for order in self.ledger.working.values()
+                if order.order.venue == venue and order.order.kind is not OrderKind.STOP
+            }
+        )
 
     def process(self, event: Event) -> tuple[Effect, ...]:
         """Take one event into account and return what the shell must do, in order."""
