@@ -82,6 +82,12 @@ def _config(arguments: argparse.Namespace) -> int:
     return settings.run(arguments)
 
 
+def _verify(arguments: argparse.Namespace) -> int:
+    from tui import verify
+
+    return verify.run(arguments)
+
+
 def _remote(name: str) -> Run:
     def run(arguments: argparse.Namespace) -> int:
         from tui import remote
@@ -132,6 +138,10 @@ def _parser() -> argparse.ArgumentParser:
     kill.add_argument("--venue", default="", help="one venue only")
     kill.add_argument("--cause", default="killed by hand", help="written into the report")
     _command(commands, "stop", _remote("stop"), "end the desk; positions keep their stops")
+
+    verify = _command(commands, "verify", _verify, "check the journal's hash chain")
+    verify.add_argument("path", nargs="?", help="a journal file or folder (default: this home's)")
+    verify.add_argument("--env", choices=("practice", "testnet", "live"), help="whose journal")
 
     _orders(commands)
     _practice_options(commands)
@@ -190,9 +200,15 @@ def _orders(commands: Any) -> None:
     cancel.add_argument("--venue", default="")
     cancel.add_argument("--symbol", default="")
     cancel.add_argument("--all", action="store_true", help="everything that rests")
-    orders = _command(commands, "orders", _remote("orders"), "list orders")
-    orders.add_argument("what", nargs="?", choices=("list", "show"), default="list")
+    orders = _command(commands, "orders", _remote("orders"), "list orders, or resolve one")
+    orders.add_argument("what", nargs="?", choices=("list", "show", "resolve"), default="list")
     orders.add_argument("client_id", nargs="?", default="")
+    orders.add_argument(
+        "--as",
+        dest="outcome",
+        choices=("cancelled", "filled", "expired", "rejected"),
+        help="resolve: what became of an order whose outcome the venue does not tell",
+    )
     _command(commands, "positions", _remote("positions"), "list positions")
 
 

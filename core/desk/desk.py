@@ -27,7 +27,7 @@ from msgspec import Struct
 
 from core.clock import SECOND, Clock, SystemClock
 from core.config import Config
-from core.desk import latch
+from core.desk import disk, latch
 from core.desk.bulkhead import Bulkhead
 from core.desk.control import ControlSocket
 from core.desk.deadman import DeadMan
@@ -179,6 +179,7 @@ class Desk:
         self.pulse = Pulse(self._late)
         self._recording: Recorder | None = None
         self._dropped = 0
+        self._tight = False
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -224,6 +225,7 @@ class Desk:
         home.make(config.environment)
         lock = Lock(home.lock, f"the home {home.data}")
         self._closers.append(lock.release)
+        disk.check(self._state)
         self._log = LogFile(home.data / "killcord.log")
         self._log.start()
         self._closers += [self._log.close, self.lines.subscribe(self._log.write)]
@@ -500,6 +502,7 @@ class Desk:
             if count % PORTFOLIO_EVERY == 0:
                 self.pump.history.portfolio(self.snapshot())
             self._mind_store()
+            self._mind_disk()
             if self.journal.stats.records - turned >= TURN_AFTER:
                 turned = self.journal.stats.records
                 self.journal.turn(self.engine.ledger, self._clock.now())
@@ -539,6 +542,17 @@ class Desk:
             self.lines.add("info", f"store: {dropped} rows are lost", "alarm")
             self.pump.sink(Disarm("store", self._clock.now()))
         self._dropped = dropped
+
+    def _mind_disk(self) -> None:
+        """Stop opening risk before the disk is full, while there is room to close it."""
+        left = disk.free(self._state)
+        tight = left < disk.TRADE
+        if tight and not self._tight:
+            text = f"{left // 2**20} MB free at {self._state}: opening no risk; free some, then arm"
+            self.lines.add("info", text, "alarm")
+        if tight and self.pump.state is TradingState.ARMED:
+            self.pump.sink(Disarm("disk", self._clock.now()))
+        self._tight = tight
 
     def _late(self, lag_ms: float) -> None:
         self.lines.add("info", f"the desk's loop was {lag_ms:.0f} ms late", "warning")
