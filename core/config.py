@@ -121,6 +121,8 @@ class Practice(Section):
     """Market seconds per second."""
     balance: Annotated[Decimal, Field(gt=0)] = Decimal(100_000)
     """USDT on each venue at the start."""
+    faults: str = ""
+    """What goes wrong on purpose: a shipped script's name or a path; see docs/practice.md."""
 
 
 class Storage(Section):

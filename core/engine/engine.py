@@ -31,6 +31,7 @@ from core.model.event import (
     Kill,
     KillReported,
     Pause,
+    ResolveOrder,
     Resume,
     Submit,
     Tick,
@@ -39,7 +40,7 @@ from core.model.event import (
     VenueOpened,
 )
 from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
-from core.model.order import CancelSent, Fill, OrderAbsent, OrderReport, OrderSent
+from core.model.order import CancelSent, Fill, OrderAbsent, OrderKind, OrderReport, OrderSent
 from core.model.snapshot import Snapshot
 from core.orders.ids import ClientIds
 from core.portfolio.ledger import Ledger
@@ -120,6 +121,7 @@ class Engine:
             Resume: control.resume,
             Submit: control.submit,
             Cancel: control.cancel,
+            ResolveOrder: control.resolve,
             Close: control.close,
             Pause: control.pause,
             KillReported: control.kill_reported,
@@ -164,6 +166,16 @@ class Engine:
         if account is None:
             return 0
         return max(account.since, account.cursor - _OVERLAP)
+
+    def resting(self, venue: str) -> tuple[str, ...]:
+        """Return the symbols in which ordinary orders of ours work, or may work, on a venue."""
+        return tuple(
+            {
+                order.order.symbol
+                for order in self.ledger.working.values()
+                if order.order.venue == venue and order.order.kind is not OrderKind.STOP
+            }
+        )
 
     def process(self, event: Event) -> tuple[Effect, ...]:
         """Take one event into account and return what the shell must do, in order."""
