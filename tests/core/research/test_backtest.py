@@ -178,7 +178,7 @@ def test_funding_is_paid_on_what_is_held() -> None:
 
 def test_slippage_makes_every_taker_fill_worse() -> None:
     bars = random_bars(2_000, 1)
-    far = settings(strategy={"stop_distance": "0.5"})  # or stops would lie elsewhere too
+    far = settings(strategy={"stop_distance": "0.5", "share": "0.02"})  # stops and sizes stay
     free = run_backtest({rules(): bars}, far)
     slid = run_backtest({rules(): bars}, far, slippage=0.0005)
     assert slid.trades == free.trades
