@@ -18,6 +18,8 @@ from core.model.instrument import Instrument, short_symbol, unified_symbol
 from core.research.backtest import Bars, run_backtest
 from core.research.candles import CandleFile, find_files, read_candles, read_funding
 from core.research.report import BacktestReport, report
+from core.signals.folder import find_strategy
+from core.signals.strategy import strategy_maker
 from exchanges.practice.contracts import LISTINGS, list_contracts, make_listing
 from tui import numbers
 from tui.text import clean
@@ -48,6 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
         balance=_number(arguments, "balance"),
         funding=_funding(arguments.funding, candles),
         slippage=float(slippage),
+        make_strategy=strategy_maker(
+            config.strategy, find_strategy(Home.find().strategies, config.strategy)
+        ),
         progress=progress(arguments),
     )
     silent = sum(file.silent for file in files)

@@ -32,7 +32,7 @@ from core.model.event import (
     VenueOpened,
 )
 from core.model.instrument import Instrument, exact
-from core.model.market import Candle, Side
+from core.model.market import Candle, Side, Ticker
 from core.model.order import (
     Fill,
     Order,
@@ -46,6 +46,7 @@ from core.model.order import (
 )
 from core.orders.ids import ClientIds
 from core.portfolio.position import Position
+from core.signals.strategy import Strategy
 
 _KEY = b"killcord backtest"
 _ZERO = Decimal(0)
@@ -237,6 +238,21 @@ class SimulatedVenue:
                 part = exact(rate)
                 amount = -listing.lot * lots * exact(price) * part
                 self._tell(FundingPaid(rules.venue, rules.symbol, amount, part, ts, self.now))
+            self._tell(
+                Ticker(
+                    rules.venue,
+                    rules.symbol,
+                    last=None,
+                    mark=None,
+                    index=None,
+                    funding_rate=rate,
+                    next_funding=None,
+                    change_24h=None,
+                    turnover_24h=None,
+                    ts=self.now,
+                    received=self.now,
+                )
+            )
 
     def _tell(self, event: Event) -> None:
         effects = self._process(event)
@@ -435,6 +451,7 @@ def run_backtest(
     funding: Mapping[Instrument, Sequence[tuple[int, float]]] | None = None,
     slippage: float = 0.0,
     hashing: bool = True,
+    make_strategy: Callable[[], Strategy] | None = None,
     progress: Callable[[float], object] | None = None,
 ) -> BacktestResult:
     """Trade candles with the configured strategy, through the whole order and risk path.
@@ -452,6 +469,7 @@ def run_backtest(
             pay.
         slippage: part of the price by which each taker fill is worse.
         hashing: keep ``decision_hash``.
+        make_strategy: see ``Engine``.
         progress: told the part that is done, 0 to 1, at most once an hour of market time.
 
     Raises:
@@ -460,7 +478,13 @@ def run_backtest(
     """
     count = _check(candles, config)
     start = min(bars.ts[0] for bars in candles.values() if len(bars.ts))
-    engine = Engine(config, ClientIds("BACK", 0, _KEY), sweep_within=inf, hashing=hashing)
+    engine = Engine(
+        config,
+        ClientIds("BACK", 0, _KEY),
+        sweep_within=inf,
+        hashing=hashing,
+        make_strategy=make_strategy,
+    )
     begun = time.perf_counter()
     later = {
         rules: [one for one in settled if one[0] > start]
