@@ -63,6 +63,8 @@ from core.model.snapshot import DepthView, Snapshot
 from core.orders.ids import ClientIds
 from core.orders.records import Intent
 from core.portfolio.ledger import Ledger
+from core.signals.folder import find_strategy
+from core.signals.strategy import strategy_maker
 
 KILL_SIGNAL_MODE = KillMode.CANCEL
 """What SIGTERM and SIGUSR1 pull: infrastructure sends signals, and an infrastructure fault is no
@@ -286,7 +288,10 @@ class Desk:
         ids = ClientIds(who.instance, epoch, who.key, ledger.next_seq)
         halted = ledger.state is TradingState.HALTED
         recorder = self._recorder(epoch) if config.storage.record else None
-        self.engine = Engine(config, ids, ledger)
+        own = find_strategy(self._home.strategies, config.strategy)
+        self.engine = Engine(
+            config, ids, ledger, make_strategy=strategy_maker(config.strategy, own)
+        )
         self.pump = Pump(
             self.engine,
             self.journal,

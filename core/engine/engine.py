@@ -44,6 +44,7 @@ from core.model.order import CancelSent, Fill, OrderAbsent, OrderKind, OrderRepo
 from core.model.snapshot import Snapshot
 from core.orders.ids import ClientIds
 from core.portfolio.ledger import Ledger
+from core.signals.strategy import Strategy
 
 _NOTHING: tuple[Effect, ...] = ()
 _OVERLAP = 5 * MINUTE
@@ -65,6 +66,8 @@ class Engine:
         ledger: rebuilt from the journal at boot (``Ledger.replay``); None for a first start.
         sweep_within: seconds without a sweep after which a venue stops opening risk.
         hashing: keep ``decision_hash``.
+        make_strategy: makes one strategy per instrument; None for the built-in one that the
+            configuration names.
 
     Raises:
         ConfigError: the strategy is unknown.
@@ -78,8 +81,11 @@ class Engine:
         *,
         sweep_within: float = 60.0,
         hashing: bool = True,
+        make_strategy: Callable[[], Strategy] | None = None,
     ) -> None:
-        world = self._world = World(config, ids, ledger if ledger is not None else Ledger())
+        world = self._world = World(
+            config, ids, ledger if ledger is not None else Ledger(), make_strategy
+        )
         tracking = self._tracking = Tracking(world)
         execution = self._execution = Execution(world, tracking)
         tracking.settle = execution.settle
