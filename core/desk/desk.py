@@ -29,6 +29,7 @@ from core.clock import SECOND, Clock, SystemClock
 from core.config import Config
 from core.desk import latch
 from core.desk.bulkhead import Bulkhead
+from core.desk.charts import Charts
 from core.desk.control import ControlSocket
 from core.desk.history import History
 from core.desk.identity import identity
@@ -58,7 +59,7 @@ from core.model.event import (
     VenueState,
 )
 from core.model.instrument import Instrument
-from core.model.snapshot import DepthView, Snapshot
+from core.model.snapshot import BarView, DepthView, Snapshot, WatchView
 from core.orders.ids import ClientIds
 from core.orders.records import Intent
 from core.portfolio.ledger import Ledger
@@ -286,13 +287,14 @@ class Desk:
             self.journal,
             self.lines,
             History(self.store, ledger),
+            Charts({gateway.venue: gateway for gateway in self._gateways}, self._clock),
             self._home.latch(config.environment),
             latched,
             self._clock,
             recorder,
             TradingState.HALTED if halted else TradingState.DISARMED,
         )
-        self._closers.append(self.pump.close)
+        self._closers += [self.pump.close, self.pump.charts.close]
         instruments = self._instruments
         for gateway in self._gateways:
             self.pump.venues[gateway.venue] = Bulkhead(
@@ -576,6 +578,21 @@ class Desk:
     def depth(self, venue: str, symbol: str) -> tuple[DepthView, ...]:
         """Return book levels; empty strings mean any."""
         return self.pump.depth(venue, symbol)
+
+    def candles(self, venue: str, symbol: str, timeframe: int, count: int) -> tuple[BarView, ...]:
+        """Return the last bars of an instrument, oldest first, the running one included."""
+        return self.pump.charts.bars(venue, symbol, timeframe, count)
+
+    def watch(self, venue: str, symbol: str, timeframe: int, count: int) -> WatchView:
+        """Return books and public trades of a symbol on all venues, and one venue's bars."""
+        return WatchView(
+            symbol,
+            venue,
+            timeframe,
+            self.pump.depth("", symbol),
+            self.candles(venue, symbol, timeframe, count),
+            self.pump.charts.prints(symbol),
+        )
 
     async def command(self, command: Command) -> Answer:
         """Hand a command to the engine and return its answer."""

@@ -36,6 +36,8 @@ from tests.tui import pictures
 from tests.tui.conftest import settle, until
 from tests.tui.loopback import Loopback
 from tui.app import TerminalApp
+from tui.panes.chart import ChartPane
+from tui.panes.pane import DepthPane, Pane
 from tui.screens.ticket import LOOK_S, TicketScreen
 from tui.widgets.choice import Choice
 from tui.widgets.lines import Lines, RaisedLines
@@ -185,6 +187,86 @@ async def test_only_possible_keys_are_offered(desk: Loopback, home: Home) -> Non
         await pilot.press("4")
         assert "x close" not in said(app)
         assert "c cancel" in said(app)
+
+
+# --- the symbol under the cursor ------------------------------------------------------------------
+
+
+async def test_depth_and_chart_follow_the_cursor(desk: Loopback, home: Home) -> None:
+    btc, eth = pictures.symbol("BTC"), pictures.symbol("ETH")
+    async with terminal(home) as (app, pilot):
+        await until(lambda: app.client.watched is not None)
+        app.frame()
+        chart, depth = app.panes["chart"], app.panes["depth"]
+        assert isinstance(chart, ChartPane)
+        assert isinstance(depth, DepthPane)
+        assert chart.lines
+        assert any(row.key == "middle" for row in depth.rows)
+        await pilot.press("down")
+        await until(lambda: framed(app).client.watched is not None)
+        app.frame()
+        assert "ETH" in depth._note
+        # The chart keeps its symbol when it is where the keys go; t and o change what it shows.
+        await pilot.press("9", "t")
+        await until(lambda: ("bybit", eth, 300) in desk.watching)
+        await pilot.press("o", "o")
+        await until(lambda: framed(app) and ("binance", eth, 300) in desk.watching)
+        await until(lambda: framed(app) and bool(chart.lines))
+        await pilot.press("e")
+        assert any("⠀" < char <= "⣿" for line in chart.lines for cell in line for char in cell.text)
+    assert desk.watching[0] == ("bybit", btc, 60)
+
+
+async def test_v_shows_fills_then_public_trades_of_the_symbol(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        await until(lambda: app.client.watched is not None)
+        pane = app.panes["log"]
+        assert isinstance(pane, Pane)
+        await pilot.press("5", "v")
+        assert pane.showing == "fills"
+        await pilot.press("v")
+        app.frame()
+        assert len(pane.rows) == 60
+        await pilot.press("o")
+        assert 0 < len(framed(app).panes["log"].rows) < 60  # type: ignore[union-attr]
+        await pilot.press("v")
+        assert pane.showing == "log"
+
+
+async def test_layouts_are_stepped_through_and_hidden_panes_are_a_key_away(
+    desk: Loopback, home: Home
+) -> None:
+    home.config_file.parent.mkdir(parents=True, exist_ok=True)
+    home.config_file.write_text(
+        '[terminal]\nlayout = "mine"\nlayouts = { mine = ["markets", "orders"] }\n'
+    )
+    async with terminal(home) as (app, pilot):
+
+        def shown() -> list[str]:
+            return [name for name, pane in app.panes.items() if pane.region.height]
+
+        await pilot.pause()
+        assert shown() == ["markets", "orders"]
+        await pilot.press("6")
+        await pilot.pause()
+        assert shown() == ["risk"]
+        await pilot.press("0", "tab")
+        await pilot.pause()
+        assert (app.current, shown()) == ("orders", ["markets", "orders"])
+        await pilot.press("l")
+        await pilot.pause()
+        assert app.layout_name == "auto"
+        assert len(shown()) == 9
+
+
+async def test_a_click_on_a_tab_goes_to_its_pane(desk: Loopback, home: Home) -> None:
+    async with terminal(home, (100, 24)) as (app, pilot):
+        await pilot.press("1")
+        await pilot.pause()
+        at = "".join(cell.text for cell in app.panes["markets"].tabs).index("3 positions")
+        await pilot.click("#markets", offset=(at + 2, 0))
+        await pilot.pause()
+        assert app.current == "positions"
 
 
 # --- the order ticket -----------------------------------------------------------------------------
@@ -468,10 +550,10 @@ async def test_number_keys_go_to_panes_and_zoom(desk: Loopback, home: Home) -> N
         def shown() -> list[str]:
             return [name for name, pane in app.panes.items() if pane.region.height]
 
-        assert len(shown()) == 7
+        assert len(shown()) == 9
         await pilot.press("6")
         assert app.current == "risk"
-        assert len(shown()) == 7
+        assert len(shown()) == 9
         await pilot.press("6")
         await pilot.pause()
         assert shown() == ["risk"]
@@ -480,7 +562,7 @@ async def test_number_keys_go_to_panes_and_zoom(desk: Loopback, home: Home) -> N
         assert shown() == ["signals"]
         await pilot.press("0")
         await pilot.pause()
-        assert len(shown()) == 7
+        assert len(shown()) == 9
 
 
 async def test_a_small_terminal_shows_one_pane_and_the_strip(desk: Loopback, home: Home) -> None:
