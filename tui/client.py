@@ -20,8 +20,9 @@ import msgspec
 
 from core.errors import KillcordError, NoDesk
 from core.model.effect import Answer
-from core.model.event import Command
+from core.model.event import Command, Submit
 from core.model.snapshot import Snapshot, WatchView
+from core.model.whatif import WhatIf
 from tui.control import ask
 
 T = TypeVar("T")
@@ -64,6 +65,20 @@ def send(path: Path, command: Command, timeout: float = TIMEOUT_S) -> Answer:
     fields = msgspec.to_builtins(command)
     del fields["received"]
     return msgspec.convert(ask(path, "POST", "/v1/commands", fields, timeout), Answer)
+
+
+def weigh(path: Path, order: Submit, timeout: float = TIMEOUT_S) -> WhatIf:
+    """Ask what an order would do; nothing is sent to a venue.
+
+    Raises:
+        NoDesk, KillcordError: as ``send``.
+    """
+    fields = msgspec.to_builtins(order)
+    del fields["received"]
+    try:
+        return msgspec.convert(ask(path, "POST", "/v1/whatif", fields, timeout), WhatIf)
+    except msgspec.MsgspecError as error:
+        raise _misread(error) from error
 
 
 def fetch_snapshot(path: Path) -> Snapshot:
@@ -137,6 +152,10 @@ class DeskClient:
     async def send(self, command: Command, timeout: float = TIMEOUT_S) -> Answer:
         """Send one command; see the function ``send``."""
         return await in_thread(lambda: send(self.path, command, timeout))
+
+    async def weigh(self, order: Submit) -> WhatIf:
+        """Ask what an order would do; see the function ``weigh``."""
+        return await in_thread(lambda: weigh(self.path, order))
 
     async def stop(self) -> None:
         """Ask the desk to stop.

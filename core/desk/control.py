@@ -10,6 +10,8 @@ HTTP and WebSocket on a Unix socket that only its owner can open, the peer's uid
   trades and bars of one symbol four times a second, under the same rule.
 * ``POST /v1/commands``: a ``core.model.event.Command`` as JSON without ``received``, answered by
   an ``Answer``; ``?wait=1`` waits for the kill report, which is added as ``venues``.
+* ``POST /v1/whatif``: a ``Submit`` in the same form, answered by a ``core.model.whatif.WhatIf``;
+  nothing is sent.
 * ``POST /v1/stop``, ``GET /healthz``, ``/readyz``, ``/metrics``
 """
 
@@ -28,8 +30,9 @@ import msgspec
 from core.desk.charts import MOST, TIMEFRAMES
 from core.desk.kill import KillReport
 from core.model.effect import Answer
-from core.model.event import Command
+from core.model.event import Command, Submit
 from core.model.snapshot import BarView, DepthView, WatchView
+from core.model.whatif import WhatIf
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -68,6 +71,10 @@ class Controlled(Protocol):
 
     def watch(self, venue: str, symbol: str, timeframe: int, count: int) -> WatchView:
         """Return books, public trades and bars of a symbol."""
+        ...
+
+    def weigh(self, order: Submit) -> WhatIf:
+        """Return what an order would do; nothing is sent."""
         ...
 
     async def command(self, command: Command) -> Answer:
@@ -119,6 +126,7 @@ class ControlSocket:
         app.router.add_get("/v1/stream", self._stream)
         app.router.add_get("/v1/watch", self._watch)
         app.router.add_post("/v1/commands", self._commands)
+        app.router.add_post("/v1/whatif", self._whatif)
         app.router.add_post("/v1/stop", self._stop)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
@@ -164,6 +172,15 @@ class ControlSocket:
             except TimeoutError:
                 reply["detail"] += f"; no verdict of every venue within {KILL_WAIT:g} s"
         return _json(msgspec.json.encode(reply))
+
+    async def _whatif(self, request: web.Request) -> web.Response:
+        try:
+            order = read_command(await request.read(), self._desk.now())
+        except msgspec.MsgspecError as error:
+            return _refusal(400, "BAD_REQUEST", str(error))
+        if not isinstance(order, Submit):
+            return _refusal(400, "BAD_REQUEST", "type: only a Submit can be weighed")
+        return _json(msgspec.json.encode(self._desk.weigh(order)))
 
     async def _stop(self, _: web.Request) -> web.Response:
         self._desk.request_stop("asked over the control socket")

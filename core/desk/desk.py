@@ -40,6 +40,7 @@ from core.desk.metrics import exposition
 from core.desk.ports import Gateway, KillGateway
 from core.desk.pulse import Pulse
 from core.desk.pump import Pump
+from core.desk.routes import rank, route
 from core.engine.engine import Engine
 from core.engine.picture import ShellFacts, VenueFacts
 from core.errors import ConfigError, StoreError, VenueError, VenueUnavailable
@@ -54,12 +55,14 @@ from core.model.event import (
     InvariantBroken,
     Kill,
     KillMode,
+    Submit,
     Tick,
     TradingState,
     VenueState,
 )
 from core.model.instrument import Instrument
 from core.model.snapshot import BarView, DepthView, Snapshot, WatchView
+from core.model.whatif import WhatIf
 from core.orders.ids import ClientIds
 from core.orders.records import Intent
 from core.portfolio.ledger import Ledger
@@ -593,6 +596,16 @@ class Desk:
             self.candles(venue, symbol, timeframe, count),
             self.pump.charts.prints(symbol),
         )
+
+    def weigh(self, order: Submit) -> WhatIf:
+        """Return what an order would do, and what it would cost on each venue's live book."""
+        routes = [
+            route(instrument, self.pump.depths.get(key), order.side, order.qty)
+            for key, instrument in self._instruments.items()
+            if key[1] == order.symbol
+        ]
+        found = self.engine.weigh(order)
+        return msgspec.structs.replace(found, routes=rank(routes, order.side))
 
     async def command(self, command: Command) -> Answer:
         """Hand a command to the engine and return its answer."""

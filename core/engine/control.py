@@ -181,23 +181,7 @@ class Control:
             detail = f"{event.venue} lists no {event.symbol}"
             self._answer(event.request, False, Code.UNKNOWN_INSTRUMENT, detail)
             return
-        rules = slot.instrument
-        reduce_only = event.reduce_only or event.kind is OrderKind.STOP
-        order = Order(
-            world.ids.next(Purpose.MANUAL),
-            slot.venue,
-            slot.symbol,
-            event.side,
-            event.kind,
-            event.qty,
-            world.now,
-            rules.round_price(event.price) if event.price is not None else None,
-            rules.round_price(event.trigger) if event.trigger is not None else None,
-            event.tif,
-            reduce_only,
-            Purpose.MANUAL,
-            event.actor,
-        )
+        order = self.draft(slot, event, world.ids.next(Purpose.MANUAL))
         verdict = self._judge(slot, order, event.stop)
         if type(verdict) is Refused:
             world.refusals += 1
@@ -217,7 +201,39 @@ class Control:
         self._execution.send(slot, verdict)
         self._answer(event.request, True, Code.DONE, "sent", order.client_id)
 
+    def draft(self, slot: Slot, event: Submit, client_id: str) -> Order:
+        """Return the order that a person's wish means; prices on the tick."""
+        world = self._world
+        rules = slot.instrument
+        assert rules is not None
+        return Order(
+            client_id,
+            slot.venue,
+            slot.symbol,
+            event.side,
+            event.kind,
+            event.qty,
+            world.now,
+            rules.round_price(event.price) if event.price is not None else None,
+            rules.round_price(event.trigger) if event.trigger is not None else None,
+            event.tif,
+            event.reduce_only or event.kind is OrderKind.STOP,
+            Purpose.MANUAL,
+            event.actor,
+        )
+
     def _judge(self, slot: Slot, order: Order, stop: Decimal | None) -> Approved | Refused:
+        unfit = self.unfit(slot, order)
+        if unfit is not None:
+            return unfit
+        if order.reduce_only:
+            return self._execution.gate.reduce(order, slot.position.qty)
+        equity = self._world.equity()
+        assert equity is not None
+        return self._execution.judge(slot, order, equity, stop)
+
+    def unfit(self, slot: Slot, order: Order) -> Refused | None:
+        """Return why an order need not even be put before the gate; None when it may."""
         rules = slot.instrument
         assert rules is not None
         missing = (order.kind is OrderKind.LIMIT and order.price is None) or (
@@ -229,12 +245,9 @@ class Control:
             return Refused(
                 Code.BAD_QUANTITY, f"lot {rules.lot}", str(order.qty), "not a multiple of the lot"
             )
-        if order.reduce_only:
-            return self._execution.gate.reduce(order, slot.position.qty)
-        equity = self._world.equity()
-        if equity is None:
+        if not order.reduce_only and self._world.equity() is None:
             return Refused(Code.VENUE_NOT_READY, "ready", "", "no account is known yet")
-        return self._execution.judge(slot, order, equity, stop)
+        return None
 
     def _listed(self, venue: str, symbol: str) -> Slot | None:
         known = self._world.venues.get(venue)

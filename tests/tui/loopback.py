@@ -14,8 +14,9 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from core.model.effect import Answer
-from core.model.event import Command, decode
+from core.model.event import Command, Submit, decode
 from core.model.snapshot import Snapshot, WatchView
+from core.model.whatif import WhatIf
 from tests.tui import pictures
 
 _encode = msgspec.json.Encoder().encode
@@ -42,6 +43,9 @@ class Loopback:
         """What was asked of ``/v1/watch``, in order."""
         self.watch: Callable[[str, str, int, int], WatchView] = still
         self.watch_gap = 0.25
+        self.questions: list[Submit] = []
+        """What was asked of ``/v1/whatif``, in order."""
+        self.weigh: Callable[[Submit], WhatIf] = pictures.whatif
         self.encode: Callable[[Snapshot], bytes] | None = None
         self._changed = asyncio.Event()
         self._runner: web.AppRunner | None = None
@@ -59,6 +63,7 @@ class Loopback:
                 web.get("/v1/stream", self._stream),
                 web.get("/v1/watch", self._watch),
                 web.post("/v1/commands", self._command),
+                web.post("/v1/whatif", self._whatif),
                 web.post("/v1/stop", self._stop),
             ]
         )
@@ -131,6 +136,13 @@ class Loopback:
         command = decode(_encode({**fields, "received": 1}))
         self.commands.append(command)
         return web.Response(body=_encode(self.answer(command)), content_type="application/json")
+
+    async def _whatif(self, request: web.Request) -> web.Response:
+        fields = msgspec.json.decode(await request.read())
+        order = decode(_encode({**fields, "received": 1}))
+        assert isinstance(order, Submit)
+        self.questions.append(order)
+        return web.Response(body=_encode(self.weigh(order)), content_type="application/json")
 
     async def _stop(self, request: web.Request) -> web.Response:
         self.stopped = True

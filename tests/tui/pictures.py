@@ -8,7 +8,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from core.clock import MINUTE, SECOND
-from core.model.event import TradingState, VenueState
+from core.model.event import Submit, TradingState, VenueState
 from core.model.market import Side
 from core.model.order import OrderKind, OrderStatus
 from core.model.snapshot import (
@@ -28,6 +28,7 @@ from core.model.snapshot import (
     VenueView,
     WatchView,
 )
+from core.model.whatif import CheckView, RouteView, WhatIf
 
 NOW = 1_795_256_625 * SECOND
 """21 November 2026, 10:23:45 UTC."""
@@ -350,6 +351,32 @@ def watch(venue: str, name: str, timeframe: int, step: int = 0) -> WatchView:
         for k in range(60)
     )
     return WatchView(name, venue, timeframe, depths, tuple(bars), prints)
+
+
+def whatif(order: Submit, **changes: object) -> WhatIf:
+    """Return an answer for an order that passes; the cheapest book is bybit's."""
+    value = order.qty * Decimal(repr(PRICES[order.symbol.partition("/")[0]][0]))
+    found = WhatIf(
+        passed=True,
+        code="DONE",
+        detail="would be sent",
+        checks=(
+            CheckView("NOT_ARMED", True, "armed", "armed", ""),
+            CheckView("POSITION_NOTIONAL", True, "5997.42", f"{value:.2f}", ""),
+        ),
+        position=order.qty * order.side.sign,
+        exposure=Decimal("6487.20") + value,
+        leverage=Decimal("0.0216"),
+        stop=order.stop or Decimal("62838.1"),
+        loss=Decimal("23.08"),
+        liquidation=Decimal("31204.5"),
+        fee=value * Decimal("0.00055"),
+        routes=tuple(
+            RouteView(name, order.qty, value / order.qty, Decimal(place) / 100_000, Decimal("0.6"))
+            for place, name in enumerate(VENUES)
+        ),
+    )
+    return replace(found, **changes)
 
 
 EVIL = "\x1b]52;c;ZXZpbA==\x07\x1b]0;owned\x1b\\\x9b31m[@click=app.leave]\u202eevil[/]\x1b[6n"

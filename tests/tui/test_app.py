@@ -279,9 +279,12 @@ async def test_a_ticket_by_keys_only(desk: Loopback, home: Home) -> None:
         await pilot.press("up", "p")  # type: post-only
         await pilot.press("up", "o")  # venue: okx
         await pilot.press("down", "down", *"0.25", "down", *"3200.5", "down", *"3300")
-        meaning = app.screen.query_one(RaisedLines).text
-        assert "value 800.12 USDT" in meaning
-        assert "-0.35 → -0.6 ETH" in meaning
+        meaning = app.screen.query_one(RaisedLines)
+        await until(lambda: "-0.35 → -0.25 ETH" in meaning.text)
+        assert "fee 0.43 USDT" in meaning.text
+        assert "passes all 2 checks" in meaning.text
+        assert "liquidation about 31,204.50" in meaning.text
+        assert "best bybit 0.0bp" in meaning.text
         await until(lambda: looked(app))
         await pilot.press("enter")
         await until(lambda: desk.commands)

@@ -7,12 +7,25 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.model.event import FeedState, KillMode, TradingState, VenueState
+from core.model.event import FeedState, KillMode, Submit, TradingState, VenueState
+from core.model.market import Side
 from core.model.order import OrderStatus
 from core.model.snapshot import DepthView, FeedView, LimitView, LogView, SignalView
+from core.model.whatif import CheckView, RouteView
 from tests.tui import pictures
 from tui import numbers
-from tui.views import activity, chart, depth, markets, orders, positions, risk, signals, venues
+from tui.views import (
+    activity,
+    chart,
+    depth,
+    markets,
+    orders,
+    positions,
+    risk,
+    signals,
+    ticket,
+    venues,
+)
 from tui.views.banner import Pull, view_banner
 from tui.views.focus import Focus
 from tui.views.footer import view_footer
@@ -372,3 +385,30 @@ def test_a_stop_far_away_does_not_press_the_candles_flat() -> None:
     drawn = "\n".join(text(each) for each in chart.view_chart(picture, FOCUS, 80, 20))
     assert "1,000" not in drawn
     assert "e64,300.5" in drawn
+
+
+# --- what-if --------------------------------------------------------------------------------------
+
+
+def test_a_refused_what_if_names_each_limit_and_by_how_much() -> None:
+    order = Submit("", "me", "okx", BTC, Side.BUY, Decimal("0.1"), 0)
+    found = pictures.whatif(
+        order,
+        passed=False,
+        checks=(
+            CheckView("POSITION_NOTIONAL", False, "2000.00", "6412.05", "too large"),
+            CheckView("SYMBOL_PAUSED", False, "", "", "paused by hand"),
+            CheckView("LEVERAGE", False, "100.00", "200.00", ""),
+        ),
+        routes=(
+            RouteView("okx", Decimal("0.02"), Decimal(64_000), Decimal("0.001"), Decimal(1)),
+            RouteView("bybit", Decimal(0), None, None, Decimal(0)),
+        ),
+    )
+    lines = [text(line) for line in ticket.view_whatif(found, pictures.busy(), order)]
+    assert len(lines) == 6
+    assert "only 0.02" in lines[3]
+    assert "bybit no book" in lines[3]
+    assert "best" not in lines[3]
+    assert "POSITION_NOTIONAL 6412.05 of 2000.00: +4,412.05 (+220.6%)" in lines[4]
+    assert "SYMBOL_PAUSED paused by hand · 1 more" in lines[5]
