@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 from msgspec import Struct
 
@@ -20,6 +22,7 @@ _ARMED = TradingState.ARMED
 _READY = VenueState.READY
 _LIMIT = OrderKind.LIMIT
 _MARKET = OrderKind.MARKET
+_CODE: Any = SimpleNamespace(**Code.__members__)
 
 
 class Approved(Struct, frozen=True, gc=False):
@@ -138,51 +141,49 @@ class Gate:
         limits = self.limits
         state = now.state
         armed = state is _ARMED
-        code = Code.NOT_ARMED if armed else _CLOSED.get(state, Code.NOT_ARMED)
+        code = _CODE.NOT_ARMED if armed else _CLOSED.get(state, _CODE.NOT_ARMED)
         yield code, armed, "armed", state, "" if armed else f"the desk is {state}"
         most = limits.rejects_in_a_row
-        yield Code.REJECTS_IN_A_ROW, now.rejects < most, most, now.rejects, _AGAINST
+        yield _CODE.REJECTS_IN_A_ROW, now.rejects < most, most, now.rejects, _AGAINST
         ready = now.venue_state is _READY
-        yield Code.VENUE_NOT_READY, ready, "ready", now.venue_state, now.venue_reason
-        yield Code.SYMBOL_PAUSED, not now.paused, "", "", "paused by hand"
-        yield Code.SYMBOL_FROZEN, not now.frozen, "", "", now.frozen
+        yield _CODE.VENUE_NOT_READY, ready, "ready", now.venue_state, now.venue_reason
+        yield _CODE.SYMBOL_PAUSED, not now.paused, "", "", "paused by hand"
+        yield _CODE.SYMBOL_FROZEN, not now.frozen, "", "", now.frozen
         cooling = now.cooling
         left = f"{cooling:.0f} s left" if cooling > 0.0 else ""
-        yield Code.COOLING_DOWN, cooling <= 0.0, limits.loss_streak, left, "losing streak"
-        stale = f"{self._stale:g} s"
-        yield Code.STALE_DATA, now.age <= self._stale, stale, f"{now.age:.3g} s", _AGAINST
-        fits = abs(now.skew) <= self._skew
-        yield Code.CLOCK_SKEW, fits, f"{self._skew:g} s", f"{now.skew:.3g} s", _AGAINST
+        yield _CODE.COOLING_DOWN, cooling <= 0.0, limits.loss_streak, left, "losing streak"
+        yield _CODE.STALE_DATA, now.age <= self._stale, self._stale, now.age, _SECONDS
+        yield _CODE.CLOCK_SKEW, abs(now.skew) <= self._skew, self._skew, now.skew, _SECONDS
 
     def _shape(self, order: Order, rules: Instrument, now: Circumstances) -> Iterator[_Finding]:
         qty = order.qty
         whole = qty > 0 and not qty % rules.lot
-        yield Code.BAD_QUANTITY, whole, f"lot {rules.lot}", qty, "not a multiple"
+        yield _CODE.BAD_QUANTITY, whole, rules.lot, qty, _LOT
         mid = now.mid
         if mid <= 0:
-            yield Code.STALE_DATA, False, f"{self._stale:g} s", "no price", _AGAINST
+            yield _CODE.STALE_DATA, False, f"{self._stale:g} s", "no price", _AGAINST
             return
         price = mid
         reference = now.mark
         if order.kind is _LIMIT:
             if order.price is None or order.price <= 0:
-                yield Code.BAD_PRICE, False, "", order.price, "a limit order needs a price"
+                yield _CODE.BAD_PRICE, False, "", order.price, "a limit order needs a price"
                 return
             price, reference = order.price, mid
         if reference > 0:
             distance = abs(price - reference) / reference
             collar = self.limits.price_collar
-            yield Code.PRICE_COLLAR, distance <= collar, collar, f"{distance:.4f}", _AGAINST
+            yield _CODE.PRICE_COLLAR, distance <= collar, collar, distance, _SHARE
         largest = rules.max_market_qty
         if order.kind is _MARKET and largest is not None:
-            yield Code.BAD_QUANTITY, qty <= largest, largest, qty, "above the largest order"
-        yield Code.BELOW_MINIMUM, qty >= rules.min_qty, rules.min_qty, qty, "quantity"
+            yield _CODE.BAD_QUANTITY, qty <= largest, largest, qty, "above the largest order"
+        yield _CODE.BELOW_MINIMUM, qty >= rules.min_qty, rules.min_qty, qty, "quantity"
         value = qty * price
         least = rules.min_notional
-        yield Code.BELOW_MINIMUM, value >= least, least, f"{value:.2f}", "notional"
+        yield _CODE.BELOW_MINIMUM, value >= least, least, value, _NOTIONAL
         stop = now.stop
         good = price > stop if order.side == "buy" else price < stop
-        yield Code.BAD_STOP, good, price, stop, "stop on the wrong side"
+        yield _CODE.BAD_STOP, good, price, stop, "stop on the wrong side"
 
     def _sizes(self, order: Order, now: Circumstances) -> Iterator[_Finding]:
         limits = self.limits
@@ -191,33 +192,38 @@ class Gate:
         if price <= 0:
             return
         for code, share, value in (
-            (Code.ORDER_NOTIONAL, limits.order_notional, order.qty * price),
-            (Code.POSITION_NOTIONAL, limits.position_notional, now.symbol_after),
+            (_CODE.ORDER_NOTIONAL, limits.order_notional, order.qty * price),
+            (_CODE.POSITION_NOTIONAL, limits.position_notional, now.symbol_after),
             (
-                Code.LOSS_TO_STOP,
+                _CODE.LOSS_TO_STOP,
                 limits.loss_to_stop,
                 now.symbol_after * abs(price - now.stop) / price,
             ),
-            (Code.VENUE_NOTIONAL, limits.venue_notional, now.venue_after),
-            (Code.LEVERAGE, limits.leverage, now.gross_after),
+            (_CODE.VENUE_NOTIONAL, limits.venue_notional, now.venue_after),
+            (_CODE.LEVERAGE, limits.leverage, now.gross_after),
         ):
             allowed = share * equity
             yield code, value <= allowed, allowed, value, _QUOTE
         # The protective stop that follows is counted with its entry.
         most = limits.open_orders
-        yield Code.OPEN_ORDERS, now.working + 2 <= most, most, now.working, _AGAINST
+        yield _CODE.OPEN_ORDERS, now.working + 2 <= most, most, now.working, _AGAINST
         most = limits.orders_per_second
         count = most if now.second_full else ""
-        yield Code.ORDERS_PER_SECOND, not now.second_full, most, count, _AGAINST
+        yield _CODE.ORDERS_PER_SECOND, not now.second_full, most, count, _AGAINST
         most = limits.orders_per_minute
         count = most if now.minute_full else ""
-        yield Code.ORDERS_PER_MINUTE, not now.minute_full, most, count, _AGAINST
+        yield _CODE.ORDERS_PER_MINUTE, not now.minute_full, most, count, _AGAINST
 
 
 _Finding = tuple[Code, bool, object, object, str]
 """Code, whether it passed, limit, value, and what to say of a failure (or how)."""
+# How a failure is told. Texts are made only then: an order that passes costs no formatting.
 _AGAINST = "against"
 _QUOTE = "quote"
+_SECONDS = "seconds"
+_SHARE = "share"
+_NOTIONAL = "notional"
+_LOT = "lot"
 _CLOSED = {TradingState.HALTED: Code.HALTED, TradingState.REDUCING: Code.REDUCING}
 
 
@@ -225,6 +231,14 @@ def _refused(code: Code, limit: object, value: object, detail: str) -> Refused:
     if detail is _QUOTE:
         allowed, amount = f"{limit:.2f}", f"{value:.2f}"
         return Refused(code, allowed, amount, f"{amount} USDT, limit {allowed}")
+    if detail is _NOTIONAL:
+        return Refused(code, str(limit), f"{value:.2f}", "notional")
+    if detail is _LOT:
+        return Refused(code, f"lot {limit}", str(value), "not a multiple")
+    if detail is _SECONDS:
+        limit, value, detail = f"{limit:g} s", f"{value:.3g} s", _AGAINST
+    elif detail is _SHARE:
+        value, detail = f"{value:.4f}", _AGAINST
     if detail is _AGAINST:
         detail = f"{value} against a limit of {limit}"
     return Refused(code, str(limit), str(value), detail)
