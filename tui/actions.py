@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
@@ -21,7 +22,7 @@ from tui.theme import PALETTES
 from tui.views.focus import TIMEFRAMES, Focus, chart_venue, next_venue
 from tui.views.orders import order_key
 from tui.views.positions import position_key
-from tui.views.table import Cell, Line
+from tui.views.table import Cell, Line, ticks
 
 if TYPE_CHECKING:
     from core.model.snapshot import OrderView, PositionView
@@ -38,7 +39,10 @@ _NEEDS_DESK = frozenset(
         "resume",
         "ticket",
         "close",
+        "halve",
+        "move_stop",
         "cancel",
+        "cancel_symbol",
         "pause",
         "switch",
         "timeframe",
@@ -146,8 +150,11 @@ class ActingApp(App[str], inherit_bindings=False):
             return snapshot.state in (TradingState.DISARMED, TradingState.REDUCING)
         if action == "disarm":
             return snapshot.state in (TradingState.ARMED, TradingState.REDUCING)
-        if action == "close":
+        if action in ("close", "halve", "move_stop"):
             return self.picked_position() is not None
+        if action == "cancel_symbol":
+            symbol = self.picked_symbol()
+            return any(o.symbol == symbol and not o.status.terminal for o in snapshot.orders)
         if action == "cancel":
             return self.picked_order() is not None
         if action == "pause":
@@ -194,10 +201,18 @@ class ActingApp(App[str], inherit_bindings=False):
         order = self.picked_order()
         return (order.venue, order.symbol) if order is not None else ("", "")
 
+    def picked_symbol(self) -> str:
+        """Return the symbol of what the cursor is on, finished orders included; may be empty."""
+        _, symbol = self.picked_market()
+        if not symbol and self.current == "orders" and self.snapshot is not None:
+            key = self.panes["orders"].selected
+            symbol = next((o.symbol for o in self.snapshot.orders if order_key(o) == key), "")
+        return symbol
+
     def look(self, snapshot: Snapshot) -> Focus:
         """Let chart, depth and trades follow the cursor; return what they show now."""
         focus = self.focus_on
-        _, symbol = self.picked_market()
+        symbol = self.picked_symbol()
         if symbol and symbol != focus.symbol:
             focus = focus._replace(symbol=symbol, venue="")
         if not focus.symbol and snapshot.markets:
@@ -256,6 +271,27 @@ class ActingApp(App[str], inherit_bindings=False):
         position = self.picked_position()
         if position is not None:
             self._start(self.commands.close(position.venue, position.symbol))
+
+    def action_halve(self) -> None:
+        """Close half of the position under the cursor."""
+        position = self.picked_position()
+        if position is not None:
+            self._start(self.commands.close(position.venue, position.symbol, Decimal("0.5")))
+
+    def action_move_stop(self) -> None:
+        """Ask where the stop of the position under the cursor should be."""
+        from tui.screens.stop import StopScreen
+
+        position = self.picked_position()
+        if position is None or self.snapshot is None or self.in_dialog:
+            return
+        tick = ticks(self.snapshot).get((position.venue, position.symbol))
+        self.push_screen(StopScreen(position, tick))
+
+    def action_cancel_symbol(self) -> None:
+        """Cancel all entries in the symbol under the cursor."""
+        if symbol := self.picked_symbol():
+            self._start(self.commands.cancel_symbol(symbol))
 
     def action_cancel(self) -> None:
         """Cancel the order under the cursor."""

@@ -323,6 +323,9 @@ class Execution:
             left = stop.remaining
             fits = left == need or (left > need and (slot.exit is not None or stop.booked))
             covered = left >= need and stop.status in _COVERING
+            # A planned stop can be moved; the default one stays where the first fill put it.
+            if position.stop is not None and stop.order.trigger != self.trigger(slot):
+                fits = False
         else:
             fits = covered = False
         if covered:

@@ -169,6 +169,18 @@ class Close(Struct, frozen=True, gc=False, tag=True):
     fraction: Decimal = Decimal(1)
 
 
+class MoveStop(Struct, frozen=True, gc=False, tag=True):
+    """Move the protective stop of a position: a new one is placed, then the old one cancelled."""
+
+    request: str
+    actor: str
+    venue: str
+    symbol: str
+    price: Decimal
+    """New trigger, quote per base."""
+    received: int
+
+
 class Pause(Struct, frozen=True, gc=False, tag=True):
     """Stop (or, with ``on=False``, let again) strategies opening risk in a symbol."""
 
@@ -211,7 +223,7 @@ class InvariantBroken(Struct, frozen=True, gc=False, tag=True):
     received: int
 
 
-Command = Arm | Disarm | Kill | Resume | Submit | Cancel | Close | Pause
+Command = Arm | Disarm | Kill | Resume | Submit | Cancel | Close | MoveStop | Pause
 Event = (
     Trade
     | BookTop
@@ -238,6 +250,7 @@ Event = (
     | Submit
     | Cancel
     | Close
+    | MoveStop
     | Pause
     | KillReported
     | Tick

@@ -24,6 +24,7 @@ from core.model.event import (
     Disarm,
     Kill,
     KillMode,
+    MoveStop,
     Pause,
     Resume,
     Submit,
@@ -38,6 +39,7 @@ from tests.tui.loopback import Loopback
 from tui.app import TerminalApp
 from tui.panes.chart import ChartPane
 from tui.panes.pane import DepthPane, Pane
+from tui.screens.stop import StopScreen
 from tui.screens.ticket import LOOK_S, TicketScreen
 from tui.widgets.choice import Choice
 from tui.widgets.lines import Lines, RaisedLines
@@ -83,6 +85,51 @@ async def test_x_closes_the_position_under_the_cursor(desk: Loopback, home: Home
     assert (close.venue, close.symbol) == ("bybit", pictures.symbol("BTC"))
     assert close.fraction == Decimal(1)
     assert close.actor == "tester"
+
+
+async def test_h_closes_half_of_the_position_under_the_cursor(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("3", "h")
+        await until(lambda: "close 50% of BTC on binance: done" in said(app))
+    (close,) = desk.commands
+    assert isinstance(close, Close)
+    assert (close.venue, close.fraction) == ("binance", Decimal("0.5"))
+
+
+async def test_m_moves_the_stop_and_shows_why_not(desk: Loopback, home: Home) -> None:
+    desk.answer = lambda command: Answer("", False, "BAD_STOP", "stop on the wrong side")
+    async with terminal(home, (80, 24)) as (app, pilot):
+        await pilot.press("3", "down", "m")
+        await until(lambda: isinstance(app.screen, StopScreen))
+        field = app.screen.query_one(Input)
+        assert Decimal(field.value) == Decimal("62838.09")
+        field.value = ""
+        await pilot.press(*"63000")
+        lines = app.screen.query_one(RaisedLines)
+        await until(lambda: "result when hit -20.17" in lines.text)
+        await pilot.press("enter")
+        await until(lambda: "BAD_STOP" in lines.text)
+        desk.answer = lambda command: Answer("", True, "DONE", "stop moves to 63,000")
+        await pilot.press("enter")
+        await until(lambda: not app.in_dialog)
+        assert "stop moves to 63,000" in said(app)
+    first, second = desk.commands
+    assert isinstance(first, MoveStop)
+    assert isinstance(second, MoveStop)
+    assert (second.venue, second.symbol) == ("bybit", pictures.symbol("BTC"))
+    assert second.price == Decimal(63_000)
+    assert first.request != second.request
+
+
+async def test_capital_c_cancels_all_entries_of_the_symbol(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("down", "C")
+        await until(lambda: "cancel all ETH: done" in said(app))
+        await pilot.press("end", "C")  # LTC: nothing works there
+        await pilot.pause()
+    (cancel,) = desk.commands
+    assert isinstance(cancel, Cancel)
+    assert (cancel.client_id, cancel.venue, cancel.symbol) == ("", "", pictures.symbol("ETH"))
 
 
 async def test_x_does_nothing_once_the_row_is_gone(desk: Loopback, home: Home) -> None:

@@ -1,4 +1,4 @@
-"""What an order would mean, before it is sent."""
+"""What an order, or a moved stop, would mean before it is sent."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from decimal import Decimal
 
 from core.model.event import Submit
 from core.model.instrument import short_symbol
-from core.model.snapshot import MarketView, Snapshot
+from core.model.snapshot import MarketView, PositionView, Snapshot
 from core.model.whatif import CheckView, WhatIf
 from tui import numbers
 from tui.text import clean
-from tui.views.table import Cell, Line, Tone
+from tui.views.table import Cell, Line, Tone, signed_cell
 
 
 def quote_of(snapshot: Snapshot, venue: str, symbol: str) -> MarketView | None:
@@ -129,3 +129,24 @@ def _over(check: CheckView) -> str:
     over = value - limit
     share = f" ({numbers.percent(over / limit, 1)})" if limit else ""
     return f"{check.value} of {check.limit}: {numbers.signed(over)}{share}"
+
+
+def view_stop(held: PositionView, price: Decimal, tick: Decimal | None) -> tuple[Line, Line]:
+    """Return what a stop at a price would mean for a position: distance, and result when hit."""
+    result = (price - held.entry) * held.qty
+    away = (price - held.mark) / held.mark if held.mark else None
+    return (
+        (
+            Cell("mark ", "dim"),
+            Cell(numbers.price(held.mark, tick)),
+            Cell("   away ", "dim"),
+            Cell(numbers.percent(away)),
+        ),
+        (
+            Cell("entry ", "dim"),
+            Cell(numbers.price(held.entry, tick)),
+            Cell("   result when hit ", "dim"),
+            signed_cell(numbers.signed(result), result),
+            Cell(" before fees and slippage", "dim"),
+        ),
+    )
