@@ -143,6 +143,10 @@ class Terminal(Section):
     """Frames a second."""
     theme: Literal["sky", "classic", "east", "contrast", "light"] = "sky"
     """Colours: sky for every kind of sight, classic green and red, east red and green."""
+    layout: str = "auto"
+    """Which panes the dashboard shows: auto, all, trade, watch, chart, or one of your own."""
+    layouts: dict[str, tuple[str, ...]] = {}
+    """Your own, such as ``{ mine = ["markets", "chart", "orders"] }``; ``l`` goes through all."""
     keymap: dict[str, str] = {}
     """Your own keys, such as ``{ close = "f8,ctrl+x" }``; the kill keys cannot be taken."""
 
