@@ -1,5 +1,8 @@
 """What the adapter wants to know of a venue: the shape that bybit.py, binance.py and okx.py fill.
 
+Each venue fills it in two steps: ``<venue>_queries.py`` asks and changes nothing, ``<venue>.py``
+has the facts (limits, codes, sockets) and the requests that change something.
+
 A ``Rules`` object holds facts (endpoints, limits, codes) and parsers, and no connection: what it
 asks goes through a ``Line``.
 """
@@ -12,21 +15,16 @@ from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
 
-from core.clock import DAY
 from core.desk.ports import Sink
 from core.errors import VenueError, VenueRefused
 from core.model.account import Balance, FundingPaid, PositionReport
 from core.model.instrument import Instrument
-from core.model.market import BadMessage, Candle, Trade
+from core.model.market import Candle, Trade
 from core.model.order import Fill, Order, OrderReport
 from exchanges.budget import Costs, Pool, Urgency
-from exchanges.feed import MILLI, Feed
+from exchanges.feed import Feed
 from exchanges.outcome import Answer, Reply
-
-SETTLE = "USDT"
-ZERO = Decimal(0)
-HISTORY = 7 * DAY
-"""No venue lists own trades over a longer span in one request."""
+from exchanges.private import Names, PrivateFeed
 
 
 class Request(Struct, frozen=True):
@@ -88,83 +86,6 @@ class Channel(Struct, frozen=True):
     """Confirmations to wait for before the stream counts as up."""
 
 
-class Names:
-    """What links a stop to the order it turned into, and an order id to our client id.
-
-    Binance and OKX give a triggered stop a second order with an id of its own. Reports and fills
-    of that child are told under the stop's client id. Only a memory: the venue is asked where it
-    does not help.
-    """
-
-    LIMIT = 20_000
-
-    def __init__(self) -> None:
-        self._clients: dict[str, str] = {}
-        self._stops: dict[str, str] = {}
-
-    def link(self, venue_id: str, client_id: str) -> None:
-        """Remember that an order id belongs to a client id."""
-        if venue_id and client_id:
-            self._clients[venue_id] = client_id
-            if len(self._clients) > self.LIMIT:
-                for old in list(self._clients)[: self.LIMIT // 4]:
-                    del self._clients[old]
-
-    def client(self, venue_id: str, default: str = "") -> str:
-        """Return the client id of an order id."""
-        return self._clients.get(venue_id, default)
-
-    def mark_stop(self, client_id: str, venue_id: str = "") -> None:
-        """Remember that a client id is a stop in the venue's conditional order book."""
-        if client_id:
-            self._stops[client_id] = venue_id or self._stops.get(client_id, "")
-            if len(self._stops) > self.LIMIT:
-                for old in list(self._stops)[: self.LIMIT // 4]:
-                    del self._stops[old]
-
-    def is_stop(self, client_id: str) -> bool:
-        """Whether it is known to be a stop."""
-        return client_id in self._stops
-
-    def is_child(self, venue_id: str) -> bool:
-        """Whether an order id is that of a triggered stop."""
-        return self._clients.get(venue_id, "") in self._stops
-
-
-class PrivateFeed:
-    """Decodes a venue's frames about our own orders, fills, positions and money.
-
-    Exact: numbers are read from the venue's text as Decimal. ``take`` never raises.
-    """
-
-    venue = ""
-
-    def __init__(self, instruments: Mapping[str, Instrument], names: Names, sink: Sink) -> None:
-        self.instruments = instruments
-        self.names = names
-        self.sink = sink
-        self.bad = 0
-        self.expired: Callable[[str], None] = lambda reason: None
-        """Called when the venue ends the session in words rather than by closing."""
-
-    def take(self, text: str, received: int) -> bool:
-        """Decode one frame; False when it is not about the account.
-
-        A frame that does not decode is a ``BadMessage``: what it said is found by the next sweep.
-        """
-        try:
-            return self._route(text, received)
-        except Exception as error:  # a frame must never kill the socket (venues.md, trap 3)
-            self.bad += 1
-            self.sink(
-                BadMessage(self.venue, "private", f"{type(error).__name__}: {error}", received)
-            )
-            return True
-
-    def _route(self, text: str, received: int) -> bool:
-        raise NotImplementedError
-
-
 class Rules:
     """One venue. The methods without a body are filled by the venue's module."""
 
@@ -184,6 +105,8 @@ class Rules:
     two_books: ClassVar[bool] = False
     """Whether conditional orders have endpoints and ids of their own."""
     private_sockets: ClassVar[tuple[str, ...]] = ("private",)
+    market_frames: ClassVar[type[Feed]]
+    private_frames: ClassVar[type[PrivateFeed]]
 
     def __init__(self) -> None:
         self.instruments: dict[str, Instrument] = {}
@@ -320,11 +243,12 @@ class Rules:
         last_message: dict[str, int],
     ) -> Feed:
         """Return the decoder of the public streams."""
-        raise NotImplementedError
+        instruments = [self.instrument(symbol) for symbol in symbols]
+        return self.market_frames(instruments, sink, resync, last_message)
 
     def private_feed(self, sink: Sink) -> PrivateFeed:
         """Return the decoder of the private streams."""
-        raise NotImplementedError
+        return self.private_frames(self.by_venue, self.names, sink)
 
     def public_channels(self, exchange: Any, symbols: Sequence[str]) -> list[Channel]:
         """Return the sockets for market data."""
@@ -355,32 +279,17 @@ class Rules:
         raise NotImplementedError
 
 
-def number(text: str | None) -> Decimal:
-    """Read a venue's number exactly; what is missing is 0.
-
-    Raises:
-        decimal.InvalidOperation: it is not a number.
-    """
-    return Decimal(text) if text else ZERO
-
-
-def optional(text: str | None) -> Decimal | None:
-    """Read a venue's number where 0 and nothing both mean "none"."""
-    value = number(text)
-    return value if value else None
-
-
 def plain(value: Decimal) -> str:
     """Write a number for a venue: no exponent, no trailing zeros."""
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def read_candle(
-    item: Instrument, timeframe: int, row: Sequence[float], volume: int, received: int
-) -> Candle:
-    """Read open time (ms), open, high, low, close and a column of volume: all venues' order."""
-    return Candle(
-        item.venue, item.symbol, timeframe, row[1], row[2], row[3], row[4], row[volume],
-        int(row[0]) * MILLI, received,
-    )  # fmt: skip
+def subscribe(args: Sequence[Any]) -> dict[str, Any]:
+    """Return the frame that joins channels, as Bybit and OKX spell it."""
+    return {"op": "subscribe", "args": args}
+
+
+def rejoin(channel: Any) -> tuple[Any, ...]:
+    """Return the frames that leave a channel and join it again: the venue sends a snapshot."""
+    return ({"op": "unsubscribe", "args": [channel]}, subscribe([channel]))

@@ -23,7 +23,8 @@ from exchanges.binance_feed import BinanceFeed
 from exchanges.budget import Urgency
 from exchanges.feed import Feed
 from exchanges.line import VenueLine
-from exchanges.rules import Channel, PrivateFeed, Rules
+from exchanges.private import PrivateFeed
+from exchanges.rules import Channel, Rules
 from exchanges.tap import Tap, attach
 
 SILENCE = {"books": 10.0, "tickers": 20.0, "trades": 60.0}

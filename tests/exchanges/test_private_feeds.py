@@ -9,8 +9,11 @@ import pytest
 from core.model.account import Balance, PositionReport
 from core.model.market import BadMessage, Side
 from core.model.order import Fill, OrderKind, OrderReport, OrderStatus
-from exchanges import binance, bybit, okx
-from exchanges.rules import PrivateFeed, Rules
+from exchanges import binance_private as binance
+from exchanges import bybit_private as bybit
+from exchanges import okx_private as okx
+from exchanges.private import PrivateFeed
+from exchanges.rules import Rules
 from exchanges.venue import RULES
 from tests.exchanges.market import Seen, instrument
 

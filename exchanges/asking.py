@@ -1,0 +1,91 @@
+"""Asking a venue: what the questions of the three venues have in common."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from core.clock import DAY, SECOND
+from core.errors import VenueRefused
+from core.model.instrument import Instrument
+from core.model.market import Candle
+from exchanges.feed import MILLI
+from exchanges.rules import Line, Request
+
+HISTORY = 7 * DAY
+"""No venue lists own trades over a longer span in one request."""
+
+CandleRow = Sequence[float]
+"""Open time (ms), open, high, low, close, then volumes: the order of all three venues."""
+
+
+async def ask_unless(line: Line, request: Request, already: str) -> None:
+    """Ask for a change that the venue refuses with the code ``already`` when it is so already.
+
+    Raises:
+        VenueUnavailable, VenueRefused, AuthenticationFailed.
+    """
+    try:
+        await line.ask(request)
+    except VenueRefused as error:
+        if error.code != already:
+            raise
+
+
+async def ask_known(line: Line, request: Request, absent: frozenset[str]) -> str | None:
+    """Ask about one order; None when the venue's code says that it knows no such order.
+
+    Raises:
+        VenueUnavailable, VenueRefused, AuthenticationFailed.
+    """
+    try:
+        return await line.ask(request)
+    except VenueRefused as error:
+        if error.code in absent:
+            return None
+        raise
+
+
+def history_start(since: int) -> int:
+    """Return the start of a query for what was since an instant (ns): ms, within ``HISTORY``."""
+    return max(since, time.time_ns() - HISTORY + 60 * SECOND) // MILLI
+
+
+async def closed_candles(
+    instrument: Instrument,
+    timeframe: int,
+    count: int,
+    volume: int,
+    page: Callable[[int | None], Awaitable[Sequence[CandleRow]]],
+) -> list[Candle]:
+    """Page back through candles until enough are closed.
+
+    Args:
+        instrument: whose candles.
+        timeframe: seconds.
+        count: how many are wanted.
+        volume: the column of the volume in base units.
+        page: asks for the candles before an open time (ms), for the newest with None; in any
+            order, with the one still open or without.
+
+    Returns:
+        Closed candles, oldest first; fewer than ``count`` where the venue has no more.
+    """
+    found: dict[int, Candle] = {}
+    before: int | None = None
+    while len(found) < count:
+        rows = await page(before)
+        received = time.time_ns()
+        fresh = False
+        for row in rows:
+            opened = int(row[0]) * MILLI
+            fresh = fresh or opened not in found
+            if opened + timeframe * SECOND <= received:
+                found[opened] = Candle(
+                    instrument.venue, instrument.symbol, timeframe, row[1], row[2], row[3],
+                    row[4], row[volume], opened, received,
+                )  # fmt: skip
+        if not fresh:
+            break
+        before = min(int(row[0]) for row in rows)
+    return [found[opened] for opened in sorted(found)][-count:]
