@@ -10,6 +10,7 @@ import heapq
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import repeat
 from math import inf
 
 from msgspec import Struct
@@ -372,16 +373,27 @@ def _run_one(
     span = timeframe * SECOND
     process = engine.process
     listing = venue.listing(rules)
-    walk = listing.book.bar
-    columns = zip(bars.ts, bars.open, bars.high, bars.low, bars.close, bars.volume, strict=True)
-    for ts, open_, high, low, close, volume in columns:
-        venue.now = ts
-        listing.top = high
-        walk(open_, high, low, close)
-        end = ts + span
-        effects = process(Candle(name, symbol, timeframe, open_, high, low, close, volume, ts, end))
+    book = listing.book
+    ends = map(span.__add__, bars.ts)
+    prices = (bars.open, bars.high, bars.low, bars.close)
+    for candle in map(
+        Candle,
+        repeat(name),
+        repeat(symbol),
+        repeat(timeframe),
+        *prices,
+        bars.volume,
+        bars.ts,
+        ends,
+    ):
+        high, low = candle.high, candle.low
+        if low <= book.below or high >= book.above:
+            venue.now = candle.ts
+            listing.top = high
+            book.bar(candle.open, high, low, candle.close)
+        effects = process(candle)
         if effects:
-            venue.hear(effects, end)
+            venue.hear(effects, candle.received)
 
 
 _Row = tuple[int, int, float, float, float, float, float]
