@@ -91,7 +91,6 @@ class Engine:
         """Events taken so far."""
         self._out = world.out
         self._due = 0
-        self._watch = control.watch_equity
         self._hash = blake2b(digest_size=16) if hashing else None
         self._unhashed: list[Effect] = []
         self._encode = msgspec.json.Encoder().encode_lines
@@ -177,7 +176,7 @@ class Engine:
             self._due = world.now + _PERIOD
             if world.pending:
                 self._wake()
-            self._watch()
+            self._control.watch_equity()
         out = self._out
         if not out:
             return _NOTHING

@@ -10,7 +10,7 @@ import heapq
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from itertools import repeat
+from functools import partial
 from math import inf
 
 from msgspec import Struct
@@ -95,11 +95,12 @@ class BacktestResult(Struct, frozen=True, gc=False):
 class _Listing:
     """One instrument at the simulated venue: its book and the orders it holds."""
 
-    __slots__ = ("book", "lot", "maker", "orders", "rules", "taker", "tick", "top")
+    __slots__ = ("book", "lot", "maker", "orders", "rules", "step", "taker", "tick", "top")
 
     def __init__(self, venue: SimulatedVenue, rules: Instrument) -> None:
         self.rules = rules
         self.tick = rules.tick
+        self.step = float(rules.tick)
         self.lot = rules.lot
         self.taker = rules.taker_fee
         self.maker = rules.maker_fee
@@ -107,13 +108,9 @@ class _Listing:
         self.top = 0.0
         """Highest price of the running bar."""
 
-        def filled(order_id: str, sign: int, lots: int, tick: int, maker: bool) -> None:
-            venue.fill(self, order_id, lots, tick, maker)
-
-        def dropped(order_id: str, reason: str) -> None:
-            venue.drop(self, order_id, reason)
-
-        self.book = BarBook(rules.tick, rules.lot, filled, dropped)
+        self.book = BarBook(
+            rules.tick, rules.lot, partial(venue.fill, self), partial(venue.drop, self)
+        )
 
 
 class SimulatedVenue:
@@ -130,7 +127,6 @@ class SimulatedVenue:
         self, engine: Engine, instruments: Sequence[Instrument], balance: Decimal, start: int
     ) -> None:
         self._engine = engine
-        self._process = engine.process
         self.now = start
         """Time of what happens next, nanoseconds UTC; set by whoever walks the bars."""
         self._in_bar = False
@@ -162,7 +158,7 @@ class SimulatedVenue:
         self._in_bar = True
 
     def _tell(self, event: Event) -> None:
-        effects = self._process(event)
+        effects = self._engine.process(event)
         if effects:
             self._obey(effects)
 
@@ -191,11 +187,11 @@ class SimulatedVenue:
     def _place(self, listing: _Listing, order: Order) -> None:
         book = listing.book
         sign = 1 if order.side == "buy" else -1
-        lots = int(order.qty / listing.lot)
+        lots = int(order.qty // listing.lot)
         client_id = order.client_id
         if order.kind is _STOP:
             assert order.trigger is not None
-            book.stop(client_id, sign, int(order.trigger / listing.tick), lots)
+            book.stop(client_id, sign, int(order.trigger // listing.tick), lots)
         elif order.kind is _LIMIT:
             assert order.price is not None
             book.limit(
@@ -210,7 +206,7 @@ class SimulatedVenue:
         elif self._in_bar:
             # A market order given while the bar runs meets what is left of its path: a limit
             # beyond every price of the bar, at once or not at all.
-            tick = 2 * int(listing.top / float(listing.tick)) if sign > 0 else 1
+            tick = 2 * int(listing.top / listing.step) if sign > 0 else 1
             book.limit(client_id, sign, tick, lots, immediate=True, reduce_only=order.reduce_only)
         else:
             book.market(client_id, sign, lots, order.reduce_only)
@@ -246,11 +242,14 @@ class SimulatedVenue:
             )
         )
 
-    def fill(self, listing: _Listing, client_id: str, lots: int, tick: int, maker: bool) -> None:
+    def fill(
+        self, listing: _Listing, client_id: str, sign: int, lots: int, tick: int, maker: bool
+    ) -> None:
         """Tell of a fill."""
         order = listing.orders.pop(client_id)
         qty = listing.lot * lots
         price = listing.tick * tick
+        now = self.now
         self._trades += 1
         if order.kind is _STOP:
             self.stops += 1
@@ -266,8 +265,8 @@ class SimulatedVenue:
                 price,
                 qty * price * (listing.maker if maker else listing.taker),
                 maker,
-                self.now,
-                self.now,
+                now,
+                now,
             )
         )
         if self._killing is not None:
@@ -374,26 +373,16 @@ def _run_one(
     process = engine.process
     listing = venue.listing(rules)
     book = listing.book
-    ends = map(span.__add__, bars.ts)
-    prices = (bars.open, bars.high, bars.low, bars.close)
-    for candle in map(
-        Candle,
-        repeat(name),
-        repeat(symbol),
-        repeat(timeframe),
-        *prices,
-        bars.volume,
-        bars.ts,
-        ends,
-    ):
-        high, low = candle.high, candle.low
+    columns = zip(bars.ts, bars.open, bars.high, bars.low, bars.close, bars.volume, strict=True)
+    for ts, open_, high, low, close, volume in columns:
         if low <= book.below or high >= book.above:
-            venue.now = candle.ts
+            venue.now = ts
             listing.top = high
-            book.bar(candle.open, high, low, candle.close)
-        effects = process(candle)
+            book.bar(open_, high, low, close)
+        end = ts + span
+        effects = process(Candle(name, symbol, timeframe, open_, high, low, close, volume, ts, end))
         if effects:
-            venue.hear(effects, candle.received)
+            venue.hear(effects, end)
 
 
 _Row = tuple[int, int, float, float, float, float, float]
