@@ -183,12 +183,8 @@ class Engine:
         effects = tuple(out)
         out.clear()
         if self._hash is not None:
-            unhashed = self._unhashed
-            for effect in effects:
-                # Records repeat what came in and what is decided beside them.
-                if type(effect) is not Record:
-                    unhashed.append(effect)
-            if len(unhashed) >= _BATCH:
+            self._unhashed += effects
+            if len(self._unhashed) >= _BATCH:
                 self._flush_hash()
         return effects
 
@@ -198,7 +194,9 @@ class Engine:
 
     def _flush_hash(self) -> None:
         if self._unhashed and self._hash is not None:
-            self._hash.update(self._encode(self._unhashed))
+            # Records repeat what came in and what is decided beside them.
+            decisions = [effect for effect in self._unhashed if type(effect) is not Record]
+            self._hash.update(self._encode(decisions))
             self._unhashed.clear()
 
     def _swept(self, event: VenueSwept) -> None:
