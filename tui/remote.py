@@ -62,7 +62,9 @@ def positions(arguments: argparse.Namespace) -> int:
 
 
 def orders(arguments: argparse.Namespace) -> int:
-    """Print orders, or one of them whole."""
+    """Print orders, or one of them whole; or end one that no venue's word resolves."""
+    if arguments.what == "resolve":
+        return _resolve(arguments)
     rows = _snapshot()["orders"]
     if arguments.what == "show":
         rows = [row for row in rows if row["client_id"] == arguments.client_id]
@@ -83,6 +85,17 @@ def orders(arguments: argparse.Namespace) -> int:
             for r in rows
         ]
         or ["no orders"]
+    )
+
+
+def _resolve(arguments: argparse.Namespace) -> int:
+    if not (arguments.client_id and arguments.outcome):
+        raise UsageError(
+            "say which and how: killcord orders resolve ID --as cancelled|filled|expired|rejected"
+        )
+    return _send(
+        arguments,
+        {"type": "ResolveOrder", "client_id": arguments.client_id, "status": arguments.outcome},
     )
 
 
@@ -198,7 +211,7 @@ def _snapshot() -> Any:
 
 def _send(arguments: argparse.Namespace, command: dict[str, Any]) -> int:
     command.setdefault("actor", _actor())
-    if command["type"] in ("Submit", "Cancel", "Close"):
+    if command["type"] in ("Submit", "Cancel", "Close", "ResolveOrder"):
         command["request"] = uuid.uuid4().hex[:12]
     answer = ask(Home.find().socket, "POST", "/v1/commands", command)
     if arguments.json:
