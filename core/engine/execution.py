@@ -260,6 +260,10 @@ class Execution:
     def settle(self, slot: Slot) -> None:
         """Bring orders in line with the position: protection, pending exits, pending entries."""
         world = self._world
+        if not world.venues[slot.venue].swept:
+            # What the journal says of the venue may be over: ask first, act on the first sweep.
+            self._put_off(slot)
+            return
         order = slot.entry
         if order is not None and order.settled:
             self._finished(slot, order)
