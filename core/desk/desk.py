@@ -68,6 +68,7 @@ from core.orders.ids import ClientIds
 from core.orders.records import Intent
 from core.portfolio.ledger import Ledger
 from core.signals.folder import find_strategy
+from core.signals.registry import find_model
 from core.signals.strategy import strategy_maker
 
 KILL_SIGNAL_MODE = KillMode.CANCEL
@@ -292,7 +293,9 @@ class Desk:
         ids = ClientIds(who.instance, epoch, who.key, ledger.next_seq)
         halted = ledger.state is TradingState.HALTED
         recorder = self._recorder(epoch) if config.storage.record else None
-        own = find_strategy(self._home.strategies, config.strategy)
+        own = find_strategy(self._home.strategies, config.strategy) | find_model(
+            self._home.models, config.strategy
+        )
         self.engine = Engine(
             config, ids, ledger, make_strategy=strategy_maker(config.strategy, own)
         )
