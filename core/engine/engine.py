@@ -45,6 +45,7 @@ from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
 from core.model.order import CancelSent, Fill, OrderAbsent, OrderKind, OrderReport, OrderSent
 from core.model.snapshot import Snapshot
 from core.model.whatif import WhatIf
+from core.model.why import Why
 from core.orders.ids import ClientIds
 from core.portfolio.ledger import Ledger
 from core.signals.strategy import Strategy
@@ -221,6 +222,14 @@ class Engine:
         Not an event: nothing is sent, recorded or changed, and replays do not see it.
         """
         return self._weigher.weigh(order)
+
+    def why(self, name: str) -> Why | None:
+        """Return what a decision rested on; None when it is not known, or no longer.
+
+        Args:
+            name: a client order id, or ``venue|symbol`` for the last signal there.
+        """
+        return self._world.reasons.find(self._execution.gate, name)
 
     def _flush_hash(self) -> None:
         if self._unhashed and self._hash is not None:

@@ -111,6 +111,7 @@ class Execution:
             slot.strategy.name,
         )
         verdict = self.judge(slot, order, equity, None)
+        world.reasons.sized(order, equity, self._part, price)
         if type(verdict) is Refused:
             return self._refuse(slot, verdict)
         assert type(verdict) is Approved
@@ -123,7 +124,10 @@ class Execution:
         """Put an order that may open risk before the gate."""
         assert slot.instrument is not None
         circumstances = self.circumstances(slot, order, equity, stop)
-        return self.gate.open(order, slot.instrument, circumstances, stop)
+        verdict = self.gate.open(order, slot.instrument, circumstances, stop)
+        refused = verdict.code if type(verdict) is Refused else None
+        self._world.reasons.judged(order, slot.instrument, circumstances, refused)
+        return verdict
 
     def circumstances(
         self, slot: Slot, order: Order, equity: Decimal, stop: Decimal | None

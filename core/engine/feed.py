@@ -259,6 +259,7 @@ class Feed:
         outcome = self._follow(slot, decision.target)
         if outcome:
             slot.outcome = outcome
+        world.reasons.decided(signal, outcome)
 
     def _bad(self, name: str, channel: str, reason: str) -> None:
         world = self._world
