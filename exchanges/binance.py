@@ -839,9 +839,9 @@ class BinanceRules(Rules):
         return channels
 
     def snapshot(self, venue_symbol: str) -> Request | None:
-        """A thousand levels a side."""
-        params = {"symbol": venue_symbol, "limit": 1000}
-        return Request("fapiPublicGetDepth", params, _weight(20))
+        """Five hundred levels a side: what we show is twenty, and a thousand weigh double."""
+        params = {"symbol": venue_symbol, "limit": 500}
+        return Request("fapiPublicGetDepth", params, _weight(10))
 
     async def private_channel(self, line: Line, name: str) -> Channel:
         """One socket whose address is the listen key; ccxt gets the key and keeps it alive."""

@@ -88,10 +88,26 @@ def _drill(arguments: argparse.Namespace) -> int:
     return drill.run(arguments)
 
 
+def _sentiment(name: str) -> Run:
+    def run(arguments: argparse.Namespace) -> int:
+        from tui import sentiment
+
+        command: Run = getattr(sentiment, name)
+        return command(arguments)
+
+    return run
+
+
 def _verify(arguments: argparse.Namespace) -> int:
     from tui import verify
 
     return verify.run(arguments)
+
+
+def _backtest(arguments: argparse.Namespace) -> int:
+    from tui import backtest
+
+    return backtest.run(arguments)
 
 
 def _remote(name: str) -> Run:
@@ -159,6 +175,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _orders(commands)
     _practice_options(commands)
+    _sentiment_commands(commands)
+    _backtest_options(commands)
     _key_commands(commands)
     _config_commands(commands)
     return parser
@@ -236,6 +254,44 @@ def _practice_options(commands: Any) -> None:
     add("--balance", default="100000", help="USDT on each venue")
     add("--faults", default="", metavar="NAME|FILE", help="what goes wrong, see docs/practice.md")
     add("--for", dest="duration", metavar="DURATION", help="end after")
+
+
+def _sentiment_commands(commands: Any) -> None:
+    sentiment = commands.add_parser("sentiment", help="judge headlines, measure a judge")
+    actions = sentiment.add_subparsers(metavar="ACTION", required=True)
+    engine = "offline, a folder with a transformers model, or a hub name"
+    score = _command(actions, "score", _sentiment("score"), "judge one headline")
+    score.add_argument("text")
+    score.add_argument("--engine", default="offline", help=engine)
+    evaluate = _command(actions, "evaluate", _sentiment("evaluate"), "measure on labelled rows")
+    evaluate.add_argument("file", help="CSV or CSV.gz with columns text and label")
+    evaluate.add_argument("--engine", default="offline", help=engine)
+
+
+def _backtest_options(commands: Any) -> None:
+    backtest = _command(commands, "backtest", _backtest, "trade recorded candles, and report")
+    add = backtest.add_argument
+    add("--strategy", default="ema_cross", metavar="NAME", help="default ema_cross")
+    _candle_options(backtest)
+    add("--funding", metavar="FILE", help="CSV of settlements: symbol, ts_ms, funding_rate")
+    add("--balance", default="100000", help="USDT on each venue (default 100000)")
+    add("--taker-fee", metavar="BP", help="basis points; default: the venue's")
+    add("--maker-fee", metavar="BP", help="basis points; default: the venue's")
+    add("--slippage", metavar="BP", help="of taker fills, basis points (default 0)")
+    add("--config", metavar="FILE", help="limits and strategy; default: yours")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="such as strategy.fast=10")
+
+
+def _candle_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--candles", required=True, nargs="+", metavar="PATH", help="files, or folders of them")
+    add("--symbols", metavar="BTC,ETH", help="only these of a folder")
+    add(
+        "--venue",
+        default="",
+        choices=("bybit", "binance", "okx"),
+        help="whose rules and fees; default: what the folder's name begins with, else bybit",
+    )
 
 
 def _key_commands(commands: Any) -> None:

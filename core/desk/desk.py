@@ -29,6 +29,7 @@ from core.clock import SECOND, Clock, SystemClock
 from core.config import Config
 from core.desk import disk, latch
 from core.desk.bulkhead import Bulkhead
+from core.desk.charts import Charts
 from core.desk.control import ControlSocket
 from core.desk.deadman import DeadMan
 from core.desk.history import History
@@ -40,6 +41,7 @@ from core.desk.metrics import exposition
 from core.desk.ports import Gateway, KillGateway
 from core.desk.pulse import Pulse
 from core.desk.pump import Pump
+from core.desk.routes import rank, route
 from core.engine.engine import Engine
 from core.engine.picture import ShellFacts, VenueFacts
 from core.errors import ConfigError, StoreError, VenueError, VenueUnavailable
@@ -54,15 +56,19 @@ from core.model.event import (
     InvariantBroken,
     Kill,
     KillMode,
+    Submit,
     Tick,
     TradingState,
     VenueState,
 )
 from core.model.instrument import Instrument
-from core.model.snapshot import DepthView, Snapshot
+from core.model.snapshot import BarView, DepthView, Snapshot, WatchView
+from core.model.whatif import WhatIf
 from core.orders.ids import ClientIds
 from core.orders.records import Intent
 from core.portfolio.ledger import Ledger
+from core.signals.folder import find_strategy
+from core.signals.strategy import strategy_maker
 
 KILL_SIGNAL_MODE = KillMode.CANCEL
 """What SIGTERM and SIGUSR1 pull: infrastructure sends signals, and an infrastructure fault is no
@@ -286,19 +292,23 @@ class Desk:
         ids = ClientIds(who.instance, epoch, who.key, ledger.next_seq)
         halted = ledger.state is TradingState.HALTED
         recorder = self._recorder(epoch) if config.storage.record else None
-        self.engine = Engine(config, ids, ledger)
+        own = find_strategy(self._home.strategies, config.strategy)
+        self.engine = Engine(
+            config, ids, ledger, make_strategy=strategy_maker(config.strategy, own)
+        )
         self.pump = Pump(
             self.engine,
             self.journal,
             self.lines,
             History(self.store, ledger),
+            Charts({gateway.venue: gateway for gateway in self._gateways}, self._clock),
             self._home.latch(config.environment),
             latched,
             self._clock,
             recorder,
             TradingState.HALTED if halted else TradingState.DISARMED,
         )
-        self._closers.append(self.pump.close)
+        self._closers += [self.pump.close, self.pump.charts.close]
         instruments = self._instruments
         for gateway in self._gateways:
             self.pump.venues[gateway.venue] = Bulkhead(
@@ -598,6 +608,31 @@ class Desk:
     def depth(self, venue: str, symbol: str) -> tuple[DepthView, ...]:
         """Return book levels; empty strings mean any."""
         return self.pump.depth(venue, symbol)
+
+    def candles(self, venue: str, symbol: str, timeframe: int, count: int) -> tuple[BarView, ...]:
+        """Return the last bars of an instrument, oldest first, the running one included."""
+        return self.pump.charts.bars(venue, symbol, timeframe, count)
+
+    def watch(self, venue: str, symbol: str, timeframe: int, count: int) -> WatchView:
+        """Return books and public trades of a symbol on all venues, and one venue's bars."""
+        return WatchView(
+            symbol,
+            venue,
+            timeframe,
+            self.pump.depth("", symbol),
+            self.candles(venue, symbol, timeframe, count),
+            self.pump.charts.prints(symbol),
+        )
+
+    def weigh(self, order: Submit) -> WhatIf:
+        """Return what an order would do, and what it would cost on each venue's live book."""
+        routes = [
+            route(instrument, self.pump.depths.get(key), order.side, order.qty)
+            for key, instrument in self._instruments.items()
+            if key[1] == order.symbol
+        ]
+        found = self.engine.weigh(order)
+        return msgspec.structs.replace(found, routes=rank(routes, order.side))
 
     async def command(self, command: Command) -> Answer:
         """Hand a command to the engine and return its answer."""

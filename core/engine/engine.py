@@ -17,6 +17,7 @@ from core.engine.feed import Feed
 from core.engine.picture import Painter, ShellFacts
 from core.engine.reconciler import Reconciler
 from core.engine.tracking import Tracking
+from core.engine.whatif import Weigher
 from core.engine.world import World
 from core.model.account import Balance, FundingPaid, PositionReport, VenueSwept
 from core.model.effect import Effect, Record
@@ -30,6 +31,7 @@ from core.model.event import (
     InvariantBroken,
     Kill,
     KillReported,
+    MoveStop,
     Pause,
     ResolveOrder,
     Resume,
@@ -42,8 +44,10 @@ from core.model.event import (
 from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
 from core.model.order import CancelSent, Fill, OrderAbsent, OrderKind, OrderReport, OrderSent
 from core.model.snapshot import Snapshot
+from core.model.whatif import WhatIf
 from core.orders.ids import ClientIds
 from core.portfolio.ledger import Ledger
+from core.signals.strategy import Strategy
 
 _NOTHING: tuple[Effect, ...] = ()
 _OVERLAP = 5 * MINUTE
@@ -65,6 +69,8 @@ class Engine:
         ledger: rebuilt from the journal at boot (``Ledger.replay``); None for a first start.
         sweep_within: seconds without a sweep after which a venue stops opening risk.
         hashing: keep ``decision_hash``.
+        make_strategy: makes one strategy per instrument; None for the built-in one that the
+            configuration names.
 
     Raises:
         ConfigError: the strategy is unknown.
@@ -78,8 +84,11 @@ class Engine:
         *,
         sweep_within: float = 60.0,
         hashing: bool = True,
+        make_strategy: Callable[[], Strategy] | None = None,
     ) -> None:
-        world = self._world = World(config, ids, ledger if ledger is not None else Ledger())
+        world = self._world = World(
+            config, ids, ledger if ledger is not None else Ledger(), make_strategy
+        )
         tracking = self._tracking = Tracking(world)
         execution = self._execution = Execution(world, tracking)
         tracking.settle = execution.settle
@@ -87,6 +96,7 @@ class Engine:
         control = self._control = Control(world, execution, tracking)
         feed = self._feed = Feed(world, execution.follow)
         self._painter = Painter(world, control, execution)
+        self._weigher = Weigher(world, control, execution)
         self.ledger = world.ledger
         self.events = 0
         """Events taken so far."""
@@ -123,6 +133,7 @@ class Engine:
             Cancel: control.cancel,
             ResolveOrder: control.resolve,
             Close: control.close,
+            MoveStop: control.move_stop,
             Pause: control.pause,
             KillReported: control.kill_reported,
             Tick: self._tick,
@@ -208,6 +219,13 @@ class Engine:
     def snapshot(self, now: int, facts: ShellFacts) -> Snapshot:
         """Return the picture at ``now`` (nanoseconds UTC)."""
         return self._painter.paint(now, facts, self.events)
+
+    def weigh(self, order: Submit) -> WhatIf:
+        """Return what the gate would say to an order now, and what it would lead to.
+
+        Not an event: nothing is sent, recorded or changed, and replays do not see it.
+        """
+        return self._weigher.weigh(order)
 
     def _flush_hash(self) -> None:
         if self._unhashed and self._hash is not None:

@@ -76,7 +76,7 @@ class Execution:
         if held and (position.foreign or position.strategy != slot.strategy.name):
             return Code.FOREIGN_POSITION
         slot.wanted = 0
-        if held and (held > 0) == (target > 0) and not slot.closing:
+        if held and target and (held > 0) == (target > 0) and not slot.closing:
             return ""
         if held or slot.closing or slot.entry is not None:
             slot.wanted = target
@@ -121,9 +121,15 @@ class Execution:
         self, slot: Slot, order: Order, equity: Decimal, stop: Decimal | None
     ) -> Approved | Refused:
         """Put an order that may open risk before the gate."""
+        assert slot.instrument is not None
+        circumstances = self.circumstances(slot, order, equity, stop)
+        return self.gate.open(order, slot.instrument, circumstances, stop)
+
+    def circumstances(
+        self, slot: Slot, order: Order, equity: Decimal, stop: Decimal | None
+    ) -> Circumstances:
+        """Return what the gate must know to decide on an order; changes nothing."""
         world = self._world
-        instrument = slot.instrument
-        assert instrument is not None
         venue = world.venues[slot.venue]
         mid = slot.middle()
         price = order.price if order.price is not None else mid
@@ -145,7 +151,7 @@ class Execution:
             if other.venue == slot.venue:
                 venue_after += value
         now = world.now
-        circumstances = Circumstances(
+        return Circumstances(
             world.state,
             venue.state,
             venue.reason,
@@ -166,7 +172,6 @@ class Execution:
             world.minute.full(now),
             trigger,
         )
-        return self.gate.open(order, instrument, circumstances, stop)
 
     def cooling(self, slot: Slot) -> float:
         """Return the seconds that a losing streak still pauses an instrument; 0 if it does not."""
@@ -318,6 +323,9 @@ class Execution:
             left = stop.remaining
             fits = left == need or (left > need and (slot.exit is not None or stop.booked))
             covered = left >= need and stop.status in _COVERING
+            # A planned stop can be moved; the default one stays where the first fill put it.
+            if position.stop is not None and stop.order.trigger != self.trigger(slot):
+                fits = False
         else:
             fits = covered = False
         if covered:

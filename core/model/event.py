@@ -180,6 +180,18 @@ class Close(Struct, frozen=True, gc=False, tag=True):
     fraction: Decimal = Decimal(1)
 
 
+class MoveStop(Struct, frozen=True, gc=False, tag=True):
+    """Move the protective stop of a position: a new one is placed, then the old one cancelled."""
+
+    request: str
+    actor: str
+    venue: str
+    symbol: str
+    price: Decimal
+    """New trigger, quote per base."""
+    received: int
+
+
 class Pause(Struct, frozen=True, gc=False, tag=True):
     """Stop (or, with ``on=False``, let again) strategies opening risk in a symbol."""
 
@@ -222,7 +234,7 @@ class InvariantBroken(Struct, frozen=True, gc=False, tag=True):
     received: int
 
 
-Command = Arm | Disarm | Kill | Resume | Submit | Cancel | ResolveOrder | Close | Pause
+Command = Arm | Disarm | Kill | Resume | Submit | Cancel | ResolveOrder | Close | MoveStop | Pause
 Event = (
     Trade
     | BookTop
@@ -250,6 +262,7 @@ Event = (
     | Cancel
     | ResolveOrder
     | Close
+    | MoveStop
     | Pause
     | KillReported
     | Tick

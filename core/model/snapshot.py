@@ -79,6 +79,45 @@ class DepthView(Struct, frozen=True, gc=False):
     asks: tuple[tuple[float, float], ...]
 
 
+class BarView(Struct, frozen=True, gc=False, array_like=True):
+    """One bar of a chart; the newest may still be running."""
+
+    ts: int
+    """Open time, nanoseconds UTC."""
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    """Base units."""
+
+
+class PrintView(Struct, frozen=True, gc=False, array_like=True):
+    """A public trade."""
+
+    venue: str
+    ts: int
+    side: Side
+    """The taker's."""
+    price: float
+    qty: float
+
+
+class WatchView(Struct, frozen=True, gc=False):
+    """All there is to see of one symbol (``/v1/watch``): books, bars and public trades."""
+
+    symbol: str
+    venue: str
+    """Whose bars they are."""
+    timeframe: int
+    """Of the bars, seconds."""
+    depths: tuple[DepthView, ...]
+    bars: tuple[BarView, ...]
+    """Oldest first."""
+    prints: tuple[PrintView, ...]
+    """Newest first, all venues."""
+
+
 class SignalView(Struct, frozen=True, gc=False):
     """The latest word of a strategy on an instrument."""
 

@@ -26,6 +26,7 @@ from core.orders.records import (
     JournalRecord,
     Resolved,
     StateRecorded,
+    StopMoved,
     VenueBaseline,
 )
 from core.portfolio.position import Position
@@ -115,6 +116,7 @@ class Ledger:
             CashAdjusted: self._adjust,
             EquityMarked: self._mark,
             StateRecorded: self._state,
+            StopMoved: self._move_stop,
         }
 
     @classmethod
@@ -319,3 +321,8 @@ class Ledger:
     def _state(self, record: StateRecorded) -> None:
         self.state = record.state
         self.cause = record.cause
+
+    def _move_stop(self, record: StopMoved) -> None:
+        position = self.open.get((record.venue, record.symbol))
+        if position is not None:
+            position.stop = record.price

@@ -30,7 +30,8 @@ from core.journal.recording import read_recording
 from core.model.event import Kill, KillMode, Resume, Submit, TradingState, VenueState
 from core.model.market import Side
 from core.model.order import OrderKind, OrderStatus
-from core.model.snapshot import Snapshot
+from core.model.snapshot import Snapshot, WatchView
+from core.model.whatif import WhatIf
 from core.orders.ids import ClientIds
 from core.portfolio.ledger import Ledger
 from tests.core.desk.loopback import BTC, LoopGateway, LoopKillGateway, LoopVenue
@@ -522,6 +523,51 @@ async def test_commands_are_checked_answered_and_kept(stage: Stage) -> None:
     found = database.execute("SELECT actor, ok FROM commands ORDER BY ts").fetchall()
     database.close()
     assert found == [("test", 0), ("socket", 1)]
+
+
+async def test_one_symbol_can_be_watched(stage: Stage) -> None:
+    desk = stage.desk()
+    chart = {"venue": "bybit", "symbol": BTC, "timeframe": "5"}
+    async with stage.running(desk), client(desk) as session:
+        await until(lambda: len(desk.candles("bybit", BTC, 5, 10)) > 1)
+        async with session.ws_connect("/v1/watch", params=chart) as stream:
+            seen = msgspec.json.decode((await stream.receive()).data, type=WatchView)
+        assert (seen.symbol, seen.venue, seen.timeframe) == (BTC, "bybit", 5)
+        assert {depth.venue for depth in seen.depths} == {"bybit", "binance", "okx"}
+        assert {trade.venue for trade in seen.prints} == {"bybit", "binance", "okx"}
+        async with session.get("/v1/candles", params=chart) as reply:
+            (*_, last) = await reply.json()
+        assert last[3] <= last[4] <= last[2]
+        for wrong in ({"timeframe": "7"}, {"symbol": ""}, {"count": "many"}):
+            for path in ("/v1/candles", "/v1/watch"):
+                async with session.get(path, params=chart | wrong) as reply:
+                    assert reply.status == 400
+                    assert next(iter(wrong)) in (await reply.json())["detail"]
+
+
+async def test_an_order_is_weighed_without_being_sent(stage: Stage) -> None:
+    desk = stage.desk()
+    body = {
+        "type": "Submit",
+        "request": "",
+        "actor": "test",
+        "venue": "okx",
+        "symbol": BTC,
+        "side": "buy",
+        "qty": "0.02",
+    }
+    async with stage.running(desk), client(desk) as session:
+        await until(lambda: desk.pump.state is TradingState.ARMED)
+        await until(lambda: len(desk.depth("", BTC)) == 3)
+        async with session.post("/v1/whatif", json=body | {"qty": "50"}) as reply:
+            found = msgspec.json.decode(await reply.read(), type=WhatIf)
+        assert not found.passed
+        assert {route.venue for route in found.routes} == {"bybit", "binance", "okx"}
+        assert all(route.slippage is not None for route in found.routes)
+        for wrong in (b"{", b'{"type":"Disarm"}'):
+            async with session.post("/v1/whatif", data=wrong) as reply:
+                assert reply.status == 400
+        assert not any(o.strategy == "test" for o in desk.snapshot().orders)
 
 
 async def test_the_stream_sends_the_newest_picture_and_stop_ends_the_desk(stage: Stage) -> None:
