@@ -82,6 +82,12 @@ def _config(arguments: argparse.Namespace) -> int:
     return settings.run(arguments)
 
 
+def _drill(arguments: argparse.Namespace) -> int:
+    from tui import drill
+
+    return drill.run(arguments)
+
+
 def _sentiment(name: str) -> Run:
     def run(arguments: argparse.Namespace) -> int:
         from tui import sentiment
@@ -170,6 +176,14 @@ def _parser() -> argparse.ArgumentParser:
     verify = _command(commands, "verify", _verify, "check the journal's hash chain")
     verify.add_argument("path", nargs="?", help="a journal file or folder (default: this home's)")
     verify.add_argument("--env", choices=("practice", "testnet", "live"), help="whose journal")
+
+    drill = _command(commands, "drill", _drill, "rehearse on a practice exchange; a timed report")
+    drill.add_argument(
+        "what",
+        choices=("kill", "deadman"),
+        help="kill: flatten 300 orders and 15 positions; deadman: the desk dies with orders out",
+    )
+    drill.add_argument("--faults", metavar="NAME|FILE", help="what goes wrong meanwhile")
 
     _orders(commands)
     _practice_options(commands)
