@@ -38,6 +38,11 @@ class Home:
         """The configuration, TOML."""
         return self.config / "config.toml"
 
+    @property
+    def strategies(self) -> Path:
+        """Strategies of the user's own, one Python file each."""
+        return self.config / "strategies"
+
     def state(self, environment: str) -> Path:
         """Journal, store, recordings and latch of one environment."""
         return self.data / environment

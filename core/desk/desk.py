@@ -27,10 +27,11 @@ from msgspec import Struct
 
 from core.clock import SECOND, Clock, SystemClock
 from core.config import Config
-from core.desk import latch
+from core.desk import disk, latch
 from core.desk.bulkhead import Bulkhead
 from core.desk.charts import Charts
 from core.desk.control import ControlSocket
+from core.desk.deadman import DeadMan
 from core.desk.history import History
 from core.desk.identity import identity
 from core.desk.kill import DEADLINE, VALIDITY, KillExecutor, KillReport
@@ -67,6 +68,8 @@ from core.model.why import Why
 from core.orders.ids import ClientIds
 from core.orders.records import Intent
 from core.portfolio.ledger import Ledger
+from core.signals.folder import find_strategy
+from core.signals.strategy import strategy_maker
 
 KILL_SIGNAL_MODE = KillMode.CANCEL
 """What SIGTERM and SIGUSR1 pull: infrastructure sends signals, and an infrastructure fault is no
@@ -170,6 +173,7 @@ class Desk:
         self._stopping = asyncio.Event()
         self._winding: asyncio.Task[None] | None = None
         self._instruments: dict[tuple[str, str], Instrument] = {}
+        self._timers: dict[str, DeadMan] = {}
         self._fatal: BaseException | None = None
         self._killing = False
         self._facts = MarketFacts("")
@@ -182,6 +186,7 @@ class Desk:
         self.pulse = Pulse(self._late)
         self._recording: Recorder | None = None
         self._dropped = 0
+        self._tight = False
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -227,6 +232,7 @@ class Desk:
         home.make(config.environment)
         lock = Lock(home.lock, f"the home {home.data}")
         self._closers.append(lock.release)
+        disk.check(self._state)
         self._log = LogFile(home.data / "killcord.log")
         self._log.start()
         self._closers += [self._log.close, self.lines.subscribe(self._log.write)]
@@ -273,6 +279,8 @@ class Desk:
         self._supervise(self.pulse.run, "pulse")
         for venue in self.pump.venues.values():
             self._tasks.append(asyncio.create_task(self._run_venue(venue), name=venue.venue))
+        for name, timer in self._timers.items():
+            self._supervise(timer.run, f"dead-man {name}")
         if latched:
             for name in latched.pending:
                 self._tasks.append(asyncio.create_task(self._finish_kill(name, latched)))
@@ -285,7 +293,10 @@ class Desk:
         ids = ClientIds(who.instance, epoch, who.key, ledger.next_seq)
         halted = ledger.state is TradingState.HALTED
         recorder = self._recorder(epoch) if config.storage.record else None
-        self.engine = Engine(config, ids, ledger)
+        own = find_strategy(self._home.strategies, config.strategy)
+        self.engine = Engine(
+            config, ids, ledger, make_strategy=strategy_maker(config.strategy, own)
+        )
         self.pump = Pump(
             self.engine,
             self.journal,
@@ -311,6 +322,7 @@ class Desk:
                 instruments,
             )
             self._closers.append(gateway.close)
+            self._timers[gateway.venue] = DeadMan(gateway, self.engine.resting, self.lines)
         self.pump.kill = self.kill = KillExecutor(
             self._kill_gateways,
             ClientIds(who.instance, epoch, who.key, ledger.next_seq),
@@ -420,6 +432,9 @@ class Desk:
             async with asyncio.timeout(5.0):
                 await asyncio.gather(*(v.sweep() for v in self.pump.venues.values() if v.up))
                 await self.pump.drain(2.0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(5.0):
+                await asyncio.gather(*(timer.disarm() for timer in self._timers.values()))
 
     async def _close(self) -> None:
         """Undo the boot, last first; one failure does not keep the rest open."""
@@ -498,6 +513,7 @@ class Desk:
             if count % PORTFOLIO_EVERY == 0:
                 self.pump.history.portfolio(self.snapshot())
             self._mind_store()
+            self._mind_disk()
             if self.journal.stats.records - turned >= TURN_AFTER:
                 turned = self.journal.stats.records
                 self.journal.turn(self.engine.ledger, self._clock.now())
@@ -538,6 +554,17 @@ class Desk:
             self.pump.sink(Disarm("store", self._clock.now()))
         self._dropped = dropped
 
+    def _mind_disk(self) -> None:
+        """Stop opening risk before the disk is full, while there is room to close it."""
+        left = disk.free(self._state)
+        tight = left < disk.TRADE
+        if tight and not self._tight:
+            text = f"{left // 2**20} MB free at {self._state}: opening no risk; free some, then arm"
+            self.lines.add("info", text, "alarm")
+        if tight and self.pump.state is TradingState.ARMED:
+            self.pump.sink(Disarm("disk", self._clock.now()))
+        self._tight = tight
+
     def _late(self, lag_ms: float) -> None:
         self.lines.add("info", f"the desk's loop was {lag_ms:.0f} ms late", "warning")
 
@@ -564,7 +591,7 @@ class Desk:
                 environment=self.environment,
                 market=self._facts.text,
                 started=self._started,
-                venues={gateway.venue: _facts(gateway) for gateway in self._gateways},
+                venues={g.venue: _facts(g, self._timers.get(g.venue)) for g in self._gateways},
                 log=self.lines.last(100),
                 loop_lag_ms=self.pulse.lag_ms,
             ),
@@ -682,7 +709,7 @@ class Desk:
         )
 
 
-def _facts(gateway: Gateway) -> VenueFacts:
+def _facts(gateway: Gateway, timer: DeadMan | None) -> VenueFacts:
     stats = gateway.stats
     return VenueFacts(
         messages=stats.messages,
@@ -690,6 +717,8 @@ def _facts(gateway: Gateway) -> VenueFacts:
         reconnects=stats.reconnects,
         last_message=dict(stats.last_message),
         latency_ms=stats.latency_ms,
+        dead_man=timer.scope if timer is not None else "",
+        dead_man_s=timer.remaining if timer is not None else None,
     )
 
 

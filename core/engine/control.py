@@ -8,7 +8,7 @@ from decimal import Decimal
 from core.clock import DAY, MINUTE, SECOND
 from core.engine.execution import Execution
 from core.engine.slot import Slot
-from core.engine.tracking import Tracking
+from core.engine.tracking import WINDOW, Tracking
 from core.engine.world import World
 from core.model.effect import Answer, CancelOrder, ExecuteKill
 from core.model.event import (
@@ -22,6 +22,7 @@ from core.model.event import (
     KillReported,
     MoveStop,
     Pause,
+    ResolveOrder,
     Resume,
     Submit,
     TradingState,
@@ -337,6 +338,25 @@ class Control:
         else:
             code = Code.NO_SUCH_ORDER if event.client_id else Code.NOTHING_TO_DO
             self._answer(event.request, False, code, "no such working order")
+
+    def resolve(self, event: ResolveOrder) -> None:
+        """Take a person's word for an order that no venue's word resolves; it is journalled."""
+        order = self._world.ledger.working.get(event.client_id)
+        if order is None:
+            code, why = Code.NO_SUCH_ORDER, "no such working order"
+        elif not event.status.terminal:
+            code, why = Code.BAD_QUANTITY, f"{event.status.value} is not an end of an order"
+        elif order.status is not OrderStatus.UNKNOWN:
+            code = Code.NOTHING_TO_DO
+            why = f"it is {order.status.value}: the venue's word stands, and cancel ends it"
+        elif (wait := order.order.created + WINDOW - self._world.now) > 0:
+            code = Code.NOTHING_TO_DO
+            why = f"it may still arrive at the venue; again in {wait // SECOND + 1} s"
+        else:
+            self._tracking.resolve(order, event.status, f"operator {event.actor}")
+            self._answer(event.request, True, Code.DONE, event.status.value, event.client_id)
+            return
+        self._answer(event.request, False, code, why)
 
     def _cancel_foreign(self, wanted: str) -> list[str]:
         """Cancel an order of others, named by either of its ids."""

@@ -33,6 +33,7 @@ from core.model.event import (
     KillReported,
     MoveStop,
     Pause,
+    ResolveOrder,
     Resume,
     Submit,
     Tick,
@@ -41,12 +42,13 @@ from core.model.event import (
     VenueOpened,
 )
 from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
-from core.model.order import CancelSent, Fill, OrderAbsent, OrderReport, OrderSent
+from core.model.order import CancelSent, Fill, OrderAbsent, OrderKind, OrderReport, OrderSent
 from core.model.snapshot import Snapshot
 from core.model.whatif import WhatIf
 from core.model.why import Why
 from core.orders.ids import ClientIds
 from core.portfolio.ledger import Ledger
+from core.signals.strategy import Strategy
 
 _NOTHING: tuple[Effect, ...] = ()
 _OVERLAP = 5 * MINUTE
@@ -68,6 +70,8 @@ class Engine:
         ledger: rebuilt from the journal at boot (``Ledger.replay``); None for a first start.
         sweep_within: seconds without a sweep after which a venue stops opening risk.
         hashing: keep ``decision_hash``.
+        make_strategy: makes one strategy per instrument; None for the built-in one that the
+            configuration names.
 
     Raises:
         ConfigError: the strategy is unknown.
@@ -81,8 +85,11 @@ class Engine:
         *,
         sweep_within: float = 60.0,
         hashing: bool = True,
+        make_strategy: Callable[[], Strategy] | None = None,
     ) -> None:
-        world = self._world = World(config, ids, ledger if ledger is not None else Ledger())
+        world = self._world = World(
+            config, ids, ledger if ledger is not None else Ledger(), make_strategy
+        )
         tracking = self._tracking = Tracking(world)
         execution = self._execution = Execution(world, tracking)
         tracking.settle = execution.settle
@@ -125,6 +132,7 @@ class Engine:
             Resume: control.resume,
             Submit: control.submit,
             Cancel: control.cancel,
+            ResolveOrder: control.resolve,
             Close: control.close,
             MoveStop: control.move_stop,
             Pause: control.pause,
@@ -170,6 +178,16 @@ class Engine:
         if account is None:
             return 0
         return max(account.since, account.cursor - _OVERLAP)
+
+    def resting(self, venue: str) -> tuple[str, ...]:
+        """Return the symbols in which ordinary orders of ours work, or may work, on a venue."""
+        return tuple(
+            {
+                order.order.symbol
+                for order in self.ledger.working.values()
+                if order.order.venue == venue and order.order.kind is not OrderKind.STOP
+            }
+        )
 
     def process(self, event: Event) -> tuple[Effect, ...]:
         """Take one event into account and return what the shell must do, in order."""

@@ -76,7 +76,7 @@ class Execution:
         if held and (position.foreign or position.strategy != slot.strategy.name):
             return Code.FOREIGN_POSITION
         slot.wanted = 0
-        if held and (held > 0) == (target > 0) and not slot.closing:
+        if held and target and (held > 0) == (target > 0) and not slot.closing:
             return ""
         if held or slot.closing or slot.entry is not None:
             slot.wanted = target

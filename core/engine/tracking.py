@@ -211,14 +211,20 @@ class Tracking:
             order = world.ledger.working.get(client_id)
             if order is None or order.order.venue != venue.name:
                 continue
-            intent = order.order
             status = OrderStatus.CANCELLED if order.booked else OrderStatus.EXPIRED
             evidence = "absent from order query and from a later sweep"
-            world.record(
-                Resolved(venue.name, intent.symbol, client_id, status, evidence, world.now)
-            )
-            world.report(Code.ORDER_ABSENT, venue.name, intent.symbol, f"{client_id}: {evidence}")
-            self._after(order)
+            self.resolve(order, status, evidence)
+
+    def resolve(self, order: WorkingOrder, status: OrderStatus, evidence: str) -> None:
+        """End an order by something other than a report of its own, on the record.
+
+        Should it turn up at the venue nevertheless, it is cancelled; its fills count in any case.
+        """
+        world, intent = self._world, order.order
+        client_id = intent.client_id
+        world.record(Resolved(intent.venue, intent.symbol, client_id, status, evidence, world.now))
+        world.report(Code.ORDER_ABSENT, intent.venue, intent.symbol, f"{client_id}: {evidence}")
+        self._after(order)
 
     def _returned(self, order: WorkingOrder, event: OrderReport) -> None:
         """Cancel an order that was proved absent and lives nevertheless."""

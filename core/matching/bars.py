@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable
 from decimal import Decimal
+from math import ceil
 
 from msgspec import Struct
 
@@ -48,14 +49,20 @@ class BarBook:
         lot: quantity step, base units.
         on_fill: told of every fill, while it happens; may give new orders.
         on_drop: told of every order that ends unfilled without being cancelled.
-        slippage: ticks that a taker fill is worse than the price that caused it.
+        slippage: part of the price by which a taker fill is worse than the price that caused it,
+            in whole ticks, rounded up; 0.0001 is one basis point.
 
     Attributes:
         position: signed lots; reduce-only orders are kept against it. Changed by fills.
     """
 
     def __init__(
-        self, tick: Decimal, lot: Decimal, on_fill: Filled, on_drop: Dropped, slippage: int = 0
+        self,
+        tick: Decimal,
+        lot: Decimal,
+        on_fill: Filled,
+        on_drop: Dropped,
+        slippage: float = 0.0,
     ) -> None:
         self.tick = tick
         self.lot = lot
@@ -188,10 +195,7 @@ class BarBook:
                 if order.post_only:
                     self._on_drop(order.id, "post_only")
                 else:
-                    price = at + self._slippage * order.sign
-                    if (price - order.tick) * order.sign > 0:
-                        price = order.tick
-                    self._fill(order.id, order.sign, order.lots, price, False, order.reduce_only)
+                    self._cross(order, at)
             elif order.immediate:
                 self._remove(order)
                 self._on_drop(order.id, "ioc")
@@ -219,12 +223,24 @@ class BarBook:
             if order.post_only:
                 self._on_drop(order.id, "post_only")
             else:
-                self._fill(order.id, order.sign, order.lots, at, False, order.reduce_only)
+                self._cross(order, at)
         else:
             self._fill(order.id, order.sign, order.lots, order.tick, True, order.reduce_only)
 
+    def _cross(self, order: _Resting, at: int) -> None:
+        """Fill a limit order as taker, never beyond its price."""
+        price = self._worse(at, order.sign)
+        if (price - order.tick) * order.sign > 0:
+            price = order.tick
+        self._fill(order.id, order.sign, order.lots, price, False, order.reduce_only)
+
     def _take(self, order_id: str, sign: int, lots: int, at: int, reduce_only: bool) -> None:
-        self._fill(order_id, sign, lots, at + self._slippage * sign, False, reduce_only)
+        self._fill(order_id, sign, lots, self._worse(at, sign), False, reduce_only)
+
+    def _worse(self, at: int, sign: int) -> int:
+        if not self._slippage:
+            return at
+        return max(at + ceil(at * self._slippage) * sign, 1)
 
     def _fill(
         self, order_id: str, sign: int, lots: int, tick: int, maker: bool, reduce_only: bool

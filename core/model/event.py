@@ -21,6 +21,7 @@ from core.model.order import (
     OrderKind,
     OrderReport,
     OrderSent,
+    OrderStatus,
     TimeInForce,
 )
 
@@ -158,6 +159,16 @@ class Cancel(Struct, frozen=True, gc=False, tag=True):
     symbol: str = ""
 
 
+class ResolveOrder(Struct, frozen=True, gc=False, tag=True):
+    """Say what became of an order that no venue's word resolves; ``status`` is terminal."""
+
+    request: str
+    actor: str
+    received: int
+    client_id: str
+    status: OrderStatus
+
+
 class Close(Struct, frozen=True, gc=False, tag=True):
     """Close a position with a reduce-only market order. Empty fields mean any."""
 
@@ -223,7 +234,7 @@ class InvariantBroken(Struct, frozen=True, gc=False, tag=True):
     received: int
 
 
-Command = Arm | Disarm | Kill | Resume | Submit | Cancel | Close | MoveStop | Pause
+Command = Arm | Disarm | Kill | Resume | Submit | Cancel | ResolveOrder | Close | MoveStop | Pause
 Event = (
     Trade
     | BookTop
@@ -249,6 +260,7 @@ Event = (
     | Resume
     | Submit
     | Cancel
+    | ResolveOrder
     | Close
     | MoveStop
     | Pause

@@ -43,6 +43,10 @@ class VenueView(Struct, frozen=True, gc=False):
     orders: int
     fills: int
     swept_age_s: float | None
+    dead_man: str = ""
+    """What the venue's own timer covers: ``symbol``, ``account``, or nothing without one."""
+    dead_man_s: float | None = None
+    """Seconds until it cancels our resting orders if we fall silent; None while it is not set."""
 
 
 class MarketView(Struct, frozen=True, gc=False):

@@ -19,11 +19,11 @@ import msgspec
 import pytest
 
 from core.config import Config
-from core.desk import latch
+from core.desk import disk, latch
 from core.desk.desk import Desk, DeskSummary, MarketFacts
 from core.desk.identity import identity
 from core.engine.engine import Engine
-from core.errors import AlreadyRunning, VenueUnavailable
+from core.errors import AlreadyRunning, StateError, VenueUnavailable
 from core.home import Home
 from core.journal import wal
 from core.journal.recording import read_recording
@@ -483,7 +483,6 @@ async def test_another_user_is_turned_away(stage: Stage, monkeypatch: pytest.Mon
         monkeypatch.setattr(os, "getuid", lambda: 54_321)
         async with session.get("/v1/snapshot") as reply:
             assert reply.status == 403
-        monkeypatch.undo()
 
 
 async def test_commands_are_checked_answered_and_kept(stage: Stage) -> None:
@@ -608,3 +607,23 @@ async def test_the_stream_sends_the_newest_picture_and_stop_ends_the_desk(stage:
                 while (await stream.receive()).type != aiohttp.WSMsgType.CLOSE:
                     pass
         await task
+
+
+async def test_a_disk_that_fills_up_stops_new_risk_and_arming_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = stage.desk()
+    async with stage.running(desk):
+        await until(lambda: desk.pump.state is TradingState.ARMED)
+        monkeypatch.setattr(disk, "free", lambda folder: 100 * 2**20)
+        await until(lambda: desk.pump.state is TradingState.DISARMED)
+        assert any("100 MB free" in line.text for line in desk.lines.last(50))
+
+
+async def test_no_room_to_start_is_said_before_anything_is_sent(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "free", lambda folder: 3 * 2**20)
+    with pytest.raises(StateError, match="3 MB free.*KILLCORD_HOME"):
+        await stage.desk().run()
+    assert not any(venue.submits for venue in stage.venues.values())
