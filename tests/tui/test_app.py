@@ -435,6 +435,21 @@ async def test_enter_in_the_burst_that_opened_the_ticket_sends_nothing(
     assert desk.commands == []
 
 
+async def test_answers_that_come_after_the_ticket_has_gone_harm_nothing(
+    desk: Loopback, home: Home
+) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("b", "1")
+        screen = app.screen
+        assert isinstance(screen, TicketScreen)
+        await until(lambda: desk.questions)
+        await pilot.press("escape")
+        await pilot.pause()
+        screen._show()
+        screen._answer(())
+        assert not app.in_dialog
+
+
 async def test_a_market_order_takes_no_price(desk: Loopback, home: Home) -> None:
     async with terminal(home) as (app, pilot):
         await pilot.press("b", "1", "down", "5")
