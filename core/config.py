@@ -122,6 +122,8 @@ class Practice(Section):
     """Market seconds per second."""
     balance: Annotated[Decimal, Field(gt=0)] = Decimal(100_000)
     """USDT on each venue at the start."""
+    faults: str = ""
+    """What goes wrong on purpose: a shipped script's name or a path; see docs/practice.md."""
 
 
 class Storage(Section):
@@ -142,6 +144,10 @@ class Terminal(Section):
     """Frames a second."""
     theme: Literal["sky", "classic", "east", "contrast", "light"] = "sky"
     """Colours: sky for every kind of sight, classic green and red, east red and green."""
+    layout: str = "auto"
+    """Which panes the dashboard shows: auto, all, trade, watch, chart, or one of your own."""
+    layouts: dict[str, tuple[str, ...]] = {}
+    """Your own, such as ``{ mine = ["markets", "chart", "orders"] }``; ``l`` goes through all."""
     keymap: dict[str, str] = {}
     """Your own keys, such as ``{ close = "f8,ctrl+x" }``; the kill keys cannot be taken."""
 

@@ -594,9 +594,7 @@ class BybitRules(Rules):
             if (item := self.by_venue.get(row.symbol)) and row.execType == "Funding"
         ]  # fmt: skip
 
-    async def _executions(
-        self, line: Line, since: int, **more: str
-    ) -> list[tuple[FillRow, int]]:
+    async def _executions(self, line: Line, since: int, **more: str) -> list[tuple[FillRow, int]]:
         start = max(since, time.time_ns() - HISTORY + 60 * SECOND) // MILLI
         return await self._pages(
             line, Urgency.READ, "privateGetV5ExecutionList",

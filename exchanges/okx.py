@@ -399,6 +399,7 @@ class OkxRules(Rules):
     pools: ClassVar[Mapping[str, Pool]] = {
         "order": Pool(60, 2),
         "algo": Pool(20, 2),
+        "cancel-after": Pool(2, 2),
         "cancel": Pool(60, 2),
         "cancel-algo": Pool(20, 2),
         "query": Pool(60, 2),
@@ -577,9 +578,7 @@ class OkxRules(Rules):
         item = self.instrument(symbol)
         query = {"instId": item.venue_symbol, "clOrdId": client_id}
         ordinary = Request("privateGetTradeOrder", query, _cost("query"))
-        algo = Request(
-            "privateGetTradeOrderAlgo", {"algoClOrdId": client_id}, _cost("query-algo")
-        )
+        algo = Request("privateGetTradeOrderAlgo", {"algoClOrdId": client_id}, _cost("query-algo"))
         requests = [ordinary, algo]
         if self.names.is_stop(client_id):
             requests.reverse()
@@ -667,9 +666,7 @@ class OkxRules(Rules):
 
     async def positions(self, line: Line, urgency: Urgency) -> list[PositionReport]:
         """All swaps at once."""
-        request = Request(
-            "privateGetAccountPositions", {"instType": "SWAP"}, _cost("positions")
-        )
+        request = Request("privateGetAccountPositions", {"instType": "SWAP"}, _cost("positions"))
         body = await line.ask(request, urgency)
         received = time.time_ns()
         return [
@@ -680,9 +677,7 @@ class OkxRules(Rules):
 
     async def balance(self, line: Line) -> Balance:
         """The trading account."""
-        request = Request(
-            "privateGetAccountBalance", {"ccy": SETTLE}, _cost("balance")
-        )
+        request = Request("privateGetAccountBalance", {"ccy": SETTLE}, _cost("balance"))
         body = await line.ask(request)
         received = time.time_ns()
         balance = read_wallet(_wallets(body).data, received)
@@ -699,9 +694,7 @@ class OkxRules(Rules):
         if since < now - 3 * DAY + HOUR:
             method, pool = "privateGetTradeFillsHistory", "fills-history"
         query = {"instType": "SWAP", "begin": begin}
-        rows = await self._pages(
-            line, Urgency.READ, method, query, _fills, _fill_id, _cost(pool)
-        )
+        rows = await self._pages(line, Urgency.READ, method, query, _fills, _fill_id, _cost(pool))
         received = time.time_ns()
         fills = [
             Fill("okx", item.symbol, row.tradeId, self.names.client(row.ordId, row.clOrdId),
@@ -738,6 +731,15 @@ class OkxRules(Rules):
             "mgnMode": "cross",
         }
         await line.ask(Request("privatePostAccountSetLeverage", params, _cost("leverage")))
+
+    dead_man = "account"
+
+    async def arm_dead_man(self, line: Line, symbol: str, seconds: int) -> None:
+        """Of the whole account: 10 to 120 seconds, 0 disarms."""
+        request = Request(
+            "privatePostTradeCancelAllAfter", {"timeOut": str(seconds)}, _cost("cancel-after")
+        )
+        await line.ask(request, Urgency.CANCEL)
 
     async def cancel_many(self, line: Line, orders: Sequence[OrderReport]) -> int:
         """Twenty ordinary ones a request, ten conditional ones."""

@@ -82,6 +82,22 @@ def _config(arguments: argparse.Namespace) -> int:
     return settings.run(arguments)
 
 
+def _sentiment(name: str) -> Run:
+    def run(arguments: argparse.Namespace) -> int:
+        from tui import sentiment
+
+        command: Run = getattr(sentiment, name)
+        return command(arguments)
+
+    return run
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from tui import verify
+
+    return verify.run(arguments)
+
+
 def _backtest(arguments: argparse.Namespace) -> int:
     from tui import backtest
 
@@ -151,8 +167,13 @@ def _parser() -> argparse.ArgumentParser:
     kill.add_argument("--cause", default="killed by hand", help="written into the report")
     _command(commands, "stop", _remote("stop"), "end the desk; positions keep their stops")
 
+    verify = _command(commands, "verify", _verify, "check the journal's hash chain")
+    verify.add_argument("path", nargs="?", help="a journal file or folder (default: this home's)")
+    verify.add_argument("--env", choices=("practice", "testnet", "live"), help="whose journal")
+
     _orders(commands)
     _practice_options(commands)
+    _sentiment_commands(commands)
     _backtest_options(commands)
     _training_options(commands)
     _key_commands(commands)
@@ -185,6 +206,7 @@ def _start_options(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, help="practice: seed of the synthetic market")
     add("--market", metavar="synthetic|PATH", help="practice: what the market plays")
     add("--speed", type=float, help="practice: market seconds per second")
+    add("--faults", metavar="NAME|FILE", help="practice: what goes wrong, see docs/practice.md")
 
 
 def _orders(commands: Any) -> None:
@@ -209,9 +231,15 @@ def _orders(commands: Any) -> None:
     cancel.add_argument("--venue", default="")
     cancel.add_argument("--symbol", default="")
     cancel.add_argument("--all", action="store_true", help="everything that rests")
-    orders = _command(commands, "orders", _remote("orders"), "list orders")
-    orders.add_argument("what", nargs="?", choices=("list", "show"), default="list")
+    orders = _command(commands, "orders", _remote("orders"), "list orders, or resolve one")
+    orders.add_argument("what", nargs="?", choices=("list", "show", "resolve"), default="list")
     orders.add_argument("client_id", nargs="?", default="")
+    orders.add_argument(
+        "--as",
+        dest="outcome",
+        choices=("cancelled", "filled", "expired", "rejected"),
+        help="resolve: what became of an order whose outcome the venue does not tell",
+    )
     _command(commands, "positions", _remote("positions"), "list positions")
 
 
@@ -223,7 +251,20 @@ def _practice_options(commands: Any) -> None:
     add("--speed", type=float, default=1.0, help="market seconds per second")
     add("--port", type=int, default=0, help="0 chooses a free one")
     add("--balance", default="100000", help="USDT on each venue")
+    add("--faults", default="", metavar="NAME|FILE", help="what goes wrong, see docs/practice.md")
     add("--for", dest="duration", metavar="DURATION", help="end after")
+
+
+def _sentiment_commands(commands: Any) -> None:
+    sentiment = commands.add_parser("sentiment", help="judge headlines, measure a judge")
+    actions = sentiment.add_subparsers(metavar="ACTION", required=True)
+    engine = "offline, a folder with a transformers model, or a hub name"
+    score = _command(actions, "score", _sentiment("score"), "judge one headline")
+    score.add_argument("text")
+    score.add_argument("--engine", default="offline", help=engine)
+    evaluate = _command(actions, "evaluate", _sentiment("evaluate"), "measure on labelled rows")
+    evaluate.add_argument("file", help="CSV or CSV.gz with columns text and label")
+    evaluate.add_argument("--engine", default="offline", help=engine)
 
 
 def _backtest_options(commands: Any) -> None:

@@ -121,9 +121,15 @@ class Execution:
         self, slot: Slot, order: Order, equity: Decimal, stop: Decimal | None
     ) -> Approved | Refused:
         """Put an order that may open risk before the gate."""
+        assert slot.instrument is not None
+        circumstances = self.circumstances(slot, order, equity, stop)
+        return self.gate.open(order, slot.instrument, circumstances, stop)
+
+    def circumstances(
+        self, slot: Slot, order: Order, equity: Decimal, stop: Decimal | None
+    ) -> Circumstances:
+        """Return what the gate must know to decide on an order; changes nothing."""
         world = self._world
-        instrument = slot.instrument
-        assert instrument is not None
         venue = world.venues[slot.venue]
         mid = slot.middle()
         price = order.price if order.price is not None else mid
@@ -145,7 +151,7 @@ class Execution:
             if other.venue == slot.venue:
                 venue_after += value
         now = world.now
-        circumstances = Circumstances(
+        return Circumstances(
             world.state,
             venue.state,
             venue.reason,
@@ -166,7 +172,6 @@ class Execution:
             world.minute.full(now),
             trigger,
         )
-        return self.gate.open(order, instrument, circumstances, stop)
 
     def cooling(self, slot: Slot) -> float:
         """Return the seconds that a losing streak still pauses an instrument; 0 if it does not."""
@@ -255,14 +260,17 @@ class Execution:
     def settle(self, slot: Slot) -> None:
         """Bring orders in line with the position: protection, pending exits, pending entries."""
         world = self._world
-        if slot.entry is not None and slot.entry.settled:
-            self._finished(slot, slot.entry)
+        order = slot.entry
+        if order is not None and order.settled:
+            self._finished(slot, order)
             slot.entry = None
-        if slot.exit is not None and slot.exit.settled:
-            self._finished(slot, slot.exit)
+        order = slot.exit
+        if order is not None and order.settled:
+            self._finished(slot, order)
             slot.exit = None
-        if slot.stop is not None and slot.stop.settled:
-            self._finished(slot, slot.stop)
+        order = slot.stop
+        if order is not None and order.settled:
+            self._finished(slot, order)
             slot.stop = None
         if not slot.position.qty:
             slot.closing = False
@@ -274,7 +282,7 @@ class Execution:
         self.protect(slot)
         if slot.wanted and slot.exit is None and slot.entry is None:
             self._flip(slot)
-        if slot.idle:
+        if not slot.working and slot.idle:
             world.active.pop(slot.key, None)
 
     def _finished(self, slot: Slot, order: WorkingOrder) -> None:
@@ -307,7 +315,8 @@ class Execution:
             self.naked.pop(slot.key, None)
             slot.stop = None
             slot.risk_quote = None
-            self._drop_stops(slot, None)
+            if slot.working:
+                self._drop_stops(slot, None)
             return
         if position.foreign or self._world.venues[slot.venue].killing:
             self.naked.pop(slot.key, None)
@@ -318,11 +327,14 @@ class Execution:
             left = stop.remaining
             fits = left == need or (left > need and (slot.exit is not None or stop.booked))
             covered = left >= need and stop.status in _COVERING
+            # A planned stop can be moved; the default one stays where the first fill put it.
+            if position.stop is not None and stop.order.trigger != self.trigger(slot):
+                fits = False
         else:
             fits = covered = False
         if covered:
             self.naked.pop(slot.key, None)
-            if fits:
+            if fits and len(slot.working) > 1:
                 self._drop_stops(slot, stop)
         else:
             self.naked.setdefault(slot.key, self._world.now)
@@ -389,8 +401,6 @@ class Execution:
         return slot.instrument.round_price(position.entry * part)
 
     def _drop_stops(self, slot: Slot, keep: WorkingOrder | None) -> None:
-        if len(slot.working) == (keep is not None):
-            return
         for order in slot.working.values():
             if order.order.purpose is _STOP and order is not keep and not order.terminal:
                 self._tracking.cancel(order)
@@ -413,6 +423,11 @@ class Execution:
             due, self.later = self.later, {}
             for key in due:
                 self.settle(world.slots[key])
+        if self.naked:
+            self._close_unprotected()
+
+    def _close_unprotected(self) -> None:
+        world = self._world
         for key, since in list(self.naked.items()):
             if world.now - since <= self._unprotected:
                 continue

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from core.errors import KillcordError
 from exchanges.practice.server import Options, run
+from exchanges.practice.wire import Limits
 
 
 def parse_options(arguments: Sequence[str]) -> Options:
@@ -23,9 +24,12 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--balance", type=_money, default=Decimal(100_000), help="USDT a venue")
     parser.add_argument("--ready-file", type=Path, help="written when connections are accepted")
     parser.add_argument("--idle-exit", type=float, help="end after so many seconds without clients")
+    parser.add_argument("--limit-scale", type=float, help="factor on the venues' request limits")
     parser.add_argument("--fixed-keys", action="store_true", help="derive keys from the seed")
-    given = parser.parse_args(arguments)
-    return Options(**vars(given))
+    parser.add_argument("--faults", default="", metavar="NAME|FILE", help="what goes wrong")
+    given = vars(parser.parse_args(arguments))
+    scale = given.pop("limit_scale")
+    return Options(**given, limits=None if scale is None else Limits(scale))
 
 
 def _money(text: str) -> Decimal:

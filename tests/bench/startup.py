@@ -68,7 +68,7 @@ def desk() -> dict[str, float | str]:
         practice = json.loads((Path(home) / "run" / "practice.json").read_text())["pid"]
         before = {pid: _cpu(pid) for pid in (process.pid, practice)}
         window = time.perf_counter()
-        for line in process.stdout:
+        for _ in process.stdout:
             if time.perf_counter() - window > 30:
                 break
         seconds = time.perf_counter() - window

@@ -25,6 +25,7 @@ class Killcord:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self._children: list[subprocess.Popen[bytes]] = []
         names = ("TRADING_ENVIRONMENT", "ALLOW_LIVE_TRADING", "DATABASE_URL")
         self.environ = {k: v for k, v in os.environ.items() if k not in names}
         self.environ["KILLCORD_HOME"] = str(home)
@@ -61,11 +62,29 @@ class Killcord:
         finally:
             desk.end()
 
+    def start_practice(self, *arguments: str) -> None:
+        """Start the home's practice exchange before a desk would: the desk finds and uses it."""
+        ready = self.home / "run" / "practice.json"
+        ready.parent.mkdir(exist_ok=True)
+        child = subprocess.Popen(
+            [sys.executable, "-m", "exchanges.practice", "--ready-file", str(ready), *arguments],
+            cwd=ROOT,
+            env=self.environ,
+        )
+        self._children.append(child)
+        deadline = time.monotonic() + 30
+        while not ready.exists():
+            assert child.poll() is None, "the practice exchange ended"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     def end_practice(self) -> None:
         """End the home's practice exchange, if one was left behind."""
         ready = self.home / "run" / "practice.json"
         with contextlib.suppress(OSError, ValueError, KeyError, ProcessLookupError):
             os.kill(json.loads(ready.read_text())["pid"], signal.SIGTERM)
+        for child in self._children:
+            child.wait(10)
 
 
 class Desk:
@@ -120,14 +139,6 @@ class Desk:
         pytest.fail(
             f"not within {timeout:g} s: {what}\n{json.dumps(picture)[:3000]}\n{self.errors}"
         )
-
-    def wait_line(self, start: str, timeout: float = 60) -> None:
-        """Wait until a printed line's text begins with ``start``."""
-        deadline = time.monotonic() + timeout
-        while not any(line.get("text", "").startswith(start) for line in tuple(self.lines)):
-            assert self.process.poll() is None, f"the desk ended: {self.errors}"
-            assert time.monotonic() < deadline, f"no line {start!r}: {self.lines[-5:]}"
-            time.sleep(0.005)
 
     def finish(self, timeout: float = 60) -> dict[str, Any]:
         """Wait for a clean end and return the summary, its last line."""

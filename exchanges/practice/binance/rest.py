@@ -81,7 +81,11 @@ class BinanceRest:
         window = self._windows.get(client, "weight", self.limits.allow(WEIGHT), 60.0)
         if not window.take(now, weight):
             self._warn(client, window, now)
-        return {"X-MBX-USED-WEIGHT-1M": str(window.used)}
+        return {"X-MBX-USED-WEIGHT-1M": self._used(window)}
+
+    def _used(self, window: Window) -> str:
+        # Clients know the venue's own allowance and read this against it.
+        return str(int(window.used / self.limits.scale))
 
     def _warn(self, client: str, window: Window, now: float) -> None:
         start, warned = self._over.get(client, (window.start, 0))
@@ -111,7 +115,7 @@ class BinanceRest:
         for name, limit, seconds in (("10S", ORDERS_10S, 10.0), ("1M", ORDERS_1M, 60.0)):
             window = self._windows.get(account, name, self.limits.allow(limit), seconds)
             allowed = window.take(now)
-            headers[f"X-MBX-ORDER-COUNT-{name}"] = str(window.used)
+            headers[f"X-MBX-ORDER-COUNT-{name}"] = self._used(window)
             if not allowed:
                 interval = "10 SECOND" if name == "10S" else "MINUTE"
                 words = codes.TOO_MANY_ORDERS

@@ -1,0 +1,1 @@
+"""Where headlines come from. ``sentiment.sources.registry`` names all of them."""

@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from sentiment.offline import OfflineEngine
+from sentiment.scorer import ModelUnavailable, Score, WithFallback
+from sentiment.training import read_headlines
+from sentiment.transformer import TransformerEngine
+from sentiment.worker import CannotLoad, map_labels
+
+ORDER = ["positive", "negative", "neutral"]  # on purpose not ours: FinBERT's order
+
+
+def lesson() -> tuple[list[str], list[int]]:
+    """A few headlines, to be learned by heart: what is tested is the loading, not the learning."""
+    texts, labels = read_headlines()
+    return texts[::12], [int(label) for label in labels[::12]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny BERT, trained here in seconds on our own headlines, saved as any other model is."""
+    torch = pytest.importorskip("torch", reason="torch is not installed; it is no dependency")
+    transformers = pytest.importorskip("transformers")
+    tokenizers = pytest.importorskip("tokenizers")
+    texts, labels = lesson()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        words = sorted({word for text in texts for word in text.lower().split()})
+        special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+        known = {word: index for index, word in enumerate([*special, *words])}
+        raw = tokenizers.Tokenizer(tokenizers.models.WordLevel(known, unk_token="[UNK]"))
+        raw.normalizer = tokenizers.normalizers.Lowercase()
+        raw.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
+        raw.post_processor = tokenizers.processors.TemplateProcessing(
+            single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        )
+        tokenizer = transformers.PreTrainedTokenizerFast(
+            tokenizer_object=raw, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]",
+            sep_token="[SEP]", model_max_length=64,
+        )  # fmt: skip
+        config = transformers.BertConfig(
+            vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+            intermediate_size=64, max_position_embeddings=64, hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0, num_labels=3, initializer_range=0.1,
+            id2label=dict(enumerate(ORDER)),
+            label2id={name: index for index, name in enumerate(ORDER)},
+        )  # fmt: skip
+        torch.manual_seed(3)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        model = transformers.BertForSequenceClassification(config)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+        target = torch.tensor([{0: 1, 1: 2, 2: 0}[int(label)] for label in labels])
+        data = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
+        model.train()
+        for step in range(120):
+            rows = torch.arange(step % 4, len(texts), 4)
+            loss = model(
+                input_ids=data["input_ids"][rows],
+                attention_mask=data["attention_mask"][rows],
+                labels=target[rows],
+            ).loss
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        path = tmp_path_factory.mktemp("models") / "tiny-bert"
+        model.save_pretrained(path, safe_serialization=True)
+        tokenizer.save_pretrained(path)
+        torch.set_num_threads(threads)
+    return path
+
+
+@pytest.fixture(scope="module")
+def engine(folder: Path) -> Iterator[TransformerEngine]:
+    made = TransformerEngine(str(folder))
+    yield made
+    made.close()
+
+
+def test_a_folder_is_loaded_and_its_labels_read_by_name(engine: TransformerEngine) -> None:
+    texts, labels = lesson()
+    scores = engine.score(texts)
+    assert all(score is not None for score in scores)
+    names = ["negative", "neutral", "positive"]
+    right = [s.label == names[k] for s, k in zip(scores, labels, strict=True) if s]
+    assert sum(right) / len(right) > 0.8  # a mix-up of labels would give about 0.2
+    first = scores[0]
+    assert first is not None
+    assert first.engine == "tiny-bert"
+    assert len(first.hash) == 12
+    assert first.hash == engine.hash != OfflineEngine.load().hash
+    assert sum(first.probabilities) == pytest.approx(1.0)
+
+
+def test_batching_and_order_change_no_score(engine: TransformerEngine) -> None:
+    texts = read_headlines()[0][:150]
+    together = engine.score(texts)
+    for index in (0, 63, 149):
+        (alone,) = engine.score([texts[index]])
+        assert alone is not None
+        assert alone.probabilities == pytest.approx(together[index].probabilities, abs=1e-4)  # type: ignore[union-attr]
+
+
+def test_no_text_no_score(engine: TransformerEngine) -> None:
+    scores = engine.score(["", "!!", "Bitcoin falls", "12 %"])
+    assert [score is None for score in scores] == [True, True, False, True]
+
+
+def test_long_and_hostile_texts_are_scored(engine: TransformerEngine) -> None:
+    scores = engine.score(["bitcoin " * 5_000, 'quote " \\ \n {"error": 1}', "\u202e\x00abc"])
+    assert all(scores)
+
+
+def test_a_killed_worker_means_fallback_labelled_as_such_then_a_new_worker(folder: Path) -> None:
+    clock = [0.0]
+    started: list[TransformerEngine] = []
+
+    def start() -> TransformerEngine:
+        started.append(TransformerEngine(str(folder)))
+        return started[-1]
+
+    both = WithFallback("tiny-bert", start, OfflineEngine.load(), monotonic=lambda: clock[0])
+    try:
+        (score,) = both.score(["Bitcoin falls"])
+        assert score is not None
+        assert (score.engine, score.instead_of) == ("tiny-bert", "")
+        pid = started[0].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        (score,) = both.score(["Bitcoin falls"])
+        assert score is not None
+        assert (score.engine, score.instead_of) == ("offline", "tiny-bert")
+        assert "died" in both.problem
+        clock[0] = 31.0
+        (score,) = both.score(["Bitcoin falls"])
+        assert score is not None
+        assert (score.engine, score.instead_of) == ("tiny-bert", "")
+        assert both.problem == ""
+    finally:
+        both.close()
+
+
+def test_weights_in_pickle_files_are_not_loaded(folder: Path, tmp_path: Path) -> None:
+    for path in folder.iterdir():
+        name = path.name.replace("model.safetensors", "pytorch_model.bin")
+        (tmp_path / name).write_bytes(path.read_bytes())
+    with pytest.raises(ModelUnavailable, match=r"\.safetensors"):
+        TransformerEngine(str(tmp_path)).score(["x y"])
+
+
+def test_truncated_weights_are_explained(folder: Path, tmp_path: Path) -> None:
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    whole = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ModelUnavailable, match="does not load"):
+        TransformerEngine(str(tmp_path)).score(["x y"])
+
+
+# --- without torch --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ('{"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}', "LABEL_0, LABEL_1"),
+        ('{"model_type": "bert"}', "id2label"),
+        ("<html>", "does not read"),
+        ('{"id2label": {"x": "positive"}}', "does not read"),
+    ],
+)
+def test_outputs_without_names_are_refused(tmp_path: Path, config: str, says: str) -> None:
+    (tmp_path / "config.json").write_text(config)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(ModelUnavailable, match=says):
+        TransformerEngine(str(tmp_path)).score(["x y"])
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("/no/such/folder", "no such folder"),
+        ("not-a-model", "not a hub name"),
+        ("EMPTY", "no config.json"),
+    ],
+)
+def test_what_is_no_model_is_explained_at_once(tmp_path: Path, model: str, says: str) -> None:
+    with pytest.raises(ModelUnavailable, match=says):
+        TransformerEngine(str(tmp_path) if model == "EMPTY" else model).score(["x y"])
+
+
+def test_a_hub_name_without_network_fails_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("huggingface_hub")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    began = time.monotonic()
+    with pytest.raises(ModelUnavailable, match=r"cannot be reached.*give the folder"):
+        TransformerEngine("someone/some-model").score(["x y"])
+    assert time.monotonic() - began < 15  # the hub's own client would need 23
+
+
+@pytest.mark.parametrize(
+    ("names", "places"),
+    [
+        (["positive", "negative", "neutral"], [2, 0, 1]),
+        (["Bearish", "Neutral", "Bullish"], [0, 1, 2]),
+        (["NEG", "POS"], [0, 2]),
+        (["very negative", "negative", "neutral", "positive", "very positive"], [0, 0, 1, 2, 2]),
+    ],
+)
+def test_labels_are_mapped_by_name(names: list[str], places: list[int]) -> None:
+    assert map_labels(dict(enumerate(names))) == places
+
+
+@pytest.mark.parametrize("names", [["LABEL_0", "LABEL_1"], ["joy", "anger"], ["neutral", "pos"]])
+def test_labels_that_say_nothing_are_refused(names: list[str]) -> None:
+    with pytest.raises(CannotLoad):
+        map_labels(dict(enumerate(names)))
+
+
+class Broken:
+    name = "broken"
+    hash = "0" * 12
+
+    def score(self, texts: Sequence[str]) -> list[Score | None]:
+        raise ModelUnavailable("it broke")
+
+    def close(self) -> None:
+        pass
+
+
+def test_the_wait_before_another_try_doubles() -> None:
+    clock, tries = [0.0], []
+
+    def start() -> Broken:
+        tries.append(clock[0])
+        return Broken()
+
+    both = WithFallback("broken", start, OfflineEngine.load(), 30.0, lambda: clock[0])
+    for second in range(0, 2_000, 5):
+        clock[0] = float(second)
+        (score,) = both.score(["Bitcoin falls"])
+        assert score is not None
+        assert score.instead_of == "broken"
+    assert tries == [0.0, 30.0, 90.0, 210.0, 450.0, 930.0, 1530.0]

@@ -1,0 +1,117 @@
+"""``killcord sentiment``: judge a text, or measure an engine on labelled headlines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.errors import UsageError
+
+
+def score(arguments: argparse.Namespace) -> int:
+    """Print what an engine makes of ``arguments.text`` and which assets it is about.
+
+    ``arguments.engine`` is ``offline``, a folder or a hub name; when that one cannot answer, the
+    offline engine does, and the output says so.
+
+    Raises:
+        UsageError: there is no text to judge.
+    """
+    from sentiment.articles import TITLE_LIMIT, clean_text
+    from sentiment.entities import Assets
+    from sentiment.scorer import WithFallback, open_engine
+
+    text = clean_text(arguments.text, TITLE_LIMIT)
+    links = Assets.load().link(text)
+    engine = open_engine(arguments.engine)
+    try:
+        engine.score(["start"])  # loading is not scoring time
+        began = time.perf_counter()
+        (found,) = engine.score([text])
+        milliseconds = (time.perf_counter() - began) * 1e3
+    finally:
+        engine.close()
+    if found is None:
+        raise UsageError("there is no text to judge; give a headline in quotes")
+    problem = engine.problem if isinstance(engine, WithFallback) else ""
+    if arguments.json:
+        _print_json(
+            {
+                "type": "sentiment",
+                "text": text,
+                "assets": [msgspec.to_builtins(link) for link in links],
+                "label": found.label,
+                "value": round(found.value, 4),
+                "confidence": round(found.confidence, 4),
+                "probabilities": {
+                    "negative": round(found.negative, 4),
+                    "neutral": round(found.neutral, 4),
+                    "positive": round(found.positive, 4),
+                },
+                "scorer": {
+                    "engine": found.engine,
+                    "hash": found.hash,
+                    "instead_of": found.instead_of,
+                    "problem": problem,
+                },
+                "milliseconds": round(milliseconds, 3),
+            }
+        )
+        return 0
+    about = ", ".join(link.asset for link in links) or "no asset"
+    _print(f"{found.label} {found.value:+.2f}, confidence {found.confidence:.2f}: {about}")
+    _print(
+        f"negative {found.negative:.2f}  neutral {found.neutral:.2f}  positive {found.positive:.2f}"
+    )
+    _print(f"by {found.engine} {found.hash} in {milliseconds:.2f} ms")
+    if found.instead_of:
+        _print(f"instead of {found.instead_of}: {problem}")
+    return 0
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """Print how well an engine judges the labelled headlines in ``arguments.file``.
+
+    No other engine steps in: figures of another would be worth nothing.
+
+    Raises:
+        UsageError: the file does not read.
+        ModelUnavailable: the engine cannot answer.
+    """
+    from sentiment.evaluation import evaluate as measure
+    from sentiment.scorer import open_engine
+
+    engine = open_engine(arguments.engine, fallback=False)
+    try:
+        result = measure(engine, Path(arguments.file))
+    finally:
+        engine.close()
+    if arguments.json:
+        _print_json({"type": "evaluation", **msgspec.to_builtins(result)})
+        return 0
+    low, high = result.interval
+    _print(f"{result.file}: {result.headlines} headlines, {result.engine} {result.hash}")
+    _print(f"accuracy {result.accuracy:.3f}")
+    _print(f"macro-F1 {result.macro_f1:.3f}  (95 %: {low:.3f} to {high:.3f})")
+    _print(f"calibration error {result.calibration_error:.3f}")
+    _print(f"{result.per_second:,.0f} headlines a second, {result.unscored} without a score")
+    _print("")
+    _print(f"{'is, judged as':>14}" + "".join(f"{label:>10}" for label in result.labels))
+    for label, row in zip(result.labels, result.confusion, strict=True):
+        cells = "".join(f"{count:>10}" for count in row)
+        _print(f"{label:>14}{cells}   F1 {result.f1[label]:.3f}")
+    return 0
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
