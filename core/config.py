@@ -90,7 +90,8 @@ class Strategy(Section):
     """Which strategy trades, and how."""
 
     name: str = "ema_cross"
-    """``ema_cross``, ``mean_reversion``, ``funding_carry``, or the file of one of your own."""
+    """``ema_cross``, ``mean_reversion``, ``funding_carry``, ``lightgbm`` (a trained model), or the
+    file of one of your own."""
     timeframe: Seconds = 5.0
     """Length of its candles."""
     fast: Annotated[int, Field(ge=1, le=1000)] = 3

@@ -11,6 +11,7 @@ Fees are negative when paid in streams and queries alike; only ccxt's unified RE
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -72,6 +73,7 @@ class OkxRules(OkxQueries):
         "algo": Pool(20, 2),
         "cancel-after": Pool(2, 2),
         "cancel": Pool(60, 2),
+        "cancel-batch": Pool(300, 2),
         "cancel-algo": Pool(20, 2),
         "query": Pool(60, 2),
         "query-algo": Pool(20, 2),
@@ -202,7 +204,7 @@ class OkxRules(OkxQueries):
         stops = [order for order in orders if order.kind is OrderKind.STOP]
         plain_orders = [order for order in orders if order.kind is not OrderKind.STOP]
         requests = [
-            self._batch("privatePostTradeCancelBatchOrders", "ordId", "cancel", part)
+            self._batch("privatePostTradeCancelBatchOrders", "ordId", "cancel-batch", part)
             for part in _split(plain_orders, _CANCEL_BATCH)
         ] + [
             self._batch("privatePostTradeCancelAlgos", "algoId", "cancel-algo", part)
@@ -217,7 +219,9 @@ class OkxRules(OkxQueries):
             {"instId": self.instrument(order.symbol).venue_symbol, key: order.venue_id}
             for order in orders
         ]
-        return Request(method, params, cost(pool, len(orders)))
+        # The limit is of one instrument: what counts is the one with most orders in the batch.
+        most = max(Counter(order.symbol for order in orders).values())
+        return Request(method, params, cost(pool, most))
 
     async def _cancel_batch(self, line: Line, request: Request) -> int:
         reply = await line.send(request, Urgency.KILL)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import App, SystemCommand
 from textual.screen import ModalScreen, Screen
 
+from core.errors import KillcordError
 from core.model.event import KillMode, TradingState
 from core.model.snapshot import Snapshot
 from tui import keymap
@@ -18,6 +19,7 @@ from tui.commands import Commands
 from tui.layouts import AUTO, LAYOUTS, shown
 from tui.panes.chart import ChartPane
 from tui.panes.pane import DepthPane, Pane
+from tui.text import clean
 from tui.theme import PALETTES
 from tui.views.focus import TIMEFRAMES, Focus, chart_venue, next_venue
 from tui.views.orders import order_key
@@ -43,6 +45,7 @@ _NEEDS_DESK = frozenset(
         "move_stop",
         "cancel",
         "cancel_symbol",
+        "why",
         "pause",
         "switch",
         "timeframe",
@@ -152,6 +155,8 @@ class ActingApp(App[str], inherit_bindings=False):
             return snapshot.state in (TradingState.ARMED, TradingState.REDUCING)
         if action in ("close", "halve", "move_stop"):
             return self.picked_position() is not None
+        if action == "why":
+            return bool(self.picked_decision())
         if action == "cancel_symbol":
             symbol = self.picked_symbol()
             return any(o.symbol == symbol and not o.status.terminal for o in snapshot.orders)
@@ -208,6 +213,13 @@ class ActingApp(App[str], inherit_bindings=False):
             key = self.panes["orders"].selected
             symbol = next((o.symbol for o in self.snapshot.orders if order_key(o) == key), "")
         return symbol
+
+    def picked_decision(self) -> str:
+        """Return the name of the signal or order under the cursor, as ``/v1/why`` takes it."""
+        key = self.panes[self.current].selected or ""
+        if self.current == "signals":
+            return "|".join(key.split("|")[:2])
+        return key if self.current == "orders" else ""
 
     def look(self, snapshot: Snapshot) -> Focus:
         """Let chart, depth and trades follow the cursor; return what they show now."""
@@ -287,6 +299,22 @@ class ActingApp(App[str], inherit_bindings=False):
             return
         tick = ticks(self.snapshot).get((position.venue, position.symbol))
         self.push_screen(StopScreen(position, tick))
+
+    def action_why(self) -> None:
+        """Show what the signal or order under the cursor rests on."""
+        if (name := self.picked_decision()) and not self.in_dialog:
+            self._start(self._show_why(name))
+
+    async def _show_why(self, name: str) -> None:
+        from tui.screens.why import WhyScreen
+
+        try:
+            found = await self.client.why(name)
+        except KillcordError as error:
+            self.say((Cell(" ! ", "warn"), Cell(clean(error), "warn")))
+            return
+        if not self.in_dialog:
+            self.push_screen(WhyScreen(found))
 
     def action_cancel_symbol(self) -> None:
         """Cancel all entries in the symbol under the cursor."""

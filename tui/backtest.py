@@ -19,6 +19,7 @@ from core.research.backtest import Bars, run_backtest
 from core.research.candles import CandleFile, find_files, read_candles, read_funding
 from core.research.report import BacktestReport, report
 from core.signals.folder import find_strategy
+from core.signals.registry import find_model
 from core.signals.strategy import strategy_maker
 from exchanges.practice.contracts import LISTINGS, list_contracts, make_listing
 from tui import numbers
@@ -38,21 +39,21 @@ def run(arguments: argparse.Namespace) -> int:
     """
     files = read_files(arguments)
     timeframe = one_timeframe(files)
-    taker, maker = (_points(arguments, name) for name in ("taker_fee", "maker_fee"))
+    taker, maker = (points(arguments, name) for name in ("taker_fee", "maker_fee"))
     candles = {list_instrument(file, arguments.venue, taker, maker): file for file in files}
     if len(candles) < len(files):
         raise UsageError("two candle files are of the same symbol and venue")
     config = configure(arguments, candles, timeframe)
-    slippage = _points(arguments, "slippage") or Decimal(0)
+    slippage = points(arguments, "slippage") or Decimal(0)
+    home = Home.find()
+    own = find_strategy(home.strategies, config.strategy) | find_model(home.models, config.strategy)
     result = run_backtest(
         {rules: to_bars(file) for rules, file in candles.items()},
         config,
         balance=_number(arguments, "balance"),
         funding=_funding(arguments.funding, candles),
         slippage=float(slippage),
-        make_strategy=strategy_maker(
-            config.strategy, find_strategy(Home.find().strategies, config.strategy)
-        ),
+        make_strategy=strategy_maker(config.strategy, own),
         progress=progress(arguments),
     )
     silent = sum(file.silent for file in files)
@@ -220,7 +221,7 @@ def _number(arguments: argparse.Namespace, name: str) -> Decimal:
     return value
 
 
-def _points(arguments: argparse.Namespace, name: str) -> Decimal | None:
+def points(arguments: argparse.Namespace, name: str) -> Decimal | None:
     """Return an option given in basis points as a fraction."""
     return None if getattr(arguments, name) is None else _number(arguments, name) * _BASIS_POINT
 

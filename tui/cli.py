@@ -82,6 +82,12 @@ def _config(arguments: argparse.Namespace) -> int:
     return settings.run(arguments)
 
 
+def _drill(arguments: argparse.Namespace) -> int:
+    from tui import drill
+
+    return drill.run(arguments)
+
+
 def _sentiment(name: str) -> Run:
     def run(arguments: argparse.Namespace) -> int:
         from tui import sentiment
@@ -102,6 +108,18 @@ def _backtest(arguments: argparse.Namespace) -> int:
     from tui import backtest
 
     return backtest.run(arguments)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from tui import train
+
+    return train.run(arguments)
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from tui import models
+
+    return models.run(arguments)
 
 
 def _remote(name: str) -> Run:
@@ -159,10 +177,19 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("path", nargs="?", help="a journal file or folder (default: this home's)")
     verify.add_argument("--env", choices=("practice", "testnet", "live"), help="whose journal")
 
+    drill = _command(commands, "drill", _drill, "rehearse on a practice exchange; a timed report")
+    drill.add_argument(
+        "what",
+        choices=("kill", "deadman"),
+        help="kill: flatten 300 orders and 15 positions; deadman: the desk dies with orders out",
+    )
+    drill.add_argument("--faults", metavar="NAME|FILE", help="what goes wrong meanwhile")
+
     _orders(commands)
     _practice_options(commands)
     _sentiment_commands(commands)
     _backtest_options(commands)
+    _training_options(commands)
     _key_commands(commands)
     _config_commands(commands)
     return parser
@@ -258,7 +285,7 @@ def _backtest_options(commands: Any) -> None:
     backtest = _command(commands, "backtest", _backtest, "trade recorded candles, and report")
     add = backtest.add_argument
     add("--strategy", default="ema_cross", metavar="NAME", help="default ema_cross")
-    _candle_options(backtest)
+    _candle_options(backtest, required=True)
     add("--funding", metavar="FILE", help="CSV of settlements: symbol, ts_ms, funding_rate")
     add("--balance", default="100000", help="USDT on each venue (default 100000)")
     add("--taker-fee", metavar="BP", help="basis points; default: the venue's")
@@ -268,9 +295,28 @@ def _backtest_options(commands: Any) -> None:
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="such as strategy.fast=10")
 
 
-def _candle_options(parser: argparse.ArgumentParser) -> None:
+def _training_options(commands: Any) -> None:
+    train = _command(commands, "train", _train, "look for an edge, honestly, and promote it if any")
+    add = train.add_argument
+    _candle_options(train, required=False)
+    add("--synthetic", metavar="edge=X", help="made-up candles with an edge of X instead")
+    add("--horizons", default="4,24", metavar="N,M", help="candles ahead (default 4,24)")
+    add("--window", type=int, default=2880, help="candles to train on (default 2880)")
+    add("--test", type=int, default=360, help="candles a test step (default 360)")
+    add("--cost", default="6.5", metavar="BP", help="a side: fee, spread, slippage (default 6.5)")
+    add("--seed", type=int, default=1)
+    add("--shuffle-labels", action="store_true", help="give labels to the wrong rows: must fail")
+    models = _command(commands, "models", _models, "trained models, and which one trades")
+    models.add_argument(
+        "action", nargs="?", choices=("list", "show", "promote", "demote"), default="list"
+    )
+    models.add_argument("id", nargs="?", default="")
+    models.add_argument("--synthetic", action="store_true", help="those of made-up candles")
+
+
+def _candle_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
     add = parser.add_argument
-    add("--candles", required=True, nargs="+", metavar="PATH", help="files, or folders of them")
+    add("--candles", required=required, nargs="+", metavar="PATH", help="files, or folders of them")
     add("--symbols", metavar="BTC,ETH", help="only these of a folder")
     add(
         "--venue",

@@ -23,6 +23,7 @@ from core.model.effect import Answer
 from core.model.event import Command, Submit
 from core.model.snapshot import Snapshot, WatchView
 from core.model.whatif import WhatIf
+from core.model.why import Why
 from tui.control import ask
 
 T = TypeVar("T")
@@ -77,6 +78,20 @@ def weigh(path: Path, order: Submit, timeout: float = TIMEOUT_S) -> WhatIf:
     del fields["received"]
     try:
         return msgspec.convert(ask(path, "POST", "/v1/whatif", fields, timeout), WhatIf)
+    except msgspec.MsgspecError as error:
+        raise _misread(error) from error
+
+
+def fetch_why(path: Path, name: str) -> Why:
+    """Return what a decision rested on; ``name`` as in ``/v1/why``.
+
+    Raises:
+        NoDesk: nobody answers.
+        KillcordError: the desk does not know the decision.
+    """
+    target = f"/v1/why?{urlencode({'id': name})}"
+    try:
+        return msgspec.convert(ask(path, "GET", target, timeout=TIMEOUT_S), Why)
     except msgspec.MsgspecError as error:
         raise _misread(error) from error
 
@@ -156,6 +171,10 @@ class DeskClient:
     async def weigh(self, order: Submit) -> WhatIf:
         """Ask what an order would do; see the function ``weigh``."""
         return await in_thread(lambda: weigh(self.path, order))
+
+    async def why(self, name: str) -> Why:
+        """Ask what a decision rested on; see ``fetch_why``."""
+        return await in_thread(lambda: fetch_why(self.path, name))
 
     async def stop(self) -> None:
         """Ask the desk to stop.

@@ -174,6 +174,16 @@ KEYS: tuple[Key, ...] = (
         "symbol: cancel all orders",
     ),
     Key(
+        "why",
+        "w",
+        "why",
+        "why",
+        "What the signal or order under the cursor rests on",
+        "trading",
+        "order: why, or why not",
+        footer=True,
+    ),
+    Key(
         "pause",
         "p",
         "pause",

@@ -12,6 +12,8 @@ HTTP and WebSocket on a Unix socket that only its owner can open, the peer's uid
   an ``Answer``; ``?wait=1`` waits for the kill report, which is added as ``venues``.
 * ``POST /v1/whatif``: a ``Submit`` in the same form, answered by a ``core.model.whatif.WhatIf``;
   nothing is sent.
+* ``GET /v1/why?id=``: what a decision rested on (``core.model.why.Why``), by client order id, or
+  by ``venue|symbol`` for the last signal there.
 * ``POST /v1/stop``, ``GET /healthz``, ``/readyz``, ``/metrics``
 """
 
@@ -33,6 +35,7 @@ from core.model.effect import Answer
 from core.model.event import Command, Submit
 from core.model.snapshot import BarView, DepthView, WatchView
 from core.model.whatif import WhatIf
+from core.model.why import Why
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -75,6 +78,10 @@ class Controlled(Protocol):
 
     def weigh(self, order: Submit) -> WhatIf:
         """Return what an order would do; nothing is sent."""
+        ...
+
+    def why(self, name: str) -> Why | None:
+        """Return what a decision rested on."""
         ...
 
     async def command(self, command: Command) -> Answer:
@@ -124,6 +131,7 @@ class ControlSocket:
         app.router.add_get("/v1/depth", self._depth)
         app.router.add_get("/v1/candles", self._candles)
         app.router.add_get("/v1/stream", self._stream)
+        app.router.add_get("/v1/why", self._why)
         app.router.add_get("/v1/watch", self._watch)
         app.router.add_post("/v1/commands", self._commands)
         app.router.add_post("/v1/whatif", self._whatif)
@@ -181,6 +189,12 @@ class ControlSocket:
         if not isinstance(order, Submit):
             return _refusal(400, "BAD_REQUEST", "type: only a Submit can be weighed")
         return _json(msgspec.json.encode(self._desk.weigh(order)))
+
+    async def _why(self, request: web.Request) -> web.Response:
+        found = self._desk.why(request.query.get("id", ""))
+        if found is None:
+            return _refusal(404, "NOT_KNOWN", "this decision is not known, or no longer")
+        return _json(msgspec.json.encode(found))
 
     async def _stop(self, _: web.Request) -> web.Response:
         self._desk.request_stop("asked over the control socket")

@@ -64,10 +64,12 @@ from core.model.event import (
 from core.model.instrument import Instrument
 from core.model.snapshot import BarView, DepthView, Snapshot, WatchView
 from core.model.whatif import WhatIf
+from core.model.why import Why
 from core.orders.ids import ClientIds
 from core.orders.records import Intent
 from core.portfolio.ledger import Ledger
 from core.signals.folder import find_strategy
+from core.signals.registry import find_model
 from core.signals.strategy import strategy_maker
 
 KILL_SIGNAL_MODE = KillMode.CANCEL
@@ -292,7 +294,9 @@ class Desk:
         ids = ClientIds(who.instance, epoch, who.key, ledger.next_seq)
         halted = ledger.state is TradingState.HALTED
         recorder = self._recorder(epoch) if config.storage.record else None
-        own = find_strategy(self._home.strategies, config.strategy)
+        own = find_strategy(self._home.strategies, config.strategy) | find_model(
+            self._home.models, config.strategy
+        )
         self.engine = Engine(
             config, ids, ledger, make_strategy=strategy_maker(config.strategy, own)
         )
@@ -633,6 +637,20 @@ class Desk:
         ]
         found = self.engine.weigh(order)
         return msgspec.structs.replace(found, routes=rank(routes, order.side))
+
+    def why(self, name: str) -> Why | None:
+        """Return what a decision rested on and what became of it; None when it is not known."""
+        found = self.engine.why(name)
+        if found is None:
+            order = self.engine.ledger.find(name)
+            if order is None:
+                return None
+            intent = order.order
+            words = f"{intent.side} {intent.qty} {intent.kind}, reduces: never vetoed"
+            found = Why(
+                name, intent.venue, intent.symbol, intent.created, words, None, "DONE", None, ()
+            )
+        return msgspec.structs.replace(found, happenings=self.pump.trails.of(found.client_id))
 
     async def command(self, command: Command) -> Answer:
         """Hand a command to the engine and return its answer."""

@@ -26,6 +26,7 @@ from core.desk.history import History
 from core.desk.kill import PROVED, RANK, KillExecutor
 from core.desk.latch import Latched
 from core.desk.lines import Lines, scrub
+from core.desk.trails import Trails
 from core.engine.engine import Engine
 from core.errors import StateError, VenueError
 from core.journal.recording import Recorder
@@ -105,6 +106,7 @@ class Pump:
         self._lines = lines
         self.history = history
         self.charts = charts
+        self.trails = Trails()
         self._latch_path = latch_path
         self._latched = latched
         self._clock = clock
@@ -259,6 +261,7 @@ class Pump:
         else:
             self._journal.append(record)
         self.history.record(record)
+        self.trails.add(record)
         self._lines.effect(effect)
 
     def _submit(self, effect: SubmitOrder) -> None:

@@ -45,6 +45,7 @@ from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
 from core.model.order import CancelSent, Fill, OrderAbsent, OrderKind, OrderReport, OrderSent
 from core.model.snapshot import Snapshot
 from core.model.whatif import WhatIf
+from core.model.why import Why
 from core.orders.ids import ClientIds
 from core.portfolio.ledger import Ledger
 from core.signals.strategy import Strategy
@@ -102,7 +103,6 @@ class Engine:
         """Events taken so far."""
         self._out = world.out
         self._due = 0
-        self._watch = control.watch_equity
         self._hash = blake2b(digest_size=16) if hashing else None
         self._unhashed: list[Effect] = []
         self._encode = msgspec.json.Encoder().encode_lines
@@ -200,19 +200,15 @@ class Engine:
             self._due = world.now + _PERIOD
             if world.pending:
                 self._wake()
-            self._watch()
+            self._control.watch_equity()
         out = self._out
         if not out:
             return _NOTHING
         effects = tuple(out)
         out.clear()
         if self._hash is not None:
-            unhashed = self._unhashed
-            for effect in effects:
-                # Records repeat what came in and what is decided beside them.
-                if type(effect) is not Record:
-                    unhashed.append(effect)
-            if len(unhashed) >= _BATCH:
+            self._unhashed += effects
+            if len(self._unhashed) >= _BATCH:
                 self._flush_hash()
         return effects
 
@@ -227,9 +223,19 @@ class Engine:
         """
         return self._weigher.weigh(order)
 
+    def why(self, name: str) -> Why | None:
+        """Return what a decision rested on; None when it is not known, or no longer.
+
+        Args:
+            name: a client order id, or ``venue|symbol`` for the last signal there.
+        """
+        return self._world.reasons.find(self._execution.gate, name)
+
     def _flush_hash(self) -> None:
         if self._unhashed and self._hash is not None:
-            self._hash.update(self._encode(self._unhashed))
+            # Records repeat what came in and what is decided beside them.
+            decisions = [effect for effect in self._unhashed if type(effect) is not Record]
+            self._hash.update(self._encode(decisions))
             self._unhashed.clear()
 
     def _swept(self, event: VenueSwept) -> None:

@@ -111,6 +111,7 @@ class Execution:
             slot.strategy.name,
         )
         verdict = self.judge(slot, order, equity, None)
+        world.reasons.sized(order, equity, self._part, price)
         if type(verdict) is Refused:
             return self._refuse(slot, verdict)
         assert type(verdict) is Approved
@@ -123,7 +124,10 @@ class Execution:
         """Put an order that may open risk before the gate."""
         assert slot.instrument is not None
         circumstances = self.circumstances(slot, order, equity, stop)
-        return self.gate.open(order, slot.instrument, circumstances, stop)
+        verdict = self.gate.open(order, slot.instrument, circumstances, stop)
+        refused = verdict.code if type(verdict) is Refused else None
+        self._world.reasons.judged(order, slot.instrument, circumstances, refused)
+        return verdict
 
     def circumstances(
         self, slot: Slot, order: Order, equity: Decimal, stop: Decimal | None
@@ -260,14 +264,21 @@ class Execution:
     def settle(self, slot: Slot) -> None:
         """Bring orders in line with the position: protection, pending exits, pending entries."""
         world = self._world
-        if slot.entry is not None and slot.entry.settled:
-            self._finished(slot, slot.entry)
+        if not world.venues[slot.venue].swept:
+            # What the journal says of the venue may be over: ask first, act on the first sweep.
+            self._put_off(slot)
+            return
+        order = slot.entry
+        if order is not None and order.settled:
+            self._finished(slot, order)
             slot.entry = None
-        if slot.exit is not None and slot.exit.settled:
-            self._finished(slot, slot.exit)
+        order = slot.exit
+        if order is not None and order.settled:
+            self._finished(slot, order)
             slot.exit = None
-        if slot.stop is not None and slot.stop.settled:
-            self._finished(slot, slot.stop)
+        order = slot.stop
+        if order is not None and order.settled:
+            self._finished(slot, order)
             slot.stop = None
         if not slot.position.qty:
             slot.closing = False
@@ -279,7 +290,7 @@ class Execution:
         self.protect(slot)
         if slot.wanted and slot.exit is None and slot.entry is None:
             self._flip(slot)
-        if slot.idle:
+        if not slot.working and slot.idle:
             world.active.pop(slot.key, None)
 
     def _finished(self, slot: Slot, order: WorkingOrder) -> None:
@@ -312,7 +323,8 @@ class Execution:
             self.naked.pop(slot.key, None)
             slot.stop = None
             slot.risk_quote = None
-            self._drop_stops(slot, None)
+            if slot.working:
+                self._drop_stops(slot, None)
             return
         if position.foreign or self._world.venues[slot.venue].killing:
             self.naked.pop(slot.key, None)
@@ -330,7 +342,7 @@ class Execution:
             fits = covered = False
         if covered:
             self.naked.pop(slot.key, None)
-            if fits:
+            if fits and len(slot.working) > 1:
                 self._drop_stops(slot, stop)
         else:
             self.naked.setdefault(slot.key, self._world.now)
@@ -397,8 +409,6 @@ class Execution:
         return slot.instrument.round_price(position.entry * part)
 
     def _drop_stops(self, slot: Slot, keep: WorkingOrder | None) -> None:
-        if len(slot.working) == (keep is not None):
-            return
         for order in slot.working.values():
             if order.order.purpose is _STOP and order is not keep and not order.terminal:
                 self._tracking.cancel(order)
@@ -421,6 +431,11 @@ class Execution:
             due, self.later = self.later, {}
             for key in due:
                 self.settle(world.slots[key])
+        if self.naked:
+            self._close_unprotected()
+
+    def _close_unprotected(self) -> None:
+        world = self._world
         for key, since in list(self.naked.items()):
             if world.now - since <= self._unprotected:
                 continue

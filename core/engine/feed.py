@@ -41,6 +41,8 @@ class Feed:
         self._follow = follow
         self._timeframe = int(world.config.strategy.timeframe)
         self._span = self._timeframe * SECOND
+        self._soonest = self._span - FUTURE
+        """After its open a candle cannot be known to be closed before this."""
         self._building: list[Slot] = []
 
     def trade(self, event: Trade) -> None:
@@ -150,23 +152,27 @@ class Feed:
 
     def candle(self, event: Candle) -> None:
         """Take a closed candle from outside: history at a start, or a backtest."""
-        slot = self._slots.get((event.venue, event.symbol))
-        ts = event.ts
-        if slot is None or event.timeframe != self._timeframe or ts <= slot.candle_ts:
+        try:
+            slot = self._slots[event.venue, event.symbol]
+        except KeyError:
             return
+        ts = event.ts
+        if event.timeframe != self._timeframe or ts <= slot.candle_ts:
+            return
+        received = event.received
         low, high, close = event.low, event.high, event.close
         # check_candle written out, a tenth of a backtest's time; it names the reason.
         if not (
             0.0 < low <= event.open <= high < inf
             and low <= close <= high
             and 0.0 <= event.volume < inf
-            and ts + self._span <= event.received + FUTURE
+            and received - ts >= self._soonest
         ):
             self._bad(event.venue, "candles", check_candle(event))
             return
         if not slot.bid:
             # No book was ever seen: candles are all the market there is, as in a backtest.
-            slot.book_received = event.received
+            slot.book_received = received
             slot.last = close
             if not slot.mark:
                 slot.price = close
@@ -253,6 +259,7 @@ class Feed:
         outcome = self._follow(slot, decision.target)
         if outcome:
             slot.outcome = outcome
+        world.reasons.decided(signal, outcome)
 
     def _bad(self, name: str, channel: str, reason: str) -> None:
         world = self._world

@@ -158,11 +158,12 @@ class Tracking:
     def reported(self, event: OrderReport) -> None:
         """Take a report of an order, from the stream, a sweep or a query."""
         world = self._world
-        order = self._find(event)
+        order = world.ledger.find(event.client_id)
         if order is None:
-            self._foreign(event)
-            return
-        if event.client_id != order.order.client_id:
+            order = self._find_by_venue_id(event)
+            if order is None:
+                self._foreign(event)
+                return
             event = msgspec.structs.replace(event, client_id=order.order.client_id)
         proved = event.status is not _UNKNOWN
         if order.absent and proved and not event.status.terminal:
@@ -237,14 +238,13 @@ class Tracking:
             world.notify("alarm", f"{client_id} was believed absent and is live: cancelling")
             world.out.append(CancelOrder(event.venue, event.symbol, client_id, event.venue_id))
 
-    def _find(self, event: OrderReport | Fill) -> WorkingOrder | None:
-        ledger = self._world.ledger
-        order = ledger.find(event.client_id)
-        if order is None and not event.client_id and event.venue_id:
-            for candidate in ledger.working.values():
+    def _find_by_venue_id(self, event: OrderReport | Fill) -> WorkingOrder | None:
+        """Return whose word this is, where a venue left our id out."""
+        if not event.client_id and event.venue_id:
+            for candidate in self._world.ledger.working.values():
                 if candidate.venue_id == event.venue_id and candidate.order.venue == event.venue:
                     return candidate
-        return order
+        return None
 
     def _foreign(self, event: OrderReport) -> None:
         """Show an order of others and count it as exposure. The kill executor's are ours."""
@@ -297,9 +297,11 @@ class Tracking:
         if ledger.forgotten(event):
             world.report(Code.FILL_TOO_OLD, event.venue, event.symbol, event.trade_id)
             return False
-        order = self._find(event)
-        if order is not None and event.client_id != order.order.client_id:
-            event = msgspec.structs.replace(event, client_id=order.order.client_id)
+        order = ledger.find(event.client_id)
+        if order is None:
+            order = self._find_by_venue_id(event)
+            if order is not None:
+                event = msgspec.structs.replace(event, client_id=order.order.client_id)
         slot = world.slots.get((event.venue, event.symbol)) or world.slot(event.venue, event.symbol)
         trips = slot.position.trips
         world.record(event)

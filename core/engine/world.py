@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from core.clock import MINUTE, SECOND
 from core.config import DEFAULT_SYMBOLS, Config
+from core.engine.reasons import Reasons
 from core.engine.slot import Slot
 from core.engine.venue import Venue
 from core.model.effect import (
@@ -68,6 +69,7 @@ class World:
         self.cash = 0.0
         """Cash over all venues as float, for the per-second look at equity."""
         self.refusals = 0
+        self.reasons = Reasons()
         self.discrepancies = 0
         self._make_strategy = make_strategy or strategy_maker(config.strategy)
         for venue, symbol in ledger.open:

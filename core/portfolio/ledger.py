@@ -150,13 +150,8 @@ class Ledger:
         )
 
     def forgotten(self, fill: Fill) -> bool:
-        """Return whether a fill is too old to tell if it was booked, or inside the baseline."""
-        account = self.accounts.get(fill.venue)
-        return (
-            account is None
-            or fill.ts <= account.since
-            or fill.ts <= self._horizon.get(fill.venue, 0)
-        )
+        """Return whether a fill is too old to tell if it was booked."""
+        return fill.ts <= self._horizon.get(fill.venue, 0)
 
     def position(self, venue: str, symbol: str) -> Position:
         """Return the position of a symbol on a venue, making a flat one when there is none."""
@@ -242,7 +237,9 @@ class Ledger:
             position.foreign = order is None
             position.strategy = order.order.strategy if order is not None else ""
             position.stop = None
+        strategy = position.strategy
         if order is not None:
+            strategy = order.order.strategy
             if order.stop is not None and now:
                 position.stop = order.stop
             order.book(record.qty, record.price, record.received)
@@ -251,14 +248,14 @@ class Ledger:
             self.open[where] = position
         elif held:
             del self.open[where]
-        account.cash += realised - record.fee
+        fee = record.fee
+        account.cash += realised - fee
         account.fills += 1
         if ts > account.cursor:
             account.cursor = ts
         self.realised += realised
-        self.fees += record.fee
+        self.fees += fee
         self.fills += 1
-        strategy = position.strategy if order is None else order.order.strategy
         self.recent.append(BookedFill(record, realised, strategy))
 
     def _paid(self, record: FundingPaid) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import chain
 from types import SimpleNamespace
 from typing import Any
 
@@ -133,9 +134,7 @@ class Gate:
 
     # The one list of checks. What ``open`` refuses and what ``explain`` shows cannot differ.
     def _findings(self, order: Order, rules: Instrument, now: Circumstances) -> Iterator[_Finding]:
-        yield from self._conditions(now)
-        yield from self._shape(order, rules, now)
-        yield from self._sizes(order, now)
+        return chain(self._conditions(now), self._shape(order, rules, now), self._sizes(order, now))
 
     def _conditions(self, now: Circumstances) -> Iterator[_Finding]:
         limits = self.limits

@@ -60,7 +60,7 @@ def strategy_maker(
     makers = BUILT_IN | dict(own or {})
     maker = makers.get(settings.name)
     if maker is None:
-        names = ", ".join(sorted(makers))
+        names = ", ".join(sorted([*makers, "lightgbm"]))
         raise ConfigError([f"strategy.name: {settings.name!r} is unknown, expected one of {names}"])
     if settings.timeframe != int(settings.timeframe):
         raise ConfigError(

@@ -17,6 +17,7 @@ from core.model.effect import Answer
 from core.model.event import Command, Submit, decode
 from core.model.snapshot import Snapshot, WatchView
 from core.model.whatif import WhatIf
+from core.model.why import Why
 from tests.tui import pictures
 
 _encode = msgspec.json.Encoder().encode
@@ -43,6 +44,9 @@ class Loopback:
         """What was asked of ``/v1/watch``, in order."""
         self.watch: Callable[[str, str, int, int], WatchView] = still
         self.watch_gap = 0.25
+        self.whys: list[str] = []
+        """What was asked of ``/v1/why``, in order."""
+        self.why: Why | None = pictures.why()
         self.questions: list[Submit] = []
         """What was asked of ``/v1/whatif``, in order."""
         self.weigh: Callable[[Submit], WhatIf] = pictures.whatif
@@ -64,6 +68,7 @@ class Loopback:
                 web.get("/v1/watch", self._watch),
                 web.post("/v1/commands", self._command),
                 web.post("/v1/whatif", self._whatif),
+                web.get("/v1/why", self._why),
                 web.post("/v1/stop", self._stop),
             ]
         )
@@ -143,6 +148,12 @@ class Loopback:
         assert isinstance(order, Submit)
         self.questions.append(order)
         return web.Response(body=_encode(self.weigh(order)), content_type="application/json")
+
+    async def _why(self, request: web.Request) -> web.Response:
+        self.whys.append(request.query["id"])
+        if self.why is None:
+            return web.json_response({"detail": "this decision is not known"}, status=404)
+        return web.Response(body=_encode(self.why), content_type="application/json")
 
     async def _stop(self, request: web.Request) -> web.Response:
         self.stopped = True

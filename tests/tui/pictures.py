@@ -8,6 +8,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from core.clock import MINUTE, SECOND
+from core.model.effect import Signalled
 from core.model.event import Submit, TradingState, VenueState
 from core.model.market import Side
 from core.model.order import OrderKind, OrderStatus
@@ -29,6 +30,7 @@ from core.model.snapshot import (
     WatchView,
 )
 from core.model.whatif import CheckView, RouteView, WhatIf
+from core.model.why import Happening, Sizing, Why
 
 NOW = 1_795_256_625 * SECOND
 """21 November 2026, 10:23:45 UTC."""
@@ -375,6 +377,34 @@ def whatif(order: Submit, **changes: object) -> WhatIf:
             RouteView(name, order.qty, value / order.qty, Decimal(place) / 100_000, Decimal("0.6"))
             for place, name in enumerate(VENUES)
         ),
+    )
+    return replace(found, **changes)
+
+
+def why(**changes: object) -> Why:
+    """Return the chain of an order that was refused for its size."""
+    found = Why(
+        client_id="KC0000000000000000000042",
+        venue="bybit",
+        symbol=symbol("BTC"),
+        ts=NOW,
+        order="buy 0.037 market",
+        signal=Signalled(
+            "bybit", symbol("BTC"), "ema_cross", NOW, 1, 0.00031, "fast crossed above slow"
+        ),
+        outcome="POSITION_NOTIONAL",
+        sizing=Sizing(
+            Decimal(300_000),
+            Decimal("0.008"),
+            Decimal("64120.5"),
+            Decimal("0.001"),
+            Decimal("0.037"),
+        ),
+        checks=(
+            CheckView("NOT_ARMED", True, "armed", "armed", ""),
+            CheckView("POSITION_NOTIONAL", False, "6000.00", "7117.38", "7117.38 USDT"),
+        ),
+        happenings=(Happening(NOW + 2_400_000, "reply: accepted"),),
     )
     return replace(found, **changes)
 

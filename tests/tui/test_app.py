@@ -41,6 +41,7 @@ from tui.panes.chart import ChartPane
 from tui.panes.pane import DepthPane, Pane
 from tui.screens.stop import StopScreen
 from tui.screens.ticket import LOOK_S, TicketScreen
+from tui.screens.why import WhyScreen
 from tui.widgets.choice import Choice
 from tui.widgets.lines import Lines, RaisedLines
 
@@ -119,6 +120,21 @@ async def test_m_moves_the_stop_and_shows_why_not(desk: Loopback, home: Home) ->
     assert (second.venue, second.symbol) == ("bybit", pictures.symbol("BTC"))
     assert second.price == Decimal(63_000)
     assert first.request != second.request
+
+
+async def test_w_opens_the_chain_of_a_signal_or_an_order(desk: Loopback, home: Home) -> None:
+    async with terminal(home, (80, 24)) as (app, pilot):
+        await pilot.press("2", "w")
+        await until(lambda: isinstance(app.screen, WhyScreen))
+        await pilot.press("escape", "4", "w")
+        await until(lambda: len(desk.whys) == 2 and isinstance(app.screen, WhyScreen))
+        desk.why = None
+        await pilot.press("escape", "w")
+        await until(lambda: "not known" in said(app))
+        assert not app.in_dialog
+    venue, symbol = desk.whys[0].split("|")
+    assert (venue in pictures.VENUES, symbol.endswith("/USDT:USDT")) == (True, True)
+    assert desk.whys[1] in {order.client_id for order in desk.picture.orders}
 
 
 async def test_capital_c_cancels_all_entries_of_the_symbol(desk: Loopback, home: Home) -> None:
@@ -417,6 +433,21 @@ async def test_enter_in_the_burst_that_opened_the_ticket_sends_nothing(
         await until(lambda: isinstance(app.screen, TicketScreen))
         await pilot.pause()
     assert desk.commands == []
+
+
+async def test_answers_that_come_after_the_ticket_has_gone_harm_nothing(
+    desk: Loopback, home: Home
+) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("b", "1")
+        screen = app.screen
+        assert isinstance(screen, TicketScreen)
+        await until(lambda: desk.questions)
+        await pilot.press("escape")
+        await pilot.pause()
+        screen._show()
+        screen._answer(())
+        assert not app.in_dialog
 
 
 async def test_a_market_order_takes_no_price(desk: Loopback, home: Home) -> None:

@@ -31,6 +31,7 @@ from tui.views.focus import Focus
 from tui.views.footer import view_footer
 from tui.views.strip import Link, view_strip
 from tui.views.table import Column, Line, Row, fit
+from tui.views.why import view_why
 
 UP = Link(up=True, quiet_s=0.1)
 
@@ -322,10 +323,10 @@ def test_the_ladder_adds_up_venues_and_has_the_best_prices_in_the_middle() -> No
     shown = [[cell.text for cell in row.cells] for row in rows]
     # 99.97 counts at 99.9 and 100.13 at 100.2: never better than it is.
     assert [(r[1], r[2], r[3], r[5]) for r in shown if r[4] != "spread"] == [
-        ("100.2", "9.000", "10.00", "bo"),
-        ("100.1", "1.000", "1.000", "b"),
-        ("100.0", "1.000", "1.000", "b"),
-        ("99.9", "5.000", "6.000", "bo"),
+        ("100.2", "9.000", "10.00", "byok"),
+        ("100.1", "1.000", "1.000", "by"),
+        ("100.0", "1.000", "1.000", "by"),
+        ("99.9", "5.000", "6.000", "byok"),
     ]
     assert [row[4] for row in shown][2] == "spread"
     assert [row[0] for row in shown] == ["", "", "", "", "▲0.009"]
@@ -412,3 +413,17 @@ def test_a_refused_what_if_names_each_limit_and_by_how_much() -> None:
     assert "best" not in lines[3]
     assert "POSITION_NOTIONAL 6412.05 of 2000.00: +4,412.05 (+220.6%)" in lines[4]
     assert "SYMBOL_PAUSED paused by hand · 1 more" in lines[5]
+
+
+def test_why_tells_signal_size_checks_and_times_in_order() -> None:
+    lines = [text(line) for line in view_why(pictures.why())]
+    whole = "\n".join(lines)
+    assert "ema_cross wants ▲ long" in whole
+    assert "300,000.00 × 0.800% ÷ 64,120.5 = 0.0374295" in whole
+    assert "✗ POSITION_NOTIONAL  7117.38 of 6000.00" in whole
+    assert "1 of 2 passed" in whole
+    assert "2.4 ms  reply: accepted" in whole
+    assert whole.index("signal") < whole.index("size") < whole.index("checks")
+    evil = pictures.why(order=pictures.EVIL, outcome=pictures.EVIL, venue=pictures.EVIL)
+    assert all("\x1b" not in text(line) for line in view_why(evil))
+    assert "reduces" in text(view_why(pictures.why(order="sell 1 stop, reduces", checks=()))[1])

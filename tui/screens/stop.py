@@ -73,6 +73,8 @@ class StopScreen(Dialog[None]):
         self._show()
 
     def _show(self) -> None:
+        if not self.query(Input) or not self.query(RaisedLines):
+            return  # an answer may come while the dialog is being taken down
         try:
             price = positive(self.query_one(Input).value, "trigger")
         except ValueError as error:

@@ -118,6 +118,8 @@ class TicketScreen(Dialog[None]):
         self._show()
 
     def _show(self) -> None:
+        if not self._open:
+            return
         snapshot, symbol = self._snapshot, self._names.get(self._choice("symbol"), "")
         quote = quote_of(snapshot, self._choice("venue"), symbol)
         lines: list[Line] = [view_quote(quote)]
@@ -135,6 +137,11 @@ class TicketScreen(Dialog[None]):
         self.query_one("#meaning", RaisedLines).show(
             (*lines[:room], *((),) * (room - len(lines)), *self._verdict)
         )
+
+    # Answers come when they come, also while the ticket is being taken down.
+    @property
+    def _open(self) -> bool:
+        return bool(self.query("#meaning")) and bool(self.query("#symbol"))
 
     def _meaning(self, snapshot: Snapshot, order: Submit) -> tuple[Line, ...]:
         if self._weighed is None or self._weighed[0] != order:
@@ -226,6 +233,9 @@ class TicketScreen(Dialog[None]):
 
     # Stays until something is edited. The first cell is the mark; the rest may take two lines.
     def _answer(self, line: Line) -> None:
+        if not self._open:
+            self._app.say(line)
+            return
         mark, *rest = line
         tone: Tone = next((cell.tone for cell in rest if cell.tone), "")
         room = max(20, self.query_one("#meaning").size.width - len(mark.text) - 1)

@@ -22,7 +22,7 @@ COLUMNS = (
     Column("size", 9, 0, right=True),
     Column("sum", 9, 3, right=True),
     Column("", 6, 1, grow=1),
-    Column("at", 3, 1),
+    Column("at", 6, 1),
 )
 BAR = 4
 """Place of the bar among the columns."""
@@ -122,7 +122,7 @@ def _side(
     for level in levels:
         total += level.qty
         mark = ours.get(level.price, "")
-        letters = "".join(sorted(clean(venue)[:1] for venue in level.venues))
+        letters = "".join(sorted(clean(venue)[:2] for venue in level.venues))
         rows.append(
             Row(
                 f"{side.value}|{level.price}",

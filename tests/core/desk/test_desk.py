@@ -32,6 +32,7 @@ from core.model.market import Side
 from core.model.order import OrderKind, OrderStatus
 from core.model.snapshot import Snapshot, WatchView
 from core.model.whatif import WhatIf
+from core.model.why import Why
 from core.orders.ids import ClientIds
 from core.portfolio.ledger import Ledger
 from tests.core.desk.loopback import BTC, LoopGateway, LoopKillGateway, LoopVenue
@@ -568,6 +569,29 @@ async def test_an_order_is_weighed_without_being_sent(stage: Stage) -> None:
             async with session.post("/v1/whatif", data=wrong) as reply:
                 assert reply.status == 400
         assert not any(o.strategy == "test" for o in desk.snapshot().orders)
+
+
+async def test_an_order_can_be_asked_why_and_what_happened(stage: Stage) -> None:
+    desk = stage.desk()
+    async with stage.running(desk), client(desk) as session:
+        await bought(desk)
+        mine = [o for o in desk.snapshot().orders if o.strategy == "me"]
+        entry = next(o for o in mine if not o.reduce_only)
+        stop = next(o for o in mine if o.reduce_only)
+        async with session.get("/v1/why", params={"id": entry.client_id}) as reply:
+            why = msgspec.json.decode(await reply.read(), type=Why)
+        assert why.outcome == "DONE"
+        assert all(check.passed for check in why.checks)
+        told = [each.text for each in why.happenings]
+        assert told[0].startswith("decided")
+        assert any(text.startswith("reply: accepted") for text in told)
+        assert any(text.startswith("fill 0.02 at") for text in told)
+        async with session.get("/v1/why", params={"id": stop.client_id}) as reply:
+            why = msgspec.json.decode(await reply.read(), type=Why)
+        assert "never vetoed" in why.order
+        assert why.happenings
+        async with session.get("/v1/why", params={"id": "nothing"}) as reply:
+            assert reply.status == 404
 
 
 async def test_the_stream_sends_the_newest_picture_and_stop_ends_the_desk(stage: Stage) -> None:
