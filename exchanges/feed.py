@@ -106,6 +106,17 @@ class Feed:
     def _route(self, text: str, received: int) -> bool:
         raise NotImplementedError
 
+    def snapshot(self, venue_symbol: str, text: str, received: int) -> bool:
+        """Take a book that was asked for, where ``Rules.snapshot`` has a request for one.
+
+        Returns:
+            Whether the book is synchronised; False asks for a later snapshot.
+
+        Raises:
+            msgspec.MsgspecError: the body is not a snapshot.
+        """
+        raise NotImplementedError
+
     def refuse(self, channel: str, reason: str, received: int) -> None:
         """Count and report a bad frame."""
         self.bad += 1

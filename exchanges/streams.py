@@ -19,7 +19,6 @@ from core.desk.ports import GatewayStats, Sink
 from core.errors import VenueError, VenueUnavailable
 from core.model.event import FeedChanged, FeedState, VenueChanged, VenueState
 from core.model.market import BadMessage
-from exchanges.binance_feed import BinanceFeed
 from exchanges.budget import Urgency
 from exchanges.feed import Feed
 from exchanges.line import VenueLine
@@ -285,7 +284,7 @@ class Streams:
                         return
                 else:
                     body = await self._line.ask(request, Urgency.READ)
-                    assert isinstance(self._feed, BinanceFeed)
+                    assert self._feed is not None
                     if self._feed.snapshot(venue_symbol, body, time.time_ns()):
                         return
             except (VenueError, ValueError, ConnectionError):
