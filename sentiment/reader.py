@@ -8,13 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
 
 from core.clock import SECOND, Clock
 from core.config import News
 from core.desk.lock import Lock
 from core.errors import StateError
-from core.model.news import NewsReading, NewsSource, NewsStory
+from core.model.news import NewsReading, NewsReport, NewsSource, NewsStory
 from core.secrets import Secret
 from sentiment.aggregate import HALF_LIVES, Aggregator
 from sentiment.archive import Archive, Kept
@@ -30,20 +29,6 @@ HALF_LIFE = HALF_LIVES[1]
 """Nanoseconds; of the readings that are shown."""
 STORIES = 60
 """The newest of them are kept for the screen."""
-
-
-class Report(Struct, frozen=True):
-    """What is known now. ``stories`` are newest first; ``scorer`` is who judges at present.
-
-    ``instead_of`` names the engine that should judge and cannot, ``problem`` says why.
-    """
-
-    stories: tuple[NewsStory, ...]
-    readings: tuple[NewsReading, ...]
-    sources: tuple[NewsSource, ...]
-    scorer: str
-    instead_of: str
-    problem: str
 
 
 class Reader:
@@ -102,7 +87,7 @@ class Reader:
         self._forget(now)
         return bool(entries)
 
-    def report(self) -> Report:
+    def report(self) -> NewsReport:
         """Return what is known now."""
         now = self._clock.now()
         readings = []
@@ -121,7 +106,7 @@ class Reader:
                 )
         engine = self._engine
         problem = engine.problem if isinstance(engine, WithFallback) else ""
-        return Report(
+        return NewsReport(
             stories=tuple(reversed(self._shown.values())),
             readings=tuple(readings),
             sources=tuple(self._states.values()),

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import sys
-from typing import Any
 
 import msgspec
 
@@ -16,7 +14,7 @@ from core.config import Config
 from core.errors import UsageError
 from core.home import Home
 from core.keys import news_keys
-from core.model.news import NewsReading, NewsSource, NewsStory
+from core.model.news import NewsReading, NewsReport, NewsSource, NewsStory
 from tui import numbers, settings
 from tui.text import clean
 
@@ -52,7 +50,7 @@ async def _read(config: Config, home: Home, arguments: argparse.Namespace) -> in
                 report = reader.report()
                 fresh = [story for story in report.stories if story.id not in printed]
                 if arguments.json:
-                    _print(json.dumps({"type": "news", **_plain(report)}))
+                    _print(msgspec.json.encode(report).decode())
                 elif not printed:
                     _print_sources(report.sources)
                     _print_readings(report.readings)
@@ -67,10 +65,6 @@ async def _read(config: Config, home: Home, arguments: argparse.Namespace) -> in
                 await asyncio.sleep(config.news.poll)
         finally:
             await reader.close()
-
-
-def _plain(report: Any) -> dict[str, Any]:
-    return dict(msgspec.to_builtins(report))
 
 
 def _print_sources(sources: tuple[NewsSource, ...]) -> None:
@@ -99,7 +93,7 @@ def _print_stories(stories: list[NewsStory]) -> None:
         _print(f"{score:>7}  {clean(names):12}{clean(story.title)}  {clean(story.outlet)}{outlets}")
 
 
-def _print_scorer(report: Any) -> None:
+def _print_scorer(report: NewsReport) -> None:
     line = f"judged by {report.scorer}"
     if report.instead_of:
         line += f" instead of {report.instead_of}: {clean(report.problem)}"

@@ -14,6 +14,7 @@ from core.config import Config
 from core.engine.control import Control
 from core.engine.execution import Execution
 from core.engine.feed import Feed
+from core.engine.news import NewsRoom
 from core.engine.picture import Painter, ShellFacts
 from core.engine.reconciler import Reconciler
 from core.engine.tracking import Tracking
@@ -32,6 +33,7 @@ from core.model.event import (
     KillReported,
     Pause,
     Resume,
+    SentimentScored,
     Submit,
     Tick,
     TradingState,
@@ -85,7 +87,8 @@ class Engine:
         self._reconciler = Reconciler(world, tracking, execution.settle, sweep_within)
         control = self._control = Control(world, execution, tracking)
         feed = self._feed = Feed(world, execution.follow)
-        self._painter = Painter(world, control, execution)
+        news = NewsRoom(world)
+        self._painter = Painter(world, control, execution, news)
         self.ledger = world.ledger
         self.events = 0
         """Events taken so far."""
@@ -123,6 +126,7 @@ class Engine:
             Close: control.close,
             Pause: control.pause,
             KillReported: control.kill_reported,
+            SentimentScored: news.scored,
             Tick: self._tick,
             InvariantBroken: control.broken,
         }

@@ -53,3 +53,18 @@ class NewsSource(Struct, frozen=True, gc=False):
     """Taken from it since the start."""
     refused: int
     """Entries of its last answer that were no article: foreign, undated, too old, broken."""
+
+
+class NewsReport(Struct, frozen=True, gc=False, tag_field="type", tag="news"):
+    """What a reader of news knows. ``stories`` are newest first.
+
+    ``scorer`` is who judges at present, ``instead_of`` the engine that should and cannot, and
+    ``problem`` says why.
+    """
+
+    stories: tuple[NewsStory, ...]
+    readings: tuple[NewsReading, ...]
+    sources: tuple[NewsSource, ...]
+    scorer: str
+    instead_of: str = ""
+    problem: str = ""
