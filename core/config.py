@@ -26,6 +26,8 @@ DEFAULT_SYMBOLS = tuple(
     for base in ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA", "AVAX", "LINK", "LTC")
 )
 
+NEWS_SERVICES = ("newsapi", "alphavantage", "polygon", "coingecko", "cryptopanic")
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 
@@ -137,6 +139,40 @@ class Storage(Section):
     """How long recordings are kept."""
 
 
+class News(Section):
+    """Which news is read, and who judges it."""
+
+    enabled: Literal["auto", "yes", "no"] = "auto"
+    """auto: on testnets and live venues; in practice, which needs no network, only where feeds are
+    named here."""
+    feeds: dict[str, str] = {}
+    """Name and address of RSS or Atom feeds; none named means the ten of docs/sentiment.md."""
+    sources: tuple[str, ...] = NEWS_SERVICES
+    """Services to ask beside the feeds; each needs its key, `killcord keys add NAME`."""
+    poll: Annotated[Seconds, Field(ge=1)] = 60.0
+    """Time between looks at the sources; services are asked no more often than they allow."""
+    engine: str = "offline"
+    """Who judges headlines: offline, the folder of a transformers model, or its hub name."""
+    retention: Annotated[Seconds, Field(ge=3600)] = 259200.0
+    """How long articles are kept and counted; older ones are not taken."""
+
+    @field_validator("sources")
+    @classmethod
+    def _known(cls, sources: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in sources if name not in NEWS_SERVICES]:
+            known = ", ".join(NEWS_SERVICES)
+            raise ValueError(f"no service {', '.join(unknown)}: choose from {known}")
+        return tuple(dict.fromkeys(sources))
+
+    @field_validator("feeds")
+    @classmethod
+    def _addresses(cls, feeds: dict[str, str]) -> dict[str, str]:
+        for name, address in feeds.items():
+            if not address.startswith(("http://", "https://")):
+                raise ValueError(f"the address of {name} must begin with http:// or https://")
+        return feeds
+
+
 class Terminal(Section):
     """How the terminal looks."""
 
@@ -170,6 +206,7 @@ class Config(Section):
     strategy: Strategy = Strategy()
     practice: Practice = Practice()
     storage: Storage = Storage()
+    news: News = News()
     terminal: Terminal = Terminal()
 
     @field_validator("symbols", mode="after")
@@ -180,6 +217,12 @@ class Config(Section):
         if any(not text.strip() for text in symbols):
             raise ValueError("a symbol is empty")
         return tuple(dict.fromkeys(unified_symbol(text) for text in symbols))
+
+    @property
+    def reads_news(self) -> bool:
+        """Whether the desk reads news."""
+        by_itself = self.environment != "practice" or bool(self.news.feeds)
+        return self.news.enabled == "yes" or (self.news.enabled == "auto" and by_itself)
 
     @field_validator("venues", mode="after")
     @classmethod

@@ -88,6 +88,11 @@ class Home:
         return self.run / "practice.json"
 
     @property
+    def news(self) -> Path:
+        """Articles that were read, and how often each source was asked."""
+        return self.data / "news"
+
+    @property
     def desk_log(self) -> Path:
         """Log of a desk that has no terminal."""
         return self.data / "desk.log"

@@ -1,4 +1,4 @@
-"""Venue API keys: their names, and the one place that decides where they come from.
+"""API keys of venues and news services: their names, and the one place that says where they are.
 
 The OS keyring comes first; environment variables serve testnets and containers, never live.
 """
@@ -20,6 +20,15 @@ from core.vault import Vault, VaultUnavailable
 
 _WORDS = {("okx", "testnet"): "DEMO"}
 _PARTS = {"okx": ("KEY", "SECRET", "PASSPHRASE")}
+
+NEWS_KEYS = {
+    "newsapi": "NEWS_API_KEY",
+    "alphavantage": "ALPHA_VANTAGE_API_KEY",
+    "polygon": "POLYGON_API_KEY",
+    "coingecko": "COINGECKO_API_KEY",
+    "cryptopanic": "CRYPTOPANIC_API_KEY",
+}
+"""News service to the name of its key. It can spend a quota, never money."""
 
 
 class Credentials(Struct, frozen=True):
@@ -115,6 +124,17 @@ def _credentials(found: Mapping[str, Secret], names: tuple[str, ...], source: st
     return Credentials(texts[0], texts[1], texts[2] if len(texts) > 2 else Secret(""), source)
 
 
+def news_keys(home: Home, environ: Mapping[str, str]) -> dict[str, Secret]:
+    """Return the news services' keys by their names; a service without one is left out.
+
+    Raises:
+        VaultUnavailable: keys are known to be in the keyring, and it does not answer.
+    """
+    found = {name: Secret(environ[name]) for name in NEWS_KEYS.values() if environ.get(name)}
+    stored = [NEWS_KEYS[who] for who, kind in KeyIndex(home).stored() if kind == "news"]
+    return found | (vault(home).fetch(stored) if stored else {})
+
+
 def has_testnet_keys(home: Home, environ: Mapping[str, str]) -> bool:
     """Return whether any testnet key is stored or in the environment."""
     if any(environment == "testnet" for _, environment in KeyIndex(home).stored()):
@@ -123,11 +143,13 @@ def has_testnet_keys(home: Home, environ: Mapping[str, str]) -> bool:
 
 
 __all__ = [
+    "NEWS_KEYS",
     "Credentials",
     "KeyIndex",
     "VaultUnavailable",
     "credentials",
     "has_testnet_keys",
+    "news_keys",
     "variables",
     "vault",
 ]

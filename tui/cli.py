@@ -88,6 +88,12 @@ def _drill(arguments: argparse.Namespace) -> int:
     return drill.run(arguments)
 
 
+def _news(arguments: argparse.Namespace) -> int:
+    from tui import news
+
+    return news.run(arguments)
+
+
 def _sentiment(name: str) -> Run:
     def run(arguments: argparse.Namespace) -> int:
         from tui import sentiment
@@ -279,6 +285,10 @@ def _sentiment_commands(commands: Any) -> None:
     evaluate = _command(actions, "evaluate", _sentiment("evaluate"), "measure on labelled rows")
     evaluate.add_argument("file", help="CSV or CSV.gz with columns text and label")
     evaluate.add_argument("--engine", default="offline", help=engine)
+    news = _command(commands, "news", _news, "read the configured news sources")
+    news.add_argument("--once", action="store_true", help="ask each source once, then end")
+    news.add_argument("--config", metavar="FILE", help="configuration file")
+    news.add_argument("--env", choices=("practice", "testnet", "live"))
 
 
 def _backtest_options(commands: Any) -> None:
@@ -327,11 +337,11 @@ def _candle_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
 
 
 def _key_commands(commands: Any) -> None:
-    keys = _command(commands, "keys", _keys, "venue keys in the OS keyring")
+    keys = _command(commands, "keys", _keys, "keys of venues and news services")
     keys.add_argument(
         "action", nargs="?", choices=("list", "add", "remove", "check"), default="list"
     )
-    keys.add_argument("venue", nargs="?", default="")
+    keys.add_argument("venue", nargs="?", default="", help="venue or news service")
     keys.add_argument("--env", choices=("testnet", "live"), default="testnet")
 
 

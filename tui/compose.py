@@ -15,6 +15,7 @@ from core.secrets import Secret
 from exchanges.access import Access
 from exchanges.kill import open_kill_gateway
 from exchanges.venue import open_gateway
+from sentiment.companion import Companion
 from tui.practice import PracticeServer
 
 
@@ -71,7 +72,8 @@ def _desk(
 ) -> Desk:
     gateways = [open_gateway(venue, access) for venue, access in accesses.items()]
     kill_gateways = [open_kill_gateway(gateway) for gateway in gateways]
-    return Desk(config, home, gateways, kill_gateways, facts)
+    news = Companion(config.news, home.news) if config.reads_news else None
+    return Desk(config, home, gateways, kill_gateways, facts, news=news)
 
 
 def _access(environment: str, keys: Credentials) -> Access:

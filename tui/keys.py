@@ -1,4 +1,4 @@
-"""``killcord keys``: put venue keys into the OS keyring, list, remove and check them."""
+"""``killcord keys``: keys of venues and news services in the OS keyring."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 
 from core.errors import KillcordError, UsageError
 from core.home import Home
-from core.keys import KeyIndex, credentials, variables, vault
+from core.keys import NEWS_KEYS, KeyIndex, credentials, variables, vault
 from core.model.instrument import VENUES
 from core.secrets import Secret
 
@@ -24,7 +24,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action == "check":
         return _check(home, arguments)
     if not arguments.venue:
-        raise UsageError(f"name a venue: killcord keys {arguments.action} {'|'.join(VENUES)}")
+        choices = "|".join((*VENUES, *NEWS_KEYS))
+        raise UsageError(
+            f"name a venue or a news service: killcord keys {arguments.action} {choices}"
+        )
+    if arguments.venue in NEWS_KEYS:
+        _change_news(home, arguments)
+        return 0
     names = variables(arguments.venue, arguments.env)
     if arguments.action == "add":
         backend = vault(home).store({name: _read_secret(name) for name in names})
@@ -40,6 +46,19 @@ def run(arguments: argparse.Namespace) -> int:
         KeyIndex(home).change(arguments.venue, arguments.env, present=False)
         _say(arguments, {"removed": list(names)}, "removed")
     return 0
+
+
+def _change_news(home: Home, arguments: argparse.Namespace) -> None:
+    service, name = arguments.venue, NEWS_KEYS[arguments.venue]
+    if arguments.action == "add":
+        backend = vault(home).store({name: _read_secret(name)})
+        KeyIndex(home).change(service, "news", present=True)
+        text = f"stored in the OS keyring ({backend}); try it with `killcord news --once`"
+        _say(arguments, {"stored": [name], "backend": backend}, text)
+    else:
+        vault(home).remove((name,))
+        KeyIndex(home).change(service, "news", present=False)
+        _say(arguments, {"removed": [name]}, "removed")
 
 
 def _read_secret(name: str) -> Secret:
@@ -62,21 +81,25 @@ def _list(home: Home, *, as_json: bool) -> int:
             if not source and in_environment:
                 source = "environment" if environment == "testnet" else "environment (refused)"
             rows.append({"venue": venue, "environment": environment, "source": source})
+    for service, name in NEWS_KEYS.items():
+        source = "keyring" if (service, "news") in stored else ""
+        source = source or ("environment" if os.environ.get(name) else "")
+        rows.append({"venue": service, "environment": "news", "source": source})
     if as_json:
         sys.stdout.write(json.dumps(rows) + "\n")
     else:
         for row in rows:
-            hint = (
-                row["source"]
-                or f"none: killcord keys add {row['venue']} --env {row['environment']}"
-            )
-            sys.stdout.write(f"{row['venue']:9}{row['environment']:9}{hint}\n")
+            kind = "" if row["environment"] == "news" else f" --env {row['environment']}"
+            hint = row["source"] or f"none: killcord keys add {row['venue']}{kind}"
+            sys.stdout.write(f"{row['venue']:13}{row['environment']:9}{hint}\n")
     return 0
 
 
 def _check(home: Home, arguments: argparse.Namespace) -> int:
     from tui.compose import check_key
 
+    if arguments.venue in NEWS_KEYS:
+        raise UsageError("a news service is tried with `killcord news --once`")
     venues = [arguments.venue] if arguments.venue else list(VENUES)
     worst = 0
     for venue in venues:

@@ -38,7 +38,7 @@ from core.desk.kill import DEADLINE, VALIDITY, KillExecutor, KillReport
 from core.desk.lines import Lines, LogFile
 from core.desk.lock import Lock
 from core.desk.metrics import exposition
-from core.desk.ports import Gateway, KillGateway
+from core.desk.ports import Gateway, KillGateway, NewsFeed
 from core.desk.pulse import Pulse
 from core.desk.pump import Pump
 from core.desk.routes import rank, route
@@ -145,6 +145,7 @@ class Desk:
         clock: wall time.
         validity: seconds between the sweeps that prove a kill; see ``core.desk.kill``.
         signals: handle the process's signals.
+        news: where news comes from; None: none is read.
     """
 
     def __init__(
@@ -157,6 +158,7 @@ class Desk:
         clock: Clock | None = None,
         validity: float = VALIDITY,
         signals: bool = True,
+        news: NewsFeed | None = None,
     ) -> None:
         self.config = config
         self.environment = config.environment
@@ -170,6 +172,7 @@ class Desk:
         self._clock = clock or SystemClock()
         self._validity = validity
         self._signals = signals
+        self._news = news
         self._state = home.state(config.environment)
         self._stopping = asyncio.Event()
         self._winding: asyncio.Task[None] | None = None
@@ -278,6 +281,8 @@ class Desk:
         self._supervise(self._watch_kill_file, "kill file")
         self._supervise(self._watch_market, "market facts")
         self._supervise(self.pulse.run, "pulse")
+        if self._news is not None:
+            self._supervise(self._read_news, "news")
         for venue in self.pump.venues.values():
             self._tasks.append(asyncio.create_task(self._run_venue(venue), name=venue.venue))
         for name, timer in self._timers.items():
@@ -526,6 +531,11 @@ class Desk:
             with suppress(VenueUnavailable):
                 self._facts = await asyncio.to_thread(self._market)
             await asyncio.sleep(MARKET_EVERY)
+
+    async def _read_news(self) -> None:
+        await self.ready.wait()  # trading comes first
+        if self._news is not None:
+            await self._news.run(self.pump.sink)
 
     # --- trouble ------------------------------------------------------------------------------
 

@@ -159,3 +159,11 @@ class KillGateway(Protocol):
     async def close(self) -> None:
         """Close all connections."""
         ...
+
+
+class NewsFeed(Protocol):
+    """Where news comes from; ``sentiment.companion`` is the one there is."""
+
+    async def run(self, sink: Sink) -> None:
+        """Send what the news says as events, until cancelled. Never raises, never blocks."""
+        ...

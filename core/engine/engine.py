@@ -14,6 +14,7 @@ from core.config import Config
 from core.engine.control import Control
 from core.engine.execution import Execution
 from core.engine.feed import Feed
+from core.engine.news import NewsRoom
 from core.engine.picture import Painter, ShellFacts
 from core.engine.reconciler import Reconciler
 from core.engine.tracking import Tracking
@@ -35,6 +36,7 @@ from core.model.event import (
     Pause,
     ResolveOrder,
     Resume,
+    SentimentScored,
     Submit,
     Tick,
     TradingState,
@@ -96,7 +98,8 @@ class Engine:
         self._reconciler = Reconciler(world, tracking, execution.settle, sweep_within)
         control = self._control = Control(world, execution, tracking)
         feed = self._feed = Feed(world, execution.follow)
-        self._painter = Painter(world, control, execution)
+        news = NewsRoom(world)
+        self._painter = Painter(world, control, execution, news)
         self._weigher = Weigher(world, control, execution)
         self.ledger = world.ledger
         self.events = 0
@@ -136,6 +139,7 @@ class Engine:
             MoveStop: control.move_stop,
             Pause: control.pause,
             KillReported: control.kill_reported,
+            SentimentScored: news.scored,
             Tick: self._tick,
             InvariantBroken: control.broken,
         }

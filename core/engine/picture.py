@@ -31,6 +31,7 @@ from core.portfolio.ledger import BookedFill
 if TYPE_CHECKING:
     from core.engine.control import Control
     from core.engine.execution import Execution
+    from core.engine.news import NewsRoom
 
 _MILLISECOND = 1_000_000
 _CHANNELS = ("trades", "books", "tickers", "private")
@@ -71,8 +72,11 @@ _NO_FACTS = VenueFacts()
 class Painter:
     """Builds snapshots. Reads everything, changes nothing."""
 
-    def __init__(self, world: World, control: Control, execution: Execution) -> None:
+    def __init__(
+        self, world: World, control: Control, execution: Execution, news: NewsRoom
+    ) -> None:
         self._world = world
+        self._news = news
         self._control = control
         self._execution = execution
         self._seq = 0
@@ -132,6 +136,7 @@ class Painter:
             loop_lag_ms=facts.loop_lag_ms,
             strategy=world.config.strategy.name,
             timeframe=int(world.config.strategy.timeframe),
+            news=self._news.view(),
         )
 
     def _position(self, key: tuple[str, str]) -> PositionView:

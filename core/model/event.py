@@ -14,6 +14,7 @@ from msgspec import Struct
 from core.model.account import Balance, FundingPaid, PositionReport, VenueSwept
 from core.model.instrument import Instrument
 from core.model.market import BadMessage, BookTop, Candle, Depth, Side, Ticker, Trade
+from core.model.news import NewsReading, NewsSource, NewsStory
 from core.model.order import (
     CancelSent,
     Fill,
@@ -220,6 +221,28 @@ class KillReported(Struct, frozen=True, gc=False, tag=True):
     detail: str = ""
 
 
+class SentimentScored(Struct, frozen=True, gc=False, tag=True):
+    """What the news says now. Strategies and limits see news through this event alone.
+
+    Attributes:
+        received: nanoseconds UTC.
+        scorer: who judges; empty while nobody does.
+        instead_of: the engine that should judge.
+        problem: why another does, or none.
+        stories: those that are new or changed.
+        readings: all of them; None: as before.
+        sources: all of them; None: as before.
+    """
+
+    received: int
+    scorer: str
+    instead_of: str = ""
+    problem: str = ""
+    stories: tuple[NewsStory, ...] = ()
+    readings: tuple[NewsReading, ...] | None = None
+    sources: tuple[NewsSource, ...] | None = None
+
+
 class Tick(Struct, frozen=True, gc=False, tag=True):
     """Time passed. Sent once a second by the shell; the only clock the engine has."""
 
@@ -265,6 +288,7 @@ Event = (
     | MoveStop
     | Pause
     | KillReported
+    | SentimentScored
     | Tick
     | InvariantBroken
 )

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from core.model.event import TradingState, VenueState
 from core.model.market import Side
+from core.model.news import NewsReading, NewsSource, NewsStory
 from core.model.order import OrderKind, OrderStatus
 
 
@@ -228,6 +229,18 @@ class KillView(Struct, frozen=True, gc=False):
     detail: str
 
 
+class NewsView(Struct, frozen=True, gc=False):
+    """The news: ``stories`` newest first, the rest as in ``SentimentScored``."""
+
+    stories: tuple[NewsStory, ...]
+    readings: tuple[NewsReading, ...]
+    sources: tuple[NewsSource, ...]
+    scorer: str
+    instead_of: str
+    problem: str
+    updated: int
+
+
 class Snapshot(Struct, frozen=True, gc=False):
     """The whole picture. Times are nanoseconds UTC."""
 
@@ -264,3 +277,5 @@ class Snapshot(Struct, frozen=True, gc=False):
     loop_lag_ms: float
     strategy: str
     timeframe: int
+    news: NewsView | None = None
+    """None where no news has been read."""

@@ -53,15 +53,16 @@ class Feed:
     Args:
         name: for people and for source weights.
         url: its address.
+        requests: most of them in a minute.
     """
 
     secret = ""
     key_in: tuple[Literal[""], str] = ("", "")
-    limits: tuple[Limit, ...] = (per_minute(2),)
     pages = 1
 
-    def __init__(self, name: str, url: str) -> None:
+    def __init__(self, name: str, url: str, requests: int = 2) -> None:
         self.name = name
+        self.limits: tuple[Limit, ...] = (per_minute(requests),)
         self._url = url
 
     def first(self, since: int) -> Request:

@@ -133,9 +133,11 @@ class Fetcher:
     async def _page(
         self, source: Source, request: Request, known: Remembered, asking: _Asking
     ) -> Page | None:
+        error: SourceError | None = None
         for attempt in range(RETRIES + 1):
             if until := self._memory.take(source.name, source.limits, self._clock.now()):
-                raise _Full(until)
+                # What went wrong says more than that there is no quota left for another try.
+                raise error or _Full(until)
             asking.requests += 1
             try:
                 status, headers, body = await self._get(source, request, known)

@@ -1,11 +1,12 @@
-"""All sources by name."""
+"""Which sources are asked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 
+from core.config import News
 from sentiment.sources.alpha_vantage import AlphaVantage
-from sentiment.sources.coingecko import CoinGeckoNews, CoinGeckoTrending
+from sentiment.sources.coingecko import CoinGeckoNews
 from sentiment.sources.cryptopanic import CryptoPanic
 from sentiment.sources.feed import FEEDS, Feed
 from sentiment.sources.newsapi import NewsApi
@@ -13,14 +14,13 @@ from sentiment.sources.polygon import Polygon
 from sentiment.sources.source import Source
 
 
-def all_sources(feeds: Mapping[str, str] = FEEDS) -> list[Source]:
-    """Return every service and the given feeds (name to address)."""
-    services: list[Source] = [
-        NewsApi(),
-        AlphaVantage(),
-        Polygon(),
-        CoinGeckoNews(),
-        CoinGeckoTrending(),
-        CryptoPanic(),
-    ]
-    return services + [Feed(name, url) for name, url in feeds.items()]
+def configured_sources(news: News) -> list[Source]:
+    """Return the services and feeds that the configuration names.
+
+    A feed is asked twice a minute at most, more often only where ``poll`` says so.
+    """
+    known: list[Source] = [NewsApi(), AlphaVantage(), Polygon(), CoinGeckoNews(), CryptoPanic()]
+    services = [source for source in known if source.name in news.sources]
+    often = max(2, math.ceil(60.0 / news.poll) + 1)
+    feeds = news.feeds or FEEDS
+    return [*services, *(Feed(name, address, often) for name, address in feeds.items())]

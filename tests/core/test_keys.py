@@ -14,7 +14,7 @@ import pytest
 
 from core.errors import KeyRefused, UsageError
 from core.home import Home
-from core.keys import KeyIndex, credentials, has_testnet_keys, variables
+from core.keys import KeyIndex, credentials, has_testnet_keys, news_keys, variables
 from core.secrets import Secret
 from core.vault import Vault, VaultUnavailable
 
@@ -135,3 +135,13 @@ def test_the_secret_service_keeps_what_it_is_given(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "SecretService" in done.stdout
+
+
+def test_keys_of_news_services_come_from_the_environment_too(home: Home) -> None:
+    assert news_keys(home, {}) == {}
+    found = news_keys(home, {"NEWS_API_KEY": CANARY, "POLYGON_API_KEY": ""})
+    assert list(found) == ["NEWS_API_KEY"]
+    assert found["NEWS_API_KEY"].reveal() == CANARY
+    # A stored news key says nothing about venues.
+    KeyIndex(home).change("newsapi", "news", present=True)
+    assert not has_testnet_keys(home, {})

@@ -1,4 +1,5 @@
 """A stranger's bot: plain ccxt.pro, only URLs and keys differ. Usage: READY_FILE VENUE"""
+
 # ruff: noqa: E401, E501, I001
 # fmt: off
 import asyncio, json, sys

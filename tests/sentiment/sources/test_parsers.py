@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from core.clock import SECOND
+from core.config import News
 from sentiment.articles import Article, Rules, admit
 from sentiment.sources import alpha_vantage, coingecko, cryptopanic, newsapi, polygon
 from sentiment.sources.feed import FEEDS, Feed
 from sentiment.sources.feed import SAMPLE as FEED_SAMPLE
-from sentiment.sources.registry import all_sources
+from sentiment.sources.registry import configured_sources
 from sentiment.sources.source import Page, Problem, Source, SourceError, time_of
 
 SHARED = Path(os.environ.get("KILLCORD_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -218,9 +219,9 @@ def test_dates(text: object, seconds: int | None) -> None:
 
 
 def test_every_source_has_its_own_name_and_limits() -> None:
-    sources = all_sources()
+    sources = configured_sources(News())
     names = [source.name for source in sources]
-    assert len(set(names)) == len(names) == 6 + len(FEEDS)
+    assert len(set(names)) == len(names) == 5 + len(FEEDS)
     assert all(source.limits and source.pages >= 1 for source in sources)
     assert all(bool(source.secret) == bool(source.key_in[0]) for source in sources)
 

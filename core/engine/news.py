@@ -1,0 +1,61 @@
+"""The news as the engine knows it: what came in as events, nothing else."""
+
+from __future__ import annotations
+
+from core.engine.world import World
+from core.model.event import SentimentScored
+from core.model.news import NewsReading, NewsSource, NewsStory
+from core.model.snapshot import NewsView
+
+STORIES = 60
+"""The newest of them are kept."""
+
+
+class NewsRoom:
+    """Keeps readings and stories, and says when someone else judges than before."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._stories: dict[str, NewsStory] = {}
+        self._readings: dict[str, NewsReading] = {}
+        self._sources: tuple[NewsSource, ...] = ()
+        self._last: SentimentScored | None = None
+
+    def scored(self, event: SentimentScored) -> None:
+        """Take in what the news process says."""
+        for story in event.stories:
+            self._stories[story.id] = story
+        if len(self._stories) > STORIES:
+            newest = sorted(self._stories.values(), key=lambda story: (story.seen, story.id))
+            self._stories = {story.id: story for story in newest[-STORIES:]}
+        if event.readings is not None:
+            self._readings = {reading.asset: reading for reading in event.readings}
+        if event.sources is not None:
+            self._sources = event.sources
+        before, self._last = self._last, event
+        said = _who(event)
+        if before is None or _who(before) != said:
+            self._world.notify("warning" if event.problem else "info", f"news: {said}")
+
+    def view(self) -> NewsView | None:
+        """Return the picture; None before the first word."""
+        last = self._last
+        if last is None:
+            return None
+        stories = sorted(self._stories.values(), key=lambda s: (-s.seen, -s.published, s.id))
+        return NewsView(
+            tuple(stories),
+            tuple(self._readings.values()),
+            self._sources,
+            last.scorer,
+            last.instead_of,
+            last.problem,
+            last.received,
+        )
+
+
+def _who(event: SentimentScored) -> str:
+    text = f"judged by {event.scorer}" if event.scorer else "nobody judges"
+    if event.instead_of:
+        text += f" instead of {event.instead_of}"
+    return f"{text}: {event.problem}" if event.problem else text

@@ -1,0 +1,130 @@
+"""The desk's end of the news process: starts it, listens, and starts it again when it is gone.
+
+Nothing of reading or judging news happens in the desk's process, and this module imports none of
+it: a feed that hangs, a parser that eats memory or a model that crashes takes only the child.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from asyncio.subprocess import PIPE, Process
+from pathlib import Path
+
+import msgspec
+
+from core.clock import Clock, SystemClock
+from core.config import News
+from core.desk.ports import Sink
+from core.model.event import SentimentScored
+from core.model.news import NewsReport
+
+FIRST_WAIT = 2.0
+"""Seconds before a process that ended is started again; twice as long each further time."""
+LONGEST_WAIT = 120.0
+LONGEST_LINE = 4 * 1024 * 1024
+"""Bytes. Sixty stories have about 40 thousand."""
+_decode = msgspec.json.Decoder(NewsReport).decode
+
+
+class Companion:
+    """Keeps a news process going.
+
+    Args:
+        config: what it reads.
+        folder: where it keeps articles and quotas.
+        clock: stamps the events.
+    """
+
+    def __init__(self, config: News, folder: Path, clock: Clock | None = None) -> None:
+        self._config = config
+        self._folder = folder
+        self._clock = clock or SystemClock()
+        self._scorer = ""
+
+    async def run(self, sink: Sink) -> None:
+        """Send what the process says as events, until cancelled."""
+        loop = asyncio.get_running_loop()
+        wait = FIRST_WAIT
+        while True:
+            began = loop.time()
+            why = await self._follow(sink)
+            if loop.time() - began > LONGEST_WAIT:
+                wait = FIRST_WAIT
+            # Readings stand as they are: old news is still news, and it says that nobody judges.
+            sink(
+                SentimentScored(
+                    self._clock.now(),
+                    scorer="",
+                    instead_of=self._scorer,
+                    problem=f"the news process {why}; it is started again in {wait:.0f} s",
+                )
+            )
+            await asyncio.sleep(wait)
+            wait = min(LONGEST_WAIT, 2 * wait)
+
+    async def _follow(self, sink: Sink) -> str:
+        """Run one process to its end and return how it ended."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "sentiment.process",
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                limit=LONGEST_LINE,
+                # Ctrl-C is for the desk; the process ends with it, not before.
+                start_new_session=True,
+            )
+        except OSError as error:
+            return f"does not start ({error.strerror})"
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        complaint = asyncio.create_task(_last_line(process.stderr))
+        try:
+            order = {"news": self._config.model_dump(mode="json"), "folder": str(self._folder)}
+            process.stdin.write(msgspec.json.encode(order) + b"\n")
+            # A line without its end is one that a killed process did not finish.
+            while (line := await process.stdout.readline()).endswith(b"\n"):
+                sink(self._event(_decode(line)))
+            code = await process.wait()
+            return await complaint or _ended(code)
+        except (msgspec.DecodeError, ValueError, ConnectionError):
+            return "does not speak as it should"
+        finally:
+            complaint.cancel()
+            await _end(process)
+
+    def _event(self, report: NewsReport) -> SentimentScored:
+        self._scorer = report.scorer
+        return SentimentScored(
+            self._clock.now(),
+            report.scorer,
+            report.instead_of,
+            report.problem,
+            report.stories,
+            report.readings,
+            report.sources,
+        )
+
+
+async def _last_line(stream: asyncio.StreamReader) -> str:
+    """Read a process's complaints to their end and return the last; more would only wait."""
+    kept = b""
+    while block := await stream.read(65536):
+        kept = (kept + block)[-4096:]
+    lines = kept.decode(errors="replace").strip().splitlines()
+    return f"failed: {lines[-1][:300]}" if lines else ""
+
+
+async def _end(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
+
+
+def _ended(code: int) -> str:
+    return f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"

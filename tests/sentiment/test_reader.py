@@ -1,0 +1,141 @@
+"""The reader over a real feed, and the command that runs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.clock import SystemClock
+from core.config import News
+from core.errors import AlreadyRunning
+from sentiment.reader import Reader, hold
+from tests.sentiment.rss import RssServer
+from tui.cli import main
+
+HACK = "Exchange halts Solana withdrawals after $90M hack"
+
+
+@pytest.fixture
+def feed() -> Iterator[RssServer]:
+    server = RssServer()
+    yield server
+    server.close()
+
+
+def config(*feeds: RssServer, engine: str = "offline") -> News:
+    # Quickly, because the feed's own limit per minute follows the interval.
+    named = {f"feed{number}": feed.url for number, feed in enumerate(feeds)}
+    return News(feeds=named, sources=(), poll=1.0, engine=engine)
+
+
+async def test_a_headline_becomes_a_story_and_a_reading(feed: RssServer, tmp_path: Path) -> None:
+    feed.publish(HACK)
+    reader = Reader(config(feed), tmp_path, {}, SystemClock())
+    assert await reader.poll()
+    report = reader.report()
+    (story,), (reading,), (source,) = report.stories, report.readings, report.sources
+    assert (story.title, story.outlet, story.assets) == (HACK, "Loopback Times", ("SOL",))
+    assert story.score is not None
+    assert story.score < -0.5
+    assert story.scorer == report.scorer != ""
+    assert reading.asset == "SOL"
+    assert reading.score == pytest.approx(story.score)
+    assert (source.name, source.state, source.articles) == ("feed0", "ok", 1)
+    assert not await reader.poll()  # the same again is nothing new
+    assert reader.report().sources[0].state == "unchanged"
+    await reader.close()
+
+
+async def test_what_was_read_outlives_a_restart(feed: RssServer, tmp_path: Path) -> None:
+    feed.publish(HACK)
+    first = Reader(config(feed), tmp_path, {}, SystemClock())
+    await first.poll()
+    before = first.report()
+    await first.close()
+    with (tmp_path / "articles.jsonl").open("ab") as file:
+        file.write(b'{"article": {"id": "cut o')  # as a crash leaves it
+    second = Reader(config(feed), tmp_path, {}, SystemClock())
+    assert second.report().stories == before.stories
+    assert not await second.poll()  # the feed says 304
+    assert second.report().readings[0].score == pytest.approx(before.readings[0].score)
+    await second.close()
+
+
+async def test_a_story_of_two_outlets_counts_once(tmp_path: Path) -> None:
+    feeds = RssServer("Block Times"), RssServer("Coin Courier")
+    try:
+        feeds[0].publish(HACK)
+        feeds[1].publish(HACK.replace("$90M", "a $90M"))
+        reader = Reader(config(*feeds), tmp_path, {}, SystemClock())
+        await reader.poll()
+        (story,) = reader.report().stories
+        assert story.outlets == 2
+        assert reader.report().readings[0].count == 2
+        await reader.close()
+    finally:
+        for each in feeds:
+            each.close()
+
+
+async def test_a_model_that_does_not_load_is_said_with_every_score(
+    feed: RssServer, tmp_path: Path
+) -> None:
+    feed.publish(HACK)
+    reader = Reader(config(feed, engine=str(tmp_path / "none")), tmp_path, {}, SystemClock())
+    await reader.poll()
+    report = reader.report()
+    assert report.scorer.startswith("offline ")
+    assert report.instead_of == report.stories[0].instead_of == str(tmp_path / "none")
+    assert "no such folder" in report.problem
+    await reader.close()
+
+
+async def test_sources_that_fail_or_need_a_key_say_so(tmp_path: Path) -> None:
+    gone = RssServer()
+    gone.close()
+    names = News(feeds={"gone": gone.url}, sources=("newsapi",))
+    reader = Reader(names, tmp_path, {}, SystemClock())
+    assert not await reader.poll()
+    key, failed = reader.report().sources
+    assert (key.state, failed.state) == ("needs key", "failed")
+    assert "killcord keys add newsapi" in key.detail
+    assert reader.report().readings == ()
+    await reader.close()
+
+
+def test_one_folder_has_one_reader(tmp_path: Path) -> None:
+    with hold(tmp_path), pytest.raises(AlreadyRunning), hold(tmp_path):
+        pass
+    with hold(tmp_path):
+        pass
+
+
+def test_the_command_reads_once(
+    feed: RssServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("KILLCORD_HOME", str(tmp_path))
+    monkeypatch.delenv("NEWS_API_KEY", raising=False)
+    (tmp_path / "config.toml").write_text(
+        f"[limits]\n[news]\nsources = ['newsapi']\nfeeds = {{ local = '{feed.url}' }}\n"
+    )
+    feed.publish(HACK)
+    assert main(["news", "--once", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["stories"][0]["assets"] == ["SOL"]
+    assert said["readings"][0]["score"] < -0.5
+    assert {source["name"]: source["state"] for source in said["sources"]} == {
+        "newsapi": "needs key",
+        "local": "ok",
+    }
+    assert main(["news", "--once"]) == 0  # the second request of this minute
+    text = capsys.readouterr().out
+    assert "needs key  killcord keys add newsapi" in text
+    assert HACK in text
+    (tmp_path / "config.toml").write_text("[limits]\n[news]\nenabled = 'no'\n")
+    assert main(["news", "--once"]) == 2

@@ -1,0 +1,105 @@
+"""``killcord news``: read the configured sources and print what they say about which asset."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+
+import msgspec
+
+from core.clock import SystemClock
+from core.config import Config
+from core.errors import UsageError
+from core.home import Home
+from core.keys import news_keys
+from core.model.news import NewsReading, NewsReport, NewsSource, NewsStory
+from tui import numbers, settings
+from tui.text import clean
+
+SHOWN = 15
+"""Stories printed for a person."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read the news once, or until interrupted.
+
+    Raises:
+        UsageError: the configuration says that no news is read, or the desk reads it already.
+        VaultUnavailable: keys are in a keyring that does not answer.
+        ModelUnavailable: not even the offline engine loads.
+    """
+    home = Home.find()
+    config = settings.read(arguments, home)
+    if config.news.enabled == "no":
+        raise UsageError('the configuration says `enabled = "no"` under [news]')
+    return asyncio.run(_read(config, home, arguments))
+
+
+async def _read(config: Config, home: Home, arguments: argparse.Namespace) -> int:
+    from sentiment.reader import Reader, hold
+
+    with hold(home.news):
+        keys = news_keys(home, os.environ)
+        reader = Reader(config.news, home.news, keys, SystemClock())
+        try:
+            printed: set[str] = set()
+            while True:
+                await reader.poll()
+                report = reader.report()
+                fresh = [story for story in report.stories if story.id not in printed]
+                if arguments.json:
+                    _print(msgspec.json.encode(report).decode())
+                elif not printed:
+                    _print_sources(report.sources)
+                    _print_readings(report.readings)
+                    _print_stories(fresh[:SHOWN])
+                    _print_scorer(report)
+                else:
+                    _print_stories(fresh)
+                printed.update(story.id for story in fresh)
+                if arguments.once:
+                    answered = any(s.state in ("ok", "unchanged") for s in report.sources)
+                    return 0 if answered else 5
+                await asyncio.sleep(config.news.poll)
+        finally:
+            await reader.close()
+
+
+def _print_sources(sources: tuple[NewsSource, ...]) -> None:
+    _print("SOURCES")
+    for source in sources:
+        count = f"{source.articles} articles" if source.articles else ""
+        _print(f"  {clean(source.name):16}{source.state:11}{clean(source.detail) or count}")
+
+
+def _print_readings(readings: tuple[NewsReading, ...]) -> None:
+    _print("READINGS")
+    for each in sorted(readings, key=lambda reading: (-reading.evidence, reading.asset)):
+        _print(
+            f"  {clean(each.asset):10}{numbers.signed(each.score, 2):>7}"
+            f"   evidence {each.evidence:.2f}   articles {each.count}"
+        )
+    if not readings:
+        _print("  none: no article names an asset")
+
+
+def _print_stories(stories: list[NewsStory]) -> None:
+    for story in stories:
+        score = "" if story.score is None else numbers.signed(story.score, 2)
+        names = " ".join(story.assets) or "-"
+        outlets = f" (+{story.outlets - 1})" if story.outlets > 1 else ""
+        _print(f"{score:>7}  {clean(names):12}{clean(story.title)}  {clean(story.outlet)}{outlets}")
+
+
+def _print_scorer(report: NewsReport) -> None:
+    line = f"judged by {report.scorer}"
+    if report.instead_of:
+        line += f" instead of {report.instead_of}: {clean(report.problem)}"
+    _print(line)
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
