@@ -153,6 +153,7 @@ class Execution:
             slot.symbol in world.paused,
             slot.frozen if slot.working or slot.conflict else "",
             self.cooling(slot),
+            world.guard.left(instrument.base, now) if order.side == "buy" else 0.0,
             (now - slot.book_received) / SECOND if slot.book_received else inf,
             (venue.offset_ms or 0.0) / 1000.0,
             mid,

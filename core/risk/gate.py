@@ -50,6 +50,8 @@ class Circumstances(Struct, frozen=True, gc=False):
     """Why the symbol is frozen on this venue; empty when it is not."""
     cooling: float
     """Seconds a losing streak still pauses the instrument."""
+    bad_news: float
+    """Seconds for which bad news still block this order; 0 for those that sell."""
     age: float
     """Seconds since the book was last seen; infinite when never."""
     skew: float
@@ -134,6 +136,13 @@ class Gate:
                 str(limits.loss_streak),
                 f"{now.cooling:.0f} s left",
                 "losing streak",
+            )
+        if now.bad_news > 0.0:
+            return Refused(
+                Code.BAD_NEWS,
+                str(limits.news_burst),
+                f"{now.bad_news:.0f} s left",
+                "a burst of strongly negative news",
             )
         if now.age > self._stale:
             return _over(Code.STALE_DATA, f"{self._stale:g} s", f"{now.age:.3g} s")
