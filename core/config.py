@@ -98,13 +98,14 @@ class Strategy(Section):
     """Which strategy trades, and how."""
 
     name: str = "ema_cross"
-    """A built-in strategy."""
+    """``ema_cross``, ``mean_reversion``, ``funding_carry``, ``lightgbm`` (a trained model), or the
+    file of one of your own."""
     timeframe: Seconds = 5.0
     """Length of its candles."""
     fast: Annotated[int, Field(ge=1, le=1000)] = 3
     """Fast average, candles."""
     slow: Annotated[int, Field(ge=2, le=5000)] = 9
-    """Slow average, candles."""
+    """Slow average, or the window of ``mean_reversion``, candles."""
     stop_distance: Annotated[Decimal, Field(gt=0, lt=1)] = Decimal("0.02")
     """Distance of the protective stop from the entry price, as a fraction."""
     share: Fraction = Decimal("0.8")
@@ -129,6 +130,8 @@ class Practice(Section):
     """Market seconds per second."""
     balance: Annotated[Decimal, Field(gt=0)] = Decimal(100_000)
     """USDT on each venue at the start."""
+    faults: str = ""
+    """What goes wrong on purpose: a shipped script's name or a path; see docs/practice.md."""
 
 
 class Storage(Section):
@@ -183,6 +186,10 @@ class Terminal(Section):
     """Frames a second."""
     theme: Literal["sky", "classic", "east", "contrast", "light"] = "sky"
     """Colours: sky for every kind of sight, classic green and red, east red and green."""
+    layout: str = "auto"
+    """Which panes the dashboard shows: auto, all, trade, watch, chart, or one of your own."""
+    layouts: dict[str, tuple[str, ...]] = {}
+    """Your own, such as ``{ mine = ["markets", "chart", "orders"] }``; ``l`` goes through all."""
     keymap: dict[str, str] = {}
     """Your own keys, such as ``{ close = "f8,ctrl+x" }``; the kill keys cannot be taken."""
 

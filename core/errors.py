@@ -14,7 +14,8 @@ KillcordError                    everything below; carries the exit code of the 
 └── StateError           (1)     something on disk is not as it must be
     ├── JournalCorrupt           a record fails its checksum or chain
     ├── StoreError               the SQL store cannot be used
-    └── RecordingError           a market recording does not parse
+    ├── RecordingError           a market recording does not parse
+    └── RegistryError            a stored model is corrupt or does not fit
 """
 
 from __future__ import annotations
@@ -108,3 +109,7 @@ class StoreError(StateError):
 
 class RecordingError(StateError):
     """A market recording does not parse."""
+
+
+class RegistryError(StateError):
+    """A stored model is corrupt, or does not fit this version."""

@@ -38,6 +38,21 @@ class Home:
         """The configuration, TOML."""
         return self.config / "config.toml"
 
+    @property
+    def strategies(self) -> Path:
+        """Strategies of the user's own, one Python file each."""
+        return self.config / "strategies"
+
+    @property
+    def models(self) -> Path:
+        """Trained models."""
+        return self.data / "models"
+
+    @property
+    def synthetic_models(self) -> Path:
+        """Models trained on made-up candles: kept apart, so that none ever trades."""
+        return self.data / "models-synthetic"
+
     def state(self, environment: str) -> Path:
         """Journal, store, recordings and latch of one environment."""
         return self.data / environment

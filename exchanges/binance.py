@@ -765,6 +765,15 @@ class BinanceRules(Rules):
         query = {"symbol": name, "leverage": int(leverage)}
         await line.ask(Request("fapiPrivatePostLeverage", query, _weight(1)))
 
+    dead_man = "symbol"
+
+    async def arm_dead_man(self, line: Line, symbol: str, seconds: int) -> None:
+        """Of one symbol, in milliseconds; 0 disarms."""
+        name = self.instrument(symbol).venue_symbol
+        params = {"symbol": name, "countdownTime": seconds * 1000}
+        request = Request("fapiPrivatePostCountdownCancelAll", params, _weight(10))
+        await line.ask(request, Urgency.CANCEL)
+
     async def cancel_many(self, line: Line, orders: Sequence[OrderReport]) -> int:
         """Ordinary ones ten a request and symbol; conditional ones have no batch."""
         stops = [order for order in orders if order.kind is OrderKind.STOP]

@@ -27,7 +27,6 @@ class Level(Struct, array_like=True, gc=False):
     size: float
 
 
-
 class Crossed(Exception):
     """The best bid is not below the best ask: a change was lost or wrong."""
 

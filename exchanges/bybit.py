@@ -594,9 +594,7 @@ class BybitRules(Rules):
             if (item := self.by_venue.get(row.symbol)) and row.execType == "Funding"
         ]  # fmt: skip
 
-    async def _executions(
-        self, line: Line, since: int, **more: str
-    ) -> list[tuple[FillRow, int]]:
+    async def _executions(self, line: Line, since: int, **more: str) -> list[tuple[FillRow, int]]:
         start = max(since, time.time_ns() - HISTORY + 60 * SECOND) // MILLI
         return await self._pages(
             line, Urgency.READ, "privateGetV5ExecutionList",
@@ -638,8 +636,19 @@ class BybitRules(Rules):
         )
 
     async def cancel_many(self, line: Line, orders: Sequence[OrderReport]) -> int:
-        """Twenty a request; each order has a verdict of its own in ``retExtInfo``."""
+        """Twenty a request; each order has a verdict of its own in ``retExtInfo``.
+
+        More than that would wait: each order of a batch counts toward ten a second. One request
+        then takes all ordinary orders of the account; conditional ones, our stops, stay.
+        """
         done = 0
+        ordinary = [order for order in orders if order.kind is not OrderKind.STOP]
+        if len(ordinary) > _CANCEL_BATCH:
+            params = {"category": "linear", "settleCoin": SETTLE, "orderFilter": "Order"}
+            request = Request("privatePostV5OrderCancelAll", params, _cost("cancel"))
+            await line.ask(request, Urgency.KILL)
+            done = len(ordinary)
+            orders = [order for order in orders if order.kind is OrderKind.STOP]
         for start in range(0, len(orders), _CANCEL_BATCH):
             batch = [
                 {"symbol": self.instrument(order.symbol).venue_symbol, "orderId": order.venue_id}

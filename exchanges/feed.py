@@ -195,9 +195,7 @@ class Feed:
         scale = lane.scale
         if scale is not None:
             bid_size, ask_size = scale(bid_size), scale(ask_size)
-        self.sink(
-            BookTop(self.venue, lane.symbol, bid, bid_size, ask, ask_size, ts, received)
-        )
+        self.sink(BookTop(self.venue, lane.symbol, bid, bid_size, ask, ask_size, ts, received))
 
     def _lost(self, lane: Lane, reason: str, received: int) -> None:
         """Report that a book is not the venue's any more, and ask for a new one, once."""

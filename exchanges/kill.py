@@ -130,9 +130,7 @@ class VenueKillGateway:
             verdict.venue_id, verdict.code, verdict.reason,
         )  # fmt: skip
 
-    async def _reduce(
-        self, position: PositionReport, client_id: str, slippage: Decimal
-    ) -> Verdict:
+    async def _reduce(self, position: PositionReport, client_id: str, slippage: Decimal) -> Verdict:
         try:
             await self._ready()
             item = self.rules.instrument(position.symbol)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -399,7 +400,9 @@ class OkxRules(Rules):
     pools: ClassVar[Mapping[str, Pool]] = {
         "order": Pool(60, 2),
         "algo": Pool(20, 2),
+        "cancel-after": Pool(2, 2),
         "cancel": Pool(60, 2),
+        "cancel-batch": Pool(300, 2),
         "cancel-algo": Pool(20, 2),
         "query": Pool(60, 2),
         "query-algo": Pool(20, 2),
@@ -577,9 +580,7 @@ class OkxRules(Rules):
         item = self.instrument(symbol)
         query = {"instId": item.venue_symbol, "clOrdId": client_id}
         ordinary = Request("privateGetTradeOrder", query, _cost("query"))
-        algo = Request(
-            "privateGetTradeOrderAlgo", {"algoClOrdId": client_id}, _cost("query-algo")
-        )
+        algo = Request("privateGetTradeOrderAlgo", {"algoClOrdId": client_id}, _cost("query-algo"))
         requests = [ordinary, algo]
         if self.names.is_stop(client_id):
             requests.reverse()
@@ -667,9 +668,7 @@ class OkxRules(Rules):
 
     async def positions(self, line: Line, urgency: Urgency) -> list[PositionReport]:
         """All swaps at once."""
-        request = Request(
-            "privateGetAccountPositions", {"instType": "SWAP"}, _cost("positions")
-        )
+        request = Request("privateGetAccountPositions", {"instType": "SWAP"}, _cost("positions"))
         body = await line.ask(request, urgency)
         received = time.time_ns()
         return [
@@ -680,9 +679,7 @@ class OkxRules(Rules):
 
     async def balance(self, line: Line) -> Balance:
         """The trading account."""
-        request = Request(
-            "privateGetAccountBalance", {"ccy": SETTLE}, _cost("balance")
-        )
+        request = Request("privateGetAccountBalance", {"ccy": SETTLE}, _cost("balance"))
         body = await line.ask(request)
         received = time.time_ns()
         balance = read_wallet(_wallets(body).data, received)
@@ -699,9 +696,7 @@ class OkxRules(Rules):
         if since < now - 3 * DAY + HOUR:
             method, pool = "privateGetTradeFillsHistory", "fills-history"
         query = {"instType": "SWAP", "begin": begin}
-        rows = await self._pages(
-            line, Urgency.READ, method, query, _fills, _fill_id, _cost(pool)
-        )
+        rows = await self._pages(line, Urgency.READ, method, query, _fills, _fill_id, _cost(pool))
         received = time.time_ns()
         fills = [
             Fill("okx", item.symbol, row.tradeId, self.names.client(row.ordId, row.clOrdId),
@@ -739,12 +734,21 @@ class OkxRules(Rules):
         }
         await line.ask(Request("privatePostAccountSetLeverage", params, _cost("leverage")))
 
+    dead_man = "account"
+
+    async def arm_dead_man(self, line: Line, symbol: str, seconds: int) -> None:
+        """Of the whole account: 10 to 120 seconds, 0 disarms."""
+        request = Request(
+            "privatePostTradeCancelAllAfter", {"timeOut": str(seconds)}, _cost("cancel-after")
+        )
+        await line.ask(request, Urgency.CANCEL)
+
     async def cancel_many(self, line: Line, orders: Sequence[OrderReport]) -> int:
         """Twenty ordinary ones a request, ten conditional ones."""
         stops = [order for order in orders if order.kind is OrderKind.STOP]
         plain_orders = [order for order in orders if order.kind is not OrderKind.STOP]
         requests = [
-            self._batch("privatePostTradeCancelBatchOrders", "ordId", "cancel", part)
+            self._batch("privatePostTradeCancelBatchOrders", "ordId", "cancel-batch", part)
             for part in _split(plain_orders, _CANCEL_BATCH)
         ] + [
             self._batch("privatePostTradeCancelAlgos", "algoId", "cancel-algo", part)
@@ -759,7 +763,9 @@ class OkxRules(Rules):
             {"instId": self.instrument(order.symbol).venue_symbol, key: order.venue_id}
             for order in orders
         ]
-        return Request(method, params, _cost(pool, len(orders)))
+        # The limit is of one instrument: what counts is the one with most orders in the batch.
+        most = max(Counter(order.symbol for order in orders).values())
+        return Request(method, params, _cost(pool, most))
 
     async def _cancel_batch(self, line: Line, request: Request) -> int:
         reply = await line.send(request, Urgency.KILL)

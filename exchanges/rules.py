@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from core.clock import DAY
 from core.desk.ports import Sink
-from core.errors import VenueError
+from core.errors import VenueError, VenueRefused
 from core.model.account import Balance, FundingPaid, PositionReport
 from core.model.instrument import Instrument
 from core.model.market import BadMessage, Candle, Trade
@@ -139,9 +139,7 @@ class PrivateFeed:
 
     venue = ""
 
-    def __init__(
-        self, instruments: Mapping[str, Instrument], names: Names, sink: Sink
-    ) -> None:
+    def __init__(self, instruments: Mapping[str, Instrument], names: Names, sink: Sink) -> None:
         self.instruments = instruments
         self.names = names
         self.sink = sink
@@ -300,6 +298,13 @@ class Rules:
     async def leverage(self, line: Line, symbol: str, leverage: Decimal) -> None:
         """Set leverage (and cross margin, where that is per symbol)."""
         raise NotImplementedError
+
+    dead_man: ClassVar[str] = ""
+    """What the venue's own timer covers: ``symbol``, ``account``, or nothing when there is none."""
+
+    async def arm_dead_man(self, line: Line, symbol: str, seconds: int) -> None:
+        """Have the venue cancel open orders in so many seconds; 0 disarms."""
+        raise VenueRefused(f"{self.venue} has no dead-man timer", "")
 
     async def cancel_many(self, line: Line, orders: Sequence[OrderReport]) -> int:
         """Cancel these in the venue's largest batches; return how many are cancelled or gone."""

@@ -212,6 +212,19 @@ class VenueGateway:
         """
         await self.rules.leverage(self.line, symbol, leverage)
 
+    @property
+    def dead_man(self) -> str:
+        """What the venue's dead-man timer covers; see the port."""
+        return self.rules.dead_man
+
+    async def arm_dead_man(self, symbol: str, seconds: int) -> None:
+        """Have the venue cancel open orders in so many seconds; 0 disarms.
+
+        Raises:
+            VenueUnavailable, VenueRefused.
+        """
+        await self.rules.arm_dead_man(self.line, symbol, seconds)
+
     async def close(self) -> None:
         """Close all connections."""
         await self.line.close()

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.screen import ModalScreen, Screen
 
+from core.errors import KillcordError
 from core.model.event import KillMode, TradingState
 from core.model.snapshot import Snapshot
 from tui import keymap
-from tui.client import DeskClient
+from tui.client import DeskClient, Target
 from tui.commands import Commands
-from tui.panes.pane import Pane
+from tui.layouts import AUTO, LAYOUTS, shown
+from tui.panes.chart import ChartPane
+from tui.panes.pane import DepthPane, Pane
+from tui.text import clean
 from tui.theme import PALETTES
+from tui.views.focus import TIMEFRAMES, Focus, chart_venue, next_venue
 from tui.views.orders import order_key
 from tui.views.positions import position_key
-from tui.views.table import Cell, Line
+from tui.views.table import Cell, Line, ticks
 
 if TYPE_CHECKING:
     from core.model.snapshot import OrderView, PositionView
@@ -28,7 +34,35 @@ NARROW, LOW = 100, 30
 SAY_S = 6.0
 """How long an answer covers the footer, seconds."""
 
-_NEEDS_DESK = frozenset(("arm", "disarm", "resume", "ticket", "close", "cancel", "pause", "switch"))
+_NEEDS_DESK = frozenset(
+    (
+        "arm",
+        "disarm",
+        "resume",
+        "ticket",
+        "close",
+        "halve",
+        "move_stop",
+        "cancel",
+        "cancel_symbol",
+        "why",
+        "pause",
+        "switch",
+        "timeframe",
+        "line",
+        "venue",
+    )
+)
+AnyPane = Pane | DepthPane | ChartPane
+
+
+def make_pane(name: str, number: int) -> AnyPane:
+    """Return the pane of that name, with its number key."""
+    if name == "chart":
+        return ChartPane(name, number)
+    if name == "depth":
+        return DepthPane(name, number)
+    return Pane(name, number, ("fills", "trades") if name == "log" else ())
 
 
 class ActingApp(App[str], inherit_bindings=False):
@@ -47,10 +81,11 @@ class ActingApp(App[str], inherit_bindings=False):
         self.client = client
         self.keys = keys
         self.commands = Commands(client, actor, self.say)
-        self.panes = {
-            name: Pane(name, number, "fills" if name == "log" else "")
-            for number, name in enumerate(keymap.PANES, 1)
-        }
+        self.panes = {name: make_pane(name, at) for at, name in enumerate(keymap.PANES, 1)}
+        self.focus_on = Focus()
+        """The symbol that chart, depth and trades show."""
+        self.layouts = LAYOUTS
+        self.layout_name = AUTO
         self.current = "markets"
         """The pane that has the focus, or had it before a dialog opened."""
         self.zoomed = False
@@ -65,10 +100,19 @@ class ActingApp(App[str], inherit_bindings=False):
         """Paint what changed. For the subclass."""
         raise NotImplementedError
 
+    def redraw(self) -> None:
+        """Paint the panes anew with what is known. For the subclass."""
+        raise NotImplementedError
+
     @property
     def small(self) -> bool:
         """Whether the screen has room for one pane at a time only."""
         return self.size.width < NARROW or self.size.height < LOW
+
+    @property
+    def dashboard(self) -> tuple[str, ...]:
+        """The panes that the layout in use shows on this screen."""
+        return shown(self.layouts[self.layout_name], self.size.width, self.size.height)
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -109,15 +153,30 @@ class ActingApp(App[str], inherit_bindings=False):
             return snapshot.state in (TradingState.DISARMED, TradingState.REDUCING)
         if action == "disarm":
             return snapshot.state in (TradingState.ARMED, TradingState.REDUCING)
-        if action == "close":
+        if action in ("close", "halve", "move_stop"):
             return self.picked_position() is not None
+        if action == "why":
+            return bool(self.picked_decision())
+        if action == "cancel_symbol":
+            symbol = self.picked_symbol()
+            return any(o.symbol == symbol and not o.status.terminal for o in snapshot.orders)
         if action == "cancel":
             return self.picked_order() is not None
         if action == "pause":
             return bool(self.current == "markets" and self.panes["markets"].selected)
         if action == "ticket":
             return bool(snapshot.markets)
+        if action in ("timeframe", "line"):
+            return self.current == "chart"
+        if action == "venue":
+            return self.current in ("chart", "depth") or self.showing_trades
         return action != "switch" or self.current == "log"
+
+    @property
+    def showing_trades(self) -> bool:
+        """Whether the pane in use shows the public trades."""
+        pane = self.panes[self.current]
+        return isinstance(pane, Pane) and pane.showing == "trades"
 
     def picked_position(self) -> PositionView | None:
         """Return the position under the cursor of the positions pane, when that has the focus."""
@@ -142,8 +201,39 @@ class ActingApp(App[str], inherit_bindings=False):
         if self.current in ("positions", "signals"):
             venue, symbol, *_ = [*key.split("|"), "", ""]
             return venue, symbol
+        if self.current in ("depth", "chart"):
+            return self.focus_on.venue, self.focus_on.symbol
         order = self.picked_order()
         return (order.venue, order.symbol) if order is not None else ("", "")
+
+    def picked_symbol(self) -> str:
+        """Return the symbol of what the cursor is on, finished orders included; may be empty."""
+        _, symbol = self.picked_market()
+        if not symbol and self.current == "orders" and self.snapshot is not None:
+            key = self.panes["orders"].selected
+            symbol = next((o.symbol for o in self.snapshot.orders if order_key(o) == key), "")
+        return symbol
+
+    def picked_decision(self) -> str:
+        """Return the name of the signal or order under the cursor, as ``/v1/why`` takes it."""
+        key = self.panes[self.current].selected or ""
+        if self.current == "signals":
+            return "|".join(key.split("|")[:2])
+        return key if self.current == "orders" else ""
+
+    def look(self, snapshot: Snapshot) -> Focus:
+        """Let chart, depth and trades follow the cursor; return what they show now."""
+        focus = self.focus_on
+        symbol = self.picked_symbol()
+        if symbol and symbol != focus.symbol:
+            focus = focus._replace(symbol=symbol, venue="")
+        if not focus.symbol and snapshot.markets:
+            focus = focus._replace(symbol=snapshot.markets[0].symbol)
+        focus = self.focus_on = focus._replace(watch=None)
+        if focus.symbol:
+            venue = chart_venue(snapshot, focus)
+            self.client.watch(Target(venue, focus.symbol, focus.timeframe))
+        return focus._replace(watch=self.client.watched)
 
     # --- kill cord ----------------------------------------------------------------------------
 
@@ -194,6 +284,43 @@ class ActingApp(App[str], inherit_bindings=False):
         if position is not None:
             self._start(self.commands.close(position.venue, position.symbol))
 
+    def action_halve(self) -> None:
+        """Close half of the position under the cursor."""
+        position = self.picked_position()
+        if position is not None:
+            self._start(self.commands.close(position.venue, position.symbol, Decimal("0.5")))
+
+    def action_move_stop(self) -> None:
+        """Ask where the stop of the position under the cursor should be."""
+        from tui.screens.stop import StopScreen
+
+        position = self.picked_position()
+        if position is None or self.snapshot is None or self.in_dialog:
+            return
+        tick = ticks(self.snapshot).get((position.venue, position.symbol))
+        self.push_screen(StopScreen(position, tick))
+
+    def action_why(self) -> None:
+        """Show what the signal or order under the cursor rests on."""
+        if (name := self.picked_decision()) and not self.in_dialog:
+            self._start(self._show_why(name))
+
+    async def _show_why(self, name: str) -> None:
+        from tui.screens.why import WhyScreen
+
+        try:
+            found = await self.client.why(name)
+        except KillcordError as error:
+            self.say((Cell(" ! ", "warn"), Cell(clean(error), "warn")))
+            return
+        if not self.in_dialog:
+            self.push_screen(WhyScreen(found))
+
+    def action_cancel_symbol(self) -> None:
+        """Cancel all entries in the symbol under the cursor."""
+        if symbol := self.picked_symbol():
+            self._start(self.commands.cancel_symbol(symbol))
+
     def action_cancel(self) -> None:
         """Cancel the order under the cursor."""
         order = self.picked_order()
@@ -216,8 +343,10 @@ class ActingApp(App[str], inherit_bindings=False):
 
     def action_pane(self, name: str) -> None:
         """Go to a pane; once there, the same key gives it the whole screen, or takes it back."""
-        if name == self.current and not self.small:
-            self.zoomed = not self.zoomed
+        if not self.small:
+            # A pane that the layout leaves out is there all the same: on the whole screen.
+            hidden = name not in self.dashboard
+            self.zoomed = hidden or (not self.zoomed if name == self.current else self.zoomed)
         self.current = name
         self.arrange()
 
@@ -241,8 +370,9 @@ class ActingApp(App[str], inherit_bindings=False):
             self._step(-1)
 
     def _step(self, step: int) -> None:
-        at = keymap.PANES.index(self.current)
-        self.current = keymap.PANES[(at + step) % len(keymap.PANES)]
+        panes = keymap.PANES if self.zoomed or self.small else self.dashboard
+        at = panes.index(self.current) if self.current in panes else 0
+        self.current = panes[(at + step) % len(panes)]
         self.arrange()
 
     def action_cursor(self, step: int) -> None:
@@ -250,11 +380,38 @@ class ActingApp(App[str], inherit_bindings=False):
         self.panes[self.current].move(step)
 
     def action_switch(self) -> None:
-        """Fills instead of the log, or back."""
+        """Fills instead of the log, then public trades, then the log again."""
         pane = self.panes["log"]
+        assert isinstance(pane, Pane)
         pane.switch()
+        self.redraw()
+
+    def action_timeframe(self, step: int | str) -> None:
+        """Take the chart's next timeframe."""
+        choices = list(TIMEFRAMES)
+        at = choices.index(self.focus_on.timeframe) + int(step)
+        self.focus_on = self.focus_on._replace(timeframe=choices[at % len(choices)])
+        self.redraw()
+
+    def action_line(self) -> None:
+        """Draw the chart as a line, or as candles again."""
+        self.focus_on = self.focus_on._replace(line=not self.focus_on.line)
+        self.redraw()
+
+    def action_venue(self) -> None:
+        """Show the next venue's depth and chart; after the last, all together."""
         if self.snapshot is not None:
-            pane.picture(self.snapshot)
+            venue = next_venue(self.snapshot, self.focus_on)
+            self.focus_on = self.focus_on._replace(venue=venue)
+            self.redraw()
+
+    def action_layout(self) -> None:
+        """Take the next layout."""
+        names = list(self.layouts)
+        self.layout_name = names[(names.index(self.layout_name) + 1) % len(names)]
+        self.zoomed = False
+        self.say((Cell(" layout ", "dim"), Cell(self.layout_name, "strong")))
+        self.arrange()
 
     # --- program ------------------------------------------------------------------------------
 

@@ -19,10 +19,12 @@ from textual.containers import Horizontal, Vertical
 from textual.css.query import NoMatches
 
 from core.home import Home
-from core.model.snapshot import Snapshot
+from core.model.snapshot import Snapshot, WatchView
 from tui import keymap, tty
 from tui.actions import ActingApp
 from tui.client import DeskClient
+from tui.layouts import layouts
+from tui.panes.pane import Pane
 from tui.preferences import read
 from tui.text import clean
 from tui.theme import themes
@@ -30,8 +32,8 @@ from tui.views.banner import view_banner
 from tui.views.footer import view_footer, view_tabs
 from tui.views.strip import Link, view_strip
 from tui.views.table import Cell
+from tui.widgets.board import Board
 from tui.widgets.canvas import Canvas
-from tui.widgets.grid import LiveGrid
 from tui.widgets.lines import Lines
 
 START_S = 20.0
@@ -82,7 +84,10 @@ class TerminalApp(ActingApp):
         """Whether frames are being skipped because the terminal does not keep up."""
         self._desk_problem = desk_problem
         self._patient_until = time.monotonic() + (START_S if starting else 0.0)
-        self._drawn: Snapshot | None = None
+        self.layouts = layouts(wanted.layouts)
+        self.layout_name = wanted.layout
+        self._drawn: tuple[Snapshot | None, WatchView | None] = (None, None)
+        self._visible: frozenset[str] = frozenset()
         self._alarm = -1
         self._strip = Lines("strip", fixed=2)
         self._banner = Lines("banner")
@@ -95,6 +100,8 @@ class TerminalApp(ActingApp):
         yield self._banner
         with Vertical(id="body"):
             yield panes["markets"]
+            with Horizontal(id="middle", classes="cell"):
+                yield from (panes["chart"], panes["depth"])
             with Horizontal(id="lower", classes="cell"):
                 with Vertical(id="left", classes="cell"):
                     yield from (panes["positions"], panes["orders"], panes["log"])
@@ -108,6 +115,7 @@ class TerminalApp(ActingApp):
         tty.catch_signals(lambda: self.exit(""))
         self.theme_changed_signal.subscribe(self, lambda _: self._reink())
         self.run_worker(self.client.run(), name="desk stream")
+        self.run_worker(self.client.run_watch(), name="symbol stream")
         self.arrange()
         self.frame()
         self.set_interval(1 / self._fps, self.frame)
@@ -147,26 +155,37 @@ class TerminalApp(ActingApp):
         except NoMatches:
             return
         single, pane = self.single, self.panes[self.current]
+        layout = self.dashboard
+        if not single and self.current not in layout:
+            self.current = layout[0]
+            pane = self.panes[self.current]
         body.set_class(single, "-single")
-        shown = {pane, *pane.ancestors}
+        self._visible = frozenset((self.current,) if single else layout)
+        visible = {self.panes[name] for name in self._visible}
+        on = visible.union(*(each.ancestors for each in visible))
         for cell in body.query(".cell"):
-            cell.set_class(cell in shown, "-on")
+            cell.set_class(cell in on, "-on")
         tabs = view_tabs(self.current, self.size.width)
         for each in self.panes.values():
             each.tabs = tabs if single else ()
             each.repaint(0)
         if not self.in_dialog:
             pane.focus(scroll_visible=False)
-        self._drawn = None
+        self._drawn = (None, None)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Remember which pane has the focus."""
-        if isinstance(event.widget, LiveGrid) and event.widget.id in self.panes:
+        if isinstance(event.widget, Board) and event.widget.id in self.panes:
             self.current = event.widget.id
 
-    def on_live_grid_picked(self, event: LiveGrid.Picked) -> None:
+    def on_board_picked(self, event: Board.Picked) -> None:
         """Give a pane the whole screen, or take it back."""
         self.zoomed = not self.zoomed
+        self.arrange()
+
+    def on_board_tabbed(self, event: Board.Tabbed) -> None:
+        """Go to the pane whose tab was clicked."""
+        self.current = keymap.PANES[event.number]
         self.arrange()
 
     def _reink(self) -> None:
@@ -192,17 +211,25 @@ class TerminalApp(ActingApp):
         if not client.up and (problem := self._desk_problem()) is not None:
             code, text = problem
             self.exit(text, return_code=code)
-        if snapshot is None or snapshot is self._drawn:
+        if snapshot is None:
             return
-        self._drawn = snapshot
-        single = self.single
-        for name, pane in self.panes.items():
-            if not single or name == self.current:
-                pane.picture(snapshot)
+        focus = self.look(snapshot)
+        if snapshot is self._drawn[0] and focus.watch is self._drawn[1]:
+            return
+        fresh = snapshot is not self._drawn[0]
+        self._drawn = (snapshot, focus.watch)
+        for name in self._visible:
+            self.panes[name].picture(snapshot, focus)
         markets = self.panes["markets"]
-        if not single:
+        if not self.single and isinstance(markets, Pane) and "markets" in self._visible:
             markets.styles.height = len(markets.rows) + markets.head
-        self._tell_alarms(snapshot)
+        if fresh:
+            self._tell_alarms(snapshot)
+
+    def redraw(self) -> None:
+        """Paint the panes anew with what is known."""
+        self._drawn = (None, None)
+        self.frame()
 
     def _possible_keys(self) -> list[keymap.Key]:
         return [

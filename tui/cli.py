@@ -88,6 +88,12 @@ def _news(arguments: argparse.Namespace) -> int:
     return news.run(arguments)
 
 
+def _drill(arguments: argparse.Namespace) -> int:
+    from tui import drill
+
+    return drill.run(arguments)
+
+
 def _sentiment(name: str) -> Run:
     def run(arguments: argparse.Namespace) -> int:
         from tui import sentiment
@@ -96,6 +102,30 @@ def _sentiment(name: str) -> Run:
         return command(arguments)
 
     return run
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from tui import verify
+
+    return verify.run(arguments)
+
+
+def _backtest(arguments: argparse.Namespace) -> int:
+    from tui import backtest
+
+    return backtest.run(arguments)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from tui import train
+
+    return train.run(arguments)
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from tui import models
+
+    return models.run(arguments)
 
 
 def _remote(name: str) -> Run:
@@ -149,9 +179,23 @@ def _parser() -> argparse.ArgumentParser:
     kill.add_argument("--cause", default="killed by hand", help="written into the report")
     _command(commands, "stop", _remote("stop"), "end the desk; positions keep their stops")
 
+    verify = _command(commands, "verify", _verify, "check the journal's hash chain")
+    verify.add_argument("path", nargs="?", help="a journal file or folder (default: this home's)")
+    verify.add_argument("--env", choices=("practice", "testnet", "live"), help="whose journal")
+
+    drill = _command(commands, "drill", _drill, "rehearse on a practice exchange; a timed report")
+    drill.add_argument(
+        "what",
+        choices=("kill", "deadman"),
+        help="kill: flatten 300 orders and 15 positions; deadman: the desk dies with orders out",
+    )
+    drill.add_argument("--faults", metavar="NAME|FILE", help="what goes wrong meanwhile")
+
     _orders(commands)
     _practice_options(commands)
     _sentiment_commands(commands)
+    _backtest_options(commands)
+    _training_options(commands)
     _key_commands(commands)
     _config_commands(commands)
     return parser
@@ -182,6 +226,7 @@ def _start_options(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, help="practice: seed of the synthetic market")
     add("--market", metavar="synthetic|PATH", help="practice: what the market plays")
     add("--speed", type=float, help="practice: market seconds per second")
+    add("--faults", metavar="NAME|FILE", help="practice: what goes wrong, see docs/practice.md")
 
 
 def _orders(commands: Any) -> None:
@@ -206,9 +251,15 @@ def _orders(commands: Any) -> None:
     cancel.add_argument("--venue", default="")
     cancel.add_argument("--symbol", default="")
     cancel.add_argument("--all", action="store_true", help="everything that rests")
-    orders = _command(commands, "orders", _remote("orders"), "list orders")
-    orders.add_argument("what", nargs="?", choices=("list", "show"), default="list")
+    orders = _command(commands, "orders", _remote("orders"), "list orders, or resolve one")
+    orders.add_argument("what", nargs="?", choices=("list", "show", "resolve"), default="list")
     orders.add_argument("client_id", nargs="?", default="")
+    orders.add_argument(
+        "--as",
+        dest="outcome",
+        choices=("cancelled", "filled", "expired", "rejected"),
+        help="resolve: what became of an order whose outcome the venue does not tell",
+    )
     _command(commands, "positions", _remote("positions"), "list positions")
 
 
@@ -220,6 +271,7 @@ def _practice_options(commands: Any) -> None:
     add("--speed", type=float, default=1.0, help="market seconds per second")
     add("--port", type=int, default=0, help="0 chooses a free one")
     add("--balance", default="100000", help="USDT on each venue")
+    add("--faults", default="", metavar="NAME|FILE", help="what goes wrong, see docs/practice.md")
     add("--for", dest="duration", metavar="DURATION", help="end after")
 
 
@@ -237,6 +289,51 @@ def _sentiment_commands(commands: Any) -> None:
     news.add_argument("--once", action="store_true", help="ask each source once, then end")
     news.add_argument("--config", metavar="FILE", help="configuration file")
     news.add_argument("--env", choices=("practice", "testnet", "live"))
+
+
+def _backtest_options(commands: Any) -> None:
+    backtest = _command(commands, "backtest", _backtest, "trade recorded candles, and report")
+    add = backtest.add_argument
+    add("--strategy", default="ema_cross", metavar="NAME", help="default ema_cross")
+    _candle_options(backtest, required=True)
+    add("--funding", metavar="FILE", help="CSV of settlements: symbol, ts_ms, funding_rate")
+    add("--balance", default="100000", help="USDT on each venue (default 100000)")
+    add("--taker-fee", metavar="BP", help="basis points; default: the venue's")
+    add("--maker-fee", metavar="BP", help="basis points; default: the venue's")
+    add("--slippage", metavar="BP", help="of taker fills, basis points (default 0)")
+    add("--config", metavar="FILE", help="limits and strategy; default: yours")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="such as strategy.fast=10")
+
+
+def _training_options(commands: Any) -> None:
+    train = _command(commands, "train", _train, "look for an edge, honestly, and promote it if any")
+    add = train.add_argument
+    _candle_options(train, required=False)
+    add("--synthetic", metavar="edge=X", help="made-up candles with an edge of X instead")
+    add("--horizons", default="4,24", metavar="N,M", help="candles ahead (default 4,24)")
+    add("--window", type=int, default=2880, help="candles to train on (default 2880)")
+    add("--test", type=int, default=360, help="candles a test step (default 360)")
+    add("--cost", default="6.5", metavar="BP", help="a side: fee, spread, slippage (default 6.5)")
+    add("--seed", type=int, default=1)
+    add("--shuffle-labels", action="store_true", help="give labels to the wrong rows: must fail")
+    models = _command(commands, "models", _models, "trained models, and which one trades")
+    models.add_argument(
+        "action", nargs="?", choices=("list", "show", "promote", "demote"), default="list"
+    )
+    models.add_argument("id", nargs="?", default="")
+    models.add_argument("--synthetic", action="store_true", help="those of made-up candles")
+
+
+def _candle_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    add = parser.add_argument
+    add("--candles", required=required, nargs="+", metavar="PATH", help="files, or folders of them")
+    add("--symbols", metavar="BTC,ETH", help="only these of a folder")
+    add(
+        "--venue",
+        default="",
+        choices=("bybit", "binance", "okx"),
+        help="whose rules and fees; default: what the folder's name begins with, else bybit",
+    )
 
 
 def _key_commands(commands: Any) -> None:

@@ -11,15 +11,19 @@ import importlib
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlencode
 
 import msgspec
 
 from core.errors import KillcordError, NoDesk
 from core.model.effect import Answer
-from core.model.event import Command
-from core.model.snapshot import Snapshot
+from core.model.event import Command, Submit
+from core.model.snapshot import Snapshot, WatchView
+from core.model.whatif import WhatIf
+from core.model.why import Why
 from tui.control import ask
 
 T = TypeVar("T")
@@ -28,10 +32,23 @@ TIMEOUT_S = 8.0
 """Longest wait for a reply, seconds; the desk itself answers a command within 5."""
 RETRY_S = (0.1, 0.25, 0.5, 1.0)
 """Waits between attempts to reach the stream; the last one repeats."""
+SETTLE_S = 0.06
+"""How long a cursor must rest on a symbol before its books and bars are asked for."""
 QUIET_S = 3.0
 """A desk ticks once a second; after this long without a word it counts as not reachable."""
 
 _decode = msgspec.json.Decoder(Snapshot).decode
+_decode_watch = msgspec.json.Decoder(WatchView).decode
+
+
+class Target(NamedTuple):
+    """What the terminal looks at closely."""
+
+    venue: str
+    """Whose bars."""
+    symbol: str
+    timeframe: int
+    """Of the bars, seconds."""
 
 
 def send(path: Path, command: Command, timeout: float = TIMEOUT_S) -> Answer:
@@ -49,6 +66,34 @@ def send(path: Path, command: Command, timeout: float = TIMEOUT_S) -> Answer:
     fields = msgspec.to_builtins(command)
     del fields["received"]
     return msgspec.convert(ask(path, "POST", "/v1/commands", fields, timeout), Answer)
+
+
+def weigh(path: Path, order: Submit, timeout: float = TIMEOUT_S) -> WhatIf:
+    """Ask what an order would do; nothing is sent to a venue.
+
+    Raises:
+        NoDesk, KillcordError: as ``send``.
+    """
+    fields = msgspec.to_builtins(order)
+    del fields["received"]
+    try:
+        return msgspec.convert(ask(path, "POST", "/v1/whatif", fields, timeout), WhatIf)
+    except msgspec.MsgspecError as error:
+        raise _misread(error) from error
+
+
+def fetch_why(path: Path, name: str) -> Why:
+    """Return what a decision rested on; ``name`` as in ``/v1/why``.
+
+    Raises:
+        NoDesk: nobody answers.
+        KillcordError: the desk does not know the decision.
+    """
+    target = f"/v1/why?{urlencode({'id': name})}"
+    try:
+        return msgspec.convert(ask(path, "GET", target, timeout=TIMEOUT_S), Why)
+    except msgspec.MsgspecError as error:
+        raise _misread(error) from error
 
 
 def fetch_snapshot(path: Path) -> Snapshot:
@@ -87,6 +132,9 @@ class DeskClient:
         """Why there is no connection; empty while there is one."""
         self.frames = 0
         self._hz = hz
+        self._target: Target | None = None
+        self._watched: WatchView | None = None
+        self._reader: asyncio.Task[None] | None = None
         self._heard = time.monotonic()
 
     @property
@@ -120,6 +168,14 @@ class DeskClient:
         """Send one command; see the function ``send``."""
         return await in_thread(lambda: send(self.path, command, timeout))
 
+    async def weigh(self, order: Submit) -> WhatIf:
+        """Ask what an order would do; see the function ``weigh``."""
+        return await in_thread(lambda: weigh(self.path, order))
+
+    async def why(self, name: str) -> Why:
+        """Ask what a decision rested on; see ``fetch_why``."""
+        return await in_thread(lambda: fetch_why(self.path, name))
+
     async def stop(self) -> None:
         """Ask the desk to stop.
 
@@ -135,9 +191,51 @@ class DeskClient:
         self.frames += 1
 
     async def _follow(self) -> None:
+        await self._receive(f"stream?hz={self._hz}", lambda data: self._take(_decode(data)))
+
+    # --- one symbol ---------------------------------------------------------------------------
+
+    @property
+    def watched(self) -> WatchView | None:
+        """Books, bars and trades of the symbol looked at; None while they are on their way."""
+        view, target = self._watched, self._target
+        if view is None or target is None or view.symbol != target.symbol:
+            return None
+        return view
+
+    def watch(self, target: Target) -> None:
+        """Look at another symbol, venue or timeframe; nothing when it is the same."""
+        if target != self._target:
+            self._target = target
+            if self._reader is not None:
+                self._reader.cancel()
+
+    async def run_watch(self) -> None:
+        """Follow what ``watch`` was told until cancelled; silent while the desk is away."""
+        while True:
+            target = self._target
+            if target is not None and self.up:
+                self._reader = asyncio.create_task(self._read(target))
+                try:
+                    await asyncio.wait([self._reader])
+                finally:
+                    self._reader.cancel()
+                    self._reader = None
+            # A held arrow key passes thirty symbols a second; none of them is worth a connection.
+            await asyncio.sleep(SETTLE_S if target != self._target else RETRY_S[1])
+
+    async def _read(self, target: Target) -> None:
+        def take(data: bytes | str) -> None:
+            self._watched = _decode_watch(data)
+
+        # ``run`` says what is wrong with the desk; here it only means: later.
+        with suppress(KillcordError, OSError):
+            await self._receive(f"watch?{urlencode(target._asdict())}", take)
+
+    async def _receive(self, path: str, take: Callable[[bytes | str], None]) -> None:
         aiohttp: Any = await in_thread(lambda: importlib.import_module("aiohttp"))
         connector = aiohttp.UnixConnector(path=str(self.path))
-        url = f"http://desk/v1/stream?hz={self._hz}"
+        url = f"http://desk/v1/{path}"
         try:
             async with (
                 aiohttp.ClientSession(connector=connector) as session,
@@ -146,7 +244,7 @@ class DeskClient:
             ):
                 async for message in stream:
                     if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
-                        self._take(_decode(message.data))
+                        take(message.data)
         except aiohttp.ClientError as error:
             raise NoDesk(f"the stream of the desk broke: {error}") from error
         except msgspec.MsgspecError as error:

@@ -22,6 +22,7 @@ from core.model.event import (
     Disarm,
     Kill,
     KillMode,
+    MoveStop,
     Pause,
     Resume,
     Submit,
@@ -129,7 +130,22 @@ class Commands:
     async def close(self, venue: str, symbol: str, fraction: Decimal = Decimal(1)) -> None:
         """Close one position, or a part of it."""
         command = Close(new_request(), self.actor, 0, venue, symbol, fraction)
-        await self._ask(f"close {symbol.partition('/')[0]} on {venue}", command)
+        word = "close" if fraction == 1 else f"close {fraction:.0%} of"
+        await self._ask(f"{word} {symbol.partition('/')[0]} on {venue}", command)
+
+    async def cancel_symbol(self, symbol: str) -> None:
+        """Cancel every entry in a symbol, on all venues; protective stops stay."""
+        command = Cancel(new_request(), self.actor, 0, symbol=symbol)
+        await self._ask(f"cancel all {symbol.partition('/')[0]}", command)
+
+    async def move_stop(self, venue: str, symbol: str, price: Decimal) -> Answer:
+        """Move the protective stop of a position; the caller shows what comes back.
+
+        Raises:
+            NoDesk, KillcordError: as ``tui.client.send``.
+        """
+        command = MoveStop(new_request(), self.actor, venue, symbol, price, 0)
+        return await self.client.send(command)
 
     async def submit(self, ticket: Ticket) -> Answer | KillcordError:
         """Send an order; the caller shows what comes back."""

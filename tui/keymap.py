@@ -37,7 +37,7 @@ class Key(NamedTuple):
     """Cannot be rebound, and works whatever has the focus."""
 
 
-PANES = ("markets", "signals", "positions", "orders", "log", "risk", "venues")
+PANES = ("markets", "signals", "positions", "orders", "log", "risk", "venues", "depth", "chart")
 """Panes in the order of their number keys."""
 
 _PANE_HELP = {
@@ -45,9 +45,11 @@ _PANE_HELP = {
     "signals": "What the strategy wants, and what came of it",
     "positions": "Open positions: P&L, stop, distance to liquidation",
     "orders": "Working and recent orders; unknown ones on top",
-    "log": "What happened; v shows fills instead",
+    "log": "What happened; v shows fills, then public trades",
     "risk": "Every limit with its headroom",
     "venues": "Connections, feed ages, clocks and money of each venue",
+    "depth": "Order book of that symbol, our orders marked",
+    "chart": "Candles of that symbol, our fills, entry and stop",
 }
 
 KEYS: tuple[Key, ...] = (
@@ -143,6 +145,45 @@ KEYS: tuple[Key, ...] = (
         footer=True,
     ),
     Key(
+        "halve",
+        "h",
+        "halve",
+        "half",
+        "Close half of the position under the cursor, reduce-only",
+        "trading",
+        "position: close half",
+        footer=True,
+    ),
+    Key(
+        "move_stop",
+        "m",
+        "move_stop",
+        "stop",
+        "Move the stop of the position under the cursor",
+        "trading",
+        "position: move stop",
+        footer=True,
+    ),
+    Key(
+        "cancel_symbol",
+        "C",
+        "cancel_symbol",
+        "cancel all",
+        "Cancel all entries of the symbol, all venues; stops stay",
+        "trading",
+        "symbol: cancel all orders",
+    ),
+    Key(
+        "why",
+        "w",
+        "why",
+        "why",
+        "What the signal or order under the cursor rests on",
+        "trading",
+        "order: why, or why not",
+        footer=True,
+    ),
+    Key(
         "pause",
         "p",
         "pause",
@@ -187,9 +228,57 @@ KEYS: tuple[Key, ...] = (
         "v",
         "switch",
         "log/fills",
-        "Show fills in the log pane, or the log again",
+        "In the log pane: fills, public trades, the log again",
         "panes",
-        "view: fills or log",
+        "view: fills, trades or log",
+        footer=True,
+    ),
+    Key(
+        "layout",
+        "l",
+        "layout",
+        "layout",
+        "The next layout of the dashboard",
+        "panes",
+        "view: next layout",
+    ),
+    Key(
+        "timeframe",
+        "t",
+        "timeframe(1)",
+        "timeframe",
+        "The next timeframe of the chart; T the one before",
+        "panes",
+        "chart: longer timeframe",
+        footer=True,
+    ),
+    Key(
+        "shorter",
+        "T",
+        "timeframe(-1)",
+        "shorter",
+        "The next shorter timeframe of the chart",
+        "panes",
+        "chart: shorter timeframe",
+    ),
+    Key(
+        "line",
+        "e",
+        "line",
+        "line",
+        "Draw the chart as a line, or as candles again",
+        "panes",
+        "chart: line or candles",
+        footer=True,
+    ),
+    Key(
+        "venue",
+        "o",
+        "venue",
+        "venue",
+        "Depth and chart of the next venue, or of all together",
+        "panes",
+        "view: next venue",
         footer=True,
     ),
     Key("up", "up,k", "cursor(-1)", "up", "One row up", "rows"),

@@ -165,6 +165,7 @@ def _spawn_desk(arguments: argparse.Namespace, home: Home) -> subprocess.Popen[b
         "--seed": arguments.seed,
         "--market": arguments.market,
         "--speed": arguments.speed,
+        "--faults": arguments.faults,
     }
     command = [sys.executable, "-m", "tui.cli", "desk"]
     for name, value in options.items():
@@ -194,6 +195,7 @@ def run_practice(arguments: argparse.Namespace) -> int:
             market=arguments.market,
             speed=arguments.speed,
             balance=Decimal(arguments.balance),
+            faults=arguments.faults,
         )
     except (ValidationError, InvalidOperation) as error:
         raise UsageError(f"practice: {error}") from None

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from core.config import Practice
-from core.errors import KillcordError, RecordingError, VenueUnavailable
+from core.errors import KillcordError, RecordingError, UsageError, VenueUnavailable
 from core.home import Home
 
 START_LIMIT = 60.0
@@ -80,8 +80,14 @@ def ensure(home: Home, options: Practice) -> PracticeServer:
     running = _running(home)
     if running is not None:
         status = running.status()
-        wanted = (options.seed, _market_path(options.market), options.speed)
-        if (status["seed"], status["market_source"], status["speed"]) == wanted:
+        names = ("seed", "market_source", "speed", "faults_source")
+        wanted = (
+            options.seed,
+            _market_path(options.market),
+            options.speed,
+            _script_path(options.faults),
+        )
+        if tuple(status.get(name) for name in names) == wanted:
             return running
         running.stop()
     return _start(home, options)
@@ -89,6 +95,11 @@ def ensure(home: Home, options: Practice) -> PracticeServer:
 
 def _market_path(market: str) -> str:
     return market if market == "synthetic" else str(Path(market).expanduser().resolve())
+
+
+def _script_path(faults: str) -> str:
+    path = Path(faults).expanduser()
+    return str(path.resolve()) if faults and path.is_file() else faults
 
 
 def _running(home: Home) -> PracticeServer | None:
@@ -116,6 +127,7 @@ def arguments(options: Practice, ready_file: Path, *, port: int = 0) -> list[str
         "--speed", str(options.speed),
         "--balance", str(options.balance),
         "--ready-file", str(ready_file),
+        *(["--faults", _script_path(options.faults)] if options.faults else []),
     ]  # fmt: skip
 
 
@@ -144,8 +156,10 @@ def _start(home: Home, options: Practice) -> PracticeServer:
 def _failure(code: int, output: str) -> KillcordError:
     lines = output.strip().splitlines() or [f"the practice exchange ended with code {code}"]
     text = lines[-1].removeprefix("killcord: ")
-    kind = RecordingError if code == RecordingError.exit_code else VenueUnavailable
-    return kind(text)
+    kinds = {kind.exit_code: kind for kind in (VenueUnavailable, RecordingError)}
+    if text.startswith("faults "):
+        return UsageError(text)
+    return kinds.get(code, VenueUnavailable)(text)
 
 
 def _alive(pid: int) -> bool:

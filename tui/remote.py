@@ -28,11 +28,11 @@ def status(arguments: argparse.Namespace) -> int:
     lines = [
         f"{s['environment']}  {s['state'].upper()}  {s['cause']}",
         f"market    {s['market']}",
-        f"equity    {s['equity'] or '-'} USDT   day {s['day_pnl'] or '-'}"
-        f"   peak {s['peak'] or '-'}",
+        f"equity    {_money(s['equity'])} USDT   day {_money(s['day_pnl'])}"
+        f"   peak {_money(s['peak'])}",
     ]
     lines += [
-        f"{v['venue']:9} {v['state']:12} equity {v['equity'] or '-':>14}  orders {v['orders']:>4}"
+        f"{v['venue']:9} {v['state']:12} equity {_money(v['equity']):>14}  orders {v['orders']:>4}"
         f"  fills {v['fills']:>4}  {v['reason']}"
         for v in s["venues"]
     ]
@@ -53,7 +53,7 @@ def positions(arguments: argparse.Namespace) -> int:
         [head]
         + [
             f"{r['venue']:9} {short_symbol(r['symbol']):7} {r['qty']:>14} {r['entry']:>14}"
-            f" {r['unrealised'] or '-':>12} {r['stop'] or 'NONE':>14}"
+            f" {_money(r['unrealised']):>12} {r['stop'] or 'NONE':>14}"
             for r in rows
         ]
         if rows
@@ -62,7 +62,9 @@ def positions(arguments: argparse.Namespace) -> int:
 
 
 def orders(arguments: argparse.Namespace) -> int:
-    """Print orders, or one of them whole."""
+    """Print orders, or one of them whole; or end one that no venue's word resolves."""
+    if arguments.what == "resolve":
+        return _resolve(arguments)
     rows = _snapshot()["orders"]
     if arguments.what == "show":
         rows = [row for row in rows if row["client_id"] == arguments.client_id]
@@ -83,6 +85,17 @@ def orders(arguments: argparse.Namespace) -> int:
             for r in rows
         ]
         or ["no orders"]
+    )
+
+
+def _resolve(arguments: argparse.Namespace) -> int:
+    if not (arguments.client_id and arguments.outcome):
+        raise UsageError(
+            "say which and how: killcord orders resolve ID --as cancelled|filled|expired|rejected"
+        )
+    return _send(
+        arguments,
+        {"type": "ResolveOrder", "client_id": arguments.client_id, "status": arguments.outcome},
     )
 
 
@@ -198,7 +211,7 @@ def _snapshot() -> Any:
 
 def _send(arguments: argparse.Namespace, command: dict[str, Any]) -> int:
     command.setdefault("actor", _actor())
-    if command["type"] in ("Submit", "Cancel", "Close"):
+    if command["type"] in ("Submit", "Cancel", "Close", "ResolveOrder"):
         command["request"] = uuid.uuid4().hex[:12]
     answer = ask(Home.find().socket, "POST", "/v1/commands", command)
     if arguments.json:
@@ -216,6 +229,10 @@ def _confirm(arguments: argparse.Namespace, word: str) -> None:
     typed = input(f"{snapshot['environment']}, {snapshot['state']}: type {word} to go on: ")
     if typed.strip() != word:
         raise SafetyRefusal(f"{word} was not typed; nothing changed")
+
+
+def _money(text: str | None) -> str:
+    return "-" if text is None else f"{Decimal(text):,.2f}"
 
 
 def _actor() -> str:

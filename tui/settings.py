@@ -32,6 +32,7 @@ def read(arguments: argparse.Namespace, home: Home) -> Config:
         "practice.seed": getattr(arguments, "seed", None),
         "practice.market": getattr(arguments, "market", None),
         "practice.speed": getattr(arguments, "speed", None),
+        "practice.faults": getattr(arguments, "faults", None),
     }
     config = load(path, os.environ, overrides, testnet_keys=has_testnet_keys(home, os.environ))
     if config.environment == "live":

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
-import threading
 import traceback
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 from textual.app import App
@@ -18,8 +15,6 @@ from tui.text import clean
 
 SIGNALS = (signal.SIGHUP, signal.SIGTERM)
 """The window was closed or the connection lost; somebody asked us to end."""
-LAST_WAIT_S = 3.0
-"""How long a clean end may take once the device is gone."""
 TRACE_LINES = 30
 
 _FAILED = (
@@ -39,29 +34,17 @@ def backlog(app: App[Any]) -> int:
 
 
 def catch_signals(end: Callable[[], None]) -> None:
-    """End cleanly on SIGHUP and SIGTERM, which would otherwise kill the process on the spot.
-
-    A device that stopped reading before it went away can hold the loop in a write for ever, and
-    the loop would never hear of the signal: after ``LAST_WAIT_S`` the process ends regardless.
-    """
-    loop = asyncio.get_running_loop()
-
-    def caught(number: int, _: FrameType | None) -> None:
-        last = threading.Timer(LAST_WAIT_S, os._exit, (128 + number,))
-        last.daemon = True
-        last.start()
-        loop.call_soon_threadsafe(end)
-
+    """End cleanly on SIGHUP and SIGTERM, which would otherwise kill the process on the spot."""
     for number in SIGNALS:
-        with contextlib.suppress(ValueError):  # not in the main thread
-            signal.signal(number, caught)
+        with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread
+            asyncio.get_running_loop().add_signal_handler(number, end)
 
 
 def release_signals() -> None:
     """Give the signals back."""
     for number in SIGNALS:
-        with contextlib.suppress(ValueError):
-            signal.signal(number, signal.SIG_DFL)
+        with contextlib.suppress(ValueError, RuntimeError):
+            asyncio.get_running_loop().remove_signal_handler(number)
 
 
 def crash_text() -> str:

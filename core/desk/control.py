@@ -5,8 +5,15 @@ HTTP and WebSocket on a Unix socket that only its owner can open, the peer's uid
 * ``GET /v1/snapshot``, ``GET /v1/depth?venue=&symbol=``
 * ``GET /v1/stream?hz=``: a WebSocket that carries the newest snapshot, at most ``hz`` times a
   second, only when something changed; a reader that is slow misses pictures, never gets old ones.
+* ``GET /v1/candles?venue=&symbol=&timeframe=&count=``: bars, ``timeframe`` in seconds.
+* ``GET /v1/watch?venue=&symbol=&timeframe=&count=``: a WebSocket that carries the books, public
+  trades and bars of one symbol four times a second, under the same rule.
 * ``POST /v1/commands``: a ``core.model.event.Command`` as JSON without ``received``, answered by
   an ``Answer``; ``?wait=1`` waits for the kill report, which is added as ``venues``.
+* ``POST /v1/whatif``: a ``Submit`` in the same form, answered by a ``core.model.whatif.WhatIf``;
+  nothing is sent.
+* ``GET /v1/why?id=``: what a decision rested on (``core.model.why.Why``), by client order id, or
+  by ``venue|symbol`` for the last signal there.
 * ``POST /v1/stop``, ``GET /healthz``, ``/readyz``, ``/metrics``
 """
 
@@ -22,17 +29,23 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from core.desk.charts import MOST, TIMEFRAMES
 from core.desk.kill import KillReport
 from core.model.effect import Answer
-from core.model.event import Command
-from core.model.snapshot import DepthView
+from core.model.event import Command, Submit
+from core.model.snapshot import BarView, DepthView, WatchView
+from core.model.whatif import WhatIf
+from core.model.why import Why
 
 if TYPE_CHECKING:
     from aiohttp import web
 
 MAX_BODY = 64 * 1024
-MAX_STREAMS = 32
+MAX_STREAMS = 64
+"""A terminal has two."""
 MAX_HZ = 10.0
+WATCH_HZ = 4.0
+"""Books move faster than an eye follows numbers; bars of five seconds and up do not."""
 KILL_WAIT = 60.0
 """Seconds that ``?wait=1`` waits for the kill's verdicts."""
 BACKED_UP = 64 * 1024
@@ -53,6 +66,22 @@ class Controlled(Protocol):
 
     def depth(self, venue: str, symbol: str) -> tuple[DepthView, ...]:
         """Return book levels; empty strings mean any."""
+        ...
+
+    def candles(self, venue: str, symbol: str, timeframe: int, count: int) -> tuple[BarView, ...]:
+        """Return the last bars of an instrument."""
+        ...
+
+    def watch(self, venue: str, symbol: str, timeframe: int, count: int) -> WatchView:
+        """Return books, public trades and bars of a symbol."""
+        ...
+
+    def weigh(self, order: Submit) -> WhatIf:
+        """Return what an order would do; nothing is sent."""
+        ...
+
+    def why(self, name: str) -> Why | None:
+        """Return what a decision rested on."""
         ...
 
     async def command(self, command: Command) -> Answer:
@@ -100,8 +129,12 @@ class ControlSocket:
         app = web.Application(client_max_size=MAX_BODY, middlewares=[_only_owner])
         app.router.add_get("/v1/snapshot", self._snapshot)
         app.router.add_get("/v1/depth", self._depth)
+        app.router.add_get("/v1/candles", self._candles)
         app.router.add_get("/v1/stream", self._stream)
+        app.router.add_get("/v1/why", self._why)
+        app.router.add_get("/v1/watch", self._watch)
         app.router.add_post("/v1/commands", self._commands)
+        app.router.add_post("/v1/whatif", self._whatif)
         app.router.add_post("/v1/stop", self._stop)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
@@ -148,6 +181,21 @@ class ControlSocket:
                 reply["detail"] += f"; no verdict of every venue within {KILL_WAIT:g} s"
         return _json(msgspec.json.encode(reply))
 
+    async def _whatif(self, request: web.Request) -> web.Response:
+        try:
+            order = read_command(await request.read(), self._desk.now())
+        except msgspec.MsgspecError as error:
+            return _refusal(400, "BAD_REQUEST", str(error))
+        if not isinstance(order, Submit):
+            return _refusal(400, "BAD_REQUEST", "type: only a Submit can be weighed")
+        return _json(msgspec.json.encode(self._desk.weigh(order)))
+
+    async def _why(self, request: web.Request) -> web.Response:
+        found = self._desk.why(request.query.get("id", ""))
+        if found is None:
+            return _refusal(404, "NOT_KNOWN", "this decision is not known, or no longer")
+        return _json(msgspec.json.encode(found))
+
     async def _stop(self, _: web.Request) -> web.Response:
         self._desk.request_stop("asked over the control socket")
         return _json(b'{"ok":true,"detail":"the desk is stopping"}')
@@ -165,17 +213,38 @@ class ControlSocket:
         return web.Response(body=text, content_type="text/plain", charset="utf-8")
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
-        from aiohttp import web
-
         try:
             hz = min(max(float(request.query.get("hz", MAX_HZ)), 0.1), MAX_HZ)
         except ValueError:
             return _refusal(400, "BAD_REQUEST", "hz: a number is expected")
+        return await self._carry(request, 1 / hz, self._desk.picture)
+
+    async def _candles(self, request: web.Request) -> web.Response:
+        try:
+            found = self._desk.candles(*_chart_of(request))
+        except ValueError as error:
+            return _refusal(400, "BAD_REQUEST", str(error))
+        return _json(msgspec.json.encode(found))
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        try:
+            chart = _chart_of(request)
+        except ValueError as error:
+            return _refusal(400, "BAD_REQUEST", str(error))
+        watch = self._desk.watch
+        return await self._carry(request, 1 / WATCH_HZ, lambda: msgspec.json.encode(watch(*chart)))
+
+    async def _carry(
+        self, request: web.Request, pause: float, make: Callable[[], bytes]
+    ) -> web.StreamResponse:
+        """Send pictures to a reader until it goes away."""
+        from aiohttp import web
+
         if len(self._streams) >= MAX_STREAMS:
-            return _refusal(503, "TOO_MANY", f"{MAX_STREAMS} terminals are attached already")
+            return _refusal(503, "TOO_MANY", f"{MAX_STREAMS} streams are open already")
         stream = web.WebSocketResponse(compress=False, heartbeat=10, max_msg_size=4096)
         await stream.prepare(request)
-        sender = asyncio.create_task(self._send_on(request, stream, 1 / hz))
+        sender = asyncio.create_task(self._send_on(request, stream, pause, make))
         self._streams.add(sender)
         try:
             async for _ in stream:
@@ -186,7 +255,11 @@ class ControlSocket:
         return stream
 
     async def _send_on(
-        self, request: web.Request, stream: web.WebSocketResponse, pause: float
+        self,
+        request: web.Request,
+        stream: web.WebSocketResponse,
+        pause: float,
+        make: Callable[[], bytes],
     ) -> None:
         sent = -1
         try:
@@ -196,7 +269,7 @@ class ControlSocket:
                 if transport is None:
                     return
                 if version != sent and transport.get_write_buffer_size() < BACKED_UP:
-                    await stream.send_bytes(self._desk.picture())
+                    await stream.send_bytes(make())
                     sent = version
                 await asyncio.sleep(pause)
         except (ConnectionError, asyncio.CancelledError):
@@ -218,6 +291,25 @@ def read_command(body: bytes, now: int) -> Command:
         fields.setdefault("cause", "asked for")
     command: Command = msgspec.convert(fields, Command)
     return command
+
+
+def _chart_of(request: web.Request) -> tuple[str, str, int, int]:
+    """Read venue, symbol, timeframe and count of a query.
+
+    Raises:
+        ValueError: the text says what is wrong.
+    """
+    query = request.query
+    try:
+        timeframe = int(query.get("timeframe", TIMEFRAMES[0]))
+        count = int(query.get("count", MOST))
+    except ValueError:
+        raise ValueError("timeframe, count: whole numbers are expected") from None
+    if timeframe not in TIMEFRAMES:
+        raise ValueError(f"timeframe: expected one of {', '.join(map(str, TIMEFRAMES))} seconds")
+    if not query.get("symbol"):
+        raise ValueError("symbol: is missing")
+    return query.get("venue", ""), query["symbol"], timeframe, min(max(count, 1), MOST)
 
 
 def peer_uid(request: web.Request) -> int | None:

@@ -27,9 +27,11 @@ from msgspec import Struct
 
 from core.clock import SECOND, Clock, SystemClock
 from core.config import Config
-from core.desk import latch
+from core.desk import disk, latch
 from core.desk.bulkhead import Bulkhead
+from core.desk.charts import Charts
 from core.desk.control import ControlSocket
+from core.desk.deadman import DeadMan
 from core.desk.history import History
 from core.desk.identity import identity
 from core.desk.kill import DEADLINE, VALIDITY, KillExecutor, KillReport
@@ -39,6 +41,7 @@ from core.desk.metrics import exposition
 from core.desk.ports import Gateway, KillGateway, NewsFeed
 from core.desk.pulse import Pulse
 from core.desk.pump import Pump
+from core.desk.routes import rank, route
 from core.engine.engine import Engine
 from core.engine.picture import ShellFacts, VenueFacts
 from core.errors import ConfigError, StoreError, VenueError, VenueUnavailable
@@ -53,15 +56,21 @@ from core.model.event import (
     InvariantBroken,
     Kill,
     KillMode,
+    Submit,
     Tick,
     TradingState,
     VenueState,
 )
 from core.model.instrument import Instrument
-from core.model.snapshot import DepthView, Snapshot
+from core.model.snapshot import BarView, DepthView, Snapshot, WatchView
+from core.model.whatif import WhatIf
+from core.model.why import Why
 from core.orders.ids import ClientIds
 from core.orders.records import Intent
 from core.portfolio.ledger import Ledger
+from core.signals.folder import find_strategy
+from core.signals.registry import find_model
+from core.signals.strategy import strategy_maker
 
 KILL_SIGNAL_MODE = KillMode.CANCEL
 """What SIGTERM and SIGUSR1 pull: infrastructure sends signals, and an infrastructure fault is no
@@ -168,6 +177,7 @@ class Desk:
         self._stopping = asyncio.Event()
         self._winding: asyncio.Task[None] | None = None
         self._instruments: dict[tuple[str, str], Instrument] = {}
+        self._timers: dict[str, DeadMan] = {}
         self._fatal: BaseException | None = None
         self._killing = False
         self._facts = MarketFacts("")
@@ -180,6 +190,7 @@ class Desk:
         self.pulse = Pulse(self._late)
         self._recording: Recorder | None = None
         self._dropped = 0
+        self._tight = False
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -225,6 +236,7 @@ class Desk:
         home.make(config.environment)
         lock = Lock(home.lock, f"the home {home.data}")
         self._closers.append(lock.release)
+        disk.check(self._state)
         self._log = LogFile(home.data / "killcord.log")
         self._log.start()
         self._closers += [self._log.close, self.lines.subscribe(self._log.write)]
@@ -273,6 +285,8 @@ class Desk:
             self._supervise(self._read_news, "news")
         for venue in self.pump.venues.values():
             self._tasks.append(asyncio.create_task(self._run_venue(venue), name=venue.venue))
+        for name, timer in self._timers.items():
+            self._supervise(timer.run, f"dead-man {name}")
         if latched:
             for name in latched.pending:
                 self._tasks.append(asyncio.create_task(self._finish_kill(name, latched)))
@@ -285,19 +299,25 @@ class Desk:
         ids = ClientIds(who.instance, epoch, who.key, ledger.next_seq)
         halted = ledger.state is TradingState.HALTED
         recorder = self._recorder(epoch) if config.storage.record else None
-        self.engine = Engine(config, ids, ledger)
+        own = find_strategy(self._home.strategies, config.strategy) | find_model(
+            self._home.models, config.strategy
+        )
+        self.engine = Engine(
+            config, ids, ledger, make_strategy=strategy_maker(config.strategy, own)
+        )
         self.pump = Pump(
             self.engine,
             self.journal,
             self.lines,
             History(self.store, ledger),
+            Charts({gateway.venue: gateway for gateway in self._gateways}, self._clock),
             self._home.latch(config.environment),
             latched,
             self._clock,
             recorder,
             TradingState.HALTED if halted else TradingState.DISARMED,
         )
-        self._closers.append(self.pump.close)
+        self._closers += [self.pump.close, self.pump.charts.close]
         instruments = self._instruments
         for gateway in self._gateways:
             self.pump.venues[gateway.venue] = Bulkhead(
@@ -310,6 +330,7 @@ class Desk:
                 instruments,
             )
             self._closers.append(gateway.close)
+            self._timers[gateway.venue] = DeadMan(gateway, self.engine.resting, self.lines)
         self.pump.kill = self.kill = KillExecutor(
             self._kill_gateways,
             ClientIds(who.instance, epoch, who.key, ledger.next_seq),
@@ -419,6 +440,9 @@ class Desk:
             async with asyncio.timeout(5.0):
                 await asyncio.gather(*(v.sweep() for v in self.pump.venues.values() if v.up))
                 await self.pump.drain(2.0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(5.0):
+                await asyncio.gather(*(timer.disarm() for timer in self._timers.values()))
 
     async def _close(self) -> None:
         """Undo the boot, last first; one failure does not keep the rest open."""
@@ -497,6 +521,7 @@ class Desk:
             if count % PORTFOLIO_EVERY == 0:
                 self.pump.history.portfolio(self.snapshot())
             self._mind_store()
+            self._mind_disk()
             if self.journal.stats.records - turned >= TURN_AFTER:
                 turned = self.journal.stats.records
                 self.journal.turn(self.engine.ledger, self._clock.now())
@@ -542,6 +567,17 @@ class Desk:
             self.pump.sink(Disarm("store", self._clock.now()))
         self._dropped = dropped
 
+    def _mind_disk(self) -> None:
+        """Stop opening risk before the disk is full, while there is room to close it."""
+        left = disk.free(self._state)
+        tight = left < disk.TRADE
+        if tight and not self._tight:
+            text = f"{left // 2**20} MB free at {self._state}: opening no risk; free some, then arm"
+            self.lines.add("info", text, "alarm")
+        if tight and self.pump.state is TradingState.ARMED:
+            self.pump.sink(Disarm("disk", self._clock.now()))
+        self._tight = tight
+
     def _late(self, lag_ms: float) -> None:
         self.lines.add("info", f"the desk's loop was {lag_ms:.0f} ms late", "warning")
 
@@ -568,7 +604,7 @@ class Desk:
                 environment=self.environment,
                 market=self._facts.text,
                 started=self._started,
-                venues={gateway.venue: _facts(gateway) for gateway in self._gateways},
+                venues={g.venue: _facts(g, self._timers.get(g.venue)) for g in self._gateways},
                 log=self.lines.last(100),
                 loop_lag_ms=self.pulse.lag_ms,
             ),
@@ -586,6 +622,45 @@ class Desk:
     def depth(self, venue: str, symbol: str) -> tuple[DepthView, ...]:
         """Return book levels; empty strings mean any."""
         return self.pump.depth(venue, symbol)
+
+    def candles(self, venue: str, symbol: str, timeframe: int, count: int) -> tuple[BarView, ...]:
+        """Return the last bars of an instrument, oldest first, the running one included."""
+        return self.pump.charts.bars(venue, symbol, timeframe, count)
+
+    def watch(self, venue: str, symbol: str, timeframe: int, count: int) -> WatchView:
+        """Return books and public trades of a symbol on all venues, and one venue's bars."""
+        return WatchView(
+            symbol,
+            venue,
+            timeframe,
+            self.pump.depth("", symbol),
+            self.candles(venue, symbol, timeframe, count),
+            self.pump.charts.prints(symbol),
+        )
+
+    def weigh(self, order: Submit) -> WhatIf:
+        """Return what an order would do, and what it would cost on each venue's live book."""
+        routes = [
+            route(instrument, self.pump.depths.get(key), order.side, order.qty)
+            for key, instrument in self._instruments.items()
+            if key[1] == order.symbol
+        ]
+        found = self.engine.weigh(order)
+        return msgspec.structs.replace(found, routes=rank(routes, order.side))
+
+    def why(self, name: str) -> Why | None:
+        """Return what a decision rested on and what became of it; None when it is not known."""
+        found = self.engine.why(name)
+        if found is None:
+            order = self.engine.ledger.find(name)
+            if order is None:
+                return None
+            intent = order.order
+            words = f"{intent.side} {intent.qty} {intent.kind}, reduces: never vetoed"
+            found = Why(
+                name, intent.venue, intent.symbol, intent.created, words, None, "DONE", None, ()
+            )
+        return msgspec.structs.replace(found, happenings=self.pump.trails.of(found.client_id))
 
     async def command(self, command: Command) -> Answer:
         """Hand a command to the engine and return its answer."""
@@ -647,7 +722,7 @@ class Desk:
         )
 
 
-def _facts(gateway: Gateway) -> VenueFacts:
+def _facts(gateway: Gateway, timer: DeadMan | None) -> VenueFacts:
     stats = gateway.stats
     return VenueFacts(
         messages=stats.messages,
@@ -655,6 +730,8 @@ def _facts(gateway: Gateway) -> VenueFacts:
         reconnects=stats.reconnects,
         last_message=dict(stats.last_message),
         latency_ms=stats.latency_ms,
+        dead_man=timer.scope if timer is not None else "",
+        dead_man_s=timer.remaining if timer is not None else None,
     )
 
 

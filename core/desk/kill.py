@@ -241,7 +241,9 @@ class KillExecutor:
         if wanted:
             if run.first_cancel_s is None:
                 run.first_cancel_s = self._age(run)
-            run.orders_cancelled += await _limited(gateway.cancel_orders(wanted))
+            # Many orders are several requests, which the venue's limits space out.
+            batches = 1 if len(wanted) <= 20 else 2
+            run.orders_cancelled += await _limited(gateway.cancel_orders(wanted), batches)
 
     async def _flatten(self, run: VenueKill, gateway: KillGateway) -> tuple[PositionReport, ...]:
         """Reduce until nothing but dust is left; return the dust."""
@@ -364,8 +366,8 @@ def _adds_risk(order: OrderReport) -> bool:
     return not order.reduce_only
 
 
-async def _limited(work: Awaitable[T]) -> T:
-    async with asyncio.timeout(QUERY_LIMIT):
+async def _limited(work: Awaitable[T], requests: int = 1) -> T:
+    async with asyncio.timeout(QUERY_LIMIT * requests):
         return await work
 
 

@@ -32,7 +32,7 @@ from core.model.event import (
 from core.model.instrument import short_symbol
 from core.model.order import CancelSent, Fill, Order, OrderReport, OrderSent, OrderStatus, Outcome
 from core.model.snapshot import LogView
-from core.orders.records import CashAdjusted, Intent, Resolved, VenueBaseline
+from core.orders.records import CashAdjusted, Intent, Resolved, StopMoved, VenueBaseline
 
 KEPT = 200
 """Lines in the ring; a snapshot carries the last of them."""
@@ -128,6 +128,10 @@ class Lines:
                 "warning" if record.status is OrderStatus.REJECTED else "info",
                 record.received,
             )
+
+    def _stop_moved(self, record: StopMoved) -> None:
+        text = f"{_place(record)} stop moves to {number(record.price)} (by {record.actor})"
+        self.add("order", text, "info", record.ts)
 
     def _resolved(self, record: Resolved) -> None:
         text = f"{_place(record)} order {record.client_id} {record.status.value}: {record.evidence}"
@@ -231,6 +235,7 @@ _RECORDS: dict[type, Callable[[Lines, Any], None]] = {
     FundingPaid: Lines._funding,
     VenueBaseline: Lines._baseline,
     CashAdjusted: Lines._cash,
+    StopMoved: Lines._stop_moved,
 }
 _EVENTS: dict[type, Callable[[Lines, Any], None]] = {
     VenueOpened: Lines._opened,

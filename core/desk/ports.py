@@ -89,6 +89,22 @@ class Gateway(Protocol):
         """
         ...
 
+    @property
+    def dead_man(self) -> str:
+        """What the venue's dead-man timer covers: ``symbol``, ``account``, or "" without one."""
+        ...
+
+    async def arm_dead_man(self, symbol: str, seconds: int) -> None:
+        """Have the venue cancel open orders ``seconds`` from now, 10 to 120; 0 disarms.
+
+        Args:
+            symbol: which orders; ignored where the timer covers the account.
+
+        Raises:
+            VenueUnavailable, VenueRefused.
+        """
+        ...
+
     async def close(self) -> None:
         """Close all connections."""
         ...

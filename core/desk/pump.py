@@ -21,10 +21,12 @@ import msgspec
 from core.clock import Clock
 from core.desk import latch
 from core.desk.bulkhead import Bulkhead
+from core.desk.charts import Charts
 from core.desk.history import History
 from core.desk.kill import PROVED, RANK, KillExecutor
 from core.desk.latch import Latched
 from core.desk.lines import Lines, scrub
+from core.desk.trails import Trails
 from core.engine.engine import Engine
 from core.errors import StateError, VenueError
 from core.journal.recording import Recorder
@@ -72,6 +74,7 @@ class Pump:
         journal: takes records; an intent is awaited before its order is sent.
         lines: the log.
         history: the SQL store.
+        charts: bars and public trades for terminals.
         latch_path: the file that means HALTED.
         latched: what it says now.
         clock: wall time.
@@ -85,6 +88,7 @@ class Pump:
         journal: Journal,
         lines: Lines,
         history: History,
+        charts: Charts,
         latch_path: Path,
         latched: Latched | None,
         clock: Clock,
@@ -101,6 +105,8 @@ class Pump:
         self._journal = journal
         self._lines = lines
         self.history = history
+        self.charts = charts
+        self.trails = Trails()
         self._latch_path = latch_path
         self._latched = latched
         self._clock = clock
@@ -219,6 +225,7 @@ class Pump:
                 self._kill_reported(event)
         elif type(event) is Trade:
             self.history.trade(event)
+            self.charts.trade(event)
         elif type(event) is Depth:
             self.depths[event.venue, event.symbol] = event
         for effect in effects:
@@ -254,6 +261,7 @@ class Pump:
         else:
             self._journal.append(record)
         self.history.record(record)
+        self.trails.add(record)
         self._lines.effect(effect)
 
     def _submit(self, effect: SubmitOrder) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from core.clock import DAY, MINUTE, SECOND
 from core.engine.execution import Execution
 from core.engine.slot import Slot
-from core.engine.tracking import Tracking
+from core.engine.tracking import WINDOW, Tracking
 from core.engine.world import World
 from core.model.effect import Answer, CancelOrder, ExecuteKill
 from core.model.event import (
@@ -20,15 +20,17 @@ from core.model.event import (
     Kill,
     KillMode,
     KillReported,
+    MoveStop,
     Pause,
+    ResolveOrder,
     Resume,
     Submit,
     TradingState,
     VenueState,
 )
-from core.model.order import Order, OrderKind, Purpose
+from core.model.order import Order, OrderKind, OrderStatus, Purpose
 from core.orders.ids import ID_LENGTH
-from core.orders.records import EquityMarked
+from core.orders.records import EquityMarked, StopMoved
 from core.risk.breakers import LossBreaker
 from core.risk.codes import Code
 from core.risk.gate import Approved, Refused
@@ -181,23 +183,7 @@ class Control:
             detail = f"{event.venue} lists no {event.symbol}"
             self._answer(event.request, False, Code.UNKNOWN_INSTRUMENT, detail)
             return
-        rules = slot.instrument
-        reduce_only = event.reduce_only or event.kind is OrderKind.STOP
-        order = Order(
-            world.ids.next(Purpose.MANUAL),
-            slot.venue,
-            slot.symbol,
-            event.side,
-            event.kind,
-            event.qty,
-            world.now,
-            rules.round_price(event.price) if event.price is not None else None,
-            rules.round_price(event.trigger) if event.trigger is not None else None,
-            event.tif,
-            reduce_only,
-            Purpose.MANUAL,
-            event.actor,
-        )
+        order = self.draft(slot, event, world.ids.next(Purpose.MANUAL))
         verdict = self._judge(slot, order, event.stop)
         if type(verdict) is Refused:
             world.refusals += 1
@@ -217,7 +203,39 @@ class Control:
         self._execution.send(slot, verdict)
         self._answer(event.request, True, Code.DONE, "sent", order.client_id)
 
+    def draft(self, slot: Slot, event: Submit, client_id: str) -> Order:
+        """Return the order that a person's wish means; prices on the tick."""
+        world = self._world
+        rules = slot.instrument
+        assert rules is not None
+        return Order(
+            client_id,
+            slot.venue,
+            slot.symbol,
+            event.side,
+            event.kind,
+            event.qty,
+            world.now,
+            rules.round_price(event.price) if event.price is not None else None,
+            rules.round_price(event.trigger) if event.trigger is not None else None,
+            event.tif,
+            event.reduce_only or event.kind is OrderKind.STOP,
+            Purpose.MANUAL,
+            event.actor,
+        )
+
     def _judge(self, slot: Slot, order: Order, stop: Decimal | None) -> Approved | Refused:
+        unfit = self.unfit(slot, order)
+        if unfit is not None:
+            return unfit
+        if order.reduce_only:
+            return self._execution.gate.reduce(order, slot.position.qty)
+        equity = self._world.equity()
+        assert equity is not None
+        return self._execution.judge(slot, order, equity, stop)
+
+    def unfit(self, slot: Slot, order: Order) -> Refused | None:
+        """Return why an order need not even be put before the gate; None when it may."""
         rules = slot.instrument
         assert rules is not None
         missing = (order.kind is OrderKind.LIMIT and order.price is None) or (
@@ -229,12 +247,9 @@ class Control:
             return Refused(
                 Code.BAD_QUANTITY, f"lot {rules.lot}", str(order.qty), "not a multiple of the lot"
             )
-        if order.reduce_only:
-            return self._execution.gate.reduce(order, slot.position.qty)
-        equity = self._world.equity()
-        if equity is None:
+        if not order.reduce_only and self._world.equity() is None:
             return Refused(Code.VENUE_NOT_READY, "ready", "", "no account is known yet")
-        return self._execution.judge(slot, order, equity, stop)
+        return None
 
     def _listed(self, venue: str, symbol: str) -> Slot | None:
         known = self._world.venues.get(venue)
@@ -261,6 +276,51 @@ class Control:
         else:
             self._answer(event.request, False, Code.NOTHING_TO_DO, "no position to close")
 
+    def move_stop(self, event: MoveStop) -> None:
+        """Move a position's protective stop, in every state; further away only within the limit."""
+        world = self._world
+        slot = world.active.get((event.venue, event.symbol))
+        refused = self._unmovable(slot, event.price)
+        if refused is not None:
+            detail = f"{refused.detail} (limit {refused.limit}, value {refused.value})"
+            self._answer(event.request, False, refused.code, detail)
+            return
+        assert slot is not None
+        assert slot.instrument is not None
+        price = slot.instrument.round_price(event.price)
+        world.record(StopMoved(slot.venue, slot.symbol, price, event.actor, world.now))
+        risked = slot.risk_quote
+        self._execution.protect(slot)
+        slot.risk_quote = risked  # R is what was risked at first, wherever the stop goes
+        self._answer(event.request, True, Code.DONE, f"stop moves to {price}")
+
+    def _unmovable(self, slot: Slot | None, wanted: Decimal) -> Refused | None:
+        world = self._world
+        if slot is None or not slot.position.qty or slot.instrument is None:
+            return Refused(Code.NOTHING_TO_DO, "", "", "no position there")
+        position = slot.position
+        if position.foreign:
+            return Refused(Code.FOREIGN_POSITION, "", "", "the position was opened by others")
+        if slot.closing or world.venues[slot.venue].killing:
+            return Refused(Code.NOTHING_TO_DO, "", "", "the position is being closed")
+        price, stop = slot.value(), slot.stop
+        if not price:
+            return Refused(Code.STALE_DATA, "", "no price", "there is no price to compare with")
+        if not wanted.is_finite() or wanted <= 0 or (price - wanted) * position.qty <= 0:
+            return Refused(Code.BAD_STOP, str(price), str(wanted), "stop on the wrong side")
+        if stop is not None and stop.status in (OrderStatus.JOURNALED, OrderStatus.UNKNOWN):
+            return Refused(Code.SYMBOL_FROZEN, "", "", "the present stop is not settled yet")
+        equity = world.equity()
+        loss = (price - wanted) * position.qty
+        allowed = world.limits.loss_to_stop * equity if equity is not None else loss
+        before = (price - self._execution.trigger(slot)) * position.qty
+        # Closer is always allowed; further only while the loss stays within the limit.
+        if loss > before and loss > allowed:
+            return Refused(
+                Code.LOSS_TO_STOP, f"{allowed:.2f}", f"{loss:.2f}", "too much would be lost"
+            )
+        return None
+
     def cancel(self, event: Cancel) -> None:
         """Cancel one order by id, or the entries of a venue or symbol; stops only by id."""
         asked = []
@@ -278,6 +338,25 @@ class Control:
         else:
             code = Code.NO_SUCH_ORDER if event.client_id else Code.NOTHING_TO_DO
             self._answer(event.request, False, code, "no such working order")
+
+    def resolve(self, event: ResolveOrder) -> None:
+        """Take a person's word for an order that no venue's word resolves; it is journalled."""
+        order = self._world.ledger.working.get(event.client_id)
+        if order is None:
+            code, why = Code.NO_SUCH_ORDER, "no such working order"
+        elif not event.status.terminal:
+            code, why = Code.BAD_QUANTITY, f"{event.status.value} is not an end of an order"
+        elif order.status is not OrderStatus.UNKNOWN:
+            code = Code.NOTHING_TO_DO
+            why = f"it is {order.status.value}: the venue's word stands, and cancel ends it"
+        elif (wait := order.order.created + WINDOW - self._world.now) > 0:
+            code = Code.NOTHING_TO_DO
+            why = f"it may still arrive at the venue; again in {wait // SECOND + 1} s"
+        else:
+            self._tracking.resolve(order, event.status, f"operator {event.actor}")
+            self._answer(event.request, True, Code.DONE, event.status.value, event.client_id)
+            return
+        self._answer(event.request, False, code, why)
 
     def _cancel_foreign(self, wanted: str) -> list[str]:
         """Cancel an order of others, named by either of its ids."""

@@ -18,6 +18,7 @@ from core.engine.news import NewsRoom
 from core.engine.picture import Painter, ShellFacts
 from core.engine.reconciler import Reconciler
 from core.engine.tracking import Tracking
+from core.engine.whatif import Weigher
 from core.engine.world import World
 from core.model.account import Balance, FundingPaid, PositionReport, VenueSwept
 from core.model.effect import Effect, Record
@@ -31,7 +32,9 @@ from core.model.event import (
     InvariantBroken,
     Kill,
     KillReported,
+    MoveStop,
     Pause,
+    ResolveOrder,
     Resume,
     SentimentScored,
     Submit,
@@ -41,10 +44,13 @@ from core.model.event import (
     VenueOpened,
 )
 from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
-from core.model.order import CancelSent, Fill, OrderAbsent, OrderReport, OrderSent
+from core.model.order import CancelSent, Fill, OrderAbsent, OrderKind, OrderReport, OrderSent
 from core.model.snapshot import Snapshot
+from core.model.whatif import WhatIf
+from core.model.why import Why
 from core.orders.ids import ClientIds
 from core.portfolio.ledger import Ledger
+from core.signals.strategy import Strategy
 
 _NOTHING: tuple[Effect, ...] = ()
 _OVERLAP = 5 * MINUTE
@@ -66,6 +72,8 @@ class Engine:
         ledger: rebuilt from the journal at boot (``Ledger.replay``); None for a first start.
         sweep_within: seconds without a sweep after which a venue stops opening risk.
         hashing: keep ``decision_hash``.
+        make_strategy: makes one strategy per instrument; None for the built-in one that the
+            configuration names.
 
     Raises:
         ConfigError: the strategy is unknown.
@@ -79,8 +87,11 @@ class Engine:
         *,
         sweep_within: float = 60.0,
         hashing: bool = True,
+        make_strategy: Callable[[], Strategy] | None = None,
     ) -> None:
-        world = self._world = World(config, ids, ledger if ledger is not None else Ledger())
+        world = self._world = World(
+            config, ids, ledger if ledger is not None else Ledger(), make_strategy
+        )
         tracking = self._tracking = Tracking(world)
         execution = self._execution = Execution(world, tracking)
         tracking.settle = execution.settle
@@ -89,12 +100,12 @@ class Engine:
         feed = self._feed = Feed(world, execution.follow)
         news = NewsRoom(world)
         self._painter = Painter(world, control, execution, news)
+        self._weigher = Weigher(world, control, execution)
         self.ledger = world.ledger
         self.events = 0
         """Events taken so far."""
         self._out = world.out
         self._due = 0
-        self._watch = control.watch_equity
         self._hash = blake2b(digest_size=16) if hashing else None
         self._unhashed: list[Effect] = []
         self._encode = msgspec.json.Encoder().encode_lines
@@ -123,7 +134,9 @@ class Engine:
             Resume: control.resume,
             Submit: control.submit,
             Cancel: control.cancel,
+            ResolveOrder: control.resolve,
             Close: control.close,
+            MoveStop: control.move_stop,
             Pause: control.pause,
             KillReported: control.kill_reported,
             SentimentScored: news.scored,
@@ -169,6 +182,16 @@ class Engine:
             return 0
         return max(account.since, account.cursor - _OVERLAP)
 
+    def resting(self, venue: str) -> tuple[str, ...]:
+        """Return the symbols in which ordinary orders of ours work, or may work, on a venue."""
+        return tuple(
+            {
+                order.order.symbol
+                for order in self.ledger.working.values()
+                if order.order.venue == venue and order.order.kind is not OrderKind.STOP
+            }
+        )
+
     def process(self, event: Event) -> tuple[Effect, ...]:
         """Take one event into account and return what the shell must do, in order."""
         world = self._world
@@ -181,19 +204,15 @@ class Engine:
             self._due = world.now + _PERIOD
             if world.pending:
                 self._wake()
-            self._watch()
+            self._control.watch_equity()
         out = self._out
         if not out:
             return _NOTHING
         effects = tuple(out)
         out.clear()
         if self._hash is not None:
-            unhashed = self._unhashed
-            for effect in effects:
-                # Records repeat what came in and what is decided beside them.
-                if type(effect) is not Record:
-                    unhashed.append(effect)
-            if len(unhashed) >= _BATCH:
+            self._unhashed += effects
+            if len(self._unhashed) >= _BATCH:
                 self._flush_hash()
         return effects
 
@@ -201,9 +220,26 @@ class Engine:
         """Return the picture at ``now`` (nanoseconds UTC)."""
         return self._painter.paint(now, facts, self.events)
 
+    def weigh(self, order: Submit) -> WhatIf:
+        """Return what the gate would say to an order now, and what it would lead to.
+
+        Not an event: nothing is sent, recorded or changed, and replays do not see it.
+        """
+        return self._weigher.weigh(order)
+
+    def why(self, name: str) -> Why | None:
+        """Return what a decision rested on; None when it is not known, or no longer.
+
+        Args:
+            name: a client order id, or ``venue|symbol`` for the last signal there.
+        """
+        return self._world.reasons.find(self._execution.gate, name)
+
     def _flush_hash(self) -> None:
         if self._unhashed and self._hash is not None:
-            self._hash.update(self._encode(self._unhashed))
+            # Records repeat what came in and what is decided beside them.
+            decisions = [effect for effect in self._unhashed if type(effect) is not Record]
+            self._hash.update(self._encode(decisions))
             self._unhashed.clear()
 
     def _swept(self, event: VenueSwept) -> None:

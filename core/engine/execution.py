@@ -76,7 +76,7 @@ class Execution:
         if held and (position.foreign or position.strategy != slot.strategy.name):
             return Code.FOREIGN_POSITION
         slot.wanted = 0
-        if held and (held > 0) == (target > 0) and not slot.closing:
+        if held and target and (held > 0) == (target > 0) and not slot.closing:
             return ""
         if held or slot.closing or slot.entry is not None:
             slot.wanted = target
@@ -111,6 +111,7 @@ class Execution:
             slot.strategy.name,
         )
         verdict = self.judge(slot, order, equity, None)
+        world.reasons.sized(order, equity, self._part, price)
         if type(verdict) is Refused:
             return self._refuse(slot, verdict)
         assert type(verdict) is Approved
@@ -121,9 +122,18 @@ class Execution:
         self, slot: Slot, order: Order, equity: Decimal, stop: Decimal | None
     ) -> Approved | Refused:
         """Put an order that may open risk before the gate."""
+        assert slot.instrument is not None
+        circumstances = self.circumstances(slot, order, equity, stop)
+        verdict = self.gate.open(order, slot.instrument, circumstances, stop)
+        refused = verdict.code if type(verdict) is Refused else None
+        self._world.reasons.judged(order, slot.instrument, circumstances, refused)
+        return verdict
+
+    def circumstances(
+        self, slot: Slot, order: Order, equity: Decimal, stop: Decimal | None
+    ) -> Circumstances:
+        """Return what the gate must know to decide on an order; changes nothing."""
         world = self._world
-        instrument = slot.instrument
-        assert instrument is not None
         venue = world.venues[slot.venue]
         mid = slot.middle()
         price = order.price if order.price is not None else mid
@@ -145,7 +155,7 @@ class Execution:
             if other.venue == slot.venue:
                 venue_after += value
         now = world.now
-        circumstances = Circumstances(
+        return Circumstances(
             world.state,
             venue.state,
             venue.reason,
@@ -153,7 +163,7 @@ class Execution:
             slot.symbol in world.paused,
             slot.frozen if slot.working or slot.conflict else "",
             self.cooling(slot),
-            world.guard.left(instrument.base, now) if order.side == "buy" else 0.0,
+            self._bad_news(slot, order),
             (now - slot.book_received) / SECOND if slot.book_received else inf,
             (venue.offset_ms or 0.0) / 1000.0,
             mid,
@@ -167,7 +177,12 @@ class Execution:
             world.minute.full(now),
             trigger,
         )
-        return self.gate.open(order, instrument, circumstances, stop)
+
+    def _bad_news(self, slot: Slot, order: Order) -> float:
+        """Return the seconds for which news still block an order; 0 for those that sell."""
+        if order.side != "buy" or slot.instrument is None:
+            return 0.0
+        return self._world.guard.left(slot.instrument.base, self._world.now)
 
     def cooling(self, slot: Slot) -> float:
         """Return the seconds that a losing streak still pauses an instrument; 0 if it does not."""
@@ -256,14 +271,21 @@ class Execution:
     def settle(self, slot: Slot) -> None:
         """Bring orders in line with the position: protection, pending exits, pending entries."""
         world = self._world
-        if slot.entry is not None and slot.entry.settled:
-            self._finished(slot, slot.entry)
+        if not world.venues[slot.venue].swept:
+            # What the journal says of the venue may be over: ask first, act on the first sweep.
+            self._put_off(slot)
+            return
+        order = slot.entry
+        if order is not None and order.settled:
+            self._finished(slot, order)
             slot.entry = None
-        if slot.exit is not None and slot.exit.settled:
-            self._finished(slot, slot.exit)
+        order = slot.exit
+        if order is not None and order.settled:
+            self._finished(slot, order)
             slot.exit = None
-        if slot.stop is not None and slot.stop.settled:
-            self._finished(slot, slot.stop)
+        order = slot.stop
+        if order is not None and order.settled:
+            self._finished(slot, order)
             slot.stop = None
         if not slot.position.qty:
             slot.closing = False
@@ -275,7 +297,7 @@ class Execution:
         self.protect(slot)
         if slot.wanted and slot.exit is None and slot.entry is None:
             self._flip(slot)
-        if slot.idle:
+        if not slot.working and slot.idle:
             world.active.pop(slot.key, None)
 
     def _finished(self, slot: Slot, order: WorkingOrder) -> None:
@@ -308,7 +330,8 @@ class Execution:
             self.naked.pop(slot.key, None)
             slot.stop = None
             slot.risk_quote = None
-            self._drop_stops(slot, None)
+            if slot.working:
+                self._drop_stops(slot, None)
             return
         if position.foreign or self._world.venues[slot.venue].killing:
             self.naked.pop(slot.key, None)
@@ -319,11 +342,14 @@ class Execution:
             left = stop.remaining
             fits = left == need or (left > need and (slot.exit is not None or stop.booked))
             covered = left >= need and stop.status in _COVERING
+            # A planned stop can be moved; the default one stays where the first fill put it.
+            if position.stop is not None and stop.order.trigger != self.trigger(slot):
+                fits = False
         else:
             fits = covered = False
         if covered:
             self.naked.pop(slot.key, None)
-            if fits:
+            if fits and len(slot.working) > 1:
                 self._drop_stops(slot, stop)
         else:
             self.naked.setdefault(slot.key, self._world.now)
@@ -390,8 +416,6 @@ class Execution:
         return slot.instrument.round_price(position.entry * part)
 
     def _drop_stops(self, slot: Slot, keep: WorkingOrder | None) -> None:
-        if len(slot.working) == (keep is not None):
-            return
         for order in slot.working.values():
             if order.order.purpose is _STOP and order is not keep and not order.terminal:
                 self._tracking.cancel(order)
@@ -414,6 +438,11 @@ class Execution:
             due, self.later = self.later, {}
             for key in due:
                 self.settle(world.slots[key])
+        if self.naked:
+            self._close_unprotected()
+
+    def _close_unprotected(self) -> None:
+        world = self._world
         for key, since in list(self.naked.items()):
             if world.now - since <= self._unprotected:
                 continue

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
+from os.path import basename
+from traceback import extract_tb
 
 from core.clock import SECOND
 from core.engine.slot import Slot
@@ -19,6 +21,7 @@ from core.market.validation import (
 )
 from core.model.effect import Signalled
 from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
+from core.risk.codes import Code
 from core.signals.decision import Decision
 
 _SAY_AGAIN = 10 * SECOND
@@ -38,6 +41,8 @@ class Feed:
         self._follow = follow
         self._timeframe = int(world.config.strategy.timeframe)
         self._span = self._timeframe * SECOND
+        self._soonest = self._span - FUTURE
+        """After its open a candle cannot be known to be closed before this."""
         self._building: list[Slot] = []
 
     def trade(self, event: Trade) -> None:
@@ -134,6 +139,12 @@ class Feed:
             slot.index = event.index
         if event.funding_rate is not None:
             slot.funding_rate = event.funding_rate
+            tell = getattr(slot.strategy, "on_funding", None)
+            if tell is not None:
+                try:
+                    tell(event.funding_rate)
+                except Exception as error:  # as in candle
+                    self._stop(slot, error)
         if event.next_funding is not None:
             slot.next_funding = event.next_funding
         if event.change_24h is not None:
@@ -141,23 +152,27 @@ class Feed:
 
     def candle(self, event: Candle) -> None:
         """Take a closed candle from outside: history at a start, or a backtest."""
-        slot = self._slots.get((event.venue, event.symbol))
-        ts = event.ts
-        if slot is None or event.timeframe != self._timeframe or ts <= slot.candle_ts:
+        try:
+            slot = self._slots[event.venue, event.symbol]
+        except KeyError:
             return
+        ts = event.ts
+        if event.timeframe != self._timeframe or ts <= slot.candle_ts:
+            return
+        received = event.received
         low, high, close = event.low, event.high, event.close
         # check_candle written out, a tenth of a backtest's time; it names the reason.
         if not (
             0.0 < low <= event.open <= high < inf
             and low <= close <= high
             and 0.0 <= event.volume < inf
-            and ts + self._span <= event.received + FUTURE
+            and received - ts >= self._soonest
         ):
             self._bad(event.venue, "candles", check_candle(event))
             return
         if not slot.bid:
             # No book was ever seen: candles are all the market there is, as in a backtest.
-            slot.book_received = event.received
+            slot.book_received = received
             slot.last = close
             if not slot.mark:
                 slot.price = close
@@ -165,7 +180,12 @@ class Feed:
         slot.closes.append(close)
         strategy = slot.strategy
         if strategy is not None:
-            decision = strategy.on_candle(event)
+            # Written out as in _closed: a call more is a fiftieth of a backtest's time.
+            try:
+                decision = strategy.on_candle(event)
+            except Exception as error:  # theirs, not ours: it must not take the desk down
+                self._stop(slot, error)
+                return
             if decision is not None:
                 self._decided(slot, event, decision)
 
@@ -189,13 +209,37 @@ class Feed:
         slot.candle_ts = candle.ts
         slot.closes.append(candle.close)
         if slot.strategy is not None:
-            decision = slot.strategy.on_candle(candle)
+            try:
+                decision = slot.strategy.on_candle(candle)
+            except Exception as error:  # as in candle
+                self._stop(slot, error)
+                return
             if decision is not None:
                 self._decided(slot, candle, decision)
+
+    def _stop(self, slot: Slot, error: Exception) -> None:
+        """Stop a strategy that raised, on its instrument alone; its position keeps its stop."""
+        assert slot.strategy is not None
+        where = " < ".join(
+            f"{basename(frame.filename)} line {frame.lineno} in {frame.name}"
+            for frame in reversed(extract_tb(error.__traceback__)[1:])
+        )
+        self._world.report(
+            Code.STRATEGY_FAILED,
+            slot.venue,
+            slot.symbol,
+            f"{slot.strategy.name} is stopped here: {type(error).__name__}: {error}"
+            + (f" ({where})" if where else ""),
+        )
+        slot.strategy = None
+        slot.wanted = 0
 
     def _decided(self, slot: Slot, candle: Candle, decision: Decision) -> None:
         """Show a decision made on news, and act on it."""
         world = self._world
+        if type(decision) is not Decision or decision.target not in (-1, 0, 1):
+            self._stop(slot, TypeError(f"expected a Decision of -1, 0 or 1, got {decision!r:.80}"))
+            return
         assert slot.strategy is not None
         end = candle.ts + self._span
         live = slot.live_from
@@ -215,6 +259,7 @@ class Feed:
         outcome = self._follow(slot, decision.target)
         if outcome:
             slot.outcome = outcome
+        world.reasons.decided(signal, outcome)
 
     def _bad(self, name: str, channel: str, reason: str) -> None:
         world = self._world

@@ -49,6 +49,8 @@ class VenueFacts(Struct, frozen=True, gc=False):
     last_message: dict[str, int] = {}
     """Channel to nanoseconds UTC."""
     latency_ms: float | None = None
+    dead_man: str = ""
+    dead_man_s: float | None = None
 
 
 class ShellFacts(Struct, frozen=True, gc=False):
@@ -211,6 +213,8 @@ def _venue(world: World, venue: Venue, facts: VenueFacts, now: int) -> VenueView
         account.orders if account is not None else 0,
         account.fills if account is not None else 0,
         (now - venue.swept) / 1e9 if venue.swept else None,
+        facts.dead_man,
+        facts.dead_man_s,
     )
 
 

@@ -158,11 +158,12 @@ class Tracking:
     def reported(self, event: OrderReport) -> None:
         """Take a report of an order, from the stream, a sweep or a query."""
         world = self._world
-        order = self._find(event)
+        order = world.ledger.find(event.client_id)
         if order is None:
-            self._foreign(event)
-            return
-        if event.client_id != order.order.client_id:
+            order = self._find_by_venue_id(event)
+            if order is None:
+                self._foreign(event)
+                return
             event = msgspec.structs.replace(event, client_id=order.order.client_id)
         proved = event.status is not _UNKNOWN
         if order.absent and proved and not event.status.terminal:
@@ -211,14 +212,20 @@ class Tracking:
             order = world.ledger.working.get(client_id)
             if order is None or order.order.venue != venue.name:
                 continue
-            intent = order.order
             status = OrderStatus.CANCELLED if order.booked else OrderStatus.EXPIRED
             evidence = "absent from order query and from a later sweep"
-            world.record(
-                Resolved(venue.name, intent.symbol, client_id, status, evidence, world.now)
-            )
-            world.report(Code.ORDER_ABSENT, venue.name, intent.symbol, f"{client_id}: {evidence}")
-            self._after(order)
+            self.resolve(order, status, evidence)
+
+    def resolve(self, order: WorkingOrder, status: OrderStatus, evidence: str) -> None:
+        """End an order by something other than a report of its own, on the record.
+
+        Should it turn up at the venue nevertheless, it is cancelled; its fills count in any case.
+        """
+        world, intent = self._world, order.order
+        client_id = intent.client_id
+        world.record(Resolved(intent.venue, intent.symbol, client_id, status, evidence, world.now))
+        world.report(Code.ORDER_ABSENT, intent.venue, intent.symbol, f"{client_id}: {evidence}")
+        self._after(order)
 
     def _returned(self, order: WorkingOrder, event: OrderReport) -> None:
         """Cancel an order that was proved absent and lives nevertheless."""
@@ -231,14 +238,13 @@ class Tracking:
             world.notify("alarm", f"{client_id} was believed absent and is live: cancelling")
             world.out.append(CancelOrder(event.venue, event.symbol, client_id, event.venue_id))
 
-    def _find(self, event: OrderReport | Fill) -> WorkingOrder | None:
-        ledger = self._world.ledger
-        order = ledger.find(event.client_id)
-        if order is None and not event.client_id and event.venue_id:
-            for candidate in ledger.working.values():
+    def _find_by_venue_id(self, event: OrderReport | Fill) -> WorkingOrder | None:
+        """Return whose word this is, where a venue left our id out."""
+        if not event.client_id and event.venue_id:
+            for candidate in self._world.ledger.working.values():
                 if candidate.venue_id == event.venue_id and candidate.order.venue == event.venue:
                     return candidate
-        return order
+        return None
 
     def _foreign(self, event: OrderReport) -> None:
         """Show an order of others and count it as exposure. The kill executor's are ours."""
@@ -291,9 +297,11 @@ class Tracking:
         if ledger.forgotten(event):
             world.report(Code.FILL_TOO_OLD, event.venue, event.symbol, event.trade_id)
             return False
-        order = self._find(event)
-        if order is not None and event.client_id != order.order.client_id:
-            event = msgspec.structs.replace(event, client_id=order.order.client_id)
+        order = ledger.find(event.client_id)
+        if order is None:
+            order = self._find_by_venue_id(event)
+            if order is not None:
+                event = msgspec.structs.replace(event, client_id=order.order.client_id)
         slot = world.slots.get((event.venue, event.symbol)) or world.slot(event.venue, event.symbol)
         trips = slot.position.trips
         world.record(event)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from core.clock import MINUTE, SECOND
 from core.config import DEFAULT_SYMBOLS, Config
+from core.engine.reasons import Reasons
 from core.engine.slot import Slot
 from core.engine.venue import Venue
 from core.model.effect import (
@@ -24,7 +26,7 @@ from core.portfolio.position import Position
 from core.risk.codes import Code
 from core.risk.news_guard import NewsGuard
 from core.risk.pace import Pace
-from core.signals.strategy import strategy_maker
+from core.signals.strategy import Strategy, strategy_maker
 
 _ZERO = Decimal(0)
 _SWEEP_GAP = SECOND
@@ -34,7 +36,13 @@ _SWEEP_GAP = SECOND
 class World:
     """Shared state. ``out`` collects the effects of the event being processed."""
 
-    def __init__(self, config: Config, ids: ClientIds, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        config: Config,
+        ids: ClientIds,
+        ledger: Ledger,
+        make_strategy: Callable[[], Strategy] | None = None,
+    ) -> None:
         self.config = config
         self.limits = config.limits
         self.ids = ids
@@ -63,8 +71,9 @@ class World:
         self.cash = 0.0
         """Cash over all venues as float, for the per-second look at equity."""
         self.refusals = 0
+        self.reasons = Reasons()
         self.discrepancies = 0
-        self._make_strategy = strategy_maker(config.strategy)
+        self._make_strategy = make_strategy or strategy_maker(config.strategy)
         for venue, symbol in ledger.open:
             self.active[venue, symbol] = self.slot(venue, symbol)
         self.reload()

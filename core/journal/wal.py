@@ -193,30 +193,47 @@ class Verified(Struct, frozen=True):
     torn: int
     head: str
     """Hex of the last chain."""
+    tail: str = ""
+    """Names the damage at the end of the newest file; empty when it ends with a whole record."""
 
 
 def verify(path: Path) -> Verified:
     """Check a journal file, or all files of a folder and the links between them.
 
+    Bytes at the end of the newest file that are no whole record are told in ``tail``: a crash
+    while writing leaves such, and so does a change of its last record.
+
     Raises:
         JournalCorrupt: naming file, record and byte.
+        StateError: a file cannot be read.
     """
     paths = files(path) if path.is_dir() else [path]
     records = size = torn = 0
+    tail = ""
     before: Replay | None = None
     for each in paths:
-        replay = read(each)
-        if (
-            before
-            and replay.epoch.epoch == before.epoch.epoch + 1
-            and (replay.epoch.previous != before.chain.hex())
+        try:
+            replay = read(each)
+        except OSError as error:
+            raise StateError(f"{each}: cannot be read ({error.strerror})") from error
+        if before and tail:
+            raise _corrupt(before.path, len(before.records) + 1, before.size, "is cut or changed")
+        if before and (
+            replay.epoch.epoch != before.epoch.epoch + 1
+            or replay.epoch.previous != before.chain.hex()
         ):
             raise _corrupt(each, 0, 0, "does not continue the file before it")
+        if replay.torn:
+            number = len(replay.records) + 1
+            tail = (
+                f"{each}: record {number} at byte {replay.size} is cut or changed "
+                f"({replay.torn} bytes)"
+            )
         records += len(replay.records)
         size += replay.size
         torn += replay.torn
         before = replay
-    return Verified(len(paths), records, size, torn, before.chain.hex() if before else "")
+    return Verified(len(paths), records, size, torn, before.chain.hex() if before else "", tail)
 
 
 def load(folder: Path) -> Replay | None:

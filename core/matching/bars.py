@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable
 from decimal import Decimal
+from math import ceil
 
 from msgspec import Struct
 
@@ -21,6 +22,7 @@ Dropped = Callable[[str, str], None]
 
 _NEVER_LOW = float("-inf")
 _NEVER_HIGH = float("inf")
+_ALWAYS = float("inf")
 
 
 class _Resting(Struct, gc=False):
@@ -48,14 +50,23 @@ class BarBook:
         lot: quantity step, base units.
         on_fill: told of every fill, while it happens; may give new orders.
         on_drop: told of every order that ends unfilled without being cancelled.
-        slippage: ticks that a taker fill is worse than the price that caused it.
+        slippage: part of the price by which a taker fill is worse than the price that caused it,
+            in whole ticks, rounded up; 0.0001 is one basis point.
 
     Attributes:
         position: signed lots; reduce-only orders are kept against it. Changed by fills.
+        below: a bar that stays above this and below ``above`` meets nothing, and need not be
+            walked. Infinite when orders were given since the last bar.
+        above: see ``below``.
     """
 
     def __init__(
-        self, tick: Decimal, lot: Decimal, on_fill: Filled, on_drop: Dropped, slippage: int = 0
+        self,
+        tick: Decimal,
+        lot: Decimal,
+        on_fill: Filled,
+        on_drop: Dropped,
+        slippage: float = 0.0,
     ) -> None:
         self.tick = tick
         self.lot = lot
@@ -73,8 +84,8 @@ class BarBook:
         self._by_key: dict[tuple[int, int], _Resting] = {}
         self._fresh: list[_Resting] = []
         self._age = 0
-        self._low_watch = _NEVER_LOW
-        self._high_watch = _NEVER_HIGH
+        self.below = _NEVER_LOW
+        self.above = _NEVER_HIGH
 
     def ticks(self, price: Decimal) -> int:
         """Return a price in ticks; the price is on the grid."""
@@ -100,6 +111,7 @@ class BarBook:
     def market(self, order_id: str, sign: int, lots: int, reduce_only: bool = False) -> None:
         """Fill at the next open, as taker."""
         self._market.append((order_id, sign, lots, reduce_only))
+        self.below = _ALWAYS
 
     def limit(
         self,
@@ -140,9 +152,7 @@ class BarBook:
 
     def bar(self, open_: float, high: float, low: float, close: float) -> None:
         """Walk one bar. Prices are quote per base, ``low <= open, close <= high``."""
-        if low > self._low_watch and high < self._high_watch and not self._market:
-            if self._fresh:
-                self._settle_fresh()
+        if low > self.below and high < self.above:
             return
         scale = self._scale
         at = int(open_ * scale + 0.5)
@@ -158,6 +168,16 @@ class BarBook:
             self._fall(at, bottom)
             self._rise(bottom, top)
             self._fall(top, end)
+        self._watch()
+
+    def _watch(self) -> None:
+        """Remember which prices meet nothing; every new order makes the next bar be walked."""
+        if self._market or self._fresh:
+            self.below = _ALWAYS
+            return
+        falling, rising = self._falling, self._rising
+        self.below = (falling[-1][0] + 0.5) * self._size if falling else _NEVER_LOW
+        self.above = (-rising[-1][0] - 0.5) * self._size if rising else _NEVER_HIGH
 
     # --- inside a bar
 
@@ -176,22 +196,18 @@ class BarBook:
             order = self._by_key[self._rising[-1]]
             self._meet(order, at if order.stop or order.fresh else order.tick)
 
-    def _settle_fresh(self, at: int | None = None) -> None:
+    def _settle_fresh(self, at: int) -> None:
         fresh, self._fresh = self._fresh, []
         for order in fresh:
             order.fresh = False
             if order.id not in self._orders or order.stop:
                 continue
-            crosses = at is not None and (order.tick - at) * order.sign >= 0
-            if crosses and at is not None:
+            if (order.tick - at) * order.sign >= 0:  # it crosses
                 self._remove(order)
                 if order.post_only:
                     self._on_drop(order.id, "post_only")
                 else:
-                    price = at + self._slippage * order.sign
-                    if (price - order.tick) * order.sign > 0:
-                        price = order.tick
-                    self._fill(order.id, order.sign, order.lots, price, False, order.reduce_only)
+                    self._cross(order, at)
             elif order.immediate:
                 self._remove(order)
                 self._on_drop(order.id, "ioc")
@@ -219,12 +235,24 @@ class BarBook:
             if order.post_only:
                 self._on_drop(order.id, "post_only")
             else:
-                self._fill(order.id, order.sign, order.lots, at, False, order.reduce_only)
+                self._cross(order, at)
         else:
             self._fill(order.id, order.sign, order.lots, order.tick, True, order.reduce_only)
 
+    def _cross(self, order: _Resting, at: int) -> None:
+        """Fill a limit order as taker, never beyond its price."""
+        price = self._worse(at, order.sign)
+        if (price - order.tick) * order.sign > 0:
+            price = order.tick
+        self._fill(order.id, order.sign, order.lots, price, False, order.reduce_only)
+
     def _take(self, order_id: str, sign: int, lots: int, at: int, reduce_only: bool) -> None:
-        self._fill(order_id, sign, lots, at + self._slippage * sign, False, reduce_only)
+        self._fill(order_id, sign, lots, self._worse(at, sign), False, reduce_only)
+
+    def _worse(self, at: int, sign: int) -> int:
+        if not self._slippage:
+            return at
+        return max(at + ceil(at * self._slippage) * sign, 1)
 
     def _fill(
         self, order_id: str, sign: int, lots: int, tick: int, maker: bool, reduce_only: bool
@@ -265,12 +293,11 @@ class BarBook:
         self._by_key[key] = order
         if way > 0:
             insort(self._rising, key)
-            self._high_watch = (-self._rising[-1][0] - 0.5) * self._size
         else:
             insort(self._falling, key)
-            self._low_watch = (self._falling[-1][0] + 0.5) * self._size
         if not stop:
             self._fresh.append(order)
+        self.below = _ALWAYS
 
     def _remove(self, order: _Resting) -> None:
         del self._orders[order.id]
@@ -280,7 +307,3 @@ class BarBook:
             keys.pop()
         else:
             del keys[bisect_left(keys, order.key)]
-        if order.way > 0:
-            self._high_watch = (-keys[-1][0] - 0.5) * self._size if keys else _NEVER_HIGH
-        else:
-            self._low_watch = (keys[-1][0] + 0.5) * self._size if keys else _NEVER_LOW

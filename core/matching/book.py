@@ -320,9 +320,7 @@ class Book:
             if self.crosses(order.sign, order.tick):
                 self._listener.dropped(order, End.POST_ONLY)
                 return
-        elif (
-            order.tif is Tif.FOK and self.takes(order.sign, order.tick, order.lots)[0] < order.lots
-        ):
+        elif order.tif is Tif.FOK and not self._fills(order):
             self._listener.dropped(order, End.FOK)
             return
         elif not self._take(order):
@@ -336,6 +334,23 @@ class Book:
         self._orders[order.number] = order
         side.join(order.tick * order.sign, order)
         self.touched.add((order.sign, order.tick))
+
+    def _fills(self, order: BookOrder) -> bool:
+        """Whether an order can trade all of its lots before it meets one of its own owner."""
+        side, got = self._side(-order.sign), 0
+        for key, there in side.walk():
+            tick = key * side.sign
+            if order.tick is not None and tick * order.sign > order.tick * order.sign:
+                break
+            before = 0
+            for maker in side.queues.get(key, {}).values():
+                if maker.owner == order.owner:
+                    return got + maker.ahead + before >= order.lots
+                before += maker.lots
+            got += there
+            if got >= order.lots:
+                break
+        return got >= order.lots
 
     def _take(self, order: BookOrder) -> bool:
         """Trade with the other side; False when the rest of the order was dropped on the way."""

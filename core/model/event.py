@@ -22,6 +22,7 @@ from core.model.order import (
     OrderKind,
     OrderReport,
     OrderSent,
+    OrderStatus,
     TimeInForce,
 )
 
@@ -159,6 +160,16 @@ class Cancel(Struct, frozen=True, gc=False, tag=True):
     symbol: str = ""
 
 
+class ResolveOrder(Struct, frozen=True, gc=False, tag=True):
+    """Say what became of an order that no venue's word resolves; ``status`` is terminal."""
+
+    request: str
+    actor: str
+    received: int
+    client_id: str
+    status: OrderStatus
+
+
 class Close(Struct, frozen=True, gc=False, tag=True):
     """Close a position with a reduce-only market order. Empty fields mean any."""
 
@@ -168,6 +179,18 @@ class Close(Struct, frozen=True, gc=False, tag=True):
     venue: str = ""
     symbol: str = ""
     fraction: Decimal = Decimal(1)
+
+
+class MoveStop(Struct, frozen=True, gc=False, tag=True):
+    """Move the protective stop of a position: a new one is placed, then the old one cancelled."""
+
+    request: str
+    actor: str
+    venue: str
+    symbol: str
+    price: Decimal
+    """New trigger, quote per base."""
+    received: int
 
 
 class Pause(Struct, frozen=True, gc=False, tag=True):
@@ -234,7 +257,7 @@ class InvariantBroken(Struct, frozen=True, gc=False, tag=True):
     received: int
 
 
-Command = Arm | Disarm | Kill | Resume | Submit | Cancel | Close | Pause
+Command = Arm | Disarm | Kill | Resume | Submit | Cancel | ResolveOrder | Close | MoveStop | Pause
 Event = (
     Trade
     | BookTop
@@ -260,7 +283,9 @@ Event = (
     | Resume
     | Submit
     | Cancel
+    | ResolveOrder
     | Close
+    | MoveStop
     | Pause
     | KillReported
     | SentimentScored

@@ -44,6 +44,10 @@ class VenueView(Struct, frozen=True, gc=False):
     orders: int
     fills: int
     swept_age_s: float | None
+    dead_man: str = ""
+    """What the venue's own timer covers: ``symbol``, ``account``, or nothing without one."""
+    dead_man_s: float | None = None
+    """Seconds until it cancels our resting orders if we fall silent; None while it is not set."""
 
 
 class MarketView(Struct, frozen=True, gc=False):
@@ -74,6 +78,45 @@ class DepthView(Struct, frozen=True, gc=False):
     symbol: str
     bids: tuple[tuple[float, float], ...]
     asks: tuple[tuple[float, float], ...]
+
+
+class BarView(Struct, frozen=True, gc=False, array_like=True):
+    """One bar of a chart; the newest may still be running."""
+
+    ts: int
+    """Open time, nanoseconds UTC."""
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    """Base units."""
+
+
+class PrintView(Struct, frozen=True, gc=False, array_like=True):
+    """A public trade."""
+
+    venue: str
+    ts: int
+    side: Side
+    """The taker's."""
+    price: float
+    qty: float
+
+
+class WatchView(Struct, frozen=True, gc=False):
+    """All there is to see of one symbol (``/v1/watch``): books, bars and public trades."""
+
+    symbol: str
+    venue: str
+    """Whose bars they are."""
+    timeframe: int
+    """Of the bars, seconds."""
+    depths: tuple[DepthView, ...]
+    bars: tuple[BarView, ...]
+    """Oldest first."""
+    prints: tuple[PrintView, ...]
+    """Newest first, all venues."""
 
 
 class SignalView(Struct, frozen=True, gc=False):

@@ -39,6 +39,7 @@ class ClientId(Struct, frozen=True, gc=False):
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 """All numbers of two digits in base 36."""
 _HIGH = 1296
+_from_bytes = int.from_bytes
 
 
 def _base36(value: int, pairs: int) -> str:
@@ -102,14 +103,14 @@ class ClientIds:
 
     def _sign(self, body: str) -> str:
         mac = self._mac.copy()
-        mac.update(body.encode("ascii"))
-        number = int.from_bytes(mac.digest(), "big")
-        high, low = divmod(number, _HIGH)
-        return _PAIRS[high // _HIGH % _HIGH] + _PAIRS[high % _HIGH] + _PAIRS[low]
+        mac.update(body.encode())
+        high, low = divmod(_from_bytes(mac.digest(), "big"), _HIGH)
+        high, middle = divmod(high, _HIGH)
+        return _PAIRS[high % _HIGH] + _PAIRS[middle] + _PAIRS[low]
 
 
 def sequence(client_id: str) -> int:
     """Return the sequence number inside an id, without checking whose it is; 0 if not an id."""
-    text = client_id[8:17]
-    proper = len(client_id) == ID_LENGTH and text.isascii() and text.isalnum()
-    return int(text, 36) if proper else 0
+    if len(client_id) != ID_LENGTH or not (client_id.isascii() and client_id.isalnum()):
+        return 0
+    return int(client_id[8:17], 36)

@@ -69,9 +69,9 @@ class WorkingOrder(Struct, gc=False):
     @property
     def remaining(self) -> Decimal:
         """Base units that may still change the position: open, or filled but not yet booked."""
-        if _RANK[self.status] == _TERMINAL_RANK:
-            return max(self.filled - self.booked, _ZERO)
-        return max(self.order.qty - self.booked, _ZERO)
+        whole = self.filled if _RANK[self.status] == _TERMINAL_RANK else self.order.qty
+        left = whole - self.booked
+        return left if left > _ZERO else _ZERO
 
     @property
     def average(self) -> Decimal | None:

@@ -96,6 +96,17 @@ class StateRecorded(Struct, frozen=True, gc=False, tag=True):
     ts: int
 
 
+class StopMoved(Struct, frozen=True, gc=False, tag=True):
+    """A person moved the protective stop of a position; it holds until the position is flat."""
+
+    venue: str
+    symbol: str
+    price: Decimal
+    """New trigger, on the tick."""
+    actor: str
+    ts: int
+
+
 JournalRecord = (
     Intent
     | OrderSent
@@ -107,6 +118,7 @@ JournalRecord = (
     | CashAdjusted
     | EquityMarked
     | StateRecorded
+    | StopMoved
 )
 
 encode = msgspec.json.Encoder().encode

@@ -26,6 +26,7 @@ from core.orders.records import (
     JournalRecord,
     Resolved,
     StateRecorded,
+    StopMoved,
     VenueBaseline,
 )
 from core.portfolio.position import Position
@@ -115,6 +116,7 @@ class Ledger:
             CashAdjusted: self._adjust,
             EquityMarked: self._mark,
             StateRecorded: self._state,
+            StopMoved: self._move_stop,
         }
 
     @classmethod
@@ -148,13 +150,8 @@ class Ledger:
         )
 
     def forgotten(self, fill: Fill) -> bool:
-        """Return whether a fill is too old to tell if it was booked, or inside the baseline."""
-        account = self.accounts.get(fill.venue)
-        return (
-            account is None
-            or fill.ts <= account.since
-            or fill.ts <= self._horizon.get(fill.venue, 0)
-        )
+        """Return whether a fill is too old to tell if it was booked."""
+        return fill.ts <= self._horizon.get(fill.venue, 0)
 
     def position(self, venue: str, symbol: str) -> Position:
         """Return the position of a symbol on a venue, making a flat one when there is none."""
@@ -240,7 +237,9 @@ class Ledger:
             position.foreign = order is None
             position.strategy = order.order.strategy if order is not None else ""
             position.stop = None
+        strategy = position.strategy
         if order is not None:
+            strategy = order.order.strategy
             if order.stop is not None and now:
                 position.stop = order.stop
             order.book(record.qty, record.price, record.received)
@@ -249,14 +248,14 @@ class Ledger:
             self.open[where] = position
         elif held:
             del self.open[where]
-        account.cash += realised - record.fee
+        fee = record.fee
+        account.cash += realised - fee
         account.fills += 1
         if ts > account.cursor:
             account.cursor = ts
         self.realised += realised
-        self.fees += record.fee
+        self.fees += fee
         self.fills += 1
-        strategy = position.strategy if order is None else order.order.strategy
         self.recent.append(BookedFill(record, realised, strategy))
 
     def _paid(self, record: FundingPaid) -> None:
@@ -319,3 +318,8 @@ class Ledger:
     def _state(self, record: StateRecorded) -> None:
         self.state = record.state
         self.cause = record.cause
+
+    def _move_stop(self, record: StopMoved) -> None:
+        position = self.open.get((record.venue, record.symbol))
+        if position is not None:
+            position.stop = record.price

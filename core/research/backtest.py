@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from math import inf
 
 from msgspec import Struct
 
-from core.clock import SECOND
+from core.clock import HOUR, SECOND
 from core.config import Config
 from core.engine.engine import Engine
 from core.matching.bars import BarBook
-from core.model.account import Balance, VenueSwept
-from core.model.effect import CancelOrder, Effect, ExecuteKill, Record, SubmitOrder
+from core.model.account import Balance, FundingPaid, VenueSwept
+from core.model.effect import CancelOrder, Effect, ExecuteKill, Record, RiskEvent, SubmitOrder
 from core.model.event import (
     Arm,
     Event,
@@ -30,8 +32,8 @@ from core.model.event import (
     TradingState,
     VenueOpened,
 )
-from core.model.instrument import Instrument
-from core.model.market import Candle, Side
+from core.model.instrument import Instrument, exact
+from core.model.market import Candle, Side, Ticker
 from core.model.order import (
     Fill,
     Order,
@@ -44,9 +46,13 @@ from core.model.order import (
     TimeInForce,
 )
 from core.orders.ids import ClientIds
+from core.portfolio.position import Position
+from core.signals.strategy import Strategy
 
 _KEY = b"killcord backtest"
 _ZERO = Decimal(0)
+_NEVER = 1 << 63
+"""Nanoseconds; an integer, because comparing one with an infinite float is slow."""
 # Looking a member up in an enum costs 0.1 us; these are read many times an order.
 _ACCEPTED = Outcome.ACCEPTED
 _STOP = OrderKind.STOP
@@ -67,6 +73,20 @@ class Bars(Struct, frozen=True, gc=False):
     """Base units."""
 
 
+class Result(Struct, frozen=True, gc=False):
+    """What one instrument brought; quote currency."""
+
+    venue: str
+    symbol: str
+    trades: int
+    """Finished round trips."""
+    realised: Decimal
+    """Before fees and funding."""
+    fees: Decimal
+    funding: Decimal
+    """Positive when received."""
+
+
 class BacktestResult(Struct, frozen=True, gc=False):
     """What a backtest did."""
 
@@ -85,8 +105,19 @@ class BacktestResult(Struct, frozen=True, gc=False):
     realised: Decimal
     """Before fees."""
     fees: Decimal
+    funding: Decimal
+    """Positive when received."""
+    refused: dict[str, int]
+    """How often the gate or a breaker spoke, by code."""
+    results: tuple[Result, ...]
+    """By instrument."""
+    curve: tuple[tuple[int, float], ...]
+    """Equity at the start, at bars an hour or more apart, and at the end; (nanoseconds UTC, quote).
+    """
     halted: str
     """Why a loss limit ended the trading; empty when none did."""
+    halted_at: int
+    """When; nanoseconds UTC, 0 for never."""
     decision_hash: str
     """See ``Engine.decision_hash``; empty when it was not kept."""
 
@@ -94,25 +125,43 @@ class BacktestResult(Struct, frozen=True, gc=False):
 class _Listing:
     """One instrument at the simulated venue: its book and the orders it holds."""
 
-    __slots__ = ("book", "lot", "maker", "orders", "rules", "taker", "tick", "top")
+    __slots__ = (
+        "book",
+        "due",
+        "funding",
+        "lot",
+        "maker",
+        "orders",
+        "rules",
+        "step",
+        "taker",
+        "tick",
+        "top",
+    )
 
-    def __init__(self, venue: SimulatedVenue, rules: Instrument) -> None:
+    def __init__(
+        self,
+        venue: SimulatedVenue,
+        rules: Instrument,
+        funding: Sequence[tuple[int, float]],
+        slippage: float,
+    ) -> None:
         self.rules = rules
         self.tick = rules.tick
+        self.step = float(rules.tick)
         self.lot = rules.lot
         self.taker = rules.taker_fee
         self.maker = rules.maker_fee
         self.orders: dict[str, Order] = {}
         self.top = 0.0
         """Highest price of the running bar."""
+        self.funding = deque(funding)
+        self.due = funding[0][0] if funding else _NEVER
+        """When the next funding is settled, nanoseconds UTC."""
 
-        def filled(order_id: str, sign: int, lots: int, tick: int, maker: bool) -> None:
-            venue.fill(self, order_id, lots, tick, maker)
-
-        def dropped(order_id: str, reason: str) -> None:
-            venue.drop(self, order_id, reason)
-
-        self.book = BarBook(rules.tick, rules.lot, filled, dropped)
+        self.book = BarBook(
+            rules.tick, rules.lot, partial(venue.fill, self), partial(venue.drop, self), slippage
+        )
 
 
 class SimulatedVenue:
@@ -123,13 +172,20 @@ class SimulatedVenue:
         instruments: all of them on venues the engine is configured for.
         balance: cash on each venue at the start, quote.
         start: nanoseconds UTC.
+        funding: settlements by instrument, oldest first; nanoseconds UTC and rate.
+        slippage: of takers, part of the price.
     """
 
     def __init__(
-        self, engine: Engine, instruments: Sequence[Instrument], balance: Decimal, start: int
+        self,
+        engine: Engine,
+        instruments: Sequence[Instrument],
+        balance: Decimal,
+        start: int,
+        funding: Mapping[Instrument, Sequence[tuple[int, float]]],
+        slippage: float,
     ) -> None:
         self._engine = engine
-        self._process = engine.process
         self.now = start
         """Time of what happens next, nanoseconds UTC; set by whoever walks the bars."""
         self._in_bar = False
@@ -137,9 +193,15 @@ class SimulatedVenue:
         self._trades = 0
         self.orders = 0
         self.stops = 0
+        self.refused: Counter[str] = Counter()
+        self.halted = 0
+        """When a loss limit pulled the cord; 0 for never."""
         self._kill_ids = ClientIds("BACK", 0, _KEY)
         self._killing: tuple[KillMode, set[str]] | None = None
-        self._listings = {(i.venue, i.symbol): _Listing(self, i) for i in instruments}
+        self._listings = {
+            (i.venue, i.symbol): _Listing(self, i, funding.get(i, ()), slippage)
+            for i in instruments
+        }
         for venue in dict.fromkeys(i.venue for i in instruments):
             rules = tuple(i for i in instruments if i.venue == venue)
             cash = Balance(venue, "USDT", balance, start)
@@ -148,6 +210,11 @@ class SimulatedVenue:
             self._tell(VenueSwept(venue, "backtest", (), (), cash, (), (), start, start))
         self._tell(Arm("backtest", start))
         self._in_bar = True
+
+    @property
+    def instruments(self) -> Iterable[tuple[str, str]]:
+        """Venue and symbol of everything that is traded here."""
+        return self._listings.keys()
 
     def listing(self, rules: Instrument) -> _Listing:
         """Return where an instrument is traded."""
@@ -160,8 +227,35 @@ class SimulatedVenue:
         self._obey(effects)
         self._in_bar = True
 
+    def settle(self, listing: _Listing, price: float) -> None:
+        """Settle the funding that fell due before a bar opens, at its open."""
+        rules = listing.rules
+        while listing.due <= self.now:
+            ts, rate = listing.funding.popleft()
+            listing.due = listing.funding[0][0] if listing.funding else _NEVER
+            lots = listing.book.position
+            if lots:
+                part = exact(rate)
+                amount = -listing.lot * lots * exact(price) * part
+                self._tell(FundingPaid(rules.venue, rules.symbol, amount, part, ts, self.now))
+            self._tell(
+                Ticker(
+                    rules.venue,
+                    rules.symbol,
+                    last=None,
+                    mark=None,
+                    index=None,
+                    funding_rate=rate,
+                    next_funding=None,
+                    change_24h=None,
+                    turnover_24h=None,
+                    ts=self.now,
+                    received=self.now,
+                )
+            )
+
     def _tell(self, event: Event) -> None:
-        effects = self._process(event)
+        effects = self._engine.process(event)
         if effects:
             self._obey(effects)
 
@@ -178,6 +272,8 @@ class SimulatedVenue:
             elif kind is ExecuteKill:
                 assert isinstance(effect, ExecuteKill)
                 self._kill(effect.mode)
+            elif kind is RiskEvent:
+                self.refused[effect.code] += 1  # type: ignore[union-attr]
 
     def _submit(self, order: Order) -> None:
         listing = self._listings[order.venue, order.symbol]
@@ -190,11 +286,11 @@ class SimulatedVenue:
     def _place(self, listing: _Listing, order: Order) -> None:
         book = listing.book
         sign = 1 if order.side == "buy" else -1
-        lots = int(order.qty / listing.lot)
+        lots = int(order.qty // listing.lot)
         client_id = order.client_id
         if order.kind is _STOP:
             assert order.trigger is not None
-            book.stop(client_id, sign, int(order.trigger / listing.tick), lots)
+            book.stop(client_id, sign, int(order.trigger // listing.tick), lots)
         elif order.kind is _LIMIT:
             assert order.price is not None
             book.limit(
@@ -209,7 +305,7 @@ class SimulatedVenue:
         elif self._in_bar:
             # A market order given while the bar runs meets what is left of its path: a limit
             # beyond every price of the bar, at once or not at all.
-            tick = 2 * int(listing.top / float(listing.tick)) if sign > 0 else 1
+            tick = 2 * int(listing.top / listing.step) if sign > 0 else 1
             book.limit(client_id, sign, tick, lots, immediate=True, reduce_only=order.reduce_only)
         else:
             book.market(client_id, sign, lots, order.reduce_only)
@@ -245,11 +341,14 @@ class SimulatedVenue:
             )
         )
 
-    def fill(self, listing: _Listing, client_id: str, lots: int, tick: int, maker: bool) -> None:
+    def fill(
+        self, listing: _Listing, client_id: str, sign: int, lots: int, tick: int, maker: bool
+    ) -> None:
         """Tell of a fill."""
         order = listing.orders.pop(client_id)
         qty = listing.lot * lots
         price = listing.tick * tick
+        now = self.now
         self._trades += 1
         if order.kind is _STOP:
             self.stops += 1
@@ -265,8 +364,8 @@ class SimulatedVenue:
                 price,
                 qty * price * (listing.maker if maker else listing.taker),
                 maker,
-                self.now,
-                self.now,
+                now,
+                now,
             )
         )
         if self._killing is not None:
@@ -276,6 +375,7 @@ class SimulatedVenue:
 
     def _kill(self, mode: KillMode) -> None:
         """Cancel, and close at the next price; the verdict follows the last fill."""
+        self.halted = self.halted or self.now
         if mode is KillMode.HALT:
             return
         for listing in self._listings.values():
@@ -319,28 +419,96 @@ class SimulatedVenue:
             self._killing = None
 
 
+class _Watch:
+    """Notes equity once an hour, and tells how far the run is."""
+
+    def __init__(
+        self, engine: Engine, total: int, start: int, progress: Callable[[float], object] | None
+    ) -> None:
+        self._engine = engine
+        self._total = total
+        self._progress = progress
+        self.due = start - start % HOUR + HOUR
+        self.curve: list[tuple[int, float]] = []
+        self.note(start)
+
+    def look(self, ts: int, done: int) -> None:
+        """Note equity as a bar opens, before its orders are matched."""
+        self.due = ts - ts % HOUR + HOUR
+        self.note(ts)
+        if self._progress is not None:
+            self._progress(done / self._total)
+
+    def note(self, ts: int) -> None:
+        """Note equity."""
+        equity = self._engine.equity()
+        assert equity is not None
+        self.curve.append((ts, float(equity)))
+
+
 def run_backtest(
     candles: Mapping[Instrument, Bars],
     config: Config,
     *,
     balance: Decimal = Decimal(100_000),
+    funding: Mapping[Instrument, Sequence[tuple[int, float]]] | None = None,
+    slippage: float = 0.0,
     hashing: bool = True,
+    make_strategy: Callable[[], Strategy] | None = None,
+    progress: Callable[[float], object] | None = None,
 ) -> BacktestResult:
     """Trade candles with the configured strategy, through the whole order and risk path.
 
     A market order decided at a bar's close fills at the next bar's open, as taker; the entry that
     follows the exit of a flip fills at the same open. Stops trigger along each bar's path and are
-    placed when their entry is filled. A loss limit halts and flattens as it would live.
+    placed when their entry is filled. A loss limit halts and flattens as it would live. Funding is
+    settled at the open of the first bar at or after its time, on what was held into that bar.
 
     Args:
         candles: columns for each instrument; their spacing is ``config.strategy.timeframe``.
         config: its venues and symbols must cover the instruments.
         balance: cash on each venue at the start, quote.
+        funding: settlements, oldest first: nanoseconds UTC, and fraction of notional that longs
+            pay.
+        slippage: part of the price by which each taker fill is worse.
         hashing: keep ``decision_hash``.
+        make_strategy: see ``Engine``.
+        progress: told the part that is done, 0 to 1, at most once an hour of market time.
 
     Raises:
         ValueError: no candles, columns of different lengths, or an instrument the configuration
             does not trade.
+    """
+    count = _check(candles, config)
+    start = min(bars.ts[0] for bars in candles.values() if len(bars.ts))
+    engine = Engine(
+        config,
+        ClientIds("BACK", 0, _KEY),
+        sweep_within=inf,
+        hashing=hashing,
+        make_strategy=make_strategy,
+    )
+    begun = time.perf_counter()
+    later = {
+        rules: [one for one in settled if one[0] > start]
+        for rules, settled in (funding or {}).items()
+    }
+    venue = SimulatedVenue(engine, tuple(candles), balance, start, later, slippage)
+    watch = _Watch(engine, count, start, progress)
+    if len(candles) == 1:
+        ((rules, bars),) = candles.items()
+        end = _run_one(engine, venue, watch, rules, bars, int(config.strategy.timeframe))
+    else:
+        end = _run_many(engine, venue, watch, candles, int(config.strategy.timeframe))
+    watch.note(end)
+    return _result(engine, venue, watch, count, time.perf_counter() - begun, balance, config)
+
+
+def _check(candles: Mapping[Instrument, Bars], config: Config) -> int:
+    """Return how many bars there are.
+
+    Raises:
+        ValueError: see ``run_backtest``.
     """
     if {rules.venue for rules in candles} != set(config.venues):
         raise ValueError("the configured venues must be those of the instruments")
@@ -353,35 +521,40 @@ def run_backtest(
     count = sum(len(bars.ts) for bars in candles.values())
     if not count:
         raise ValueError("no candles")
-    start = min(bars.ts[0] for bars in candles.values() if len(bars.ts))
-    engine = Engine(config, ClientIds("BACK", 0, _KEY), sweep_within=inf, hashing=hashing)
-    begun = time.perf_counter()
-    venue = SimulatedVenue(engine, tuple(candles), balance, start)
-    if len(candles) == 1:
-        ((rules, bars),) = candles.items()
-        _run_one(engine, venue, rules, bars, int(config.strategy.timeframe))
-    else:
-        _run_many(engine, venue, candles, int(config.strategy.timeframe))
-    return _result(engine, venue, count, time.perf_counter() - begun, balance, config)
+    return count
 
 
 def _run_one(
-    engine: Engine, venue: SimulatedVenue, rules: Instrument, bars: Bars, timeframe: int
-) -> None:
+    engine: Engine,
+    venue: SimulatedVenue,
+    watch: _Watch,
+    rules: Instrument,
+    bars: Bars,
+    timeframe: int,
+) -> int:
+    """Walk one instrument's bars; return when the last one closed."""
     name, symbol = rules.venue, rules.symbol
     span = timeframe * SECOND
     process = engine.process
     listing = venue.listing(rules)
-    walk = listing.book.bar
+    book = listing.book
+    end = 0
     columns = zip(bars.ts, bars.open, bars.high, bars.low, bars.close, bars.volume, strict=True)
     for ts, open_, high, low, close, volume in columns:
-        venue.now = ts
-        listing.top = high
-        walk(open_, high, low, close)
+        if ts >= watch.due:
+            watch.look(ts, (ts - bars.ts[0]) // span)
+        # Most bars meet no order and settle nothing: they cost these comparisons.
+        if low <= book.below or high >= book.above or ts >= listing.due:
+            venue.now = ts
+            listing.top = high
+            if ts >= listing.due:
+                venue.settle(listing, open_)
+            book.bar(open_, high, low, close)
         end = ts + span
         effects = process(Candle(name, symbol, timeframe, open_, high, low, close, volume, ts, end))
         if effects:
             venue.hear(effects, end)
+    return end
 
 
 _Row = tuple[int, int, float, float, float, float, float]
@@ -395,24 +568,36 @@ def _rows(index: int, bars: Bars) -> Iterator[_Row]:
 
 
 def _run_many(
-    engine: Engine, venue: SimulatedVenue, candles: Mapping[Instrument, Bars], timeframe: int
-) -> None:
+    engine: Engine,
+    venue: SimulatedVenue,
+    watch: _Watch,
+    candles: Mapping[Instrument, Bars],
+    timeframe: int,
+) -> int:
     """Walk the bars of all instruments that opened together, then tell of their closes."""
     rules = tuple(candles)
     span = timeframe * SECOND
     listings = [venue.listing(one) for one in rules]
     merged = heapq.merge(*(_rows(index, bars) for index, bars in enumerate(candles.values())))
     together: list[_Row] = []
+    done = 0
     for row in merged:
-        if together and row[0] != together[0][0]:
+        ts = row[0]
+        if together and ts != together[0][0]:
             _close(engine, venue, rules, together, timeframe, span)
+            done += len(together)
             together.clear()
         listing = listings[row[1]]
-        venue.now = row[0]
+        venue.now = ts
         listing.top = row[3]
+        if ts >= watch.due:
+            watch.look(ts, done)
+        if ts >= listing.due:
+            venue.settle(listing, row[2])
         listing.book.bar(*row[2:6])
         together.append(row)
     _close(engine, venue, rules, together, timeframe, span)
+    return together[0][0] + span
 
 
 def _close(
@@ -436,6 +621,7 @@ def _close(
 def _result(
     engine: Engine,
     venue: SimulatedVenue,
+    watch: _Watch,
     bars: int,
     seconds: float,
     balance: Decimal,
@@ -456,6 +642,14 @@ def _result(
         equity_end=equity,
         realised=ledger.realised,
         fees=ledger.fees,
+        funding=ledger.funding,
+        refused=dict(sorted(venue.refused.items())),
+        results=tuple(
+            Result(p.venue, p.symbol, p.trips, p.realised, p.fees, p.funding)
+            for p in (ledger.positions.get(key) or Position(*key) for key in venue.instruments)
+        ),
+        curve=tuple(watch.curve),
         halted=engine.cause if engine.state is TradingState.HALTED else "",
+        halted_at=venue.halted,
         decision_hash=engine.decision_hash,
     )

@@ -45,6 +45,7 @@ class Code(StrEnum):
     UNPROTECTED = "UNPROTECTED"
     STOP_PASSED = "STOP_PASSED"
     INVARIANT = "INVARIANT"
+    STRATEGY_FAILED = "STRATEGY_FAILED"
     # orders and the venue's word
     ORDER_REJECTED = "ORDER_REJECTED"
     ORDER_NOT_SENT = "ORDER_NOT_SENT"
@@ -115,6 +116,10 @@ MEANING: dict[Code, tuple[str, str]] = {
     Code.UNPROTECTED: ("unprotected", "A position had no working stop for too long: closed."),
     Code.STOP_PASSED: ("", "The price was beyond the stop before it could be placed: closed."),
     Code.INVARIANT: ("", "Something that must never happen did: the desk only reduces."),
+    Code.STRATEGY_FAILED: (
+        "",
+        "A strategy raised and is stopped on this instrument; its position keeps its stop.",
+    ),
     Code.ORDER_REJECTED: ("", "The venue refused the order."),
     Code.ORDER_NOT_SENT: ("", "The order never left this machine."),
     Code.ORDER_UNKNOWN: ("", "The venue may or may not have the order; being asked."),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
+from itertools import chain
+from types import SimpleNamespace
+from typing import Any
 
 from msgspec import Struct
 
@@ -10,6 +14,7 @@ from core.config import Limits
 from core.model.event import TradingState, VenueState
 from core.model.instrument import Instrument
 from core.model.order import Order, OrderKind
+from core.model.whatif import CheckView
 from core.risk.codes import Code
 
 _ZERO = Decimal(0)
@@ -18,6 +23,7 @@ _ARMED = TradingState.ARMED
 _READY = VenueState.READY
 _LIMIT = OrderKind.LIMIT
 _MARKET = OrderKind.MARKET
+_CODE: Any = SimpleNamespace(**Code.__members__)
 
 
 class Approved(Struct, frozen=True, gc=False):
@@ -92,12 +98,26 @@ class Gate:
             now: the circumstances.
             stop: the protective trigger a person gave, kept with the intent.
         """
-        return (
-            self._condition(now)
-            or self._shape(order, instrument, now)
-            or self._size(order, now)
-            or Approved(order, stop)
-        )
+        for code, passed, limit, value, detail in self._findings(order, instrument, now):
+            if not passed:
+                return _refused(code, limit, value, detail)
+        return Approved(order, stop)
+
+    def explain(
+        self, order: Order, instrument: Instrument, now: Circumstances
+    ) -> tuple[CheckView, ...]:
+        """Return every check that ``open`` would make, with its numbers, failed or not.
+
+        ``open`` refuses for the first that failed. Checks that mean nothing after an earlier
+        failure (there is no price) are left out.
+        """
+        checks = []
+        for code, passed, limit, value, detail in self._findings(order, instrument, now):
+            told = _refused(code, limit, value, detail)
+            checks.append(
+                CheckView(code, passed, told.limit, told.value, "" if passed else told.detail)
+            )
+        return tuple(checks)
 
     def reduce(self, order: Order, held: Decimal) -> Approved | Refused:
         """Decide on a reduce-only order: never vetoed, as long as it does reduce.
@@ -114,109 +134,115 @@ class Gate:
             )
         return Approved(order)
 
-    def _condition(self, now: Circumstances) -> Refused | None:
-        limits = self.limits
-        if now.state is not _ARMED:
-            code = {
-                TradingState.HALTED: Code.HALTED,
-                TradingState.REDUCING: Code.REDUCING,
-            }.get(now.state, Code.NOT_ARMED)
-            return Refused(code, "armed", now.state, f"the desk is {now.state}")
-        if now.rejects >= limits.rejects_in_a_row:
-            return _over(Code.REJECTS_IN_A_ROW, limits.rejects_in_a_row, now.rejects)
-        if now.venue_state is not _READY:
-            return Refused(Code.VENUE_NOT_READY, "ready", now.venue_state, now.venue_reason)
-        if now.paused:
-            return Refused(Code.SYMBOL_PAUSED, "", "", "paused by hand")
-        if now.frozen:
-            return Refused(Code.SYMBOL_FROZEN, "", "", now.frozen)
-        if now.cooling > 0.0:
-            return Refused(
-                Code.COOLING_DOWN,
-                str(limits.loss_streak),
-                f"{now.cooling:.0f} s left",
-                "losing streak",
-            )
-        if now.bad_news > 0.0:
-            return Refused(
-                Code.BAD_NEWS,
-                str(limits.news_burst),
-                f"{now.bad_news:.0f} s left",
-                "a burst of strongly negative news",
-            )
-        if now.age > self._stale:
-            return _over(Code.STALE_DATA, f"{self._stale:g} s", f"{now.age:.3g} s")
-        if abs(now.skew) > self._skew:
-            return _over(Code.CLOCK_SKEW, f"{self._skew:g} s", f"{now.skew:.3g} s")
-        return None
+    # The one list of checks. What ``open`` refuses and what ``explain`` shows cannot differ.
+    def _findings(self, order: Order, rules: Instrument, now: Circumstances) -> Iterator[_Finding]:
+        return chain(self._conditions(now), self._shape(order, rules, now), self._sizes(order, now))
 
-    def _shape(self, order: Order, rules: Instrument, now: Circumstances) -> Refused | None:
+    def _conditions(self, now: Circumstances) -> Iterator[_Finding]:
+        limits = self.limits
+        state = now.state
+        armed = state is _ARMED
+        code = _CODE.NOT_ARMED if armed else _CLOSED.get(state, _CODE.NOT_ARMED)
+        yield code, armed, "armed", state, "" if armed else f"the desk is {state}"
+        most = limits.rejects_in_a_row
+        yield _CODE.REJECTS_IN_A_ROW, now.rejects < most, most, now.rejects, _AGAINST
+        ready = now.venue_state is _READY
+        yield _CODE.VENUE_NOT_READY, ready, "ready", now.venue_state, now.venue_reason
+        yield _CODE.SYMBOL_PAUSED, not now.paused, "", "", "paused by hand"
+        yield _CODE.SYMBOL_FROZEN, not now.frozen, "", "", now.frozen
+        cooling = now.cooling
+        left = f"{cooling:.0f} s left" if cooling > 0.0 else ""
+        yield _CODE.COOLING_DOWN, cooling <= 0.0, limits.loss_streak, left, "losing streak"
+        bad = now.bad_news
+        left = f"{bad:.0f} s left" if bad > 0.0 else ""
+        yield _CODE.BAD_NEWS, bad <= 0.0, limits.news_burst, left, "strongly negative news"
+        yield _CODE.STALE_DATA, now.age <= self._stale, self._stale, now.age, _SECONDS
+        yield _CODE.CLOCK_SKEW, abs(now.skew) <= self._skew, self._skew, now.skew, _SECONDS
+
+    def _shape(self, order: Order, rules: Instrument, now: Circumstances) -> Iterator[_Finding]:
         qty = order.qty
-        if qty <= 0 or qty % rules.lot:
-            return Refused(Code.BAD_QUANTITY, f"lot {rules.lot}", str(qty), "not a multiple")
+        whole = qty > 0 and not qty % rules.lot
+        yield _CODE.BAD_QUANTITY, whole, rules.lot, qty, _LOT
         mid = now.mid
         if mid <= 0:
-            return _over(Code.STALE_DATA, f"{self._stale:g} s", "no price")
+            yield _CODE.STALE_DATA, False, f"{self._stale:g} s", "no price", _AGAINST
+            return
         price = mid
         reference = now.mark
         if order.kind is _LIMIT:
             if order.price is None or order.price <= 0:
-                return Refused(Code.BAD_PRICE, "", str(order.price), "a limit order needs a price")
+                yield _CODE.BAD_PRICE, False, "", order.price, "a limit order needs a price"
+                return
             price, reference = order.price, mid
         if reference > 0:
             distance = abs(price - reference) / reference
-            if distance > self.limits.price_collar:
-                return _over(Code.PRICE_COLLAR, self.limits.price_collar, f"{distance:.4f}")
+            collar = self.limits.price_collar
+            yield _CODE.PRICE_COLLAR, distance <= collar, collar, distance, _SHARE
         largest = rules.max_market_qty
-        if order.kind is _MARKET and largest is not None and qty > largest:
-            return Refused(Code.BAD_QUANTITY, str(largest), str(qty), "above the largest order")
-        if qty < rules.min_qty:
-            return Refused(Code.BELOW_MINIMUM, str(rules.min_qty), str(qty), "quantity")
-        if qty * price < rules.min_notional:
-            return Refused(
-                Code.BELOW_MINIMUM, str(rules.min_notional), f"{qty * price:.2f}", "notional"
-            )
-        if (price <= now.stop) if order.side == "buy" else (price >= now.stop):
-            return Refused(Code.BAD_STOP, str(price), str(now.stop), "stop on the wrong side")
-        return None
+        if order.kind is _MARKET and largest is not None:
+            yield _CODE.BAD_QUANTITY, qty <= largest, largest, qty, "above the largest order"
+        yield _CODE.BELOW_MINIMUM, qty >= rules.min_qty, rules.min_qty, qty, "quantity"
+        value = qty * price
+        least = rules.min_notional
+        yield _CODE.BELOW_MINIMUM, value >= least, least, value, _NOTIONAL
+        stop = now.stop
+        good = price > stop if order.side == "buy" else price < stop
+        yield _CODE.BAD_STOP, good, price, stop, "stop on the wrong side"
 
-    def _size(self, order: Order, now: Circumstances) -> Refused | None:
+    def _sizes(self, order: Order, now: Circumstances) -> Iterator[_Finding]:
         limits = self.limits
         equity = now.equity
         price = order.price if order.price is not None else now.mid
-        allowed = limits.order_notional * equity
-        value = order.qty * price
-        if value > allowed:
-            return _above(Code.ORDER_NOTIONAL, allowed, value)
-        allowed = limits.position_notional * equity
-        value = now.symbol_after
-        if value > allowed:
-            return _above(Code.POSITION_NOTIONAL, allowed, value)
-        allowed = limits.loss_to_stop * equity
-        distance = price - now.stop if price > now.stop else now.stop - price
-        if now.symbol_after * distance > allowed * price:
-            return _above(Code.LOSS_TO_STOP, allowed, now.symbol_after * distance / price)
-        allowed = limits.venue_notional * equity
-        value = now.venue_after
-        if value > allowed:
-            return _above(Code.VENUE_NOTIONAL, allowed, value)
-        allowed = limits.leverage * equity
-        value = now.gross_after
-        if value > allowed:
-            return _above(Code.LEVERAGE, allowed, value)
+        if price <= 0:
+            return
+        for code, share, value in (
+            (_CODE.ORDER_NOTIONAL, limits.order_notional, order.qty * price),
+            (_CODE.POSITION_NOTIONAL, limits.position_notional, now.symbol_after),
+            (
+                _CODE.LOSS_TO_STOP,
+                limits.loss_to_stop,
+                now.symbol_after * abs(price - now.stop) / price,
+            ),
+            (_CODE.VENUE_NOTIONAL, limits.venue_notional, now.venue_after),
+            (_CODE.LEVERAGE, limits.leverage, now.gross_after),
+        ):
+            allowed = share * equity
+            yield code, value <= allowed, allowed, value, _QUOTE
         # The protective stop that follows is counted with its entry.
-        if now.working + 2 > limits.open_orders:
-            return _over(Code.OPEN_ORDERS, limits.open_orders, now.working)
-        if now.second_full:
-            return _over(Code.ORDERS_PER_SECOND, limits.orders_per_second, limits.orders_per_second)
-        if now.minute_full:
-            return _over(Code.ORDERS_PER_MINUTE, limits.orders_per_minute, limits.orders_per_minute)
-        return None
+        most = limits.open_orders
+        yield _CODE.OPEN_ORDERS, now.working + 2 <= most, most, now.working, _AGAINST
+        most = limits.orders_per_second
+        count = most if now.second_full else ""
+        yield _CODE.ORDERS_PER_SECOND, not now.second_full, most, count, _AGAINST
+        most = limits.orders_per_minute
+        count = most if now.minute_full else ""
+        yield _CODE.ORDERS_PER_MINUTE, not now.minute_full, most, count, _AGAINST
 
 
-def _over(code: Code, limit: object, value: object) -> Refused:
-    return Refused(code, str(limit), str(value), f"{value} against a limit of {limit}")
+_Finding = tuple[Code, bool, object, object, str]
+"""Code, whether it passed, limit, value, and what to say of a failure (or how)."""
+# How a failure is told. Texts are made only then: an order that passes costs no formatting.
+_AGAINST = "against"
+_QUOTE = "quote"
+_SECONDS = "seconds"
+_SHARE = "share"
+_NOTIONAL = "notional"
+_LOT = "lot"
+_CLOSED = {TradingState.HALTED: Code.HALTED, TradingState.REDUCING: Code.REDUCING}
 
 
-def _above(code: Code, limit: Decimal, value: Decimal) -> Refused:
-    return Refused(code, f"{limit:.2f}", f"{value:.2f}", f"{value:.2f} USDT, limit {limit:.2f}")
+def _refused(code: Code, limit: object, value: object, detail: str) -> Refused:
+    if detail is _QUOTE:
+        allowed, amount = f"{limit:.2f}", f"{value:.2f}"
+        return Refused(code, allowed, amount, f"{amount} USDT, limit {allowed}")
+    if detail is _NOTIONAL:
+        return Refused(code, str(limit), f"{value:.2f}", "notional")
+    if detail is _LOT:
+        return Refused(code, f"lot {limit}", str(value), "not a multiple")
+    if detail is _SECONDS:
+        limit, value, detail = f"{limit:g} s", f"{value:.3g} s", _AGAINST
+    elif detail is _SHARE:
+        value, detail = f"{value:.4f}", _AGAINST
+    if detail is _AGAINST:
+        detail = f"{value} against a limit of {limit}"
+    return Refused(code, str(limit), str(value), detail)

@@ -42,17 +42,18 @@ class EmaCross:
         """Take the next closed candle; decide when the averages have crossed."""
         # Written out rather than through Ema: two calls are a tenth of a backtest's time.
         close = candle.close
-        self._count += 1
-        if self._count > 1:
-            self._fast = fast = self._fast + self._fast_weight * (close - self._fast)
-            self._slow = slow = self._slow + self._slow_weight * (close - self._slow)
+        count = self._count = self._count + 1
+        if count > 1:
+            fast, slow = self._fast, self._slow
+            self._fast = fast = fast + self._fast_weight * (close - fast)
+            self._slow = slow = slow + self._slow_weight * (close - slow)
         else:
             self._fast = self._slow = fast = slow = close
         side = 1 if fast > slow else -1 if fast < slow else self._side
         if side == self._side:
             return None
         known, self._side = self._side, side
-        if not known or self._count < self.warmup:
+        if not known or count < self.warmup:
             return None
         score = fast / slow - 1.0
         word = "above" if side > 0 else "below"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from core import config
@@ -10,6 +10,8 @@ from core.errors import ConfigError
 from core.model.market import Candle
 from core.signals.decision import Decision
 from core.signals.ema_cross import EmaCross
+from core.signals.funding_carry import FundingCarry
+from core.signals.mean_reversion import MeanReversion
 
 
 class Strategy(Protocol):
@@ -18,6 +20,8 @@ class Strategy(Protocol):
     The engine makes one per instrument and venue, feeds it closed candles of ``timeframe`` in
     order, each once, warm-up candles included, and acts on a decision only when the candle closed
     while the venue was ready. A decision is a change: a strategy with nothing new returns None.
+    One that also has ``on_funding(rate)`` is told the funding rate whenever the venue tells it.
+    An exception stops it on its instrument alone.
     """
 
     name: str
@@ -31,19 +35,32 @@ class Strategy(Protocol):
         ...
 
 
-BUILT_IN: dict[str, Callable[[config.Strategy], Strategy]] = {"ema_cross": EmaCross}
+Maker = Callable[[config.Strategy], Strategy]
+
+BUILT_IN: dict[str, Maker] = {
+    "ema_cross": EmaCross,
+    "funding_carry": FundingCarry,
+    "mean_reversion": MeanReversion,
+}
 """Name to maker of the strategies that come with the program."""
 
 
-def strategy_maker(settings: config.Strategy) -> Callable[[], Strategy]:
+def strategy_maker(
+    settings: config.Strategy, own: Mapping[str, Maker] | None = None
+) -> Callable[[], Strategy]:
     """Return what makes one strategy per instrument.
+
+    Args:
+        settings: names the strategy.
+        own: the user's strategies by name; they come before the built-in ones.
 
     Raises:
         ConfigError: no strategy has that name, or the timeframe is not a whole second.
     """
-    maker = BUILT_IN.get(settings.name)
+    makers = BUILT_IN | dict(own or {})
+    maker = makers.get(settings.name)
     if maker is None:
-        names = ", ".join(sorted(BUILT_IN))
+        names = ", ".join(sorted([*makers, "lightgbm"]))
         raise ConfigError([f"strategy.name: {settings.name!r} is unknown, expected one of {names}"])
     if settings.timeframe != int(settings.timeframe):
         raise ConfigError(

@@ -26,6 +26,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--idle-exit", type=float, help="end after so many seconds without clients")
     parser.add_argument("--limit-scale", type=float, help="factor on the venues' request limits")
     parser.add_argument("--fixed-keys", action="store_true", help="derive keys from the seed")
+    parser.add_argument("--faults", default="", metavar="NAME|FILE", help="what goes wrong")
     given = vars(parser.parse_args(arguments))
     scale = given.pop("limit_scale")
     return Options(**given, limits=None if scale is None else Limits(scale))

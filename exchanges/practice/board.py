@@ -64,6 +64,8 @@ class Board:
             for symbol, contract in contracts.items()
         }
         self._clock = clock
+        self.skew_ms = 0
+        """How far the clock that clients see is ahead; a fault script sets it."""
         self._history = history
         self._funding = funding
         self._listeners: list[Listener] = []
@@ -77,7 +79,7 @@ class Board:
 
     def now_ms(self) -> int:
         """Return the venue's clock, milliseconds UTC; it is wall time at every ``--speed``."""
-        return self._clock()
+        return self._clock() + self.skew_ms
 
     def contract_of(self, venue_symbol: str) -> Contract:
         """Return the contract by the venue's own symbol.

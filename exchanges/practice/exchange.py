@@ -67,6 +67,7 @@ class PracticeVenue(OrderEntry):
         super().__init__(name, contracts, history, funding, clock)
         self.api_keys: dict[str, Credential] = {}
         self._next_second = 0
+        self._opening: dict[str, Decimal] = {}
 
     def add_account(
         self, uid: str, balance: Decimal, api_key: str, secret: str, passphrase: str = ""
@@ -74,6 +75,7 @@ class PracticeVenue(OrderEntry):
         """Open an account, or give an open one another key."""
         if uid not in self._traders:
             self._traders[uid] = Trader(uid, balance)
+            self._opening[uid] = balance
         self.api_keys[api_key] = Credential(secret, passphrase, uid)
 
     def counts(self) -> dict[str, int]:
@@ -177,10 +179,23 @@ class PracticeVenue(OrderEntry):
         self._outbox.append(PositionChanged(account, self._position(trader, symbol), "leverage"))
         self._deliver()
 
+    def wipe(self) -> None:
+        """Start every account again with the balance it began with, as test networks do.
+
+        Working orders are announced as cancelled; positions and fills are simply not there any
+        more, and nothing says so.
+        """
+        for uid, trader in list(self._traders.items()):
+            self._withdraw_all(trader, None, None, Cause.USER)
+            self._traders[uid] = Trader(uid, self._opening[uid])
+
     # --- time
 
     def arm_countdown(self, account: str, ms: int, symbol: str | None = None) -> int:
         """Cancel all orders (of a symbol) when ``ms`` have passed without another call; 0 disarms.
+
+        Conditional orders go too on Bybit, which says so. Binance and OKX keep them in a service of
+        its own, and their documentation names ordinary orders only: there they stay.
 
         Returns:
             Venue milliseconds at which it fires; 0 when disarmed.
@@ -201,7 +216,8 @@ class PracticeVenue(OrderEntry):
             for symbol, due in list(trader.countdowns.items()):
                 if now >= due:
                     del trader.countdowns[symbol]
-                    self._withdraw_all(trader, symbol, None, Cause.COUNTDOWN)
+                    conditional = None if self.name == "bybit" else False
+                    self._withdraw_all(trader, symbol, conditional, Cause.COUNTDOWN)
         if now >= self._next_second:
             self._next_second = now - now % 1000 + 1000
             for interval in self._funding.due(now):

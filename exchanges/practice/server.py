@@ -24,7 +24,9 @@ from core.model.instrument import VENUES
 from exchanges.practice.clock import FundingClock
 from exchanges.practice.contracts import RULES
 from exchanges.practice.exchange import PracticeVenue
+from exchanges.practice.faults import read_script
 from exchanges.practice.market import Market, choose_market
+from exchanges.practice.trouble import Trouble
 
 HOST = "127.0.0.1"
 TURN_S = 0.1
@@ -51,6 +53,8 @@ class Options(Struct, frozen=True, kw_only=True):
     """Derive the keys from the seed, for tests that restart; account ids still differ."""
     limits: Any = None
     """Request limits (``exchanges.practice.wire.Limits``); None for those of the venues."""
+    faults: str = ""
+    """Name or path of a fault script; see ``exchanges.practice.faults``."""
 
 
 class Server:
@@ -69,6 +73,8 @@ class Server:
         self.venues: dict[str, PracticeVenue] = {}
         self.port = 0
         self.ready: dict[str, Any] = {}
+        self.trouble: Trouble | None = None
+        """What goes wrong on purpose; None when all goes well."""
         self._app = app
         self._runner: web.AppRunner | None = None
         self._turns: asyncio.Task[None] | None = None
@@ -129,6 +135,8 @@ class Server:
             self.market.advance(now_ms)
             for venue in self.venues.values():
                 venue.tick()
+            if self.trouble is not None:
+                self.trouble.turn()
             self._watch_idle(loop.time())
             next_turn = max(next_turn + TURN_S, loop.time())
             await asyncio.sleep(next_turn - loop.time())
@@ -154,6 +162,8 @@ class Server:
             "recording": self.market.status(),
             "accounts": self.ready.get("accounts", {}),
             "venues": {name: venue.counts() for name, venue in self.venues.items()},
+            "faults_source": self.options.faults,
+            "faults": self.trouble.status() if self.trouble is not None else None,
         }
 
 
@@ -162,7 +172,7 @@ async def serve(options: Options) -> Server:
 
     Raises:
         RecordingError: the market is not a recording that can be played.
-        UsageError: an option makes no sense.
+        UsageError: an option makes no sense, or the fault script does not parse.
         VenueUnavailable: the port is taken.
     """
     if not 0 < options.speed <= 100:
@@ -171,6 +181,7 @@ async def serve(options: Options) -> Server:
         raise UsageError(f"balance {options.balance}: must be above 0")
     if not 0 <= options.port <= 65535:
         raise UsageError(f"port {options.port}: must be 0 to 65535")
+    script = read_script(options.faults) if options.faults else None
     market = choose_market(options.market, options.seed)
     app = web.Application(client_max_size=1 << 20)
     server = Server(options, market, app)
@@ -187,6 +198,9 @@ async def serve(options: Options) -> Server:
         for name in VENUES
     }
     market.open(server.venues, start_ms, options.speed)
+    if script is not None:
+        server.trouble = Trouble(script, server.venues)
+        server.trouble.install(app)
     keys, accounts = _open_accounts(server.venues, options)
     app.router.add_get("/practice/status", _status_of(server))
     app.router.add_get("/practice/books", _books_of(server))

@@ -25,6 +25,9 @@ BACKLOG = 8 * 1024 * 1024
 dumps = orjson.dumps
 loads = orjson.loads
 
+TAMPER = "tamper"
+"""Where a request carries what spoils its socket's frames; see ``trouble.Tamper``."""
+
 
 class Limits(Struct, frozen=True):
     """How strictly the venues' request limits are kept."""
@@ -167,6 +170,7 @@ class Session:
         self.login: dict[str, Any] = {}
         self._loop = asyncio.get_running_loop()
         self._owed: list[bytes] = []
+        self._tamper: Any = request.get(TAMPER)
 
     def send(self, message: object) -> None:
         """Send one message to this client alone."""
@@ -180,10 +184,15 @@ class Session:
         """Send bytes that are framed already."""
         if not self._owed:
             self._loop.call_soon(self._flush)
-        self._owed.append(framed)
+        if self._tamper is not None:
+            self._owed += self._tamper.spoil(self, framed)
+        else:
+            self._owed.append(framed)
 
     def _flush(self) -> None:
         owed, self._owed = self._owed, []
+        if not owed:  # a fault swallowed them
+            return
         transport = self.request.transport
         if transport is None or transport.is_closing() or self.socket.closed:
             return

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
-MODULES = ("startup", "adapters", "engine", "journal", "terminal", "sentiment")
+MODULES = ("startup", "adapters", "engine", "journal", "terminal", "sentiment", "kill")
 
 
 def main(arguments: list[str]) -> int:

@@ -28,6 +28,7 @@ async def main() -> None:
     options = parser.parse_args()
     make = getattr(pictures, options.picture)
     server = Loopback(options.socket, make())
+    server.watch = pictures.watch
     await server.start()
     log = options.socket.parent.parent / "commands.log"
     accept = server.answer

@@ -90,9 +90,7 @@ class Desk:
         return [f for f in self.seen.of(Fill) if f.client_id == order.client_id]
 
     async def status(self, order: Order, *wanted: OrderStatus) -> OrderReport:
-        return (
-            await until(lambda: [r for r in self.reports(order) if r.status in wanted])
-        )[-1]
+        return (await until(lambda: [r for r in self.reports(order) if r.status in wanted]))[-1]
 
     def order(self, side: Side, kind: OrderKind, **more: object) -> Order:
         qty = self.item.floor_qty(Decimal("0.004"))
@@ -151,9 +149,7 @@ async def running(
         await gateway.close()
 
 
-async def test_connect_tells_rules_account_and_clock(
-    practice: PracticeProcess, venue: str
-) -> None:
+async def test_connect_tells_rules_account_and_clock(practice: PracticeProcess, venue: str) -> None:
     gateway = open_gateway(venue, practice.access(venue))
     try:
         opened = await gateway.connect()
@@ -421,8 +417,10 @@ async def test_a_silent_venue_is_found_out(practice: PracticeProcess, venue: str
         assert stale
         assert time.monotonic() - started < 20
         await until(
-            lambda: {e.channel for e in desk.seen.of(FeedChanged) if e.state is FeedState.DOWN}
-            >= {"books", "private"},
+            lambda: (
+                {e.channel for e in desk.seen.of(FeedChanged) if e.state is FeedState.DOWN}
+                >= {"books", "private"}
+            ),
             30,
         )
         proxy.muted = False

@@ -8,10 +8,13 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from core.clock import MINUTE, SECOND
-from core.model.event import TradingState, VenueState
+from core.model.effect import Signalled
+from core.model.event import Submit, TradingState, VenueState
 from core.model.market import Side
 from core.model.order import OrderKind, OrderStatus
 from core.model.snapshot import (
+    BarView,
+    DepthView,
     FeedView,
     FillView,
     KillView,
@@ -20,10 +23,14 @@ from core.model.snapshot import (
     MarketView,
     OrderView,
     PositionView,
+    PrintView,
     SignalView,
     Snapshot,
     VenueView,
+    WatchView,
 )
+from core.model.whatif import CheckView, RouteView, WhatIf
+from core.model.why import Happening, Sizing, Why
 
 NOW = 1_795_256_625 * SECOND
 """21 November 2026, 10:23:45 UTC."""
@@ -302,6 +309,104 @@ def halted(step: int = 0) -> Snapshot:
             KillView("okx", "", 3, 0, 0.9, ""),
         ),
     )
+
+
+def watch(venue: str, name: str, timeframe: int, step: int = 0) -> WatchView:
+    """Return books, bars and public trades of a symbol; another ``step`` changes all of them."""
+    last, tick_text = PRICES[name.partition("/")[0]]
+    tick = float(tick_text)
+    span = timeframe * SECOND
+    newest = (NOW + step * SECOND // 10) // span * span
+
+    def close(k: int) -> float:
+        wave = 0.004 * math.sin(k * 0.13) + 0.0015 * math.sin(k * 0.61)
+        return last * (1 + wave + (0.0001 * (step % 7) if k == 0 else 0.0))
+
+    bars = []
+    for k in range(299, -1, -1):
+        start, end = close(k + 1), close(k)
+        high, low = max(start, end) * 1.0006, min(start, end) * 0.9995
+        bars.append(BarView(newest - k * span, start, high, low, end, 10 + 9 * math.sin(k * 0.7)))
+    depths = tuple(
+        DepthView(
+            place,
+            name,
+            tuple(
+                (round(last - (k + 1 + p) * tick, 8), round(0.4 + (k * 7 + step + p) % 11 * 0.3, 3))
+                for k in range(20)
+            ),
+            tuple(
+                (round(last + (k + 1 + p) * tick, 8), round(0.5 + (k * 5 + step + p) % 13 * 0.2, 3))
+                for k in range(20)
+            ),
+        )
+        for p, place in enumerate(VENUES)
+    )
+    prints = tuple(
+        PrintView(
+            VENUES[(k + step) % 3],
+            NOW - k * SECOND // 3,
+            Side.BUY if (k + step) % 3 else Side.SELL,
+            round(last + ((k + step) % 5 - 2) * tick, 8),
+            0.018 * (1 + k % 4),
+        )
+        for k in range(60)
+    )
+    return WatchView(name, venue, timeframe, depths, tuple(bars), prints)
+
+
+def whatif(order: Submit, **changes: object) -> WhatIf:
+    """Return an answer for an order that passes; the cheapest book is bybit's."""
+    value = order.qty * Decimal(repr(PRICES[order.symbol.partition("/")[0]][0]))
+    found = WhatIf(
+        passed=True,
+        code="DONE",
+        detail="would be sent",
+        checks=(
+            CheckView("NOT_ARMED", True, "armed", "armed", ""),
+            CheckView("POSITION_NOTIONAL", True, "5997.42", f"{value:.2f}", ""),
+        ),
+        position=order.qty * order.side.sign,
+        exposure=Decimal("6487.20") + value,
+        leverage=Decimal("0.0216"),
+        stop=order.stop or Decimal("62838.1"),
+        loss=Decimal("23.08"),
+        liquidation=Decimal("31204.5"),
+        fee=value * Decimal("0.00055"),
+        routes=tuple(
+            RouteView(name, order.qty, value / order.qty, Decimal(place) / 100_000, Decimal("0.6"))
+            for place, name in enumerate(VENUES)
+        ),
+    )
+    return replace(found, **changes)
+
+
+def why(**changes: object) -> Why:
+    """Return the chain of an order that was refused for its size."""
+    found = Why(
+        client_id="KC0000000000000000000042",
+        venue="bybit",
+        symbol=symbol("BTC"),
+        ts=NOW,
+        order="buy 0.037 market",
+        signal=Signalled(
+            "bybit", symbol("BTC"), "ema_cross", NOW, 1, 0.00031, "fast crossed above slow"
+        ),
+        outcome="POSITION_NOTIONAL",
+        sizing=Sizing(
+            Decimal(300_000),
+            Decimal("0.008"),
+            Decimal("64120.5"),
+            Decimal("0.001"),
+            Decimal("0.037"),
+        ),
+        checks=(
+            CheckView("NOT_ARMED", True, "armed", "armed", ""),
+            CheckView("POSITION_NOTIONAL", False, "6000.00", "7117.38", "7117.38 USDT"),
+        ),
+        happenings=(Happening(NOW + 2_400_000, "reply: accepted"),),
+    )
+    return replace(found, **changes)
 
 
 EVIL = "\x1b]52;c;ZXZpbA==\x07\x1b]0;owned\x1b\\\x9b31m[@click=app.leave]\u202eevil[/]\x1b[6n"

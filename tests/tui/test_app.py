@@ -24,6 +24,7 @@ from core.model.event import (
     Disarm,
     Kill,
     KillMode,
+    MoveStop,
     Pause,
     Resume,
     Submit,
@@ -36,7 +37,11 @@ from tests.tui import pictures
 from tests.tui.conftest import settle, until
 from tests.tui.loopback import Loopback
 from tui.app import TerminalApp
+from tui.panes.chart import ChartPane
+from tui.panes.pane import DepthPane, Pane
+from tui.screens.stop import StopScreen
 from tui.screens.ticket import LOOK_S, TicketScreen
+from tui.screens.why import WhyScreen
 from tui.widgets.choice import Choice
 from tui.widgets.lines import Lines, RaisedLines
 
@@ -81,6 +86,66 @@ async def test_x_closes_the_position_under_the_cursor(desk: Loopback, home: Home
     assert (close.venue, close.symbol) == ("bybit", pictures.symbol("BTC"))
     assert close.fraction == Decimal(1)
     assert close.actor == "tester"
+
+
+async def test_h_closes_half_of_the_position_under_the_cursor(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("3", "h")
+        await until(lambda: "close 50% of BTC on binance: done" in said(app))
+    (close,) = desk.commands
+    assert isinstance(close, Close)
+    assert (close.venue, close.fraction) == ("binance", Decimal("0.5"))
+
+
+async def test_m_moves_the_stop_and_shows_why_not(desk: Loopback, home: Home) -> None:
+    desk.answer = lambda command: Answer("", False, "BAD_STOP", "stop on the wrong side")
+    async with terminal(home, (80, 24)) as (app, pilot):
+        await pilot.press("3", "down", "m")
+        await until(lambda: isinstance(app.screen, StopScreen))
+        field = app.screen.query_one(Input)
+        assert Decimal(field.value) == Decimal("62838.09")
+        field.value = ""
+        await pilot.press(*"63000")
+        lines = app.screen.query_one(RaisedLines)
+        await until(lambda: "result when hit -20.17" in lines.text)
+        await pilot.press("enter")
+        await until(lambda: "BAD_STOP" in lines.text)
+        desk.answer = lambda command: Answer("", True, "DONE", "stop moves to 63,000")
+        await pilot.press("enter")
+        await until(lambda: not app.in_dialog)
+        assert "stop moves to 63,000" in said(app)
+    first, second = desk.commands
+    assert isinstance(first, MoveStop)
+    assert isinstance(second, MoveStop)
+    assert (second.venue, second.symbol) == ("bybit", pictures.symbol("BTC"))
+    assert second.price == Decimal(63_000)
+    assert first.request != second.request
+
+
+async def test_w_opens_the_chain_of_a_signal_or_an_order(desk: Loopback, home: Home) -> None:
+    async with terminal(home, (80, 24)) as (app, pilot):
+        await pilot.press("2", "w")
+        await until(lambda: isinstance(app.screen, WhyScreen))
+        await pilot.press("escape", "4", "w")
+        await until(lambda: len(desk.whys) == 2 and isinstance(app.screen, WhyScreen))
+        desk.why = None
+        await pilot.press("escape", "w")
+        await until(lambda: "not known" in said(app))
+        assert not app.in_dialog
+    venue, symbol = desk.whys[0].split("|")
+    assert (venue in pictures.VENUES, symbol.endswith("/USDT:USDT")) == (True, True)
+    assert desk.whys[1] in {order.client_id for order in desk.picture.orders}
+
+
+async def test_capital_c_cancels_all_entries_of_the_symbol(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("down", "C")
+        await until(lambda: "cancel all ETH: done" in said(app))
+        await pilot.press("end", "C")  # LTC: nothing works there
+        await pilot.pause()
+    (cancel,) = desk.commands
+    assert isinstance(cancel, Cancel)
+    assert (cancel.client_id, cancel.venue, cancel.symbol) == ("", "", pictures.symbol("ETH"))
 
 
 async def test_x_does_nothing_once_the_row_is_gone(desk: Loopback, home: Home) -> None:
@@ -187,6 +252,86 @@ async def test_only_possible_keys_are_offered(desk: Loopback, home: Home) -> Non
         assert "c cancel" in said(app)
 
 
+# --- the symbol under the cursor ------------------------------------------------------------------
+
+
+async def test_depth_and_chart_follow_the_cursor(desk: Loopback, home: Home) -> None:
+    btc, eth = pictures.symbol("BTC"), pictures.symbol("ETH")
+    async with terminal(home) as (app, pilot):
+        await until(lambda: app.client.watched is not None)
+        app.frame()
+        chart, depth = app.panes["chart"], app.panes["depth"]
+        assert isinstance(chart, ChartPane)
+        assert isinstance(depth, DepthPane)
+        assert chart.lines
+        assert any(row.key == "middle" for row in depth.rows)
+        await pilot.press("down")
+        await until(lambda: framed(app).client.watched is not None)
+        app.frame()
+        assert "ETH" in depth._note
+        # The chart keeps its symbol when it is where the keys go; t and o change what it shows.
+        await pilot.press("9", "t")
+        await until(lambda: ("bybit", eth, 300) in desk.watching)
+        await pilot.press("o", "o")
+        await until(lambda: framed(app) and ("binance", eth, 300) in desk.watching)
+        await until(lambda: framed(app) and bool(chart.lines))
+        await pilot.press("e")
+        assert any("⠀" < char <= "⣿" for line in chart.lines for cell in line for char in cell.text)
+    assert desk.watching[0] == ("bybit", btc, 60)
+
+
+async def test_v_shows_fills_then_public_trades_of_the_symbol(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        await until(lambda: app.client.watched is not None)
+        pane = app.panes["log"]
+        assert isinstance(pane, Pane)
+        await pilot.press("5", "v")
+        assert pane.showing == "fills"
+        await pilot.press("v")
+        app.frame()
+        assert len(pane.rows) == 60
+        await pilot.press("o")
+        assert 0 < len(framed(app).panes["log"].rows) < 60  # type: ignore[union-attr]
+        await pilot.press("v")
+        assert pane.showing == "log"
+
+
+async def test_layouts_are_stepped_through_and_hidden_panes_are_a_key_away(
+    desk: Loopback, home: Home
+) -> None:
+    home.config_file.parent.mkdir(parents=True, exist_ok=True)
+    home.config_file.write_text(
+        '[terminal]\nlayout = "mine"\nlayouts = { mine = ["markets", "orders"] }\n'
+    )
+    async with terminal(home) as (app, pilot):
+
+        def shown() -> list[str]:
+            return [name for name, pane in app.panes.items() if pane.region.height]
+
+        await pilot.pause()
+        assert shown() == ["markets", "orders"]
+        await pilot.press("6")
+        await pilot.pause()
+        assert shown() == ["risk"]
+        await pilot.press("0", "tab")
+        await pilot.pause()
+        assert (app.current, shown()) == ("orders", ["markets", "orders"])
+        await pilot.press("l")
+        await pilot.pause()
+        assert app.layout_name == "auto"
+        assert len(shown()) == 9
+
+
+async def test_a_click_on_a_tab_goes_to_its_pane(desk: Loopback, home: Home) -> None:
+    async with terminal(home, (100, 24)) as (app, pilot):
+        await pilot.press("1")
+        await pilot.pause()
+        at = "".join(cell.text for cell in app.panes["markets"].tabs).index("3 positions")
+        await pilot.click("#markets", offset=(at + 2, 0))
+        await pilot.pause()
+        assert app.current == "positions"
+
+
 # --- the order ticket -----------------------------------------------------------------------------
 
 
@@ -197,9 +342,12 @@ async def test_a_ticket_by_keys_only(desk: Loopback, home: Home) -> None:
         await pilot.press("up", "p")  # type: post-only
         await pilot.press("up", "o")  # venue: okx
         await pilot.press("down", "down", *"0.25", "down", *"3200.5", "down", *"3300")
-        meaning = app.screen.query_one(RaisedLines).text
-        assert "value 800.12 USDT" in meaning
-        assert "-0.35 → -0.6 ETH" in meaning
+        meaning = app.screen.query_one(RaisedLines)
+        await until(lambda: "-0.35 → -0.25 ETH" in meaning.text)
+        assert "fee 0.43 USDT" in meaning.text
+        assert "passes all 2 checks" in meaning.text
+        assert "liquidation about 31,204.50" in meaning.text
+        assert "best bybit 0.0bp" in meaning.text
         await until(lambda: looked(app))
         await pilot.press("enter")
         await until(lambda: desk.commands)
@@ -285,6 +433,21 @@ async def test_enter_in_the_burst_that_opened_the_ticket_sends_nothing(
         await until(lambda: isinstance(app.screen, TicketScreen))
         await pilot.pause()
     assert desk.commands == []
+
+
+async def test_answers_that_come_after_the_ticket_has_gone_harm_nothing(
+    desk: Loopback, home: Home
+) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("b", "1")
+        screen = app.screen
+        assert isinstance(screen, TicketScreen)
+        await until(lambda: desk.questions)
+        await pilot.press("escape")
+        await pilot.pause()
+        screen._show()
+        screen._answer(())
+        assert not app.in_dialog
 
 
 async def test_a_market_order_takes_no_price(desk: Loopback, home: Home) -> None:
@@ -468,10 +631,10 @@ async def test_number_keys_go_to_panes_and_zoom(desk: Loopback, home: Home) -> N
         def shown() -> list[str]:
             return [name for name, pane in app.panes.items() if pane.region.height]
 
-        assert len(shown()) == 7
+        assert len(shown()) == 9
         await pilot.press("6")
         assert app.current == "risk"
-        assert len(shown()) == 7
+        assert len(shown()) == 9
         await pilot.press("6")
         await pilot.pause()
         assert shown() == ["risk"]
@@ -480,7 +643,7 @@ async def test_number_keys_go_to_panes_and_zoom(desk: Loopback, home: Home) -> N
         assert shown() == ["signals"]
         await pilot.press("0")
         await pilot.pause()
-        assert len(shown()) == 7
+        assert len(shown()) == 9
 
 
 async def test_a_small_terminal_shows_one_pane_and_the_strip(desk: Loopback, home: Home) -> None:

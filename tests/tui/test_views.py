@@ -7,15 +7,31 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from core.model.event import FeedState, KillMode, TradingState, VenueState
+from core.model.event import FeedState, KillMode, Submit, TradingState, VenueState
+from core.model.market import Side
 from core.model.order import OrderStatus
-from core.model.snapshot import FeedView, LimitView, LogView, SignalView
+from core.model.snapshot import DepthView, FeedView, LimitView, LogView, SignalView
+from core.model.whatif import CheckView, RouteView
 from tests.tui import pictures
-from tui.views import activity, markets, orders, positions, risk, signals, venues
+from tui import numbers
+from tui.views import (
+    activity,
+    chart,
+    depth,
+    markets,
+    orders,
+    positions,
+    risk,
+    signals,
+    ticket,
+    venues,
+)
 from tui.views.banner import Pull, view_banner
+from tui.views.focus import Focus
 from tui.views.footer import view_footer
 from tui.views.strip import Link, view_strip
 from tui.views.table import Column, Line, Row, fit
+from tui.views.why import view_why
 
 UP = Link(up=True, quiet_s=0.1)
 
@@ -278,3 +294,136 @@ def test_views_and_client_do_not_import_textual() -> None:
         "bad = {'textual', 'rich', 'aiohttp', 'pydantic'} & set(sys.modules); assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- depth and chart ------------------------------------------------------------------------------
+
+BTC = pictures.symbol("BTC")
+WATCH = pictures.watch("bybit", BTC, 60)
+FOCUS = Focus(BTC, watch=WATCH)
+
+
+def test_the_ladder_adds_up_venues_and_has_the_best_prices_in_the_middle() -> None:
+    books = (
+        DepthView("bybit", BTC, ((100.0, 1.0), (99.9, 2.0)), ((100.1, 1.0), (100.2, 4.0))),
+        DepthView("okx", BTC, ((99.97, 3.0),), ((100.13, 5.0),)),
+    )
+    picture = pictures.busy(
+        markets=(
+            pictures.market("BTC", 0, tick=Decimal("0.1")),
+            pictures.market("BTC", 2, tick=Decimal("0.01")),
+        ),
+        orders=(
+            pictures.order(2, "BTC", 0, OrderStatus.OPEN, price=Decimal("99.9")),
+            pictures.order(4, "BTC", 2, OrderStatus.FILLED, price=Decimal("100.0")),
+        ),
+    )
+    focus = Focus(BTC, watch=replace(WATCH, depths=books))
+    rows = depth.view_depth(picture, focus, 5, 8)
+    shown = [[cell.text for cell in row.cells] for row in rows]
+    # 99.97 counts at 99.9 and 100.13 at 100.2: never better than it is.
+    assert [(r[1], r[2], r[3], r[5]) for r in shown if r[4] != "spread"] == [
+        ("100.2", "9.000", "10.00", "byok"),
+        ("100.1", "1.000", "1.000", "by"),
+        ("100.0", "1.000", "1.000", "by"),
+        ("99.9", "5.000", "6.000", "byok"),
+    ]
+    assert [row[4] for row in shown][2] == "spread"
+    assert [row[0] for row in shown] == ["", "", "", "", "▲0.009"]
+    assert shown[0][4] == "█" * 8
+    only = depth.view_depth(picture, focus._replace(venue="okx"), 5, 8)
+    assert [row.cells[1].text for row in only] == ["100.13", "0.16", "99.97"]
+
+
+def test_a_crossed_book_says_so() -> None:
+    books = (
+        DepthView("bybit", BTC, ((100.2, 1.0),), ((100.3, 1.0),)),
+        DepthView("okx", BTC, ((99.0, 1.0),), ((100.0, 1.0),)),
+    )
+    focus = Focus(BTC, watch=replace(WATCH, depths=books))
+    rows = depth.view_depth(pictures.busy(), focus, 1, 8)
+    assert "crossed" in [cell.text for cell in rows[1].cells]
+
+
+def test_the_chart_fills_its_space_and_shows_price_fills_and_lines() -> None:
+    picture = pictures.busy()
+    for width, height in ((30, 5), (60, 12), (200, 40)):
+        for line in (False, True):
+            lines = chart.view_chart(picture, FOCUS._replace(line=line), width, height)
+            assert len(lines) == height
+            assert all(len(text(each)) <= width for each in lines)
+    drawn = "\n".join(text(each) for each in chart.view_chart(picture, FOCUS, 120, 30))
+    assert "◂ " + numbers.price(WATCH.bars[-1].close, Decimal("0.1")) in drawn
+    assert "▲" in drawn or "▼" in drawn
+    assert "─" in drawn
+    assert "vol" in drawn
+    assert "10:12" in drawn
+
+
+def test_a_chart_never_shows_bars_under_another_name() -> None:
+    picture = pictures.busy()
+    assert chart.view_chart(picture, FOCUS._replace(timeframe=300), 80, 20) == ()
+    assert chart.view_chart(picture, FOCUS._replace(venue="okx"), 80, 20) == ()
+    assert chart.view_chart(picture, FOCUS._replace(watch=None), 80, 20) == ()
+    assert chart.view_chart(picture, FOCUS, 80, 2) == ()
+
+
+def test_a_flat_market_is_a_line_and_no_error() -> None:
+    flat = tuple(replace(b, open=5.0, high=5.0, low=5.0, close=5.0, volume=0.0) for b in WATCH.bars)
+    focus = FOCUS._replace(watch=replace(WATCH, bars=flat))
+    for line in (False, True):
+        lines = chart.view_chart(pictures.busy(positions=()), focus._replace(line=line), 80, 20)
+        assert len(lines) == 20
+    assert (
+        chart.view_chart(pictures.busy(), focus._replace(watch=replace(WATCH, bars=())), 80, 20)
+        == ()
+    )
+
+
+def test_a_stop_far_away_does_not_press_the_candles_flat() -> None:
+    far = pictures.position("BTC", 0, "0.1", stop=Decimal(1000), entry=Decimal("64300.5"))
+    picture = pictures.busy(positions=(far,), orders=())
+    drawn = "\n".join(text(each) for each in chart.view_chart(picture, FOCUS, 80, 20))
+    assert "1,000" not in drawn
+    assert "e64,300.5" in drawn
+
+
+# --- what-if --------------------------------------------------------------------------------------
+
+
+def test_a_refused_what_if_names_each_limit_and_by_how_much() -> None:
+    order = Submit("", "me", "okx", BTC, Side.BUY, Decimal("0.1"), 0)
+    found = pictures.whatif(
+        order,
+        passed=False,
+        checks=(
+            CheckView("POSITION_NOTIONAL", False, "2000.00", "6412.05", "too large"),
+            CheckView("SYMBOL_PAUSED", False, "", "", "paused by hand"),
+            CheckView("LEVERAGE", False, "100.00", "200.00", ""),
+        ),
+        routes=(
+            RouteView("okx", Decimal("0.02"), Decimal(64_000), Decimal("0.001"), Decimal(1)),
+            RouteView("bybit", Decimal(0), None, None, Decimal(0)),
+        ),
+    )
+    lines = [text(line) for line in ticket.view_whatif(found, pictures.busy(), order)]
+    assert len(lines) == 6
+    assert "only 0.02" in lines[3]
+    assert "bybit no book" in lines[3]
+    assert "best" not in lines[3]
+    assert "POSITION_NOTIONAL 6412.05 of 2000.00: +4,412.05 (+220.6%)" in lines[4]
+    assert "SYMBOL_PAUSED paused by hand · 1 more" in lines[5]
+
+
+def test_why_tells_signal_size_checks_and_times_in_order() -> None:
+    lines = [text(line) for line in view_why(pictures.why())]
+    whole = "\n".join(lines)
+    assert "ema_cross wants ▲ long" in whole
+    assert "300,000.00 × 0.800% ÷ 64,120.5 = 0.0374295" in whole
+    assert "✗ POSITION_NOTIONAL  7117.38 of 6000.00" in whole
+    assert "1 of 2 passed" in whole
+    assert "2.4 ms  reply: accepted" in whole
+    assert whole.index("signal") < whole.index("size") < whole.index("checks")
+    evil = pictures.why(order=pictures.EVIL, outcome=pictures.EVIL, venue=pictures.EVIL)
+    assert all("\x1b" not in text(line) for line in view_why(evil))
+    assert "reduces" in text(view_why(pictures.why(order="sell 1 stop, reduces", checks=()))[1])

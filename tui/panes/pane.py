@@ -6,60 +6,73 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from core.model.snapshot import Snapshot
-from tui.views import activity, markets, orders, positions, risk, signals, venues
-from tui.views.table import Column, Row
+from tui.views import activity, depth, markets, orders, positions, risk, signals, venues
+from tui.views.focus import Focus
+from tui.views.table import Column, Row, fit
 from tui.widgets.grid import LiveGrid
+
+Rows = Callable[[Snapshot, Focus], tuple[Row, ...]]
+Note = Callable[[Snapshot, Focus], str]
 
 
 class View(NamedTuple):
-    """What a pane needs to know: its columns, rows and note, all functions of the snapshot."""
+    """What a pane needs to know: its columns, rows and note, all functions of what there is."""
 
     columns: Callable[[Snapshot], Sequence[Column]]
-    rows: Callable[[Snapshot], tuple[Row, ...]]
-    note: Callable[[Snapshot], str]
+    rows: Rows
+    note: Note
     empty: str
     selects: bool = True
 
 
-def _always(columns: Sequence[Column]) -> Callable[[Snapshot], Sequence[Column]]:
-    return lambda snapshot: columns
+def _of_desk(
+    columns: Sequence[Column] | Callable[[Snapshot], Sequence[Column]],
+    rows: Callable[[Snapshot], tuple[Row, ...]],
+    note: Callable[[Snapshot], str],
+    empty: str,
+    selects: bool = True,
+) -> View:
+    """Return a view that does not depend on the symbol looked at."""
+    return View(
+        columns if callable(columns) else lambda _: columns,
+        lambda snapshot, _: rows(snapshot),
+        lambda snapshot, _: note(snapshot),
+        empty,
+        selects,
+    )
 
 
 VIEWS: dict[str, View] = {
-    "markets": View(
+    "markets": _of_desk(
         lambda snapshot: markets.market_columns(markets.shown_venues(snapshot)),
         markets.view_markets,
         markets.note_markets,
         markets.EMPTY,
     ),
-    "signals": View(
-        _always(signals.COLUMNS), signals.view_signals, signals.note_signals, signals.EMPTY
+    "signals": _of_desk(signals.COLUMNS, signals.view_signals, signals.note_signals, signals.EMPTY),
+    "positions": _of_desk(
+        positions.COLUMNS, positions.view_positions, positions.note_positions, positions.EMPTY
     ),
-    "positions": View(
-        _always(positions.COLUMNS),
-        positions.view_positions,
-        positions.note_positions,
-        positions.EMPTY,
+    "orders": _of_desk(orders.COLUMNS, orders.view_orders, orders.note_orders, orders.EMPTY),
+    "log": _of_desk(
+        activity.LOG_COLUMNS, activity.view_log, activity.note_log, activity.EMPTY_LOG, False
     ),
-    "orders": View(_always(orders.COLUMNS), orders.view_orders, orders.note_orders, orders.EMPTY),
-    "log": View(
-        _always(activity.LOG_COLUMNS),
-        activity.view_log,
-        activity.note_log,
-        activity.EMPTY_LOG,
-        selects=False,
-    ),
-    "fills": View(
-        _always(activity.FILL_COLUMNS),
+    "fills": _of_desk(
+        activity.FILL_COLUMNS,
         activity.view_fills,
         activity.note_fills,
         activity.EMPTY_FILLS,
-        selects=False,
+        False,
     ),
-    "risk": View(_always(risk.COLUMNS), risk.view_risk, risk.note_risk, risk.EMPTY, selects=False),
-    "venues": View(
-        _always(venues.COLUMNS), venues.view_venues, venues.note_venues, venues.EMPTY, selects=False
+    "trades": View(
+        lambda _: activity.PRINT_COLUMNS,
+        activity.view_prints,
+        activity.note_prints,
+        activity.EMPTY_PRINTS,
+        False,
     ),
+    "risk": _of_desk(risk.COLUMNS, risk.view_risk, risk.note_risk, risk.EMPTY, False),
+    "venues": _of_desk(venues.COLUMNS, venues.view_venues, venues.note_venues, venues.EMPTY, False),
 }
 
 
@@ -69,26 +82,40 @@ class Pane(LiveGrid):
     Args:
         name: key of ``VIEWS``.
         number: its number key.
-        other: a second view that takes turns with the first.
+        others: views that take turns with the first.
     """
 
-    def __init__(self, name: str, number: int, other: str = "") -> None:
+    def __init__(self, name: str, number: int, others: Sequence[str] = ()) -> None:
         self._view = VIEWS[name]
-        self._other = other
+        self._turns = (name, *others)
         super().__init__(name, number, self._view.empty, self._view.selects)
         self.showing = name
         """Key of the view on show."""
 
-    def picture(self, snapshot: Snapshot) -> None:
-        """Show what the snapshot says."""
+    def picture(self, snapshot: Snapshot, focus: Focus) -> None:
+        """Show what there is."""
         view = self._view
-        self.show(view.columns(snapshot), view.rows(snapshot), view.note(snapshot))
+        self.show(view.columns(snapshot), view.rows(snapshot, focus), view.note(snapshot, focus))
 
     def switch(self) -> None:
-        """Show the other view, where there is one."""
-        if self._other:
-            self.showing, self._other = self._other, self.showing
-            self.title = self.showing
-            self._view = VIEWS[self.showing]
-            self.empty, self.selects = self._view.empty, self._view.selects
-            self.repaint()
+        """Show the next view, where there is one."""
+        at = self._turns.index(self.showing)
+        self.title = self.showing = self._turns[(at + 1) % len(self._turns)]
+        self._view = VIEWS[self.showing]
+        self.empty, self.selects = self._view.empty, self._view.selects
+        self.repaint()
+
+
+class DepthPane(LiveGrid):
+    """The depth ladder: as many levels as there is room for, best prices in the middle."""
+
+    def __init__(self, name: str, number: int) -> None:
+        super().__init__(name, number, depth.EMPTY, selects=False)
+
+    def picture(self, snapshot: Snapshot, focus: Focus) -> None:
+        """Show what there is."""
+        places = fit(depth.COLUMNS, max(1, self.size.width - 2))
+        bar = next((place.width for place in places if place.at == depth.BAR), 0)
+        levels = max(1, (self.size.height - self.head - 1) // 2)
+        rows = depth.view_depth(snapshot, focus, levels, bar)
+        self.show(depth.COLUMNS, rows, depth.note_depth(snapshot, focus))

@@ -45,13 +45,16 @@ def _rank(group: str) -> int:
     return ("kill cord", "trading", "panes", "rows", "program").index(group)
 
 
-class _Page(Canvas):
+class Page(Canvas):
+    """Lines on a dialog's ground, as many as there are."""
+
     def __init__(self, lines: tuple[Line, ...]) -> None:
         super().__init__(id="text")
         self._lines = lines
         self.styles.height = len(lines)
 
     def draw(self, y: int, width: int) -> Strip:
+        """Return line ``y``."""
         return draw_line(self._lines[y] if y < len(self._lines) else (), self.raised_inks, width)
 
 
@@ -71,4 +74,4 @@ class HelpScreen(Dialog[None]):
         with VerticalScroll(id="box") as box:
             box.border_title = "keys"
             box.border_subtitle = "esc goes back"
-            yield _Page(view_help(self._keys))
+            yield Page(view_help(self._keys))

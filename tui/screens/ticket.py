@@ -6,6 +6,7 @@ import time
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from msgspec.structs import replace
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -14,21 +15,27 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from core.errors import KillcordError
+from core.model.event import Submit
 from core.model.instrument import short_symbol
 from core.model.market import Side
 from core.model.snapshot import Snapshot
+from core.model.whatif import WhatIf
 from tui import numbers
 from tui.commands import Ticket, answer_line
 from tui.screens.dialog import Dialog
 from tui.text import clean
 from tui.views.table import Cell, Line, Tone
-from tui.views.ticket import quote_of, view_meaning, view_quote
+from tui.views.ticket import quote_of, view_quote, view_whatif
 from tui.widgets.choice import Choice
 from tui.widgets.lines import RaisedLines
 
 if TYPE_CHECKING:
     from tui.actions import ActingApp
 
+MEANING = 9
+"""Lines for what the order would do and for the answer."""
+WEIGH_S = 1.0
+"""How old the desk's answer to the same question may grow, seconds."""
 LOOK_S = 0.4
 """Enter is not taken before, seconds: keys that came in one burst, over a slow link or pasted, may
 have lost digits while the ticket opened."""
@@ -57,6 +64,10 @@ class TicketScreen(Dialog[None]):
         self._verdict: tuple[Line, ...] = ()
         self._opened = time.monotonic()
         self._names: dict[str, str] = {}
+        self._weighed: tuple[Submit, WhatIf | KillcordError] | None = None
+        """The desk's last answer to what-if, and what it was asked."""
+        self._asked: Submit | None = None
+        self._asked_at = 0.0
 
     @property
     def _app(self) -> ActingApp:
@@ -87,7 +98,7 @@ class TicketScreen(Dialog[None]):
                 "stop at", Input(id="stop", placeholder="empty: the desk's default distance")
             )
             yield _field("reduce only", Choice("reduce", ("no", "yes")))
-            yield RaisedLines("meaning", fixed=6)
+            yield RaisedLines("meaning", fixed=MEANING)
             yield Static(
                 "↑ ↓ fields · ← → choices · enter sends · esc goes back",
                 classes="hint",
@@ -107,18 +118,57 @@ class TicketScreen(Dialog[None]):
         self._show()
 
     def _show(self) -> None:
+        if not self._open:
+            return
         snapshot, symbol = self._snapshot, self._names.get(self._choice("symbol"), "")
         quote = quote_of(snapshot, self._choice("venue"), symbol)
-        lines: list[Line] = [(), view_quote(quote)]
+        lines: list[Line] = [view_quote(quote)]
         try:
-            t = self._ticket()
+            order = self._question()
         except ValueError as error:
             # While it is being filled in, say what is missing only once something was typed.
             typed = self._text("qty")
             lines += [(Cell(str(error), "dim"),) if typed and not self._verdict else (), ()]
         else:
-            lines += view_meaning(snapshot, t.venue, symbol, t.side, t.qty, t.price)
-        self.query_one("#meaning", RaisedLines).show((*lines, *self._verdict))
+            self._weigh(order)
+            lines += self._meaning(snapshot, order)
+        # An answer stands on the last two lines, over the checks it rests on.
+        room = MEANING - len(self._verdict)
+        self.query_one("#meaning", RaisedLines).show(
+            (*lines[:room], *((),) * (room - len(lines)), *self._verdict)
+        )
+
+    # Answers come when they come, also while the ticket is being taken down.
+    @property
+    def _open(self) -> bool:
+        return bool(self.query("#meaning")) and bool(self.query("#symbol"))
+
+    def _meaning(self, snapshot: Snapshot, order: Submit) -> tuple[Line, ...]:
+        if self._weighed is None or self._weighed[0] != order:
+            return ((Cell("asking the desk …", "dim"),),)
+        found = self._weighed[1]
+        if isinstance(found, KillcordError):
+            return ((Cell(clean(found), "warn"),),)
+        return view_whatif(found, snapshot, order)
+
+    # The request id differs with every command; a question has none.
+    def _question(self) -> Submit:
+        return replace(self._ticket().command(self._app.commands.actor), request="")
+
+    def _weigh(self, order: Submit) -> None:
+        now = time.monotonic()
+        if order == self._asked and now - self._asked_at < WEIGH_S:
+            return
+        self._asked, self._asked_at = order, now
+        self.run_worker(self._ask(order), exclusive=True, group="what-if")
+
+    async def _ask(self, order: Submit) -> None:
+        try:
+            found: WhatIf | KillcordError = await self._app.client.weigh(order)
+        except KillcordError as error:
+            found = error
+        self._weighed = (order, found)
+        self._show()
 
     def _choice(self, name: str) -> str:
         return self.query_one(f"#{name}", Choice).value
@@ -183,6 +233,9 @@ class TicketScreen(Dialog[None]):
 
     # Stays until something is edited. The first cell is the mark; the rest may take two lines.
     def _answer(self, line: Line) -> None:
+        if not self._open:
+            self._app.say(line)
+            return
         mark, *rest = line
         tone: Tone = next((cell.tone for cell in rest if cell.tone), "")
         room = max(20, self.query_one("#meaning").size.width - len(mark.text) - 1)

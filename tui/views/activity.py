@@ -1,4 +1,4 @@
-"""What happened: the log, and the fills."""
+"""What happened: the log, our fills, and the public trades of one symbol."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from decimal import Decimal
 
 from core.model.instrument import short_symbol
 from core.model.market import Side
-from core.model.snapshot import FillView, LogView, Snapshot
+from core.model.snapshot import FillView, LogView, PrintView, Snapshot
 from tui import numbers
 from tui.text import clean
+from tui.views.focus import Focus
 from tui.views.table import Cell, Column, Row, Tone, signed_cell, ticks
 
 LOG_COLUMNS = (
@@ -29,8 +30,18 @@ FILL_COLUMNS = (
     Column("by", 10, 4, grow=1),
 )
 
+PRINT_COLUMNS = (
+    Column("time", 8, 0),
+    Column("venue", 7, 0),
+    Column("side", 6, 0),
+    Column("price", 11, 0, right=True),
+    Column("qty", 10, 0, right=True),
+    Column("value", 10, 1, right=True),
+)
+
 EMPTY_LOG = "Nothing has happened yet."
-EMPTY_FILLS = "No fills yet. Press v for the log."
+EMPTY_FILLS = "No fills yet. Press v for public trades."
+EMPTY_PRINTS = "No public trades yet. Press v for the log."
 
 _LEVELS: dict[str, Tone] = {"warning": "warn", "alarm": "alarm"}
 _MARKS = {"warning": "! ", "alarm": "!! "}
@@ -59,7 +70,25 @@ def note_log(snapshot: Snapshot) -> str:
 def note_fills(snapshot: Snapshot) -> str:
     """Return what stands at the right of the title."""
     count = sum(venue.fills for venue in snapshot.venues)
-    return f"{count} fills · realised {numbers.signed(snapshot.realised)} · v log"
+    return f"{count} fills · realised {numbers.signed(snapshot.realised)} · v trades"
+
+
+def view_prints(snapshot: Snapshot, focus: Focus) -> tuple[Row, ...]:
+    """Return one row a public trade of the symbol looked at, newest first."""
+    if focus.watch is None:
+        return ()
+    steps = {m.venue: m.tick for m in snapshot.markets if m.symbol == focus.symbol}
+    return tuple(
+        _print(trade, steps.get(trade.venue), place)
+        for place, trade in enumerate(focus.watch.prints)
+        if focus.venue in ("", trade.venue)
+    )
+
+
+def note_prints(snapshot: Snapshot, focus: Focus) -> str:
+    """Return what stands at the right of the title."""
+    where = clean(focus.venue) if focus.venue else "all venues"
+    return f"{clean(short_symbol(focus.symbol))} · {where} · v log"
 
 
 def _line(entry: LogView) -> Row:
@@ -90,5 +119,21 @@ def _fill(fill: FillView, tick: Decimal | None, place: int) -> Row:
             Cell(numbers.money(fill.fee), "dim"),
             Cell("maker" if fill.maker else "taker", "dim"),
             Cell(clean(fill.strategy), "dim"),
+        ),
+    )
+
+
+def _print(trade: PrintView, tick: Decimal | None, place: int) -> Row:
+    buy = trade.side is Side.BUY
+    tone: Tone = "up" if buy else "down"
+    return Row(
+        f"{trade.venue}|{trade.ts}|{place}",
+        (
+            Cell(numbers.clock(trade.ts), "dim"),
+            Cell(clean(trade.venue)),
+            Cell("▲ buy" if buy else "▼ sell", tone),
+            Cell(numbers.price(trade.price, tick), tone),
+            Cell(numbers.quantity(trade.qty)),
+            Cell(numbers.compact(trade.price * trade.qty), "dim"),
         ),
     )

@@ -15,7 +15,7 @@ def view_footer(keys: Sequence[Key], width: int) -> Line:
     last = [key for key in keys if key.group == "program"]
     first = [key for key in keys if key.group != "program"]
     room = width - sum(_size(key) for key in last)
-    hint = (Cell(" 1-7", "key"), Cell(" panes ", "dim"), Cell(" "))
+    hint = (Cell(f" 1-{len(PANES)}", "key"), Cell(" panes ", "dim"), Cell(" "))
     line: list[Cell] = []
     for place, key in enumerate([*first, *last]):
         if place == len(first) and room >= _HINT:

@@ -11,7 +11,7 @@ from tui import numbers
 from tui.text import clean
 from tui.views.positions import value_of
 from tui.views.table import Cell, Line, Tone, signed_cell
-from tui.views.venues import state_cell
+from tui.views.venues import dead_man_cell, state_cell
 
 
 class Link(NamedTuple):
@@ -133,6 +133,11 @@ def _health(snapshot: Snapshot, link: Link) -> list[Item]:
                 ),
             )
         )
+    items += [
+        Item(1, (Cell(f"{clean(venue.venue)} dead-man ", "dim"), dead_man_cell(venue)))
+        for venue in snapshot.venues
+        if venue.dead_man_s is not None
+    ]
     market = clean(snapshot.market, 60)
     items.append(Item(1, (Cell("lag ", "dim"), Cell(f"{snapshot.loop_lag_ms:.1f}ms"))))
     items.append(Item(2, (Cell(market, "dim"),)))

@@ -1,19 +1,16 @@
-"""What an order would mean, before it is sent."""
+"""What an order, or a moved stop, would mean before it is sent."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
+from core.model.event import Submit
 from core.model.instrument import short_symbol
-from core.model.market import Side
-from core.model.snapshot import MarketView, Snapshot
+from core.model.snapshot import MarketView, PositionView, Snapshot
+from core.model.whatif import CheckView, WhatIf
 from tui import numbers
 from tui.text import clean
-from tui.views.strip import exposure
-from tui.views.table import Cell, Line
-
-_TAKER = Decimal("0.0006")
-_MAKER = Decimal("0.0002")
+from tui.views.table import Cell, Line, Tone, signed_cell
 
 
 def quote_of(snapshot: Snapshot, venue: str, symbol: str) -> MarketView | None:
@@ -35,42 +32,121 @@ def view_quote(quote: MarketView | None) -> Line:
     )
 
 
-def view_meaning(
-    snapshot: Snapshot, venue: str, symbol: str, side: Side, qty: Decimal, price: Decimal | None
-) -> tuple[Line, Line]:
-    """Return value and fee of an order, and the position and exposure it would lead to.
+def view_whatif(found: WhatIf, snapshot: Snapshot, order: Submit) -> tuple[Line, ...]:
+    """Return what the desk says an order would do: six lines.
 
     Args:
-        price: of a limit order; None takes the other side's best price.
+        found: the desk's answer.
+        snapshot: for ticks and the present position.
+        order: what was asked.
     """
-    quote = quote_of(snapshot, venue, symbol)
-    if price is None and quote is not None:
-        best = quote.ask if side is Side.BUY else quote.bid
-        price = Decimal(repr(best)) if best else None
-        fee = _TAKER
-    else:
-        fee = _MAKER
-    if price is None:
-        return (Cell("no price to value it with", "warn"),), ()
-    value = qty * price
-    held = next(
-        (p.qty for p in snapshot.positions if p.venue == venue and p.symbol == symbol), Decimal(0)
+    quote = quote_of(snapshot, order.venue, order.symbol)
+    return (
+        _position_line(found, snapshot, order),
+        _exposure_line(found),
+        _stop_line(found, quote.tick if quote is not None else None),
+        _routes_line(found, order),
+        *_verdict_lines(found),
     )
-    after = held + qty * side.sign
-    change = (abs(after) - abs(held)) * price
-    base = clean(short_symbol(symbol))
-    share = (exposure(snapshot) + change) / snapshot.equity if snapshot.equity else None
+
+
+def _position_line(found: WhatIf, snapshot: Snapshot, order: Submit) -> Line:
+    held = next(
+        (p.qty for p in snapshot.positions if (p.venue, p.symbol) == (order.venue, order.symbol)),
+        Decimal(0),
+    )
+    base = clean(short_symbol(order.symbol))
+    return (
+        Cell("position ", "dim"),
+        Cell(f"{numbers.quantity(held)} → {numbers.quantity(found.position)} {base}"),
+        Cell("   fee ", "dim"),
+        Cell(f"{numbers.money(found.fee)} USDT"),
+    )
+
+
+def _exposure_line(found: WhatIf) -> Line:
+    times = numbers.NONE if found.leverage is None else f"{found.leverage:.2f}×"
+    return (
+        Cell("exposed ", "dim"),
+        Cell(f"{numbers.money(found.exposure)} USDT"),
+        Cell("   leverage ", "dim"),
+        Cell(times),
+    )
+
+
+def _stop_line(found: WhatIf, tick: Decimal | None) -> Line:
+    line = [Cell("stop ", "dim")]
+    if found.stop is None:
+        line.append(Cell("none: it only reduces"))
+    else:
+        line += [
+            Cell(numbers.price(found.stop, tick)),
+            Cell(" loses ", "dim"),
+            Cell(numbers.money(found.loss)),
+        ]
+    level = "none" if found.liquidation is None else numbers.price(found.liquidation, tick)
+    return (*line, Cell("   liquidation about ", "dim"), Cell(level))
+
+
+def _routes_line(found: WhatIf, order: Submit) -> Line:
+    line = [Cell("books ", "dim")]
+    for place, route in enumerate(found.routes):
+        # The first is the cheapest of all that can take the whole order.
+        tone: Tone = "key" if place == 0 and route.qty >= order.qty else ""
+        line.append(Cell("best " if tone else "", "dim"))
+        if route.average is None or route.slippage is None:
+            line.append(Cell(f"{clean(route.venue)} no book  ", "dim"))
+            continue
+        thin = f" only {numbers.quantity(route.qty)}" if route.qty < order.qty else ""
+        text = f"{clean(route.venue)} {numbers.basis_points(float(route.slippage))}bp{thin}  "
+        line.append(Cell(text, tone or ("warn" if thin else "")))
+    return tuple(line)
+
+
+def _verdict_lines(found: WhatIf) -> tuple[Line, Line]:
+    failed = [check for check in found.checks if not check.passed]
+    if found.passed:
+        return (Cell("✓ ", "up"), Cell(f"passes all {len(found.checks)} checks")), ()
+    lines: list[Line] = [
+        (
+            Cell("✗ ", "warn"),
+            Cell(clean(check.code, 24), "warn"),
+            Cell(f" {_over(check) or clean(check.detail, 60)}"),
+        )
+        for check in failed[:2]
+    ]
+    if len(failed) > 2:
+        lines[1] = (*lines[1], Cell(f" · {len(failed) - 2} more", "dim"))
+    return lines[0], lines[1] if len(lines) > 1 else ()
+
+
+def _over(check: CheckView) -> str:
+    """Return by how much a check failed, where both sides are numbers."""
+    try:
+        limit, value = Decimal(check.limit), Decimal(check.value)
+    except ArithmeticError:
+        return ""
+    over = value - limit
+    share = f" ({numbers.percent(over / limit, 1)})" if limit else ""
+    return f"{check.value} of {check.limit}: {numbers.signed(over)}{share}"
+
+
+def view_stop(held: PositionView, price: Decimal, tick: Decimal | None) -> tuple[Line, Line]:
+    """Return what a stop at a price would mean for a position: distance, and result when hit."""
+    result = (price - held.entry) * held.qty
+    away = (price - held.mark) / held.mark if held.mark else None
     return (
         (
-            Cell("value ", "dim"),
-            Cell(f"{numbers.money(value)} USDT"),
-            Cell("   fee about ", "dim"),
-            Cell(numbers.money(value * fee)),
+            Cell("mark ", "dim"),
+            Cell(numbers.price(held.mark, tick)),
+            Cell("   away ", "dim"),
+            Cell(numbers.percent(away)),
         ),
         (
-            Cell("position ", "dim"),
-            Cell(f"{numbers.quantity(held)} → {numbers.quantity(after)} {base}"),
-            Cell("   exposed ", "dim"),
-            Cell(numbers.percent(share, 1, sign=False)),
+            Cell("entry ", "dim"),
+            Cell(numbers.price(held.entry, tick)),
+            Cell("   result when hit ", "dim"),
+            signed_cell(numbers.signed(result), result),
+            Cell(" before fees and slippage", "dim"),
         ),
     )

@@ -24,6 +24,7 @@ COLUMNS = (
     Column("bad", 4, 5, right=True),
     Column("lost", 4, 5, right=True),
     Column("swept", 5, 6, right=True),
+    Column("dead-man", 8, 4, right=True),
     Column("account", 10, 8),
     Column("why", 10, 7, grow=1),
 )
@@ -79,6 +80,7 @@ def _row(venue: VenueView) -> Row:
             Cell(numbers.compact(venue.bad_messages), "warn" if venue.bad_messages else "dim"),
             Cell(numbers.compact(venue.reconnects), "warn" if venue.reconnects else "dim"),
             Cell(numbers.age(venue.swept_age_s), "dim"),
+            dead_man_cell(venue),
             Cell(clean(venue.account), "dim"),
             Cell(clean(venue.reason), "dim"),
         ),
@@ -89,6 +91,15 @@ def _row(venue: VenueView) -> Row:
 def _badness(feed: FeedView) -> tuple[int, float]:
     rank = {FeedState.DOWN: 2, FeedState.STALE: 1}.get(FeedState(feed.state), 0)
     return rank, (feed.age_ms or 0.0) if feed.channel != "private" else 0.0
+
+
+def dead_man_cell(venue: VenueView) -> Cell:
+    """Return the countdown of the venue's own timer: seconds, off while none is set, or none."""
+    if not venue.dead_man:
+        return Cell("none", "dim")
+    if venue.dead_man_s is None:
+        return Cell("off", "dim")
+    return Cell(f"{venue.dead_man_s:.0f}s", "warn" if venue.dead_man_s < 15 else "")
 
 
 def _millis(value: float | None) -> str:

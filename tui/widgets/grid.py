@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from textwrap import wrap
 
 from textual import events
-from textual.message import Message
 from textual.strip import Strip
 
 from tui.views.table import Cell, Column, Place, Row, fit
-from tui.widgets.canvas import Canvas
-from tui.widgets.ink import Pen, draw_groups, draw_heads, draw_line, draw_row, size
+from tui.widgets.board import Board
+from tui.widgets.ink import draw_groups, draw_heads, draw_line, draw_row
 
 
-class LiveGrid(Canvas, can_focus=True):
+class LiveGrid(Board):
     """A table that changes many times a second.
 
     The cursor holds on to a row's key, not to its place: rows that move take it along, and when its
@@ -28,27 +27,15 @@ class LiveGrid(Canvas, can_focus=True):
         selects: whether a row can be picked; else the arrows only scroll.
     """
 
-    class Picked(Message):
-        """A row was double-clicked, or the title clicked: the pane wants the whole screen."""
-
-        def __init__(self, grid: LiveGrid) -> None:
-            super().__init__()
-            self.grid = grid
-
     def __init__(self, name_: str, number: int, empty: str, selects: bool = True) -> None:
-        super().__init__(id=name_, classes="pane cell")
-        self.title = name_
-        self.number = number
+        super().__init__(name_, number)
         self.empty = empty
         self.selects = selects
-        self.tabs: tuple[Cell, ...] = ()
-        """Titles of all panes, in place of the own title while this pane fills the screen."""
         self.cursor: str | None = None
         """Key of the row under the cursor."""
         self._columns: tuple[Column, ...] = ()
         self._places: tuple[Place, ...] = ()
         self._rows: tuple[Row, ...] = ()
-        self._note = ""
         self._top = 0
         self._grouped = False
         self._first = True
@@ -179,8 +166,7 @@ class LiveGrid(Canvas, can_focus=True):
         at = event.y - self.head + self._top
         if event.y >= self.head and self.selects and at < len(self._rows):
             self._pick(at)
-        if event.y == 0 or event.chain == 2:
-            self.post_message(self.Picked(self))
+        super().on_click(event)
 
     def on_focus(self) -> None:
         """Show the cursor; coming to the pane is the moment to give it one."""
@@ -188,16 +174,12 @@ class LiveGrid(Canvas, can_focus=True):
             self.cursor = self._rows[min(self._top, len(self._rows) - 1)].key
         self.repaint()
 
-    def on_blur(self) -> None:
-        """Hide the cursor."""
-        self.repaint()
-
     # --- drawing ------------------------------------------------------------------------------
 
     def draw(self, y: int, width: int) -> Strip:
         """Return line ``y``."""
         if y == 0:
-            return self._draw_title(width)
+            return self.draw_title(width)
         if not self._rows:
             text = wrap(self.empty, max(8, width - 2))
             shown = text[y - 2] if 0 <= y - 2 < len(text) else ""
@@ -212,26 +194,8 @@ class LiveGrid(Canvas, can_focus=True):
         cursor = self.has_focus and self.selects and row.key == self.cursor
         return draw_row(row, self._places, self.inks, width, cursor)
 
-    def _draw_title(self, width: int) -> Strip:
-        inks = self.inks
-        pen = Pen(inks.ground)
-        style = inks.title_focus if self.has_focus else inks.title
-        if self.tabs:
-            for text, tone in self.tabs:
-                pen.write(text, inks.tones[tone])
-        else:
-            pen.write(f" {self.number} {self.title} ", style)
-        note = self._position() + (self._note + " " if self._note else "")
-        rule = width - pen.width - size(note) - 1
-        if rule >= 1:
-            pen.write("─" * rule + " ", inks.rule)
-            pen.write(note, inks.tones["dim"])
-        elif width > pen.width:
-            pen.write("─" * (width - pen.width), inks.rule)
-        return pen.strip(width)
-
-    # Which rows are in sight, when not all are.
-    def _position(self) -> str:
+    def in_sight(self) -> str:
+        """Return which rows are in sight, when not all are."""
         room, count = self._room(), len(self._rows)
         if count <= room or not room:
             return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.model.market import Side
 from exchanges.practice.state import Refusal, RefusalKind
 
+TOO_LATE = ("51149", "Order timed out. Please try again.")
 TOO_MANY = ("50011", "Too Many Requests")
 BAD_JSON = ("50002", "JSON syntax error")
 MISSING = ("50014", "Parameter {name} cannot be empty.")

@@ -59,6 +59,7 @@ class OkxRest:
                 params = _read(body)
                 if not route.many and not isinstance(params, dict):
                     raise OkxNo(*codes.BAD_JSON, 400)
+            self._in_time(request)
             data = route.handler(account, params)
         except OkxNo as no:
             if route.many:
@@ -69,6 +70,16 @@ class OkxRest:
         except ValueError:
             return _reply("51000", "Parameter error", [], status=400)
         return _verdicts(data, arrived) if route.many else _reply("0", "", data)
+
+    def _in_time(self, request: web.Request) -> None:
+        """Keep the deadline that a client gave an order with the ``expTime`` header.
+
+        Raises:
+            OkxNo: 51149 when it has passed.
+        """
+        deadline = request.headers.get("expTime", "")
+        if deadline.isdigit() and self.venue.now_ms() > int(deadline):
+            raise OkxNo(*codes.TOO_LATE)
 
     def _authenticate(self, request: web.Request, path: str, query: str, body: str) -> str:
         headers = request.headers

@@ -340,6 +340,14 @@ class LoopGateway:
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
         self.loop.check()
 
+    @property
+    def dead_man(self) -> str:
+        return {"binance": "symbol", "okx": "account"}.get(self.venue, "")
+
+    async def arm_dead_man(self, symbol: str, seconds: int) -> None:
+        self.loop.check()
+        self.loop.core.arm_countdown(self.loop.account, seconds * 1000, symbol or None)
+
     async def close(self) -> None:
         return None
 

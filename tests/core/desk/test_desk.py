@@ -19,18 +19,20 @@ import msgspec
 import pytest
 
 from core.config import Config
-from core.desk import latch
+from core.desk import disk, latch
 from core.desk.desk import Desk, DeskSummary, MarketFacts
 from core.desk.identity import identity
 from core.engine.engine import Engine
-from core.errors import AlreadyRunning, VenueUnavailable
+from core.errors import AlreadyRunning, StateError, VenueUnavailable
 from core.home import Home
 from core.journal import wal
 from core.journal.recording import read_recording
 from core.model.event import Kill, KillMode, Resume, Submit, TradingState, VenueState
 from core.model.market import Side
 from core.model.order import OrderKind, OrderStatus
-from core.model.snapshot import Snapshot
+from core.model.snapshot import Snapshot, WatchView
+from core.model.whatif import WhatIf
+from core.model.why import Why
 from core.orders.ids import ClientIds
 from core.portfolio.ledger import Ledger
 from tests.core.desk.loopback import BTC, LoopGateway, LoopKillGateway, LoopVenue
@@ -481,7 +483,6 @@ async def test_another_user_is_turned_away(stage: Stage, monkeypatch: pytest.Mon
         monkeypatch.setattr(os, "getuid", lambda: 54_321)
         async with session.get("/v1/snapshot") as reply:
             assert reply.status == 403
-        monkeypatch.undo()
 
 
 async def test_commands_are_checked_answered_and_kept(stage: Stage) -> None:
@@ -525,6 +526,74 @@ async def test_commands_are_checked_answered_and_kept(stage: Stage) -> None:
     assert found == [("test", 0), ("socket", 1)]
 
 
+async def test_one_symbol_can_be_watched(stage: Stage) -> None:
+    desk = stage.desk()
+    chart = {"venue": "bybit", "symbol": BTC, "timeframe": "5"}
+    async with stage.running(desk), client(desk) as session:
+        await until(lambda: len(desk.candles("bybit", BTC, 5, 10)) > 1)
+        async with session.ws_connect("/v1/watch", params=chart) as stream:
+            seen = msgspec.json.decode((await stream.receive()).data, type=WatchView)
+        assert (seen.symbol, seen.venue, seen.timeframe) == (BTC, "bybit", 5)
+        assert {depth.venue for depth in seen.depths} == {"bybit", "binance", "okx"}
+        assert {trade.venue for trade in seen.prints} == {"bybit", "binance", "okx"}
+        async with session.get("/v1/candles", params=chart) as reply:
+            (*_, last) = await reply.json()
+        assert last[3] <= last[4] <= last[2]
+        for wrong in ({"timeframe": "7"}, {"symbol": ""}, {"count": "many"}):
+            for path in ("/v1/candles", "/v1/watch"):
+                async with session.get(path, params=chart | wrong) as reply:
+                    assert reply.status == 400
+                    assert next(iter(wrong)) in (await reply.json())["detail"]
+
+
+async def test_an_order_is_weighed_without_being_sent(stage: Stage) -> None:
+    desk = stage.desk()
+    body = {
+        "type": "Submit",
+        "request": "",
+        "actor": "test",
+        "venue": "okx",
+        "symbol": BTC,
+        "side": "buy",
+        "qty": "0.02",
+    }
+    async with stage.running(desk), client(desk) as session:
+        await until(lambda: desk.pump.state is TradingState.ARMED)
+        await until(lambda: len(desk.depth("", BTC)) == 3)
+        async with session.post("/v1/whatif", json=body | {"qty": "50"}) as reply:
+            found = msgspec.json.decode(await reply.read(), type=WhatIf)
+        assert not found.passed
+        assert {route.venue for route in found.routes} == {"bybit", "binance", "okx"}
+        assert all(route.slippage is not None for route in found.routes)
+        for wrong in (b"{", b'{"type":"Disarm"}'):
+            async with session.post("/v1/whatif", data=wrong) as reply:
+                assert reply.status == 400
+        assert not any(o.strategy == "test" for o in desk.snapshot().orders)
+
+
+async def test_an_order_can_be_asked_why_and_what_happened(stage: Stage) -> None:
+    desk = stage.desk()
+    async with stage.running(desk), client(desk) as session:
+        await bought(desk)
+        mine = [o for o in desk.snapshot().orders if o.strategy == "me"]
+        entry = next(o for o in mine if not o.reduce_only)
+        stop = next(o for o in mine if o.reduce_only)
+        async with session.get("/v1/why", params={"id": entry.client_id}) as reply:
+            why = msgspec.json.decode(await reply.read(), type=Why)
+        assert why.outcome == "DONE"
+        assert all(check.passed for check in why.checks)
+        told = [each.text for each in why.happenings]
+        assert told[0].startswith("decided")
+        assert any(text.startswith("reply: accepted") for text in told)
+        assert any(text.startswith("fill 0.02 at") for text in told)
+        async with session.get("/v1/why", params={"id": stop.client_id}) as reply:
+            why = msgspec.json.decode(await reply.read(), type=Why)
+        assert "never vetoed" in why.order
+        assert why.happenings
+        async with session.get("/v1/why", params={"id": "nothing"}) as reply:
+            assert reply.status == 404
+
+
 async def test_the_stream_sends_the_newest_picture_and_stop_ends_the_desk(stage: Stage) -> None:
     desk = stage.desk()
     async with stage.running(desk) as task:
@@ -538,3 +607,23 @@ async def test_the_stream_sends_the_newest_picture_and_stop_ends_the_desk(stage:
                 while (await stream.receive()).type != aiohttp.WSMsgType.CLOSE:
                     pass
         await task
+
+
+async def test_a_disk_that_fills_up_stops_new_risk_and_arming_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = stage.desk()
+    async with stage.running(desk):
+        await until(lambda: desk.pump.state is TradingState.ARMED)
+        monkeypatch.setattr(disk, "free", lambda folder: 100 * 2**20)
+        await until(lambda: desk.pump.state is TradingState.DISARMED)
+        assert any("100 MB free" in line.text for line in desk.lines.last(50))
+
+
+async def test_no_room_to_start_is_said_before_anything_is_sent(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "free", lambda folder: 3 * 2**20)
+    with pytest.raises(StateError, match="3 MB free.*KILLCORD_HOME"):
+        await stage.desk().run()
+    assert not any(venue.submits for venue in stage.venues.values())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
+
 from core.model.effect import Answer, CancelOrder, RiskEvent
 from core.model.event import (
     Arm,
@@ -13,12 +15,15 @@ from core.model.event import (
     Kill,
     KillMode,
     KillReported,
+    MoveStop,
     Pause,
     Submit,
     TradingState,
 )
 from core.model.market import Side, Ticker
 from core.model.order import Fill, Order, OrderKind, OrderStatus, Outcome, Purpose
+from core.portfolio.checkpoint import Checkpoint, restore, take
+from core.portfolio.ledger import Ledger
 from core.risk.codes import Code
 from tests.core.engine.scene import BTC, Scene, config
 from tests.core.engine.test_unknown import RISE
@@ -303,3 +308,62 @@ def test_a_stop_is_cancelled_when_flat_by_hand_outside() -> None:
     )
     assert [c.client_id for c in scene.of(CancelOrder, out)] == [stop.client_id]
     assert scene.engine.ledger.open == {}
+
+
+# --- a stop moved by hand ---------------------------------------------------------------------
+
+
+def held() -> tuple[Scene, Order]:
+    """A long position of 0.032 from 49,500 with its stop working."""
+    scene, entry = entered()
+    scene.serve(scene.give(scene.fill_of(entry, 49_500)), 49_500.0)
+    scene.give(scene.report_of(entry, OrderStatus.FILLED, entry.qty))
+    stop = scene.engine._world.slots["bybit", BTC].stop
+    assert stop is not None
+    return scene, stop.order
+
+
+def move(scene: Scene, price: str) -> Answer:
+    command = MoveStop("r", "me", "bybit", BTC, D(price), scene.now)
+    (answer,) = answers(scene, command)
+    return answer
+
+
+def test_a_moved_stop_is_placed_before_the_old_one_is_cancelled() -> None:
+    scene, old = held()
+    before = len(scene.orders())
+    assert move(scene, "49200.04").ok
+    (new,) = scene.orders()[before:]
+    assert (new.trigger, new.qty, new.reduce_only) == (D("49200.0"), old.qty, True)
+    assert scene.cancels() == []
+    scene.give(scene.sent(new))
+    assert scene.cancels() == [old.client_id]
+    scene.give(scene.report_of(old, OrderStatus.CANCELLED))
+    scene.wait(3)
+    assert len(scene.orders()) == before + 1
+
+
+def test_a_moved_stop_survives_a_restart() -> None:
+    scene, _ = held()
+    assert move(scene, "49200").ok
+    ledger = Ledger.replay(scene.journal)
+    assert ledger.open["bybit", BTC].stop == D("49200.0")
+    again = restore(msgspec.json.decode(msgspec.json.encode(take(ledger)), type=Checkpoint))
+    assert again.open["bybit", BTC].stop == D("49200.0")
+
+
+def test_a_stop_may_always_come_closer_and_go_away_only_within_the_limit() -> None:
+    scene, old = held()
+    assert old.trigger is not None
+    far = move(scene, "10000")
+    assert (far.ok, far.code) == (False, Code.LOSS_TO_STOP)
+    wrong = move(scene, "60000")
+    assert (wrong.ok, wrong.code) == (False, Code.BAD_STOP)
+    scene.give(Kill(KillMode.HALT, "me", "test", scene.now))
+    assert move(scene, str(old.trigger + 100)).ok
+
+
+def test_there_must_be_a_position_to_protect() -> None:
+    scene = Scene()
+    scene.open()
+    assert move(scene, "49000").code == Code.NOTHING_TO_DO

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.clock import SECOND
@@ -221,6 +221,9 @@ def test_one_intent_one_order_and_nothing_opens_while_not_armed(
 
 @settings(max_examples=80, deadline=None)
 @given(STEPS, st.integers(0, 10**6))
+@example(  # a crash with an unprotected part fill and an exit on its way
+    [("move", m) for m in (0, 0, 97, 0, 0)] + [("trade_some", 0), ("move", 97), ("say", 0)], 6
+)
 def test_a_restart_asks_and_never_sends_what_it_finds(
     steps: list[tuple[str, int]], cut: int
 ) -> None:

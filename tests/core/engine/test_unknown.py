@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from core.clock import SECOND
-from core.model.effect import CancelOrder, QueryOrder, RequestSweep, RiskEvent
-from core.model.event import VenueState
+from core.model.effect import Answer, CancelOrder, QueryOrder, Record, RequestSweep, RiskEvent
+from core.model.event import ResolveOrder, VenueState
 from core.model.order import Order, OrderAbsent, OrderStatus, Outcome
 from core.orders.records import Resolved
 from core.portfolio.ledger import Ledger
@@ -153,3 +153,35 @@ def test_an_order_missing_from_a_sweep_is_asked_about() -> None:
     (new,) = scene.orders(out)
     assert (new.kind, new.qty, new.trigger) == (stop.kind, stop.qty, stop.trigger)
     assert scene.engine._world.venues["bybit"].state is VenueState.READY
+
+
+def resolve(scene: Scene, client_id: str, status: OrderStatus) -> Answer:
+    scene.give(ResolveOrder("r", "shell:me", scene.now, client_id, status))
+    return scene.of(Answer)[-1]
+
+
+def test_a_person_may_end_it_once_it_can_no_longer_arrive() -> None:
+    scene, entry = lost()
+    early = resolve(scene, entry.client_id, OrderStatus.CANCELLED)
+    assert not early.ok
+    assert "may still arrive" in early.detail
+    scene.wait(20)
+    assert resolve(scene, entry.client_id, OrderStatus.CANCELLED).ok
+    assert scene.engine.ledger.done[entry.client_id].status is OrderStatus.CANCELLED
+    (record,) = [e.record for e in scene.of(Record) if isinstance(e.record, Resolved)]
+    assert record.evidence == "operator shell:me"
+    replayed = Ledger()
+    for effect in scene.of(Record):
+        replayed.apply(effect.record)
+    assert replayed.done[entry.client_id].status is OrderStatus.CANCELLED
+
+
+def test_a_person_cannot_overrule_the_venue_or_invent() -> None:
+    scene, entry = lost()
+    assert resolve(scene, "T1NOBODY", OrderStatus.CANCELLED).code == Code.NO_SUCH_ORDER
+    scene.wait(20)
+    assert not resolve(scene, entry.client_id, OrderStatus.OPEN).ok
+    scene.give(scene.report_of(entry, OrderStatus.OPEN))
+    refused = resolve(scene, entry.client_id, OrderStatus.FILLED)
+    assert not refused.ok
+    assert "the venue's word stands" in refused.detail

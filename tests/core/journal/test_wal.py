@@ -132,6 +132,41 @@ def test_any_changed_byte_before_the_last_record_is_found(
         wal.verify(path)
 
 
+async def test_any_changed_byte_at_all_is_told_and_names_the_record(tmp_path: Path) -> None:
+    path = await filled(tmp_path, 3)
+    good = path.read_bytes()
+    whole = wal.verify(path)
+    assert whole.tail == ""
+    for at in range(len(good)):
+        path.write_bytes(good[:at] + bytes([good[at] ^ 0x10]) + good[at + 1 :])
+        try:
+            told = wal.verify(path).tail
+        except JournalCorrupt as error:
+            told = str(error)
+        assert "record" in told, at
+        assert path.name in told
+
+
+async def test_a_missing_file_between_epochs_is_found(tmp_path: Path) -> None:
+    await filled(tmp_path, 1)
+    for _ in range(2):
+        replay = wal.load(tmp_path)
+        await wal.begin(tmp_path, "practice", replay, wal.rebuild(replay), 2).close()
+    assert wal.verify(tmp_path).files == 3
+    (tmp_path / "journal-000002.wal").unlink()
+    with pytest.raises(JournalCorrupt, match="does not continue"):
+        wal.verify(tmp_path)
+
+
+async def test_an_older_file_that_is_cut_is_not_a_torn_tail(tmp_path: Path) -> None:
+    path = await filled(tmp_path, 3)
+    replay = wal.load(tmp_path)
+    await wal.begin(tmp_path, "practice", replay, wal.rebuild(replay), 2).close()
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(JournalCorrupt, match=r"record \d+ .*cut or changed"):
+        wal.verify(tmp_path)
+
+
 async def test_a_dropped_or_swapped_record_breaks_the_chain(tmp_path: Path) -> None:
     path = await filled(tmp_path, 4)
     frames = [b"\xabKW\x01" + part for part in path.read_bytes().split(b"\xabKW\x01")[1:]]

@@ -11,7 +11,7 @@ TICK, LOT = Decimal("0.5"), Decimal("0.01")
 
 
 class Log:
-    def __init__(self, slippage: int = 0) -> None:
+    def __init__(self, slippage: float = 0.0) -> None:
         self.fills: list[tuple[str, int, int, int, bool]] = []
         self.drops: list[tuple[str, str]] = []
         self.book = BarBook(TICK, LOT, self.fill, self.drop, slippage)
@@ -32,7 +32,7 @@ class Log:
 
 
 def test_market_orders_fill_at_the_next_open_and_pay_slippage() -> None:
-    log = Log(slippage=2)
+    log = Log(slippage=0.01)
     log.book.market("a", 1, 7)
     log.bar(200, 210, 190, 205)
     log.bar(205, 210, 190, 205)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.matching.book import Book, BookOrder, End, Tif, Trigger, Triggers
@@ -146,6 +146,13 @@ STEP = st.one_of(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(STEP, max_size=60))
+@example(  # all or nothing, with an order of its own in the way
+    [
+        ("level", -1, 1, 3),
+        ("order", -1, 101, 1, Tif.GTC, False, "you", False),
+        ("order", 1, 94, 4, Tif.FOK, False, "you", True),
+    ]
+)
 def test_nothing_is_made_or_lost(steps: list[tuple]) -> None:  # type: ignore[type-arg]
     """Lots asked for = filled + dropped + cancelled + resting, and the book never crosses."""
     book, ears = make()

@@ -157,3 +157,45 @@ def test_a_loss_limit_halts_flattens_and_ends_the_trading() -> None:
 def test_bad_input(candles: Any, changes: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         run_backtest(candles, settings(**changes))
+
+
+def test_funding_is_paid_on_what_is_held() -> None:
+    bars = random_bars(2_000, 1)
+    rates = [(START + i * 480 * MINUTE, 0.0001 * (1 + i)) for i in range(5)]
+    free = run_backtest({rules(): bars}, settings())
+    paid = run_backtest({rules(): bars}, settings(), funding={rules(): rates})
+    assert paid.funding
+    assert paid.trades == free.trades
+    # The first settlement lies at the start, where nothing can be held.
+    late = run_backtest({rules(): bars}, settings(), funding={rules(): rates[1:]})
+    assert late.funding == paid.funding
+    assert paid.equity_end - free.equity_end == pytest.approx(paid.funding, abs=D("20"))
+    assert sum(one.funding for one in paid.results) == paid.funding
+    shared = {rules(BTC): bars, rules(ETH): random_bars(2_000, 2)}
+    both = run_backtest(shared, settings(symbols=(BTC, ETH)), funding={rules(BTC): rates})
+    assert [bool(one.funding) for one in both.results] == [True, False]
+
+
+def test_slippage_makes_every_taker_fill_worse() -> None:
+    bars = random_bars(2_000, 1)
+    far = settings(strategy={"stop_distance": "0.5", "share": "0.02"})  # stops and sizes stay
+    free = run_backtest({rules(): bars}, far)
+    slid = run_backtest({rules(): bars}, far, slippage=0.0005)
+    assert slid.trades == free.trades
+    lost = free.equity_end - slid.equity_end
+    turnover = free.fees / D("0.001")
+    assert lost == pytest.approx(turnover * D("0.0005"), rel=D("0.03"))
+
+
+def test_the_curve_is_hourly_and_ends_at_the_end() -> None:
+    bars = random_bars(601, 1)
+    done: list[float] = []
+    result = run_backtest({rules(): bars}, settings(), progress=done.append)
+    times = [ts for ts, _ in result.curve]
+    assert times[0] == START
+    assert times[-1] == bars.ts[-1] + MINUTE
+    assert set(np.diff(times[1:-1]).tolist()) == {60 * MINUTE}
+    assert result.curve[0][1] == 100_000
+    assert result.curve[-1][1] == float(result.equity_end)
+    assert done == sorted(done)
+    assert 0 < done[0] < done[-1] < 1

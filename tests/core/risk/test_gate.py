@@ -176,3 +176,17 @@ def test_every_code_is_in_the_table_with_an_existing_limit() -> None:
         limit, meaning = MEANING[code]
         assert meaning.endswith(".")
         assert not limit or limit.removesuffix("_cooldown") in Limits.model_fields
+
+
+def test_explaining_names_every_check_and_refusing_the_first_that_fails() -> None:
+    calm = Gate(Limits()).explain(order(), RULES, CALM)
+    assert all(check.passed for check in calm)
+    broken = msgspec.structs.replace(CALM, paused=True, working=500, symbol_after=D(9000))
+    checks = Gate(Limits()).explain(order(), RULES, broken)
+    assert [check.code for check in checks] == [check.code for check in calm]
+    failed = [check for check in checks if not check.passed]
+    assert [check.code for check in failed] == ["SYMBOL_PAUSED", "POSITION_NOTIONAL", "OPEN_ORDERS"]
+    assert (failed[1].limit, failed[1].value) == ("2000.00", "9000.00")
+    verdict = Gate(Limits()).open(order(), RULES, broken)
+    assert isinstance(verdict, Refused)
+    assert verdict.code == failed[0].code

@@ -1,0 +1,105 @@
+"""What decisions rested on, kept for a while so that a person can ask why.
+
+Only references are kept; checks are worked out again when somebody asks, from the very
+circumstances the gate saw. Nothing here is part of a decision.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from decimal import Decimal
+
+from core.model.effect import Signalled
+from core.model.instrument import Instrument
+from core.model.order import Order
+from core.model.whatif import CheckView
+from core.model.why import Sizing, Why
+from core.risk.codes import Code
+from core.risk.gate import Circumstances, Gate
+
+KEPT = 400
+"""Decisions remembered."""
+
+
+class Reason:
+    """One decision, as it was made."""
+
+    __slots__ = ("order", "outcome", "rules", "seen", "signal", "sizing")
+
+    def __init__(self) -> None:
+        self.order: Order | None = None
+        self.rules: Instrument | None = None
+        self.seen: Circumstances | None = None
+        self.signal: Signalled | None = None
+        self.sizing: Sizing | None = None
+        self.outcome = ""
+
+
+class Reasons:
+    """The last decisions."""
+
+    def __init__(self) -> None:
+        self._kept: deque[Reason] = deque(maxlen=KEPT)
+
+    def judged(
+        self, order: Order, rules: Instrument, seen: Circumstances, refused: Code | None
+    ) -> None:
+        """Remember an order that was before the gate."""
+        reason = Reason()
+        reason.order, reason.rules, reason.seen = order, rules, seen
+        reason.outcome = refused or Code.DONE
+        self._kept.append(reason)
+
+    def sized(self, order: Order, equity: Decimal, part: Decimal, price: Decimal) -> None:
+        """Remember how the quantity of the order judged last came about."""
+        reason = self._kept[-1]
+        assert reason.order is order
+        assert reason.rules is not None
+        reason.sizing = Sizing(equity, part, price, reason.rules.lot, order.qty)
+
+    def decided(self, signal: Signalled, outcome: str) -> None:
+        """Remember what a strategy said, and the order it led to if it was judged just now."""
+        last = self._kept[-1] if self._kept else None
+        order = last.order if last is not None else None
+        if last is None or order is None or not _same(order, signal):
+            last = Reason()
+            last.outcome = outcome if outcome in Code.__members__ else Code.DONE
+            self._kept.append(last)
+        last.signal = signal
+
+    def find(self, gate: Gate, name: str) -> Why | None:
+        """Return the chain of a decision; None when it is not known, or no longer.
+
+        Args:
+            gate: works the checks out.
+            name: a client order id; or ``venue|symbol`` for the last word of a strategy there.
+        """
+        for reason in reversed(self._kept):
+            order, signal = reason.order, reason.signal
+            if order is not None and order.client_id == name:
+                break
+            if signal is not None and f"{signal.venue}|{signal.symbol}" == name:
+                break
+        else:
+            return None
+        checks: tuple[CheckView, ...] = ()
+        if order is not None and reason.rules is not None and reason.seen is not None:
+            checks = gate.explain(order, reason.rules, reason.seen)
+        where = order or signal
+        assert where is not None
+        words = f"{order.side} {order.qty} {order.kind}" if order is not None else ""
+        return Why(
+            order.client_id if order is not None else "",
+            where.venue,
+            where.symbol,
+            order.created if order is not None else signal.ts if signal is not None else 0,
+            words,
+            signal,
+            reason.outcome,
+            reason.sizing,
+            checks,
+        )
+
+
+def _same(order: Order, signal: Signalled) -> bool:
+    return (order.venue, order.symbol, order.created) == (signal.venue, signal.symbol, signal.ts)

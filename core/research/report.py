@@ -1,0 +1,150 @@
+"""What a backtest came to, in the numbers people compare: the answer of ``killcord backtest``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+from msgspec import Struct
+
+from core.clock import DAY, SECOND
+from core.model.instrument import short_symbol
+from core.research.backtest import BacktestResult
+from core.research.scores import Sharpe, max_drawdown, sharpe
+
+_DAYS = 30
+"""From so many days on, the Sharpe ratio is of daily returns; below, of hourly ones."""
+
+
+class SymbolReport(Struct, frozen=True):
+    """One instrument's share; USDT."""
+
+    venue: str
+    symbol: str
+    trades: int
+    realised: float
+    fees: float
+    funding: float
+    net: float
+    """Realised less fees plus funding."""
+
+
+class BacktestReport(Struct, frozen=True, tag="backtest"):
+    """The answer of ``killcord backtest``; USDT, fractions, seconds."""
+
+    strategy: str
+    venues: tuple[str, ...]
+    symbols: tuple[str, ...]
+    timeframe: int
+    start: str
+    """ISO 8601, UTC."""
+    end: str
+    bars: int
+    silent_bars: int
+    """Bars without volume: a halt, or a venue's filler."""
+    seconds: float
+    bars_per_second: float
+    orders: int
+    fills: int
+    trades: int
+    """Finished round trips."""
+    stops: int
+    refusals: int
+    refused: dict[str, int]
+    equity_start: float
+    equity_end: float
+    realised: float
+    """Before fees and funding."""
+    fees: float
+    funding: float
+    """Positive when received."""
+    total_return: float
+    sharpe: float | None
+    """Annualised, riskless rate 0; None where there is too little to tell."""
+    sharpe_low: float | None
+    """Lower end of its 95 % confidence interval."""
+    sharpe_high: float | None
+    sharpe_returns: int
+    """How many returns it comes from."""
+    max_drawdown: float
+    """Of equity noted once an hour, or once a bar where bars are longer."""
+    halted: str
+    """Why a loss limit ended the trading; empty when none did."""
+    halted_at: str
+    decision_hash: str
+    """Equal for equal decisions: the same run twice gives the same one."""
+    by_symbol: tuple[SymbolReport, ...]
+
+
+def measure_curve(curve: tuple[tuple[int, float], ...]) -> Sharpe | None:
+    """Return the Sharpe ratio of an equity curve, of days if it has thirty, else of hours."""
+    if len(curve) < 2:
+        return None
+    long = curve[-1][0] - curve[0][0] >= _DAYS * DAY
+    span = DAY if long else _spacing(curve)
+    last: dict[int, float] = {}
+    for ts, equity in curve[1:]:
+        last[(ts - 1) // span] = equity
+    values = np.array([curve[0][1], *last.values()])
+    return sharpe(values[1:] / values[:-1] - 1.0, span // SECOND)
+
+
+def _spacing(curve: tuple[tuple[int, float], ...]) -> int:
+    """Return the usual time between two notes: an hour, or a bar where bars are longer."""
+    return int(np.median(np.diff([ts for ts, _ in curve])))
+
+
+def report(
+    result: BacktestResult, strategy: str, timeframe: int, silent_bars: int
+) -> BacktestReport:
+    """Put a result into the numbers people compare."""
+    measured = measure_curve(result.curve)
+    shares = tuple(
+        SymbolReport(
+            one.venue,
+            short_symbol(one.symbol),
+            one.trades,
+            float(one.realised),
+            float(one.fees),
+            float(one.funding),
+            float(one.realised - one.fees + one.funding),
+        )
+        for one in result.results
+    )
+    return BacktestReport(
+        strategy=strategy,
+        venues=tuple(dict.fromkeys(one.venue for one in shares)),
+        symbols=tuple(dict.fromkeys(one.symbol for one in shares)),
+        timeframe=timeframe,
+        start=_date(result.curve[0][0]),
+        end=_date(result.curve[-1][0]),
+        bars=result.bars,
+        silent_bars=silent_bars,
+        seconds=round(result.seconds, 3),
+        bars_per_second=round(result.bars / result.seconds),
+        orders=result.orders,
+        fills=result.fills,
+        trades=result.trades,
+        stops=result.stops,
+        refusals=result.refusals,
+        refused=result.refused,
+        equity_start=float(result.equity_start),
+        equity_end=float(result.equity_end),
+        realised=float(result.realised),
+        fees=float(result.fees),
+        funding=float(result.funding),
+        total_return=float(result.equity_end / result.equity_start - 1),
+        sharpe=measured.value if measured else None,
+        sharpe_low=measured.low if measured else None,
+        sharpe_high=measured.high if measured else None,
+        sharpe_returns=measured.count if measured else 0,
+        max_drawdown=max_drawdown([equity for _, equity in result.curve]),
+        halted=result.halted,
+        halted_at=_date(result.halted_at) if result.halted else "",
+        decision_hash=result.decision_hash,
+        by_symbol=shares,
+    )
+
+
+def _date(ts: int) -> str:
+    return datetime.fromtimestamp(ts / SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

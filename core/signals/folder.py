@@ -1,0 +1,69 @@
+"""Strategies of the user's own: Python files in ``<home>/strategies``."""
+
+from __future__ import annotations
+
+import importlib.util
+import traceback
+from pathlib import Path
+
+from core import config
+from core.errors import ConfigError
+from core.signals.strategy import Maker, Strategy
+
+
+def find_strategy(folder: Path, settings: config.Strategy) -> dict[str, Maker]:
+    """Load the strategy that the settings name from the folder, if it is there: ``<name>.py``.
+
+    Only the file that is asked for is run: a broken one beside it disturbs nobody. The class is the
+    one defined in the file that has ``on_candle``.
+
+    Raises:
+        ConfigError: the file does not import, does not define one strategy, or that cannot be made.
+    """
+    name = settings.name
+    path = folder / f"{name}.py"
+    if not name.isidentifier() or not path.is_file():
+        return {}
+    spec = importlib.util.spec_from_file_location(f"killcord_strategies.{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ConfigError([f"{path}: does not import: {blame(error, path)}"]) from error
+    classes = [
+        one
+        for one in vars(module).values()
+        if isinstance(one, type) and one.__module__ == module.__name__ and hasattr(one, "on_candle")
+    ]
+    if len(classes) != 1:
+        raise ConfigError(
+            [f"{path}: defines {len(classes)} classes with on_candle, expected exactly one"]
+        )
+    kind = classes[0]
+
+    def make(settings: config.Strategy) -> Strategy:
+        strategy: Strategy = kind(settings)
+        strategy.name = name
+        strategy.timeframe = int(settings.timeframe)
+        return strategy
+
+    try:
+        make(settings)
+    except Exception as error:
+        raise ConfigError([f"{path}: cannot be started: {blame(error, path)}"]) from error
+    return {name: make}
+
+
+def blame(error: Exception, path: Path) -> str:
+    """Return an exception and the line of the file it came from, as one line."""
+    lines = [
+        frame.lineno or 0
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == str(path)
+    ]
+    if not lines and isinstance(error, SyntaxError):
+        lines = [error.lineno or 0]
+    where = f"line {lines[-1]}: " if lines else ""
+    return f"{where}{type(error).__name__}: {error}"

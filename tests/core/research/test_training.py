@@ -1,0 +1,209 @@
+"""Training finds an edge where one was planted, and none where there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from core.config import Strategy
+from core.errors import ConfigError, RegistryError, SafetyRefusal, UsageError
+from core.model.instrument import Instrument
+from core.research.backtest import Bars, run_backtest
+from core.research.candles import CandleFile
+from core.research.feature_table import make_features
+from core.research.learning import calibrate, fit_linear, fit_trees, score_linear, score_trees
+from core.research.search import Finding, search
+from core.research.synthetic import plant_edge
+from core.research.training import Plan, auc, leak_checks, make_panel, walk
+from core.signals.model import Linear, Trees, follow
+from core.signals.registry import Registry, find_model
+from core.signals.strategy import strategy_maker
+from tests.core.research.test_backtest import rules, settings
+
+PLAN = Plan(3600, 4, 1200, 400, 0.0005)
+NOW = "2026-01-01T00:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def files() -> list[CandleFile]:
+    return plant_edge(0.25, 4_000, 3, 3600, 1)
+
+
+@pytest.fixture(scope="module")
+def found(
+    files: list[CandleFile], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Finding, Path]:
+    folder = tmp_path_factory.mktemp("models")
+    return search(files, [PLAN], Registry(folder), now=NOW), folder
+
+
+def test_a_planted_edge_is_found_and_promoted(found: tuple[Finding, Path]) -> None:
+    finding, folder = found
+    assert finding.promoted, finding.verdict
+    assert {trial["kind"] for trial in finding.trials} == {"linear", "lightgbm"}
+    assert all(trial["auc"] > 0.55 for trial in finding.trials)
+    assert Registry(folder).champion == finding.id
+
+
+def test_the_same_training_gives_the_same_model(
+    files: list[CandleFile], found: tuple[Finding, Path]
+) -> None:
+    finding, folder = found
+    again = search(files, [PLAN], Registry(folder), now=NOW)
+    assert again == finding
+    assert len(Registry(folder).all()) == 1
+
+
+def test_shuffled_labels_are_refused(files: list[CandleFile], tmp_path: Path) -> None:
+    finding = search(files, [PLAN], Registry(tmp_path), now=NOW, shuffled=True)
+    # These candles drift: whoever always buys earns, and that is not knowing anything.
+    assert not finding.promoted
+    assert "tells rises from falls" in finding.verdict
+    assert "no edge found" in finding.verdict
+    assert Registry(tmp_path).champion == ""
+    with pytest.raises(SafetyRefusal, match="did not pass"):
+        Registry(tmp_path).promote(finding.id)
+
+
+def test_a_leak_is_caught(monkeypatch: pytest.MonkeyPatch, files: list[CandleFile]) -> None:
+    def peeking(*columns: np.ndarray) -> np.ndarray:
+        table = make_features(*columns)
+        table[:-1, 0] = np.diff(np.log(columns[4]))
+        return table
+
+    monkeypatch.setattr("core.research.training.make_features", peeking)
+    checks = {check.name: check for check in leak_checks(files, make_panel(files, 4), PLAN)}
+    assert not checks["features do not see the future"].passed
+
+
+def test_no_label_reaches_into_a_later_part() -> None:
+    folds = list(walk(5_000, PLAN))
+    assert len(folds) > 5
+    for fold in folds:
+        assert fold.fit.stop + PLAN.horizon + 1 < fold.tune.start
+        assert fold.tune.stop + PLAN.horizon + 1 < fold.test.start
+        assert fold.test.start - fold.fit.start <= PLAN.train + PLAN.purge
+    tested = [i for fold in folds for i in fold.test]
+    assert tested == sorted(set(tested))
+    assert tested[-1] == 4_999
+
+
+def test_labels_begin_at_the_next_open(files: list[CandleFile]) -> None:
+    panel = make_panel(files[:1], 4)
+    i = 700
+    at = int(np.searchsorted(files[0].ts, panel.times[i]))
+    opens = files[0].open
+    assert panel.ahead[i] == pytest.approx(np.log(opens[at + 5] / opens[at + 1]))
+    assert panel.step[i] == pytest.approx(opens[at + 2] / opens[at + 1] - 1)
+    assert np.isnan(panel.ahead[-5:]).all()
+    assert np.isfinite(panel.ahead[:-5]).all()
+
+
+def test_one_row_scores_as_many_do(files: list[CandleFile]) -> None:
+    panel = make_panel(files, 4)
+    known = np.isfinite(panel.ahead)
+    rows, rose = panel.rows[known][:3_000], (panel.ahead[known][:3_000] > 0).astype(float)
+    linear, trees = fit_linear(rows, rose), fit_trees(rows, rose, 3)
+    fast = Trees(trees.model_to_string())
+    stored = msgspec.json.decode(msgspec.json.encode(linear), type=Linear)
+    few = rows[:200]
+    np.testing.assert_array_equal([fast.score(r) for r in few.tolist()], score_trees(trees, few))
+    np.testing.assert_allclose(
+        [stored.score(r) for r in few.tolist()], score_linear(linear, few), atol=1e-12
+    )
+    assert fit_trees(rows, rose, 3).model_to_string() == trees.model_to_string()
+
+
+def test_linear_finds_the_weights_that_made_the_labels() -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.standard_normal((40_000, 3)) * [1.0, 5.0, 0.1] + [0.0, 3.0, 1.0]
+    odds = 0.8 * rows[:, 0] - 0.4 * (rows[:, 1] - 3.0) / 5.0 + 0.2
+    rose = (rng.random(40_000) < 1 / (1 + np.exp(-odds))).astype(float)
+    model = fit_linear(rows, rose)
+    np.testing.assert_allclose(model.weights, [0.8, -0.4, 0.0], atol=0.04)
+    slope, offset = calibrate(3.0 * odds + 1.0, rose)
+    assert slope == pytest.approx(1 / 3, abs=0.02)
+    assert offset == pytest.approx(-1 / 3, abs=0.03)
+    assert calibrate(-odds, rose) == (0.0, 0.0)
+
+
+def test_auc_by_hand() -> None:
+    rose = np.array([False, False, True, True])
+    assert auc(np.array([0.1, 0.4, 0.35, 0.8]), rose) == 0.75
+    assert auc(np.array([0.5, 0.5, 0.5, 0.5]), rose) == 0.5
+    assert auc(np.array([0.1, 0.2]), np.array([True, True])) == 0.5
+
+
+def test_it_stays_in_until_the_odds_turn() -> None:
+    assert [follow(0, 0.52, 0.55), follow(0, 0.56, 0.55), follow(0, 0.44, 0.55)] == [0, 1, -1]
+    assert [follow(1, 0.51, 0.55), follow(1, 0.49, 0.55), follow(-1, 0.51, 0.55)] == [1, 0, 0]
+    assert follow(1, 0.44, 0.55) == -1
+
+
+def test_the_engine_trades_the_promoted_model(
+    files: list[CandleFile], found: tuple[Finding, Path]
+) -> None:
+    chosen = Strategy(name="lightgbm", timeframe=3600, stop_distance="0.2", share="0.5")
+    make = strategy_maker(chosen, find_model(found[1], chosen))
+    file = files[0]
+    columns = (file.open, file.high, file.low, file.close, file.volume)
+    bars = Bars((file.ts * 1_000_000).tolist(), *(column.tolist() for column in columns))
+    listed: Instrument = msgspec.structs.replace(
+        rules("SYN0/USDT:USDT"), tick=rules().tick / 100, lot=rules().lot
+    )
+    config = settings(symbols=("SYN0",), strategy={"name": "lightgbm", "timeframe": 3600})
+    result = run_backtest({listed: bars}, config, make_strategy=make)
+    assert result.trades > 50
+    assert result.equity_end > result.equity_start
+    again = run_backtest({listed: bars}, config, make_strategy=make)
+    assert again.decision_hash == result.decision_hash
+
+
+def test_what_is_wrong_with_a_registry_is_named(
+    found: tuple[Finding, Path], tmp_path: Path
+) -> None:
+    finding, source = found
+    chosen = Strategy(name="lightgbm", timeframe=3600)
+    with pytest.raises(ConfigError, match="killcord train"):
+        find_model(tmp_path / "none", chosen)
+    with pytest.raises(ConfigError, match="is of 3600 s"):
+        find_model(source, Strategy(name="lightgbm", timeframe=60))
+    assert find_model(source, Strategy()) == {}
+    registry = Registry(tmp_path)
+    meta = Registry(source).read(finding.id)
+    text = (source / finding.id / meta.file).read_text()
+    registry.store(msgspec.structs.replace(meta, features="other"), text)
+    with pytest.raises(RegistryError, match="other features"):
+        registry.promote(finding.id)
+    assert registry.champion == ""
+    (tmp_path / finding.id / meta.file).write_text(text + " ")
+    with pytest.raises(RegistryError, match="is not the file"):
+        registry.read(finding.id)
+    (tmp_path / finding.id / "meta.json").write_text("{")
+    with pytest.raises(RegistryError, match=r"meta.json"):
+        registry.all()
+    for name in ("nothing", "../models", ".half"):
+        with pytest.raises(UsageError, match="no such model"):
+            registry.read(name)
+
+
+def test_promotion_and_demotion(found: tuple[Finding, Path], tmp_path: Path) -> None:
+    finding, source = found
+    registry = Registry(tmp_path)
+    meta = Registry(source).read(finding.id)
+    registry.store(meta, (source / finding.id / meta.file).read_text())
+    assert registry.demote() == ""
+    registry.promote(finding.id)
+    assert registry.champion == finding.id
+    assert registry.demote() == finding.id
+    assert registry.champion == ""
+
+
+def test_trials_are_counted_over_runs(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    assert registry.note_trials("a", {"one": 0.1, "two": 0.2}) == [0.1, 0.2]
+    assert registry.note_trials("b", {"one": 0.5}) == [0.5]
+    assert registry.note_trials("a", {"two": 0.3, "three": 0.4}) == [0.1, 0.3, 0.4]

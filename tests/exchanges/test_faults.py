@@ -1,0 +1,346 @@
+"""One fault at a time through the real adapters: what the outcome is, and what the venue has."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from core.errors import VenueError, VenueRefused
+from core.model.event import FeedChanged, FeedState
+from core.model.instrument import VENUES, exact
+from core.model.market import BookTop, Depth, Side
+from core.model.order import (
+    Fill,
+    Order,
+    OrderAbsent,
+    OrderKind,
+    OrderReport,
+    OrderStatus,
+    Outcome,
+)
+from core.secrets import Secret
+from exchanges.access import Access
+from exchanges.practice.server import Options, Server, serve
+from exchanges.venue import VenueGateway, open_gateway
+from tests.exchanges.market import Seen
+
+pytestmark = [pytest.mark.whole, pytest.mark.timeout(120)]
+BTC = "BTC/USDT:USDT"
+T = TypeVar("T")
+_counter = itertools.count(1)
+BOOKS = {"bybit": "orderbook.", "binance": "depthUpdate", "okx": '"books'}
+ONCE = "at = 'submit'\ncount = 1\n"
+
+
+async def until(check: Callable[[], T], seconds: float = 20.0) -> T:
+    async with asyncio.timeout(seconds):
+        while not (found := check()):
+            await asyncio.sleep(0.005)
+    return found
+
+
+@asynccontextmanager
+async def exchange(folder: Path, *faults: str) -> AsyncIterator[Server]:
+    path = folder / "faults.toml"
+    path.write_text("text = 'test'\n" + "".join(f"[[fault]]\n{fault}\n" for fault in faults))
+    server = await serve(Options(seed=7, faults=str(path)))
+    try:
+        yield server
+    finally:
+        await server.close()
+
+
+class Client:
+    """A gateway and what it saw."""
+
+    def __init__(self, server: Server, venue: str) -> None:
+        keys = server.ready["keys"][venue]
+        self.venue = venue
+        self.books = server.venues[venue]
+        self.gateway: VenueGateway = open_gateway(
+            venue,
+            Access(
+                "practice",
+                Secret(keys["api_key"]),
+                Secret(keys["secret"]),
+                Secret(keys.get("passphrase", "")),
+                server.ready["url"],
+            ),
+        )
+        self.seen = Seen()
+
+    def up(self) -> set[str]:
+        state: dict[str, FeedState] = {}
+        for event in self.seen.of(FeedChanged):
+            state[event.channel] = event.state
+        return {channel for channel, is_ in state.items() if is_ is FeedState.UP}
+
+    def order(self, kind: OrderKind = OrderKind.LIMIT, side: Side = Side.BUY) -> Order:
+        item = self.gateway.rules.instrument(BTC)
+        tape = self.books.tapes[BTC]
+        best = tape.book.best(1)
+        assert best is not None
+        price = item.round_price(exact(float(tape.contract.price(best))) * Decimal("0.97"))
+        name = f"T1AAAA{time.time_ns() // 1000 % 10**14:014d}{next(_counter) % 10000:04d}"
+        return Order(
+            name, self.venue, BTC, side, kind, item.floor_qty(Decimal("0.004")), time.time_ns(),
+            price if kind is OrderKind.LIMIT else None,
+        )  # fmt: skip
+
+    def fills(self, order: Order) -> list[Fill]:
+        return [f for f in self.seen.of(Fill) if f.client_id == order.client_id]
+
+    def has(self, order: Order) -> bool:
+        return any(o["client_id"] == order.client_id for o in self.books.books()["open"])
+
+
+@asynccontextmanager
+async def clients(server: Server, *, stream: bool = False) -> AsyncIterator[list[Client]]:
+    every = [Client(server, venue) for venue in VENUES]
+    streams: list[asyncio.Task[None]] = []
+    try:
+        await asyncio.gather(*(client.gateway.connect() for client in every))
+        if stream:
+            streams = [
+                asyncio.create_task(client.gateway.run((BTC,), client.seen)) for client in every
+            ]
+        yield every
+    finally:
+        for task in streams:
+            task.cancel()
+        await asyncio.gather(*streams, return_exceptions=True)
+        await asyncio.gather(*(client.gateway.close() for client in every))
+
+
+EXECUTED = {
+    "reset": "do = 'reset'",
+    "hang": "do = 'hang'\nseconds = 20",
+    "overload": "do = 'answer'\nmeaning = 'overload'",
+    "timeout code": "do = 'answer'\nmeaning = 'timeout'",
+    "html": "do = 'answer'\nbody = '<html>sign in</html>'",
+    "empty": "do = 'answer'\nbody = ''",
+    "list": "do = 'answer'\nbody = '[]'",
+    "truncated": "do = 'truncate'\nsize = 25",
+    "cut": "do = 'cut'\nsize = 25",
+    "504": "do = 'answer'\nstatus = 504\nbody = '<html>gateway timeout</html>'",
+}
+
+
+@pytest.mark.parametrize("name", list(EXECUTED))
+async def test_an_executed_order_without_a_usable_answer_is_unknown_and_found(
+    tmp_path: Path, name: str
+) -> None:
+    async with (
+        exchange(tmp_path, EXECUTED[name] + "\n" + ONCE) as server,
+        clients(server) as three,
+    ):
+
+        async def check(client: Client) -> None:
+            order = client.order()
+            sent = await client.gateway.submit(order)
+            assert sent.outcome is Outcome.UNKNOWN, (client.venue, sent)
+            assert client.has(order), client.venue
+            found = await client.gateway.query(BTC, order.client_id)
+            assert isinstance(found, OrderReport), (client.venue, found)
+            assert found.status is OrderStatus.OPEN
+            assert client.books.books()["orders"] == 1
+            assert client.books.books()["duplicates"] == []
+
+        await asyncio.gather(*(check(client) for client in three))
+
+
+NOT_EXECUTED = {
+    "reset": ("do = 'reset'\nwhen = 'before'", Outcome.UNKNOWN),
+    "overload": ("do = 'answer'\nmeaning = 'overload'\nwhen = 'before'", Outcome.UNKNOWN),
+    "rate": ("do = 'answer'\nmeaning = 'rate'\nwhen = 'before'", Outcome.REJECTED),
+    "rate, told when": (
+        "do = 'answer'\nmeaning = 'rate'\nwhen = 'before'\nretry_after = 1",
+        Outcome.REJECTED,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(NOT_EXECUTED))
+async def test_an_order_that_was_not_executed(tmp_path: Path, name: str) -> None:
+    fault, outcome = NOT_EXECUTED[name]
+    async with exchange(tmp_path, fault + "\n" + ONCE) as server, clients(server) as three:
+
+        async def check(client: Client) -> None:
+            order = client.order()
+            sent = await client.gateway.submit(order)
+            assert sent.outcome is outcome, (client.venue, sent)
+            assert client.books.books()["orders"] == 0, client.venue
+            if outcome is Outcome.UNKNOWN:
+                # "Not there" is what the venue says; that it is final is the engine's to judge.
+                found = await client.gateway.query(BTC, order.client_id)
+                assert isinstance(found, OrderAbsent), (client.venue, found)
+
+        await asyncio.gather(*(check(client) for client in three))
+
+
+async def test_a_ban_is_no_outcome_of_an_order_and_stops_the_traffic(tmp_path: Path) -> None:
+    fault = "do = 'answer'\nmeaning = 'ban'\nwhen = 'before'\nretry_after = 2\n" + ONCE
+    async with exchange(tmp_path, fault) as server, clients(server) as three:
+
+        async def check(client: Client) -> None:
+            sent = await client.gateway.submit(client.order())
+            assert sent.outcome in (Outcome.REJECTED, Outcome.UNKNOWN), (client.venue, sent)
+            assert client.books.books()["orders"] == 0, client.venue
+
+        await asyncio.gather(*(check(client) for client in three))
+
+
+async def test_a_held_order_that_outlives_its_window_never_comes_to_be(tmp_path: Path) -> None:
+    async with (
+        exchange(tmp_path, "do = 'delay'\nseconds = 6\n" + ONCE) as server,
+        clients(server) as three,
+    ):
+
+        async def check(client: Client) -> None:
+            order = client.order()
+            sent = await client.gateway.submit(order)
+            # The venue's window is 3 s: it refuses what it gets after 6, whoever still listens.
+            assert sent.outcome in (Outcome.UNKNOWN, Outcome.REJECTED), (client.venue, sent)
+            await asyncio.sleep(max(0.0, order.created / 1e9 + 7 - time.time()))
+            assert not client.has(order), client.venue
+
+        await asyncio.gather(*(check(client) for client in three))
+
+
+async def test_lost_and_doubled_private_frames_lose_and_double_nothing(tmp_path: Path) -> None:
+    async with (
+        exchange(
+            tmp_path,
+            "do = 'drop'\nat = 'WS private'\nbegin = 2\nevery = 2",
+            "do = 'duplicate'\nat = 'WS private'\nbegin = 2\nskip = 1",
+            "do = 'reorder'\nat = 'WS private'\nbegin = 2\nchance = 0.3",
+        ) as server,
+        clients(server, stream=True) as three,
+    ):
+
+        async def check(client: Client) -> None:
+            await until(lambda: client.up() == {"trades", "books", "tickers", "private"})
+            start = time.time_ns()
+            for side in (Side.BUY, Side.SELL, Side.BUY):
+                await client.gateway.submit(client.order(OrderKind.MARKET, side))
+            swept = await client.gateway.sweep(start)
+            theirs = {fill.trade_id for fill in client.books.fills(list_account(client))}
+            assert {fill.trade_id for fill in swept.fills} == theirs, client.venue
+            streamed = {fill.trade_id for fill in client.seen.of(Fill)}
+            assert streamed <= theirs, client.venue
+
+        await asyncio.gather(*(check(client) for client in three))
+
+
+def list_account(client: Client) -> str:
+    return next(iter(client.books.api_keys.values())).account
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "do = 'kick'\nat = 'WS *'\nbegin = 3\nlasts = 1",
+        "do = 'stall'\nat = 'WS *'\nbegin = 3\nlasts = 12",
+        "do = 'half_open'\nat = 'WS *'\nbegin = 3\nlasts = 12",
+        "do = 'maintenance'\nbegin = 3\nlasts = 4",
+    ],
+    ids=["kicked", "stalled", "half-open", "maintenance"],
+)
+async def test_streams_that_fail_are_noticed_and_come_back(tmp_path: Path, fault: str) -> None:
+    async with exchange(tmp_path, fault) as server, clients(server, stream=True) as three:
+
+        async def check(client: Client) -> None:
+            whole = {"trades", "books", "tickers", "private"}
+            await until(lambda: client.up() == whole)
+            await until(lambda: client.up() != whole)
+            await until(lambda: client.up() == whole, 45.0)
+            before = len(client.seen.of(BookTop))
+            await until(lambda: len(client.seen.of(BookTop)) > before + 3)
+
+        await asyncio.gather(*(check(client) for client in three))
+
+
+async def test_a_book_with_a_gap_is_never_crossed(tmp_path: Path) -> None:
+    async with (
+        exchange(
+            tmp_path,
+            *(
+                f"do = 'drop'\nvenue = '{venue}'\nat = 'WS public'\nmatch = '{text}'\nchance = 0.05"
+                for venue, text in BOOKS.items()
+            ),
+        ) as server,
+        clients(server, stream=True) as three,
+    ):
+
+        async def check(client: Client) -> None:
+            await until(lambda: len(client.seen.of(Depth)) > 40, 40.0)
+            for depth in client.seen.of(Depth):
+                if depth.bids and depth.asks:
+                    assert depth.bids[0][0] < depth.asks[0][0], client.venue
+
+        await asyncio.gather(*(check(client) for client in three))
+
+
+async def test_a_venue_whose_clock_is_off_is_followed(tmp_path: Path) -> None:
+    async with exchange(tmp_path, "do = 'skew'\nseconds = 5") as server:
+        await until(lambda: server.venues["okx"].skew_ms == 5000)
+        async with clients(server) as three:
+
+            async def check(client: Client) -> None:
+                opened = await client.gateway.connect()
+                assert abs(opened.clock_offset_ms - 5000) < 200, client.venue
+                order = client.order()
+                sent = await client.gateway.submit(order)
+                assert sent.outcome is Outcome.ACCEPTED, (client.venue, sent)
+
+            await asyncio.gather(*(check(client) for client in three))
+
+
+async def test_a_truncated_answer_to_a_query_never_means_flat(tmp_path: Path) -> None:
+    async with (
+        exchange(
+            tmp_path,
+            "do = 'truncate'\nat = 'positions'\nsize = 40",
+        ) as server,
+        clients(server) as three,
+    ):
+
+        async def check(client: Client) -> None:
+            await client.gateway.submit(client.order(OrderKind.MARKET))
+            with pytest.raises(VenueError):
+                await client.gateway.sweep(time.time_ns())
+
+        await asyncio.gather(*(check(client) for client in three))
+
+
+async def test_the_dead_man_timer_cancels_what_rests_when_nobody_renews_it(tmp_path: Path) -> None:
+    async with (
+        exchange(tmp_path, "do = 'delay'\nat = 'nothing'") as server,
+        clients(server) as three,
+    ):
+        assert {client.venue: client.gateway.dead_man for client in three} == {
+            "bybit": "",
+            "binance": "symbol",
+            "okx": "account",
+        }
+
+        async def check(client: Client) -> None:
+            order = client.order()
+            await client.gateway.submit(order)
+            if not client.gateway.dead_man:
+                with pytest.raises(VenueRefused):
+                    await client.gateway.arm_dead_man(BTC, 10)
+                return
+            await client.gateway.arm_dead_man(BTC, 10)
+            assert client.has(order), client.venue
+            await until(lambda: not client.has(order), 15.0)
+
+        await asyncio.gather(*(check(client) for client in three))

@@ -1,0 +1,115 @@
+"""``killcord backtest`` as a person calls it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.core.research.files import START_MS, columns, write
+from tui.cli import main
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KILLCORD_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "okx_perp_1m"
+    for seed, base in enumerate(("BTC", "ETH")):
+        write(folder / f"{base}USDT.parquet", columns(3_000, seed))
+    return folder
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:
+    assert main(["backtest", *map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_same_twice_and_all_the_numbers(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = run(capsys, "--strategy", "ema_cross", "--candles", folder)
+    two = run(capsys, "--strategy", "ema_cross", "--candles", folder)
+    timing = {"seconds", "bars_per_second"}
+    assert {k: v for k, v in one.items() if k not in timing} == {
+        k: v for k, v in two.items() if k not in timing
+    }
+    assert one["type"] == "backtest"
+    assert one["bars"] == 6_000
+    assert (one["venues"], one["symbols"]) == (["okx"], ["BTC", "ETH"])
+    assert one["start"] == "2023-11-15T00:00:00Z"
+    assert one["trades"] > 50
+    assert one["sharpe_low"] < one["sharpe"] < one["sharpe_high"]
+    assert 0 < one["max_drawdown"] < 1
+    assert one["fees"] == pytest.approx(sum(part["fees"] for part in one["by_symbol"]))
+    assert len(one["decision_hash"]) == 32
+    other = run(capsys, "--candles", folder, "--set", "strategy.slow=30")
+    assert other["decision_hash"] != one["decision_hash"]
+
+
+def test_costs_are_what_is_asked_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    calm = ("--set", "strategy.fast=20", "--set", "strategy.slow=60", "--symbols", "ETH")
+    plain = run(capsys, "--candles", folder, *calm, "--taker-fee", "0")
+    assert plain["fees"] == 0
+    assert plain["symbols"] == ["ETH"]
+    dear = run(capsys, "--candles", folder, *calm, "--taker-fee", "0", "--slippage", "2")
+    assert dear["equity_end"] < plain["equity_end"]
+    funding = folder.parent / "funding.csv"
+    rows = "".join(f"ETHUSDT,{START_MS + i * 3_600_000},0.001\n" for i in range(48))
+    funding.write_text("symbol,ts_ms,funding_rate\n" + rows)
+    funded = run(capsys, "--candles", folder, *calm, "--taker-fee", "0", "--funding", funding)
+    assert funded["funding"] != 0
+
+
+def test_a_table_for_a_person(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backtest", "--candles", str(folder), "--symbols", "BTC"]) == 0
+    text = capsys.readouterr().out
+    for word in ("Sharpe", "95 % interval", "max drawdown", "fees", "bars/s", "decisions", "BTC"):
+        assert word in text
+
+
+@pytest.mark.parametrize(
+    ("extra", "code", "text"),
+    [
+        (("--strategy", "nonsense"), 2, "strategy.name"),
+        (("--symbols", "DOGE"), 2, "DOGE"),
+        (("--set", "strategy.fast"), 2, "KEY=VALUE"),
+        (("--set", "strategy.fast=x"), 2, "strategy.fast"),
+        (("--set", "strategy.quick=3"), 2, "no such setting"),
+        (("--taker-fee", "nan"), 2, "--taker-fee"),
+        (("--balance", "0"), 2, "--balance"),
+        (("--config", "/nowhere/at/all.toml"), 2, "no such file"),
+        (("--funding", "/nowhere/at/all.csv"), 1, "cannot be read"),
+    ],
+)
+def test_bad_usage(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    extra: tuple[str, ...],
+    code: int,
+    text: str,
+) -> None:
+    assert main(["backtest", "--candles", str(folder), *extra]) == code
+    assert text in capsys.readouterr().err
+
+
+def test_files_that_do_not_fit_together(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = write(tmp_path / "SOLUSDT.csv", columns(50, step_ms=300_000))
+    assert main(["backtest", "--candles", str(folder), str(slow)]) == 2
+    assert "one timeframe" in capsys.readouterr().err
+    twice = [str(folder / "BTCUSDT.parquet")] * 2
+    assert main(["backtest", "--candles", *twice]) == 2
+    assert "same symbol" in capsys.readouterr().err
+    bad = columns(50)
+    bad["close"][20] = float("nan")
+    write(folder / "XRPUSDT.parquet", bad)
+    assert main(["backtest", "--candles", str(folder), "--json"]) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert "XRPUSDT.parquet: row 21" in answer["detail"]

@@ -1,0 +1,74 @@
+"""``killcord train`` and ``killcord models`` as a person calls them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.core.research.files import columns, write
+from tui.cli import main
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KILLCORD_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_a_walk_without_edge_is_a_normal_answer(
+    tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "BTCUSDT.parquet", columns(1_500, step_ms=3_600_000))
+    train = ["train", "--candles", str(path), "--window", "600", "--test", "100"]
+    assert main([*train, "--horizons", "4", "--json"]) == 0, capsys.readouterr()
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["type"] == "train"
+    assert not answer["promoted"]
+    assert [trial["kind"] for trial in answer["trials"]] == ["linear", "lightgbm"]
+    assert main([*train, "--horizons", "2"]) == 0
+    text = capsys.readouterr().out
+    assert "no edge found" in text
+    assert "not the luck of 4 trials" in text
+    assert main(["models", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert len(listed["models"]) == 2
+    assert listed["champion"] == ""
+    assert main(["models"]) == 0
+    assert "no edge" in capsys.readouterr().out
+    assert main(["models", "show", answer["id"]]) == 0
+    assert json.loads(capsys.readouterr().out)["data"]["symbols"] == ["BTC/USDT:USDT"]
+    assert main(["models", "promote", answer["id"]]) == 3
+    assert "did not pass" in capsys.readouterr().err
+    assert main(["models", "demote"]) == 0
+    assert "no model was promoted" in capsys.readouterr().out
+    backtest = ["backtest", "--strategy", "lightgbm", "--candles", str(path)]
+    assert main(backtest) == 2
+    assert "killcord train" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "--candles"),
+        (["--synthetic", "ledge=1"], "edge=X"),
+        (["--synthetic", "edge=7"], "edge=X"),
+        (["--synthetic", "edge=0", "--horizons", "x"], "--horizons"),
+        (["--synthetic", "edge=0", "--horizons", "0"], "--horizons"),
+        (["--synthetic", "edge=0", "--window", "3"], "--window"),
+        (["--synthetic", "edge=0", "--cost", "x"], "--cost"),
+        (["--synthetic", "edge=0", "--window", "9000"], "smaller --window"),
+    ],
+)
+def test_bad_usage(arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", *arguments]) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_models_needs_an_id(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "show"]) == 2
+    assert main(["models", "promote", "nothing"]) == 2
+    assert "no such model" in capsys.readouterr().err
+    assert main(["models"]) == 0
+    assert "no models yet" in capsys.readouterr().out

@@ -1,0 +1,91 @@
+"""The chain of a decision as lines."""
+
+from __future__ import annotations
+
+from core.model.instrument import short_symbol
+from core.model.why import Why
+from tui import numbers
+from tui.text import clean
+from tui.views.table import Cell, Line
+
+_WANTS = {1: "▲ long", -1: "▼ short", 0: "· flat"}
+
+
+def view_why(why: Why) -> tuple[Line, ...]:
+    """Return signal, sizing, checks, verdict, and what happened, in that order."""
+    name = f"{clean(short_symbol(why.symbol))} {clean(why.venue)}"
+    lines: list[Line] = [
+        (Cell(f" {name} ", "strong"), Cell(f" {numbers.clock(why.ts)} UTC", "dim"))
+    ]
+    if why.client_id:
+        lines.append((Cell(f" {clean(why.order)}  "), Cell(clean(why.client_id), "dim")))
+    lines += [(), *_signal(why), *_sizing(why), *_checks(why), *_happenings(why)]
+    return tuple(lines)
+
+
+def _signal(why: Why) -> list[Line]:
+    said = why.signal
+    if said is None:
+        return [(Cell(" not asked for by a strategy", "dim"),), ()]
+    return [
+        (Cell(" signal", "strong"),),
+        (
+            Cell(f"   {clean(said.strategy)} wants "),
+            Cell(_WANTS.get(said.target, str(said.target)), "key"),
+            Cell(f", score {said.score:+.6g}"),
+        ),
+        (Cell(f"   {clean(said.reason)}", "dim"),),
+        (),
+    ]
+
+
+def _sizing(why: Why) -> list[Line]:
+    size = why.sizing
+    if size is None:
+        return []
+    raw = size.equity * size.part / size.price if size.price else size.qty
+    return [
+        (Cell(" size", "strong"),),
+        (
+            Cell(f"   {numbers.money(size.equity)} × {numbers.percent(size.part, 3, sign=False)}"),
+            Cell(f" ÷ {numbers.quantity(size.price)} = {raw:.8g}"),
+        ),
+        (
+            Cell(f"   down to the lot of {numbers.quantity(size.lot)}: "),
+            Cell(numbers.quantity(size.qty), "strong"),
+        ),
+        (),
+    ]
+
+
+def _checks(why: Why) -> list[Line]:
+    passed = sum(check.passed for check in why.checks)
+    lines: list[Line] = []
+    if why.checks:
+        lines.append(
+            (Cell(" checks", "strong"), Cell(f"  {passed} of {len(why.checks)} passed", "dim"))
+        )
+    for check in why.checks:
+        mark = Cell("   ✓ ", "up") if check.passed else Cell("   ✗ ", "warn")
+        tail = " of ".join(clean(text, 20) for text in (check.value, check.limit) if text)
+        lines.append(
+            (
+                mark,
+                Cell(f"{clean(check.code, 20):<18} ", "" if check.passed else "warn"),
+                Cell(tail or clean(check.detail, 40), "dim" if check.passed else ""),
+            )
+        )
+    good = why.outcome == "DONE"
+    word = "let through" if good else clean(why.outcome, 30)
+    lines += [(Cell("   → ", "dim"), Cell(word, "up" if good else "warn")), ()]
+    return lines
+
+
+def _happenings(why: Why) -> list[Line]:
+    if not why.happenings:
+        return []
+    lines: list[Line] = [(Cell(" what happened", "strong"),)]
+    for each in why.happenings:
+        after = (each.ts - why.ts) / 1e6
+        lines.append((Cell(f"   {after:>10,.1f} ms  ", "dim"), Cell(clean(each.text))))
+    return lines
