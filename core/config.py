@@ -86,6 +86,12 @@ class Limits(Section):
     """Largest difference to a venue's clock that may open risk."""
     unprotected: Seconds = 10.0
     """Longest a position may be without a working stop before it is closed."""
+    news_burst: Annotated[int, Field(ge=0, le=1000)] = 3
+    """Strongly negative stories on an asset that block new longs on it; 0: news block nothing."""
+    news_score: Fraction = Decimal("0.5")
+    """A story is strongly negative when its score, from -1 to 1, is this far below zero."""
+    news_window: Seconds = 3600.0
+    """How long such a story counts."""
 
 
 class Strategy(Section):

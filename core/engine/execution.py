@@ -163,6 +163,7 @@ class Execution:
             slot.symbol in world.paused,
             slot.frozen if slot.working or slot.conflict else "",
             self.cooling(slot),
+            self._bad_news(slot, order),
             (now - slot.book_received) / SECOND if slot.book_received else inf,
             (venue.offset_ms or 0.0) / 1000.0,
             mid,
@@ -176,6 +177,12 @@ class Execution:
             world.minute.full(now),
             trigger,
         )
+
+    def _bad_news(self, slot: Slot, order: Order) -> float:
+        """Return the seconds for which news still block an order; 0 for those that sell."""
+        if order.side != "buy" or slot.instrument is None:
+            return 0.0
+        return self._world.guard.left(slot.instrument.base, self._world.now)
 
     def cooling(self, slot: Slot) -> float:
         """Return the seconds that a losing streak still pauses an instrument; 0 if it does not."""

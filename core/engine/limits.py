@@ -176,7 +176,16 @@ def _view_traffic(world: World) -> list[LimitView]:
             "count",
             refusing if rejects else "",
         ),
+        _view_news(world),
         _view(Code.STALE_DATA, "Oldest book", stale, limits.stale_data, "seconds", stalest),
         _view(Code.CLOCK_SKEW, "Clock skew", skew, limits.clock_skew, "seconds", skewed),
         _view(Code.PRICE_COLLAR, "Price collar", 0.0, float(limits.price_collar), "fraction"),
     ]
+
+
+def _view_news(world: World) -> LimitView:
+    count, asset = world.guard.worst(world.now)
+    left = world.guard.left(asset, world.now)
+    detail = f"{asset}: no new longs for {left:.0f} s" if left else asset * bool(count)
+    limit = float(world.limits.news_burst)
+    return LimitView(Code.BAD_NEWS, "Bad news", float(count), limit, "count", left > 0, detail)

@@ -6,6 +6,7 @@ from core.engine.world import World
 from core.model.event import SentimentScored
 from core.model.news import NewsReading, NewsSource, NewsStory
 from core.model.snapshot import NewsView
+from core.risk.codes import Code
 
 STORIES = 60
 """The newest of them are kept."""
@@ -23,6 +24,7 @@ class NewsRoom:
 
     def scored(self, event: SentimentScored) -> None:
         """Take in what the news process says."""
+        self._guard(event)
         for story in event.stories:
             self._stories[story.id] = story
         if len(self._stories) > STORIES:
@@ -36,6 +38,19 @@ class NewsRoom:
         said = _who(event)
         if before is None or _who(before) != said:
             self._world.notify("warning" if event.problem else "info", f"news: {said}")
+
+    def _guard(self, event: SentimentScored) -> None:
+        """Let the risk gate know, and say which assets it now blocks."""
+        world = self._world
+        assets = dict.fromkeys(asset for story in event.stories for asset in story.assets)
+        before = {asset: world.guard.left(asset, world.now) for asset in assets}
+        world.guard.hear(event.stories)
+        for asset in assets:
+            left = world.guard.left(asset, world.now)
+            if left and not before[asset]:
+                burst = str(world.limits.news_burst)
+                text = f"{asset}: strongly negative news; no new longs for {left:.0f} s"
+                world.report(Code.BAD_NEWS, "", "", text, burst, f"{left:.0f} s left")
 
     def view(self) -> NewsView | None:
         """Return the picture; None before the first word."""

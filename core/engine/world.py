@@ -24,6 +24,7 @@ from core.orders.records import JournalRecord, StateRecorded
 from core.portfolio.ledger import Ledger
 from core.portfolio.position import Position
 from core.risk.codes import Code
+from core.risk.news_guard import NewsGuard
 from core.risk.pace import Pace
 from core.signals.strategy import Strategy, strategy_maker
 
@@ -65,6 +66,7 @@ class World:
         self.pending = True
         """Whether any order or position waits for time to pass."""
         self.paused: set[str] = set()
+        self.guard = NewsGuard(config.limits)
         self.minute = Pace(config.limits.orders_per_minute, MINUTE)
         self.cash = 0.0
         """Cash over all venues as float, for the per-second look at equity."""

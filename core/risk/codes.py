@@ -17,6 +17,7 @@ class Code(StrEnum):
     SYMBOL_FROZEN = "SYMBOL_FROZEN"
     FOREIGN_POSITION = "FOREIGN_POSITION"
     COOLING_DOWN = "COOLING_DOWN"
+    BAD_NEWS = "BAD_NEWS"
     STALE_DATA = "STALE_DATA"
     CLOCK_SKEW = "CLOCK_SKEW"
     REJECTS_IN_A_ROW = "REJECTS_IN_A_ROW"
@@ -80,6 +81,10 @@ MEANING: dict[Code, tuple[str, str]] = {
     ),
     Code.FOREIGN_POSITION: ("", "The position was opened by others; strategies leave it alone."),
     Code.COOLING_DOWN: ("loss_streak_cooldown", "Paused after a losing streak."),
+    Code.BAD_NEWS: (
+        "news_burst",
+        "A burst of strongly negative news on the asset: no new longs until it has aged.",
+    ),
     Code.STALE_DATA: ("stale_data", "The book is too old, or there is no price."),
     Code.CLOCK_SKEW: ("clock_skew", "Our clock and the venue's differ too much."),
     Code.REJECTS_IN_A_ROW: (

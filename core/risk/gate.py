@@ -56,6 +56,8 @@ class Circumstances(Struct, frozen=True, gc=False):
     """Why the symbol is frozen on this venue; empty when it is not."""
     cooling: float
     """Seconds a losing streak still pauses the instrument."""
+    bad_news: float
+    """Seconds for which bad news still block this order; 0 for those that sell."""
     age: float
     """Seconds since the book was last seen; infinite when never."""
     skew: float
@@ -151,6 +153,9 @@ class Gate:
         cooling = now.cooling
         left = f"{cooling:.0f} s left" if cooling > 0.0 else ""
         yield _CODE.COOLING_DOWN, cooling <= 0.0, limits.loss_streak, left, "losing streak"
+        bad = now.bad_news
+        left = f"{bad:.0f} s left" if bad > 0.0 else ""
+        yield _CODE.BAD_NEWS, bad <= 0.0, limits.news_burst, left, "strongly negative news"
         yield _CODE.STALE_DATA, now.age <= self._stale, self._stale, now.age, _SECONDS
         yield _CODE.CLOCK_SKEW, abs(now.skew) <= self._skew, self._skew, now.skew, _SECONDS
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from core.clock import SECOND
 from core.engine.news import STORIES
 from core.engine.picture import ShellFacts
-from core.model.effect import Notify
-from core.model.event import Event, SentimentScored, decode, encode
+from core.model.effect import Answer, Notify, RiskEvent
+from core.model.event import Event, SentimentScored, Submit, decode, encode
+from core.model.market import Side
 from core.model.news import NewsReading, NewsSource, NewsStory
-from core.model.snapshot import NewsView
-from tests.core.engine.scene import START, Scene
+from core.model.snapshot import LimitView, NewsView
+from core.risk.codes import Code
+from tests.core.engine.scene import BTC, START, Scene, config
 
 FACTS = ShellFacts("practice", "synthetic", START)
 SOURCES = (NewsSource("local", "ok", "", 1, 0),)
@@ -64,3 +69,64 @@ def test_the_recorded_form_gives_the_same_picture() -> None:
     second.give(*(decode(encode(event)) for event in events))
     assert view(first) == view(second)
     assert first.engine.decision_hash == second.engine.decision_hash
+
+
+# --- the news guard ---------------------------------------------------------------------------
+
+
+def order(scene: Scene, side: Side) -> Answer:
+    scene.give(scene.book(50_000.0))
+    out = scene.give(Submit("r", "me", "bybit", BTC, side, Decimal("0.01"), scene.now))
+    (answer,) = scene.of(Answer, out)
+    assert isinstance(answer, Answer)
+    return answer
+
+
+def guard(scene: Scene) -> LimitView:
+    picture = scene.engine.snapshot(scene.now, FACTS)
+    return next(limit for limit in picture.limits if limit.code == Code.BAD_NEWS)
+
+
+def armed(**limits: object) -> Scene:
+    scene = Scene(config(limits={"news_window": 60.0} | limits))
+    scene.open()
+    return scene
+
+
+def test_a_burst_of_bad_news_blocks_longs_alone_and_passes() -> None:
+    scene = armed()
+    begun = scene.now - START  # when the stories are seen, from START
+    said = scene.give(scored(*(story(begun + n) for n in range(2)), received=scene.now))
+    assert not scene.of(RiskEvent, said)
+    assert order(scene, Side.BUY).ok
+    said = scene.give(scored(story(begun + 2), received=scene.now))
+    (event,) = scene.of(RiskEvent, said)
+    assert event.code is Code.BAD_NEWS
+    assert "BTC: strongly negative news" in event.detail
+    refused = order(scene, Side.BUY)
+    assert (refused.ok, refused.code) == (False, Code.BAD_NEWS)
+    assert guard(scene).breached
+    assert "no new longs for 60 s" in guard(scene).detail
+    assert order(scene, Side.SELL).ok
+    scene.now += 61 * SECOND
+    scene.give(scene.true_sweep())
+    assert order(scene, Side.BUY).code != Code.BAD_NEWS
+    assert not guard(scene).breached
+
+
+def test_what_is_no_burst_blocks_nothing() -> None:
+    scene = armed()
+    at = scene.now - START
+    mild = [story(at + n, score=-0.4) for n in range(3)]
+    others = [story(at + 10 + n, asset="ETH") for n in range(3)]
+    copies = [story(at + 20, outlets=n) for n in range(1, 9)]  # one story, many outlets
+    scene.give(scored(*mild, *others, *copies, received=scene.now))
+    assert order(scene, Side.BUY).ok
+
+
+def test_the_guard_can_be_turned_off() -> None:
+    scene = armed(news_burst=0)
+    at = scene.now - START
+    scene.give(scored(*(story(at + n) for n in range(9)), received=scene.now))
+    assert order(scene, Side.BUY).ok
+    assert not guard(scene).breached

@@ -1,0 +1,59 @@
+"""The news guard: a burst of strongly negative news on an asset blocks new longs on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from core.clock import SECOND
+from core.config import Limits
+from core.model.news import NewsStory
+
+
+class NewsGuard:
+    """Counts strongly negative stories per asset, each once however many outlets carry it.
+
+    A story counts for ``news_window`` from the moment we knew of it, so a block ends by itself.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._enough = limits.news_burst
+        self._bar = -float(limits.news_score)
+        self._window = int(limits.news_window * SECOND)
+        self._heard: dict[str, dict[str, int]] = {}
+        """Asset to story to when it was seen."""
+
+    def hear(self, stories: Iterable[NewsStory]) -> None:
+        """Take stories in; one that comes again replaces what it was."""
+        for story in stories:
+            for asset in story.assets:
+                known = self._heard.setdefault(asset, {})
+                if story.score is not None and story.score <= self._bar:
+                    known[story.id] = story.seen
+                else:
+                    known.pop(story.id, None)
+
+    def left(self, asset: str, now: int) -> float:
+        """Return for how many seconds new longs on an asset are blocked; 0 when they are not.
+
+        Args:
+            asset: base currency.
+            now: nanoseconds UTC.
+        """
+        times = self._times(asset, now)
+        if not self._enough or len(times) < self._enough:
+            return 0.0
+        # The block lasts until so many have grown old that the rest is no burst.
+        return (times[-self._enough] + self._window - now) / SECOND
+
+    def worst(self, now: int) -> tuple[int, str]:
+        """Return the most strongly negative stories of an asset, and which asset that is."""
+        counts = [(len(self._times(asset, now)), asset) for asset in tuple(self._heard)]
+        return max(counts, default=(0, ""))
+
+    def _times(self, asset: str, now: int) -> list[int]:
+        known = self._heard.get(asset)
+        if not known:
+            return []
+        recent = {key: seen for key, seen in known.items() if seen + self._window > now}
+        self._heard[asset] = recent
+        return sorted(recent.values())
