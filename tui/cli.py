@@ -82,16 +82,16 @@ def _config(arguments: argparse.Namespace) -> int:
     return settings.run(arguments)
 
 
-def _news(arguments: argparse.Namespace) -> int:
-    from tui import news
-
-    return news.run(arguments)
-
-
 def _drill(arguments: argparse.Namespace) -> int:
     from tui import drill
 
     return drill.run(arguments)
+
+
+def _news(arguments: argparse.Namespace) -> int:
+    from tui import news
+
+    return news.run(arguments)
 
 
 def _sentiment(name: str) -> Run:

@@ -160,7 +160,7 @@ def test_the_recorded_book_is_rebuilt_exactly_and_never_crosses() -> None:
     run = Run(choose_market(str(BOOK), 1))
     venue = run.venues["binance"]
     book = venue.tapes[BTC].book
-    turns = 0
+    turns, before = 0, run.market.status()["trades"]
     while not run.market.status()["finished"]:
         run.turn(0.5, step_ms=500)
         bid, ask = book.best(1), book.best(-1)
@@ -171,7 +171,7 @@ def test_the_recorded_book_is_rebuilt_exactly_and_never_crosses() -> None:
     assert 560 < turns < 580  # 345 s, the first 60 s of which are past at the start
     status = run.market.status()
     assert status["messages"] == status["messages_total"] == 93_899
-    assert status["trades"] == len(run.trades) / 3
+    assert status["trades"] - before == len(run.trades) / 3
     # The same file read the plain way: Decimal texts, and the venue's rule for the first delta.
     plain: dict[str, dict[str, str]] = {"b": {}, "a": {}}
     early, last = [], None
