@@ -62,7 +62,7 @@ def make_pane(name: str, number: int) -> AnyPane:
         return ChartPane(name, number)
     if name == "depth":
         return DepthPane(name, number)
-    return Pane(name, number, ("fills", "trades") if name == "log" else ())
+    return Pane(name, number, ("fills", "trades", "news") if name == "log" else ())
 
 
 class ActingApp(App[str], inherit_bindings=False):
@@ -380,10 +380,19 @@ class ActingApp(App[str], inherit_bindings=False):
         self.panes[self.current].move(step)
 
     def action_switch(self) -> None:
-        """Fills instead of the log, then public trades, then the log again."""
+        """Fills instead of the log, then public trades, news, the log again."""
         pane = self.panes["log"]
         assert isinstance(pane, Pane)
         pane.switch()
+        self.redraw()
+
+    def action_news(self) -> None:
+        """Show the news in the log pane and go there, or the log again."""
+        pane = self.panes["log"]
+        assert isinstance(pane, Pane)
+        pane.switch("log" if pane.showing == "news" else "news")
+        if self.current != "log":
+            self.action_pane("log")
         self.redraw()
 
     def action_timeframe(self, step: int | str) -> None:

@@ -292,8 +292,18 @@ async def test_v_shows_fills_then_public_trades_of_the_symbol(desk: Loopback, ho
         assert len(pane.rows) == 60
         await pilot.press("o")
         assert 0 < len(framed(app).panes["log"].rows) < 60  # type: ignore[union-attr]
-        await pilot.press("v")
+        await pilot.press("v", "v")
         assert pane.showing == "log"
+
+
+async def test_n_shows_the_news_and_the_log_again(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        pane = app.panes["log"]
+        assert isinstance(pane, Pane)
+        await pilot.press("n")
+        assert (pane.showing, app.current, app.zoomed) == ("news", "log", False)
+        await pilot.press("n")
+        assert (pane.showing, app.current, app.zoomed) == ("log", "log", False)
 
 
 async def test_layouts_are_stepped_through_and_hidden_panes_are_a_key_away(

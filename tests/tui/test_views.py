@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from core.model.event import FeedState, KillMode, Submit, TradingState, VenueState
 from core.model.market import Side
+from core.model.news import NewsReading, NewsSource, NewsStory
 from core.model.order import OrderStatus
-from core.model.snapshot import DepthView, FeedView, LimitView, LogView, SignalView
+from core.model.snapshot import DepthView, FeedView, LimitView, LogView, NewsView, SignalView
 from core.model.whatif import CheckView, RouteView
 from tests.tui import pictures
 from tui import numbers
@@ -26,6 +27,7 @@ from tui.views import (
     ticket,
     venues,
 )
+from tui.views import news as news_view
 from tui.views.banner import Pull, view_banner
 from tui.views.focus import Focus
 from tui.views.footer import view_footer
@@ -107,8 +109,9 @@ def test_signals_stand_newest_first_with_what_came_of_them() -> None:
     new = SignalView(
         "okx", pictures.symbol("ETH"), "ema_cross", -1, -0.5, "down", pictures.NOW, "DAILY_LOSS"
     )
-    rows = signals.view_signals(pictures.busy(signals=(old, new)))
-    first, second = (named(row, signals.COLUMNS) for row in rows)
+    picture = pictures.busy(signals=(old, new))
+    rows = signals.view_signals(picture)
+    first, second = (named(row, signals.signal_columns(picture)) for row in rows)
     assert (first["symbol"], first["wants"], first["came of it"]) == (
         "ETH",
         "▼ short",
@@ -427,3 +430,41 @@ def test_why_tells_signal_size_checks_and_times_in_order() -> None:
     evil = pictures.why(order=pictures.EVIL, outcome=pictures.EVIL, venue=pictures.EVIL)
     assert all("\x1b" not in text(line) for line in view_why(evil))
     assert "reduces" in text(view_why(pictures.why(order="sell 1 stop, reduces", checks=()))[1])
+
+
+def news(**changes: Any) -> NewsView:
+    at = pictures.NOW - 120 * 10**9
+    scorer = "offline 00d71b79b9d2"
+    hack = NewsStory(
+        "a", "Hack\x1b[31m hits BTC", "Times", 3, "", at, at, ("BTC",), -0.62, 0.5, scorer
+    )
+    mute = NewsStory("b", "…", "Post", 1, "", at, at, (), None, 0.0, "")
+    reading = NewsReading("BTC", -0.62, 0.3, 0.1, 4, at)
+    sources = (NewsSource("feed", "ok", "", 2, 0), NewsSource("newsapi", "needs key", "", 0, 0))
+    return replace(NewsView((hack, mute), (reading,), sources, scorer, "", "", at), **changes)
+
+
+def test_news_show_score_outlets_and_who_judged() -> None:
+    picture = pictures.busy(news=news())
+    first, second = (named(row, news_view.COLUMNS) for row in news_view.view_news(picture))
+    assert (first["score"], first["assets"], first["outlets"]) == ("-0.62", "BTC", "3")
+    assert "\x1b" not in first["headline"]
+    assert first["judged by"] == "offline 00d71b79b9d2"
+    assert (second["score"], second["assets"], second["judged by"]) == ("-", "-", "")
+    assert news_view.note_news(picture) == "offline 00d71b79b9d2 · 1 of 2 sources"
+    other = pictures.busy(news=news(instead_of="finbert"))
+    assert "offline 00d71b79b9d2 instead of finbert" in news_view.note_news(other)
+    gone = pictures.busy(news=news(scorer="", problem="the news process was ended by signal 9"))
+    assert "nobody judges: the news process was ended" in news_view.note_news(gone)
+    assert news_view.view_news(pictures.busy()) == ()
+
+
+def test_readings_stand_in_markets_and_signals_where_news_is_read() -> None:
+    picture = pictures.busy(news=news())
+    rows = {row.cells[0].text.split()[0]: row for row in markets.view_markets(picture)}
+    assert rows["BTC"].cells[-1].text == "-0.62 (4)"
+    assert rows["ETH"].cells[-1].text == "-"
+    assert len(rows["BTC"].cells) == len(markets.columns_of(picture))
+    for row in signals.view_signals(picture):
+        assert named(row, signals.signal_columns(picture))["news"] in ("-0.62 (4)", "-")
+    assert "news" not in {column.name for column in markets.columns_of(pictures.busy())}

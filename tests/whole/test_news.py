@@ -62,6 +62,28 @@ def test_a_headline_moves_the_picture_and_trading_outlives_its_reader(
         assert picture["state"] == "armed"
 
 
+def test_a_burst_of_bad_news_is_refused_by_the_gate(killcord: Killcord, feed: RssServer) -> None:
+    config = killcord.home / "config.toml"
+    text = f"[news]\nsources = []\npoll = '1s'\nfeeds = {{ local = '{feed.url}' }}\n"
+    config.write_text(config.read_text() + text)
+    with killcord.desk("--seed", "7") as desk:
+        desk.wait("news", lambda s: s["news"] and s["state"] == "armed")
+        feed.publish("Exchange halts Solana withdrawals after $90M hack")
+        feed.publish("Solana plunges 30% as validators fail and panic spreads")
+        feed.publish("SEC sues Solana foundation for fraud, investors lose millions")
+        picture = desk.wait("the guard", lambda s: guard(s)["breached"])
+        assert guard(picture)["detail"].startswith("SOL: no new longs for ")
+        bought = killcord.run("buy", "bybit", "SOL", "1")
+        assert bought.returncode == 3
+        assert "BAD_NEWS" in bought.stdout + bought.stderr
+        sold = killcord.run("sell", "bybit", "SOL", "1")
+        assert "BAD_NEWS" not in sold.stdout + sold.stderr
+
+
+def guard(picture: dict[str, Any]) -> dict[str, Any]:
+    return next(limit for limit in picture["limits"] if limit["code"] == "BAD_NEWS")
+
+
 def test_practice_reads_no_news_by_itself(killcord: Killcord) -> None:
     with killcord.desk("--seed", "7") as desk:
         picture = desk.wait("ready", lambda s: all(v["state"] == "ready" for v in s["venues"]))

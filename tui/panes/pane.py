@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from core.model.snapshot import Snapshot
-from tui.views import activity, depth, markets, orders, positions, risk, signals, venues
+from tui.views import activity, depth, markets, news, orders, positions, risk, signals, venues
 from tui.views.focus import Focus
 from tui.views.table import Column, Row, fit
 from tui.widgets.grid import LiveGrid
@@ -44,12 +44,14 @@ def _of_desk(
 
 VIEWS: dict[str, View] = {
     "markets": _of_desk(
-        lambda snapshot: markets.market_columns(markets.shown_venues(snapshot)),
+        markets.columns_of,
         markets.view_markets,
         markets.note_markets,
         markets.EMPTY,
     ),
-    "signals": _of_desk(signals.COLUMNS, signals.view_signals, signals.note_signals, signals.EMPTY),
+    "signals": _of_desk(
+        signals.signal_columns, signals.view_signals, signals.note_signals, signals.EMPTY
+    ),
     "positions": _of_desk(
         positions.COLUMNS, positions.view_positions, positions.note_positions, positions.EMPTY
     ),
@@ -71,6 +73,7 @@ VIEWS: dict[str, View] = {
         activity.EMPTY_PRINTS,
         False,
     ),
+    "news": _of_desk(news.COLUMNS, news.view_news, news.note_news, news.EMPTY, False),
     "risk": _of_desk(risk.COLUMNS, risk.view_risk, risk.note_risk, risk.EMPTY, False),
     "venues": _of_desk(venues.COLUMNS, venues.view_venues, venues.note_venues, venues.EMPTY, False),
 }
@@ -97,10 +100,10 @@ class Pane(LiveGrid):
         view = self._view
         self.show(view.columns(snapshot), view.rows(snapshot, focus), view.note(snapshot, focus))
 
-    def switch(self) -> None:
-        """Show the next view, where there is one."""
+    def switch(self, to: str = "") -> None:
+        """Show the next view, or a certain one, where there is one."""
         at = self._turns.index(self.showing)
-        self.title = self.showing = self._turns[(at + 1) % len(self._turns)]
+        self.title = self.showing = to or self._turns[(at + 1) % len(self._turns)]
         self._view = VIEWS[self.showing]
         self.empty, self.selects = self._view.empty, self._view.selects
         self.repaint()

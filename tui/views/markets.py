@@ -8,6 +8,7 @@ from core.model.instrument import short_symbol
 from core.model.snapshot import MarketView, Snapshot
 from tui import numbers
 from tui.text import clean
+from tui.views.news import READING, sentiment_cell
 from tui.views.table import Cell, Column, Row, signed_cell, tone_of
 
 STALE_MS = 5_000
@@ -42,6 +43,12 @@ def market_columns(venues: Sequence[str]) -> tuple[Column, ...]:
     )
 
 
+def columns_of(snapshot: Snapshot) -> tuple[Column, ...]:
+    """Return the columns; what the news says stands among them where news is read."""
+    columns = market_columns(shown_venues(snapshot))
+    return columns if snapshot.news is None else (*columns, READING)
+
+
 def shown_venues(snapshot: Snapshot) -> tuple[str, ...]:
     """Return the venues in the order they are shown."""
     return tuple(venue.venue for venue in snapshot.venues)
@@ -54,7 +61,7 @@ def view_markets(snapshot: Snapshot) -> tuple[Row, ...]:
     for market in snapshot.markets:
         by_symbol.setdefault(market.symbol, {})[market.venue] = market
     return tuple(
-        _row(symbol, [quotes.get(venue) for venue in venues], snapshot.ts)
+        _row(symbol, [quotes.get(venue) for venue in venues], snapshot)
         for symbol, quotes in by_symbol.items()
     )
 
@@ -67,13 +74,15 @@ def note_markets(snapshot: Snapshot) -> str:
     return text + f" · {paused} paused" if paused else text
 
 
-def _row(symbol: str, quotes: list[MarketView | None], now: int) -> Row:
+def _row(symbol: str, quotes: list[MarketView | None], snapshot: Snapshot) -> Row:
     cells = [Cell(clean(short_symbol(symbol)), "strong")]
     if any(quote is not None and quote.paused for quote in quotes):
         cells[0] = Cell(clean(short_symbol(symbol)) + " ‖", "warn")
     for quote in quotes:
         cells.extend(_quote_cells(quote))
-    cells.extend(_common_cells([quote for quote in quotes if quote is not None], now))
+    cells.extend(_common_cells([quote for quote in quotes if quote is not None], snapshot.ts))
+    if snapshot.news is not None:
+        cells.append(sentiment_cell(snapshot, symbol))
     return Row(symbol, tuple(cells))
 
 

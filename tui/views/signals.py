@@ -6,9 +6,10 @@ from core.model.instrument import short_symbol
 from core.model.snapshot import SignalView, Snapshot
 from tui import numbers
 from tui.text import clean
+from tui.views.news import READING, sentiment_cell
 from tui.views.table import Cell, Column, Row, tone_of
 
-COLUMNS = (
+_COLUMNS = (
     Column("symbol", 6, 0),
     Column("venue", 7, 0),
     Column("wants", 7, 0),
@@ -24,10 +25,15 @@ EMPTY = "No signal yet. The strategy needs a few candles; press 1 to watch the m
 _WANTS = {1: "▲ long", -1: "▼ short", 0: "· flat"}
 
 
+def signal_columns(snapshot: Snapshot) -> tuple[Column, ...]:
+    """Return the columns; what the news says stands among them where news is read."""
+    return _COLUMNS if snapshot.news is None else (*_COLUMNS, READING)
+
+
 def view_signals(snapshot: Snapshot) -> tuple[Row, ...]:
     """Return one row an instrument and strategy, newest signal first."""
     newest_first = sorted(snapshot.signals, key=lambda s: (-s.ts, s.symbol, s.venue))
-    return tuple(_row(signal, snapshot.ts) for signal in newest_first)
+    return tuple(_row(signal, snapshot) for signal in newest_first)
 
 
 def note_signals(snapshot: Snapshot) -> str:
@@ -36,7 +42,9 @@ def note_signals(snapshot: Snapshot) -> str:
     return f"{strategy} on {snapshot.timeframe} s" if strategy else ""
 
 
-def _row(signal: SignalView, now: int) -> Row:
+def _row(signal: SignalView, snapshot: Snapshot) -> Row:
+    now = snapshot.ts
+    news = () if snapshot.news is None else (sentiment_cell(snapshot, signal.symbol),)
     return Row(
         f"{signal.venue}|{signal.symbol}|{signal.strategy}",
         (
@@ -48,6 +56,7 @@ def _row(signal: SignalView, now: int) -> Row:
             _outcome_cell(clean(signal.outcome)),
             Cell(clean(signal.reason), "dim"),
             Cell(clean(signal.strategy), "dim"),
+            *news,
         ),
     )
 
