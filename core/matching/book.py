@@ -338,7 +338,7 @@ class Book:
     def _fills(self, order: BookOrder) -> bool:
         """Whether an order can trade all of its lots before it meets one of its own owner."""
         side, got = self._side(-order.sign), 0
-        for key, there in side.walk():
+        for key, _ in side.walk():
             tick = key * side.sign
             if order.tick is not None and tick * order.sign > order.tick * order.sign:
                 break
@@ -346,8 +346,9 @@ class Book:
             for maker in side.queues.get(key, {}).values():
                 if maker.owner == order.owner:
                     return got + maker.ahead + before >= order.lots
-                before += maker.lots
-            got += there
+                # A resting reduce-only order may go when its turn comes: not counted on.
+                before += 0 if maker.reduce_only else maker.lots
+            got += side.levels.get(key, 0) + before
             if got >= order.lots:
                 break
         return got >= order.lots

@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 from core.home import Home
 from core.model.snapshot import Snapshot
 from tests.tui import pictures
-from tests.tui.conftest import settle
+from tests.tui.conftest import settle, until
 from tui.app import TerminalApp
 
 Serve = Callable[[Snapshot], Home]
@@ -40,6 +40,9 @@ def test_picture(case: str, serve: Serve, snap_compare: Any) -> None:
         await pilot.press(*keys)
         for field in app.screen.query("Input"):
             field.cursor_blink = False  # type: ignore[attr-defined]
+        app.frame()
+        if app.panes["depth"].is_on_screen or app.panes["chart"].is_on_screen:
+            await until(lambda: app.client.watched is not None)
         app.frame()
         await pilot.pause()
 

@@ -140,6 +140,14 @@ class Desk:
             f"not within {timeout:g} s: {what}\n{json.dumps(picture)[:3000]}\n{self.errors}"
         )
 
+    def wait_line(self, start: str, timeout: float = 60) -> None:
+        """Wait until a printed line's text begins with ``start``."""
+        deadline = time.monotonic() + timeout
+        while not any(line.get("text", "").startswith(start) for line in tuple(self.lines)):
+            assert self.process.poll() is None, f"the desk ended: {self.errors}"
+            assert time.monotonic() < deadline, f"no line {start!r}: {self.lines[-5:]}"
+            time.sleep(0.005)
+
     def finish(self, timeout: float = 60) -> dict[str, Any]:
         """Wait for a clean end and return the summary, its last line."""
         code = self.process.wait(timeout)

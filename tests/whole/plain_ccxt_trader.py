@@ -1,7 +1,6 @@
-"""A stranger's bot: plain ccxt.pro, only URLs and keys differ. Usage: READY_FILE VENUE"""
-
-# ruff: noqa: E401, E501, I001
 # fmt: off
+"""A stranger's bot: plain ccxt.pro, only URLs and keys differ. Usage: READY_FILE VENUE"""
+# ruff: noqa: E401, E501, I001
 import asyncio, json, sys
 import ccxt.pro as ccxt
 ready, name, symbol = json.load(open(sys.argv[1])), sys.argv[2], "BTC/USDT:USDT"
