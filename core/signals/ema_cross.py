@@ -11,7 +11,7 @@ from core.signals.features import ema_weight
 class EmaCross:
     """Long when the fast average crosses above the slow one, short when it crosses below.
 
-    The score is the distance of the averages as a fraction of the slow one. It says nothing until
+    The score is the distance of the averages in basis points of the slow one. It says nothing until
     ``slow`` candles are in, and after that only when the sign changes: which side it is on when it
     starts is no news.
     """
@@ -55,6 +55,6 @@ class EmaCross:
         known, self._side = self._side, side
         if not known or count < self.warmup:
             return None
-        score = fast / slow - 1.0
+        score = (fast / slow - 1.0) * 1e4
         word = "above" if side > 0 else "below"
         return Decision(side, score, f"fast crossed {word} slow: {fast:.6g} / {slow:.6g}")
