@@ -96,7 +96,9 @@ async def stage(faults: str, *, filled: bool, arm: bool) -> AsyncIterator[Scene]
         home = Home(Path(folder))
         home.make("practice")
         home.config_file.write_text(
-            f"arm_on_start = {str(arm).lower()}\n[limits]\n[strategy]\ntimeframe = '1s'\n"
+            f"arm_on_start = {str(arm).lower()}\n[limits]\n"
+            # A drill that places its own orders wants no strategy to add some: an hour is quiet.
+            f"[strategy]\ntimeframe = '{'1s' if arm else '1h'}'\n"
             f"[practice]\nseed = 7\nfaults = {json.dumps(faults)}\n[storage]\nrecord = false\n"
         )
         server = await serve(Options(seed=7, faults=faults, ready_file=home.practice))

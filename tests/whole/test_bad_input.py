@@ -121,7 +121,7 @@ def test_a_state_folder_that_cannot_be_written(killcord: Killcord, tmp_path: Pat
 
 def test_a_command_the_desk_cannot_read_is_refused_with_the_reason(killcord: Killcord) -> None:
     with killcord.desk("--seed", "7") as desk:
-        desk.wait("a desk", lambda s: all(v["state"] == "ready" for v in s["venues"]))
+        desk.wait("a desk that is armed", lambda s: s["state"] == "armed" and s["fills"])
         unknown = killcord.run("buy", "bybit", "NOSUCH", "1", "--json")
         assert unknown.returncode == 3
         assert json.loads(unknown.stdout)["ok"] is False
