@@ -59,5 +59,6 @@ def clean(text: object, limit: int = LIMIT) -> SafeText:
             if category[0] == "C" or char in _WIDTH_CHANGERS:
                 continue
         kept.append(char)
-    result = "".join(kept).strip()
+    # What was taken out may have stood between two spaces, or a letter and its accent.
+    result = _SPACES.sub(" ", unicodedata.normalize("NFC", "".join(kept))).strip()
     return SafeText(result if len(result) <= limit else result[: limit - 1] + "…")

@@ -470,7 +470,9 @@ async def test_the_socket_is_private_and_answers(stage: Stage) -> None:
         async with session.get("/readyz") as reply:
             assert (reply.status, (await reply.json())["ok"]) == (200, True)
         async with session.get("/healthz") as reply:
-            assert reply.status == 200
+            health = await reply.json()
+            assert health["journal"] == "ok"
+            assert reply.status == (200 if health["loop_lag_ms"] < 250 else 503)
         async with session.get("/metrics") as reply:
             text = await reply.text()
         assert 'killcord_venue_ready{venue="okx"} 1.0' in text
