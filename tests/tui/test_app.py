@@ -126,10 +126,14 @@ async def test_w_opens_the_chain_of_a_signal_or_an_order(desk: Loopback, home: H
     async with terminal(home, (80, 24)) as (app, pilot):
         await pilot.press("2", "w")
         await until(lambda: isinstance(app.screen, WhyScreen))
-        await pilot.press("escape", "4", "w")
+        await pilot.press("escape")
+        await until(lambda: not app.in_dialog)
+        await pilot.press("4", "w")
         await until(lambda: len(desk.whys) == 2 and isinstance(app.screen, WhyScreen))
         desk.why = None
-        await pilot.press("escape", "w")
+        await pilot.press("escape")
+        await until(lambda: not app.in_dialog)
+        await pilot.press("w")
         await until(lambda: "not known" in said(app))
         assert not app.in_dialog
     venue, symbol = desk.whys[0].split("|")
