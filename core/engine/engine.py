@@ -98,7 +98,7 @@ class Engine:
         self._reconciler = Reconciler(world, tracking, execution.settle, sweep_within)
         control = self._control = Control(world, execution, tracking)
         feed = self._feed = Feed(world, execution.follow)
-        news = NewsRoom(world)
+        news = self._news = NewsRoom(world)
         self._painter = Painter(world, control, execution, news)
         self._weigher = Weigher(world, control, execution)
         self.ledger = world.ledger
@@ -139,7 +139,7 @@ class Engine:
             MoveStop: control.move_stop,
             Pause: control.pause,
             KillReported: control.kill_reported,
-            SentimentScored: news.scored,
+            SentimentScored: self._scored,
             Tick: self._tick,
             InvariantBroken: control.broken,
         }
@@ -247,6 +247,11 @@ class Engine:
         self._reconciler.swept(event)
         if self.ledger.shifted != moved:
             self._control.load_marks()
+
+    def _scored(self, event: SentimentScored) -> None:
+        """Take in what the news says: for the pane and the gate, then for the strategies."""
+        self._news.scored(event)
+        self._feed.sentiment(event)
 
     def _tick(self, event: Tick) -> None:
         """Let time pass: candles close, venues grow old, the desk arms itself."""
