@@ -18,6 +18,7 @@ from core.model.order import Fill, Order, OrderReport, OrderSent, OrderStatus, O
 from core.orders.ids import ClientIds
 from core.orders.records import JournalRecord
 from core.portfolio.ledger import Ledger
+from core.signals.strategy import Strategy as Strategist
 
 BTC = "BTC/USDT:USDT"
 ETH = "ETH/USDT:USDT"
@@ -55,10 +56,16 @@ def config(**changes: Any) -> Config:
 class Scene:
     """An engine, the effects it gave, and the journal they make."""
 
-    def __init__(self, settings: Config | None = None, ledger: Ledger | None = None) -> None:
+    def __init__(
+        self,
+        settings: Config | None = None,
+        ledger: Ledger | None = None,
+        make_strategy: Callable[[], Strategist] | None = None,
+    ) -> None:
         self.settings = settings or config()
         seq = ledger.next_seq if ledger else 1
-        self.engine = Engine(self.settings, ClientIds("TEST", 1, KEY, seq), ledger)
+        ids = ClientIds("TEST", 1, KEY, seq)
+        self.engine = Engine(self.settings, ids, ledger, make_strategy=make_strategy)
         self.now = START
         self.effects: list[Effect] = []
         self.journal: list[JournalRecord] = []
