@@ -194,7 +194,7 @@ def test_an_ensemble_weighs_directions(tmp_path: Path) -> None:
 
 
 def test_a_member_that_raises_is_stopped_alone(tmp_path: Path) -> None:
-    chosen, make = ensemble(
+    _, make = ensemble(
         tmp_path, {"good": 1.0, "bad": 3.0}, good=fixed(0, 0, 1, 9, 9), bad=fixed(0, 0)
     )
     scene = Scene()
