@@ -39,7 +39,9 @@ class History:
 
     def signal(self, effect: Signalled) -> None:
         """Write what a strategy decided."""
-        self._store.put("signals", {"id": self._numbers.next()} | msgspec.structs.asdict(effect))
+        row = msgspec.structs.asdict(effect)
+        del row["parts"]
+        self._store.put("signals", {"id": self._numbers.next()} | row)
 
     def risk(self, effect: RiskEvent) -> None:
         """Write a refusal or a breaker."""
