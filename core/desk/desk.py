@@ -245,7 +245,7 @@ class Desk:
             self.engine,
             self.journal,
             self.lines,
-            History(self._store.store, ledger),
+            History(self._store.store, ledger, config.storage.article_days),
             Charts({gateway.venue: gateway for gateway in self._gateways}, self._clock),
             self._home.latch(config.environment),
             latched,

@@ -53,6 +53,7 @@ from core.model.event import (
     InvariantBroken,
     KillMode,
     KillReported,
+    SentimentScored,
     TradingState,
 )
 from core.model.market import BookTop, Candle, Depth, Ticker, Trade
@@ -223,6 +224,8 @@ class Pump:
                 self.history.candle(event)
             elif isinstance(event, KillReported):
                 self._kill_reported(event)
+            elif isinstance(event, SentimentScored):
+                self.history.news(event)
         elif type(event) is Trade:
             self.history.trade(event)
             self.charts.trade(event)
