@@ -43,7 +43,7 @@ from core.desk.window import Window
 from core.engine.engine import Engine
 from core.errors import ConfigError, VenueError, VenueUnavailable
 from core.home import Home
-from core.journal import wal
+from core.journal import frames, wal
 from core.journal.recording import Recorder, Session
 from core.journal.store import Store
 from core.model.effect import Record
@@ -177,8 +177,8 @@ class Desk:
         self._log.start()
         self._closers += [self._log.close, self.lines.subscribe(self._log.write)]
 
-        replay = wal.load(self._state / "journal")
-        ledger = wal.rebuild(replay)
+        replay = frames.load(self._state / "journal")
+        ledger = frames.rebuild(replay)
         if replay and replay.torn:
             self.lines.add(
                 "info", f"journal: a torn tail of {replay.torn} bytes was cut", "warning"

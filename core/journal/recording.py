@@ -2,12 +2,13 @@
 
 An event is taken before the engine sees it. A session is a folder,
 ``recording/20261121T090212-000042``: ``session.json`` (what is needed to replay it), ``end.json``
-(how it ended, missing after a crash) and segments named by the number of their first event. A segment is written as a *spool*: zlib blocks of JSON lines, each with its
-length and checksum, so that a killed desk loses at most the last second. A line that is an array
-holds the decisions on the event before it. A full spool becomes a Parquet file (zstd; columns
-seq, received, type, venue, symbol, event, decisions) in a short-lived child process: pyarrow costs
-60 MB and several milliseconds at a time in which Python does nothing else, and the desk has
-neither to spare. ``read_recording`` reads both.
+(how it ended, missing after a crash) and segments named by the number of their first event. A
+segment is written as a *spool*: zlib blocks of JSON lines, each with its length and checksum, so
+that a killed desk loses at most the last second. A line that is an array holds the decisions on
+the event before it. A full spool becomes a Parquet file (zstd; columns seq, received, type, venue,
+symbol, event, decisions) in a short-lived child process: pyarrow costs 60 MB and several
+milliseconds at a time in which Python does nothing else, and the desk has neither to spare.
+``read_recording`` reads both.
 """
 
 from __future__ import annotations

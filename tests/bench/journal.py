@@ -18,7 +18,7 @@ import msgspec
 from core.config import DEFAULT_SYMBOLS, Config
 from core.engine.engine import Engine
 from core.engine.picture import ShellFacts
-from core.journal import wal
+from core.journal import frames, wal
 from core.journal.recording import Recorder, Session
 from core.journal.store import Store
 from core.model.account import Balance, VenueSwept
@@ -118,8 +118,8 @@ async def _replay(folder: Path) -> dict[str, float | str]:
         journal.append(_FILL)
     await journal.close()
     started = time.perf_counter()
-    found = wal.load(folder)
-    wal.rebuild(found)
+    found = frames.load(folder)
+    frames.rebuild(found)
     seconds = time.perf_counter() - started
     assert found is not None
     return {"journal replay, records/s": len(found.records) / seconds}

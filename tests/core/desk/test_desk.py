@@ -25,7 +25,7 @@ from core.desk.origin import MarketFacts
 from core.desk.summary import DeskSummary
 from core.errors import AlreadyRunning, StateError, VenueUnavailable
 from core.home import Home
-from core.journal import wal
+from core.journal import frames
 from core.model.event import Kill, KillMode, Resume, Submit, TradingState, VenueState
 from core.model.market import Side
 from core.model.order import OrderKind, OrderStatus
@@ -151,9 +151,9 @@ async def test_a_desk_trades_stops_and_leaves_a_true_record(stage: Stage) -> Non
     assert line["venues"]["okx"]["fills"] >= 2
     stage.check_agrees(desk.window.snapshot())
 
-    journal = wal.load(stage.root / "practice" / "journal")
+    journal = frames.load(stage.root / "practice" / "journal")
     assert journal is not None
-    ledger = wal.rebuild(journal)
+    ledger = frames.rebuild(journal)
     assert {k: p.qty for k, p in ledger.open.items()} == {
         (p.venue, p.symbol): p.qty for p in desk.window.snapshot().positions
     }
@@ -204,7 +204,7 @@ async def test_no_order_is_sent_before_its_intent_is_durable(stage: Stage) -> No
         place = venue.place
 
         def checked(order: Any) -> Any:
-            records = wal.read(desk.journal.path).records
+            records = frames.read(desk.journal.path).records
             seen.append(any(getattr(r, "order", None) == order for r in records))
             return place(order)
 
