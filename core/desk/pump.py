@@ -216,6 +216,8 @@ class Pump:
         except Exception as error:
             self._engine_failed(event, error)
             return
+        if effects and self._recorder is not None:
+            self._recorder.decided(effects)
         if not isinstance(event, _SILENT):
             self._lines.event(event)
             if isinstance(event, FeedChanged) and (venue := self.venues.get(event.venue)):
