@@ -53,6 +53,7 @@ from core.model.event import (
     InvariantBroken,
     KillMode,
     KillReported,
+    SentimentScored,
     TradingState,
 )
 from core.model.market import BookTop, Candle, Depth, Ticker, Trade
@@ -215,6 +216,8 @@ class Pump:
         except Exception as error:
             self._engine_failed(event, error)
             return
+        if effects and self._recorder is not None:
+            self._recorder.decided(effects)
         if not isinstance(event, _SILENT):
             self._lines.event(event)
             if isinstance(event, FeedChanged) and (venue := self.venues.get(event.venue)):
@@ -223,6 +226,8 @@ class Pump:
                 self.history.candle(event)
             elif isinstance(event, KillReported):
                 self._kill_reported(event)
+            elif isinstance(event, SentimentScored):
+                self.history.news(event)
         elif type(event) is Trade:
             self.history.trade(event)
             self.charts.trade(event)

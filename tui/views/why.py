@@ -6,7 +6,7 @@ from core.model.instrument import short_symbol
 from core.model.why import Why
 from tui import numbers
 from tui.text import clean
-from tui.views.table import Cell, Line
+from tui.views.table import Cell, Line, tone_of
 
 _WANTS = {1: "▲ long", -1: "▼ short", 0: "· flat"}
 
@@ -35,6 +35,10 @@ def _signal(why: Why) -> list[Line]:
             Cell(f", score {said.score:+.6g}"),
         ),
         (Cell(f"   {clean(said.reason)}", "dim"),),
+        *(
+            (Cell(f"   {share:+8.3f}  ", tone_of(share)), Cell(clean(name, 40)))
+            for name, share in said.parts
+        ),
         (),
     ]
 
