@@ -33,6 +33,7 @@ class NewsRoom:
             self._stories = {story.id: story for story in newest[-STORIES:]}
         if event.readings is not None:
             self._readings = {reading.asset: reading for reading in event.readings}
+            self._world.readings = event
         if event.sources is not None:
             self._sources = event.sources
         if event.trending is not None:

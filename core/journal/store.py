@@ -48,7 +48,6 @@ class StoreStats(Struct):
     """Counters; changed in place by the store's thread."""
 
     rows: int = 0
-    commits: int = 0
     waiting: int = 0
     dropped: int = 0
     refused: int = 0
@@ -262,7 +261,6 @@ class Store:
             self._rows.extendleft(reversed(batch))
             raise
         self.stats.rows += count
-        self.stats.commits += 1
 
     async def _cut(self, place: tuple[str, str], before: int) -> None:
         from sqlalchemy import delete
