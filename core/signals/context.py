@@ -54,7 +54,7 @@ from msgspec import Struct
 from core.clock import SECOND
 from core.errors import ConfigError
 from core.model.market import Candle
-from core.signals.families import book
+from core.signals.families import book, news
 from core.signals.features import NAN, Feature
 
 if TYPE_CHECKING:
@@ -128,8 +128,8 @@ class Family(Protocol):
         ...
 
 
-FAMILIES: tuple[type[Family], ...] = (book.Book,)
-TABLES: tuple[Tabulate, ...] = (book.tabulate,)
+FAMILIES: tuple[type[Family], ...] = (book.Book, news.News)
+TABLES: tuple[Tabulate, ...] = (book.tabulate, news.tabulate)
 """The batch form of each family."""
 NAMES = tuple(feature.name for family in FAMILIES for feature in family.features)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.clock import HOUR, MINUTE, SECOND, ManualClock, SystemClock
+from core.clock import HOUR, MINUTE, SECOND, SystemClock
 from core.config import News
 from core.errors import AlreadyRunning
 from core.secrets import Secret
@@ -17,6 +17,7 @@ from sentiment.reader import Reader, hold
 from sentiment.sources.coingecko import TRENDING_SAMPLE, CoinGeckoTrending
 from sentiment.sources.feed import Feed
 from sentiment.sources.source import Request, per_day, per_minute
+from tests.clock import ManualClock
 from tests.sentiment.rss import RssServer
 from tui.cli import main
 
