@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -107,8 +108,8 @@ class Strategy(Section):
     """Which strategy trades, and how."""
 
     name: str = "ema_cross"
-    """``ema_cross``, ``mean_reversion``, ``funding_carry``, ``lightgbm`` (a trained model), or the
-    file of one of your own."""
+    """``ema_cross``, ``mean_reversion``, ``funding_carry``, ``lightgbm`` (a trained model),
+    ``ensemble`` (several, weighed), or the file of one of your own."""
     timeframe: Seconds = 5.0
     """Length of its candles."""
     fast: Annotated[int, Field(ge=1, le=1000)] = 3
@@ -122,6 +123,17 @@ class Strategy(Section):
     news_filter: Annotated[float, Field(ge=0, le=1)] = 0.0
     """No strategy opens a long while the news score of the asset is at or below minus this, nor a
     short while it is at or above; 0: news change no decision. 0.4 is clear news."""
+    weights: dict[str, float] = {"ema_cross": 1.0, "mean_reversion": 1.0, "funding_carry": 1.0}
+    """The members of ``ensemble`` and what each weighs; your own may be among them."""
+
+    @field_validator("weights")
+    @classmethod
+    def _some_weight(cls, weights: dict[str, float]) -> dict[str, float]:
+        if not weights or "ensemble" in weights:
+            raise ValueError("name one strategy or more, none of them ensemble")
+        if not all(0 < weight < inf for weight in weights.values()):
+            raise ValueError("every weight must be a number above zero")
+        return weights
 
     @field_validator("slow")
     @classmethod

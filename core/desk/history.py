@@ -42,7 +42,9 @@ class History:
 
     def signal(self, effect: Signalled) -> None:
         """Write what a strategy decided."""
-        self._store.put("signals", {"id": self._numbers.next()} | msgspec.structs.asdict(effect))
+        row = msgspec.structs.asdict(effect)
+        del row["parts"]
+        self._store.put("signals", {"id": self._numbers.next()} | row)
 
     def news(self, event: SentimentScored) -> None:
         """Write the stories that are new or changed, and let the oldest go once in a while."""

@@ -24,6 +24,7 @@ from core.model.event import Event, SentimentScored
 from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
 from core.risk.codes import Code
 from core.signals.decision import Decision
+from core.signals.ensemble import Ensemble, MemberFailed
 from core.signals.news_filter import heed
 from core.signals.strategy import Strategy
 
@@ -290,8 +291,17 @@ class Feed:
             self._stop(slot, error)
 
     def _stop(self, slot: Slot, error: Exception) -> None:
-        """Stop a strategy that raised, on its instrument alone; its position keeps its stop."""
-        assert slot.strategy is not None
+        """Stop a strategy that raised, on its instrument alone; its position keeps its stop.
+
+        Of an ensemble only the member that raised is stopped, while others are left.
+        """
+        strategy = slot.strategy
+        assert strategy is not None
+        name = strategy.name
+        if isinstance(error, MemberFailed) and isinstance(error.__cause__, Exception):
+            name, error = error.name, error.__cause__
+            if isinstance(strategy, Ensemble) and strategy.members:
+                strategy = None
         where = " < ".join(
             f"{basename(frame.filename)} line {frame.lineno} in {frame.name}"
             for frame in reversed(extract_tb(error.__traceback__)[1:])
@@ -300,11 +310,12 @@ class Feed:
             Code.STRATEGY_FAILED,
             slot.venue,
             slot.symbol,
-            f"{slot.strategy.name} is stopped here: {type(error).__name__}: {error}"
+            f"{name} is stopped here: {type(error).__name__}: {error}"
             + (f" ({where})" if where else ""),
         )
-        slot.strategy = slot.context = slot.waiting = None
-        slot.wanted = 0
+        if strategy is not None:
+            slot.strategy = slot.context = slot.waiting = None
+            slot.wanted = 0
 
     def _decided(self, slot: Slot, candle: Candle, decision: Decision) -> None:
         """Show a decision made on news, and act on it."""
@@ -327,6 +338,7 @@ class Feed:
             decision.target,
             decision.score,
             decision.reason,
+            decision.parts,
         )
         world.out.append(signal)
         slot.outcome = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from core.model.news import NewsReading
 from core.signals.decision import Decision
 
@@ -26,4 +28,4 @@ def heed(decision: Decision, reading: NewsReading | None, bar: float) -> Decisio
         return decision
     side = "long" if decision.target > 0 else "short"
     text = f"no {side} against news {reading.score:+.2f} ({reading.count} articles)"
-    return Decision(0, decision.score, f"{text}; {decision.reason}")
+    return structs.replace(decision, target=0, reason=f"{text}; {decision.reason}")

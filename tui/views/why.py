@@ -35,6 +35,10 @@ def _signal(why: Why) -> list[Line]:
             Cell(f", score {said.score:+.6g}"),
         ),
         (Cell(f"   {clean(said.reason)}", "dim"),),
+        *(
+            (Cell(f"   {share:+8.3f}  ", tone_of(share)), Cell(clean(name, 40)))
+            for name, share in said.parts
+        ),
         (),
     ]
 
