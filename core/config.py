@@ -120,6 +120,9 @@ class Strategy(Section):
     """Distance of the protective stop from the entry price, as a fraction."""
     share: Fraction = Decimal("0.8")
     """Part of the position limit a strategy uses."""
+    news_filter: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """No strategy opens a long while the news score of the asset is at or below minus this, nor a
+    short while it is at or above; 0: news change no decision. 0.4 is clear news."""
     weights: dict[str, float] = {"ema_cross": 1.0, "mean_reversion": 1.0, "funding_carry": 1.0}
     """The members of ``ensemble`` and what each weighs; your own may be among them."""
 

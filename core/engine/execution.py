@@ -127,7 +127,8 @@ class Execution:
         circumstances = self.circumstances(slot, order, equity, stop)
         verdict = self.gate.open(order, slot.instrument, circumstances, stop)
         refused = verdict.code if type(verdict) is Refused else None
-        self._world.reasons.judged(order, slot.instrument, circumstances, refused)
+        news = self._world.reading(slot.symbol)
+        self._world.reasons.judged(order, slot.instrument, circumstances, refused, news)
         return verdict
 
     def circumstances(
