@@ -142,6 +142,11 @@ class Journal:
         self._failed: Callable[[str], None] = lambda reason: None
 
     @property
+    def checkpoint(self) -> msgspec.Raw:
+        """The ledger as the present file began with it."""
+        return self._first.checkpoint
+
+    @property
     def head(self) -> str:
         """Hex of the chain after the last record written."""
         return self._chain.hex()
