@@ -41,7 +41,7 @@ from exchanges.practice.state import (
     TickerChanged,
 )
 from tests.core.desk.loopback import LoopGateway, LoopKillGateway, LoopVenue
-from tests.simulation.virtual import Life, VirtualLoop
+from tests.simulation.virtual import TIE, Life, VirtualLoop
 
 T = TypeVar("T")
 
@@ -62,7 +62,14 @@ REQUEST_FAULTS = (
     "reset",
 )
 STREAM_FAULTS = ("lost frame", "doubled frame", "late frame", "stalled stream", "kicked")
-OTHER_FAULTS = ("black hole", "lagging index", "maintenance", "old data", "bad message")
+OTHER_FAULTS = (
+    "black hole",
+    "lagging index",
+    "blind query",
+    "maintenance",
+    "old data",
+    "bad message",
+)
 
 
 class Unsent(Exception):
@@ -241,6 +248,8 @@ class WireGateway(LoopGateway):
 
     async def query(self, symbol: str, client_id: str) -> OrderReport | OrderAbsent | None:
         def look() -> OrderReport | None:
+            if self.wire.strikes("blind query"):
+                return None
             order = self.loop.core.find_order(self.loop.account, symbol, client_id=client_id)
             if order is None or self.wire.hidden(order.created_ms):
                 return None
@@ -334,7 +343,7 @@ class WireGateway(LoopGateway):
             return
         for _ in range(2 if wire.strikes("doubled frame") else 1):
             # Frames of one socket keep their order, but for those that come late.
-            due = max(self._due, wire.loop.time() + wire.latency())
+            due = max(self._due + TIE, wire.loop.time() + wire.latency())
             if wire.strikes("late frame"):
                 due += wire.chance.uniform(0.1, 8.0)
             else:

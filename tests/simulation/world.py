@@ -25,6 +25,7 @@ import msgspec
 
 from core.config import Config
 from core.desk.identity import Identity
+from core.desk.kill import VALIDITY
 from core.desk.lines import LogView
 from core.errors import KillcordError
 from core.home import Home
@@ -120,8 +121,6 @@ class Outcome:
     kills: int = 0
     struck: Counter[str] = field(default_factory=Counter)
     """Faults that struck, by kind."""
-    points: Counter[str] = field(default_factory=Counter)
-    """Deaths by named point."""
 
 
 Parts = tuple[type[WireGateway], type[WireKillGateway]]
@@ -165,6 +164,8 @@ class World:
         self.desk: SimulatedDesk | None = None
         self.life: MortalLife | None = None
         self._run: asyncio.Task[Any] | None = None
+        self.validity = VALIDITY
+        """Seconds between the two sweeps that prove a kill."""
         self.hear: Callable[[LogView], None] | None = None
         """Told every line that the desk logs."""
         self._dead = asyncio.Event()
@@ -239,12 +240,12 @@ class World:
     async def start(self) -> None:
         """Begin another life of the desk."""
         self._dead.clear()
-        self.life = MortalLife(self._died, self.outcome.points)
+        self.life = MortalLife(self._died, self.outcome.struck)
         token = LIFE.set(self.life)
         try:
             self.desk = SimulatedDesk(
                 self.config, Home(self.root), self.loop, self.wires, self.life, self.watcher,
-                self.parts,
+                self.parts, self.validity,
             )  # fmt: skip
             if self.hear is not None:
                 self.desk.lines.subscribe(self.hear)
@@ -255,6 +256,7 @@ class World:
 
     def _died(self) -> None:
         self.watcher.note("died")
+        self.watcher.end()
         if self.desk is not None:
             self.desk.lines.add("fault", "the process dies")
         self._dead.set()
@@ -265,7 +267,8 @@ class World:
         if self.life is not None:
             self.life.die()
         if run is not None:
-            run.cancel()
+            if self.desk is not None and not self.desk._stopping.is_set():
+                run.cancel()  # else it ends by itself: cancelled again, it would keep its locks
             results = await asyncio.gather(run, return_exceptions=True)
             for error in results:
                 if isinstance(error, Exception) and not isinstance(error, KillcordError):
@@ -332,7 +335,6 @@ class World:
         elif draw < 0.27:
             self.life.ends_at = chance.choice(POINTS)
             self.life.countdown = chance.randint(0, 3)
-            self.outcome.struck[f"dies {self.life.ends_at}"] += 1
             if "turn" in self.life.ends_at and self.desk is not None and self._booted():
                 self.desk.journal.turn(self.desk.engine.ledger, self.loop.now())
         elif draw < 0.32:
