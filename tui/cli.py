@@ -104,6 +104,12 @@ def _sentiment(name: str) -> Run:
     return run
 
 
+def _doctor(arguments: argparse.Namespace) -> int:
+    from tui import doctor
+
+    return doctor.run(arguments)
+
+
 def _verify(arguments: argparse.Namespace) -> int:
     from tui import verify
 
@@ -197,6 +203,11 @@ def _parser() -> argparse.ArgumentParser:
     verify = _command(commands, "verify", _verify, "check the journal's hash chain")
     verify.add_argument("path", nargs="?", help="a journal file or folder (default: this home's)")
     verify.add_argument("--env", choices=("practice", "testnet", "live"), help="whose journal")
+
+    doctor = _command(commands, "doctor", _doctor, "look at machine, files, keys and venues")
+    doctor.add_argument("--env", choices=("practice", "testnet", "live"), help="whose venues")
+    doctor.add_argument("--config", metavar="FILE", help="configuration file")
+    doctor.add_argument("--faults", metavar="NAME|FILE", help="practice: what goes wrong")
 
     drill = _command(commands, "drill", _drill, "rehearse on a practice exchange; a timed report")
     drill.add_argument(
