@@ -18,6 +18,9 @@ class Code(StrEnum):
     FOREIGN_POSITION = "FOREIGN_POSITION"
     COOLING_DOWN = "COOLING_DOWN"
     BAD_NEWS = "BAD_NEWS"
+    AWAITING_APPROVAL = "AWAITING_APPROVAL"
+    NOT_APPROVED = "NOT_APPROVED"
+    APPROVAL_EXPIRED = "APPROVAL_EXPIRED"
     STALE_DATA = "STALE_DATA"
     CLOCK_SKEW = "CLOCK_SKEW"
     REJECTS_IN_A_ROW = "REJECTS_IN_A_ROW"
@@ -66,6 +69,7 @@ class Code(StrEnum):
     NOTHING_TO_DO = "NOTHING_TO_DO"
     NOT_RECONCILED = "NOT_RECONCILED"
     NO_SUCH_ORDER = "NO_SUCH_ORDER"
+    NO_SUCH_SIGNAL = "NO_SUCH_SIGNAL"
 
 
 MEANING: dict[Code, tuple[str, str]] = {
@@ -85,6 +89,9 @@ MEANING: dict[Code, tuple[str, str]] = {
         "news_burst",
         "A burst of strongly negative news on the asset: no new longs until it has aged.",
     ),
+    Code.AWAITING_APPROVAL: ("", "With `confirm_signals`: the entry waits for a person."),
+    Code.NOT_APPROVED: ("", "A person rejected the entry, or it was withdrawn before an answer."),
+    Code.APPROVAL_EXPIRED: ("", "Nobody answered within `confirm_within`."),
     Code.STALE_DATA: ("stale_data", "The book is too old, or there is no price."),
     Code.CLOCK_SKEW: ("clock_skew", "Our clock and the venue's differ too much."),
     Code.REJECTS_IN_A_ROW: (
@@ -138,6 +145,7 @@ MEANING: dict[Code, tuple[str, str]] = {
     Code.NOTHING_TO_DO: ("", "There was nothing to do."),
     Code.NOT_RECONCILED: ("", "A venue is not reconciled yet, or none is ready."),
     Code.NO_SUCH_ORDER: ("", "No such working order."),
+    Code.NO_SUCH_SIGNAL: ("", "No such signal waits for an answer, or no longer."),
 }
 
 
