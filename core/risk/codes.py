@@ -21,6 +21,7 @@ class Code(StrEnum):
     AWAITING_APPROVAL = "AWAITING_APPROVAL"
     NOT_APPROVED = "NOT_APPROVED"
     APPROVAL_EXPIRED = "APPROVAL_EXPIRED"
+    BAD_MARKET_NEWS = "BAD_MARKET_NEWS"
     STALE_DATA = "STALE_DATA"
     CLOCK_SKEW = "CLOCK_SKEW"
     REJECTS_IN_A_ROW = "REJECTS_IN_A_ROW"
@@ -92,6 +93,10 @@ MEANING: dict[Code, tuple[str, str]] = {
     Code.AWAITING_APPROVAL: ("", "With `confirm_signals`: the entry waits for a person."),
     Code.NOT_APPROVED: ("", "A person rejected the entry, or it was withdrawn before an answer."),
     Code.APPROVAL_EXPIRED: ("", "Nobody answered within `confirm_within`."),
+    Code.BAD_MARKET_NEWS: (
+        "news_market_burst",
+        "A burst of strongly negative news on the whole market: no new longs until it has aged.",
+    ),
     Code.STALE_DATA: ("stale_data", "The book is too old, or there is no price."),
     Code.CLOCK_SKEW: ("clock_skew", "Our clock and the venue's differ too much."),
     Code.REJECTS_IN_A_ROW: (

@@ -15,7 +15,7 @@ _COLUMNS = (
     Column("wants", 7, 0),
     Column("score", 9, 3, right=True),
     Column("age", 4, 2, right=True),
-    Column("came of it", 14, 1, grow=1),
+    Column("came of it", 16, 1, grow=1),
     Column("why", 16, 4, grow=3),
     Column("strategy", 10, 5),
 )
