@@ -287,6 +287,12 @@ def _orders(commands: Any) -> None:
         help="resolve: what became of an order whose outcome the venue does not tell",
     )
     _command(commands, "positions", _remote("positions"), "list positions")
+    signals = _command(
+        commands, "signals", _remote("signals"), "what waits for a person, with confirm_signals"
+    )
+    signals.add_argument("what", nargs="?", choices=("list", "approve", "reject"), default="list")
+    signals.add_argument("client_id", nargs="?", default="", metavar="ID")
+    signals.add_argument("--qty", help="approve: another quantity, base units")
 
 
 def _practice_options(commands: Any) -> None:
