@@ -120,6 +120,9 @@ class Strategy(Section):
     """Distance of the protective stop from the entry price, as a fraction."""
     share: Fraction = Decimal("0.8")
     """Part of the position limit a strategy uses."""
+    news_filter: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """No strategy opens a long while the news score of the asset is at or below minus this, nor a
+    short while it is at or above; 0: news change no decision. 0.4 is clear news."""
     weights: dict[str, float] = {"ema_cross": 1.0, "mean_reversion": 1.0, "funding_carry": 1.0}
     """The members of ``ensemble`` and what each weighs; your own may be among them."""
 
@@ -235,6 +238,10 @@ class Config(Section):
     """What to trade, as ``BTC`` or ``BTC/USDT:USDT``."""
     arm_on_start: bool | None = None
     """Trade without being armed by hand. Default: only in practice."""
+    confirm_signals: bool = False
+    """Ask a person before a strategy opens a position; exits and stops never wait."""
+    confirm_within: Annotated[Seconds, Field(le=3600)] = 60.0
+    """How long such a question stands."""
     max_flatten_slippage: Fraction = Decimal("0.03")
     """Worst price the kill cord accepts, as a fraction of the mark price."""
     limits: Limits

@@ -22,13 +22,7 @@ from tui.practice import PracticeServer
 
 def practice_desk(config: Config, home: Home, server: PracticeServer) -> Desk:
     """Build a desk on the practice exchange; call it on the loop that will run it."""
-    accesses: dict[str, Access] = {}
-    for venue in config.venues:
-        keys = {name: Secret(text) for name, text in server.keys[venue].items()}
-        passphrase = keys.get("passphrase", Secret(""))
-        accesses[venue] = Access(
-            "practice", keys["api_key"], keys["secret"], passphrase, server.url
-        )
+    accesses = practice_accesses(config, server)
 
     def facts() -> MarketFacts:
         status = server.status()
@@ -50,11 +44,7 @@ def venue_desk(config: Config, home: Home) -> Desk:
         KeyRefused: keys come from where they must not.
     """
     environment = config.environment
-    accesses: dict[str, Access] = {}
-    for venue in config.venues:
-        keys = credentials(venue, environment, home, os.environ)
-        if keys is not None:
-            accesses[venue] = _access(environment, keys)
+    accesses = venue_accesses(config, home)
     if not accesses:
         raise UsageError(
             f"no {environment} keys: add them with `killcord keys add bybit --env {environment}`,"
@@ -63,6 +53,30 @@ def venue_desk(config: Config, home: Home) -> Desk:
     if missing := [venue for venue in config.venues if venue not in accesses]:
         sys.stderr.write(f"killcord: left out for want of {environment} keys: {missing}\n")
     return _desk(config, home, accesses, lambda: MarketFacts(environment))
+
+
+def practice_accesses(config: Config, server: PracticeServer) -> dict[str, Access]:
+    """Return the way into each venue of a practice exchange."""
+    accesses: dict[str, Access] = {}
+    for venue in config.venues:
+        keys = {name: Secret(text) for name, text in server.keys[venue].items()}
+        passphrase = keys.get("passphrase", Secret(""))
+        accesses[venue] = Access(
+            "practice", keys["api_key"], keys["secret"], passphrase, server.url
+        )
+    return accesses
+
+
+def venue_accesses(config: Config, home: Home) -> dict[str, Access]:
+    """Return the way into each venue that has keys for the configuration's environment.
+
+    Raises:
+        KeyRefused: keys come from where they must not.
+    """
+    found = {
+        venue: credentials(venue, config.environment, home, os.environ) for venue in config.venues
+    }
+    return {venue: _access(config.environment, keys) for venue, keys in found.items() if keys}
 
 
 def _desk(

@@ -25,6 +25,7 @@ from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
 from core.risk.codes import Code
 from core.signals.decision import Decision
 from core.signals.ensemble import Ensemble, MemberFailed
+from core.signals.news_filter import heed
 from core.signals.strategy import Strategy
 
 _SAY_AGAIN = 10 * SECOND
@@ -49,6 +50,7 @@ class Feed:
         self._soonest = self._span - FUTURE
         """After its open a candle cannot be known to be closed before this."""
         self._building: list[Slot] = []
+        self._bar = world.config.strategy.news_filter
 
     def trade(self, event: Trade) -> None:
         """Take a public trade."""
@@ -322,6 +324,8 @@ class Feed:
             self._stop(slot, TypeError(f"expected a Decision of -1, 0 or 1, got {decision!r:.80}"))
             return
         assert slot.strategy is not None
+        if self._bar:
+            decision = heed(decision, world.reading(slot.symbol), self._bar)
         end = candle.ts + self._span
         live = slot.live_from
         if not live or end <= live or world.now - end > self._span + _OLD:
@@ -341,7 +345,7 @@ class Feed:
         outcome = self._follow(slot, decision.target)
         if outcome:
             slot.outcome = outcome
-        world.reasons.decided(signal, outcome)
+        world.reasons.decided(signal, outcome, world.reading(slot.symbol))
 
     def _bad(self, name: str, channel: str, reason: str) -> None:
         world = self._world
