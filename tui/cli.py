@@ -122,6 +122,12 @@ def _backtest(arguments: argparse.Namespace) -> int:
     return backtest.run(arguments)
 
 
+def _replay(arguments: argparse.Namespace) -> int:
+    from tui import replay
+
+    return replay.run(arguments)
+
+
 def _train(arguments: argparse.Namespace) -> int:
     from tui import train
 
@@ -187,6 +193,14 @@ def _parser() -> argparse.ArgumentParser:
 
     guard = _command(commands, "guard", _guard, "guard a desk: pull the cord when it dies or hangs")
     guard.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    replay = _command(commands, "replay", _replay, "a recorded session again, compared and watched")
+    replay.add_argument(
+        "recording",
+        nargs="?",
+        default="",
+        metavar="RECORDING|DATE",
+        help="name, folder, date such as 2026-11-21, or last; without it: list them",
+    )
 
     verify = _command(commands, "verify", _verify, "check the journal's hash chain")
     verify.add_argument("path", nargs="?", help="a journal file or folder (default: this home's)")
