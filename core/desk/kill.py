@@ -143,6 +143,11 @@ class KillExecutor:
         """Whether a venue is still being worked on."""
         return any(not task.done() for task in self._tasks.values())
 
+    @property
+    def runs(self) -> Mapping[str, VenueKill]:
+        """How far each venue is."""
+        return self._runs
+
     def pull(self, mode: KillMode, cause: str, actor: str, venue: str = "") -> None:
         """Start, join or escalate; returns at once. ``venue`` empty means all."""
         if not self.active:

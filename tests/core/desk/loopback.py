@@ -17,6 +17,7 @@ from core.desk.ports import GatewayStats, Sink
 from core.errors import VenueUnavailable
 from core.model.account import Balance, PositionReport, VenueSwept
 from core.model.event import FeedChanged, FeedState, VenueOpened
+from core.model.instrument import Instrument
 from core.model.market import BookTop, Candle, Depth, Side, Ticker, Trade
 from core.model.order import (
     CancelSent,
@@ -353,7 +354,7 @@ class LoopGateway:
 
 
 class LoopKillGateway:
-    """``core.desk.ports.KillGateway`` on a ``LoopVenue``."""
+    """``core.desk.ports.GuardGateway`` on a ``LoopVenue``."""
 
     def __init__(self, loop: LoopVenue) -> None:
         self.loop = loop
@@ -370,6 +371,10 @@ class LoopKillGateway:
 
     async def open(self) -> None:
         return None
+
+    async def prepare(self) -> tuple[Instrument, ...]:
+        await self._ask("prepare")
+        return tuple(self.loop.core.instruments.values())
 
     async def open_orders(self) -> tuple[OrderReport, ...]:
         await self._ask("open_orders")
