@@ -144,7 +144,7 @@ class Feed:
                 try:
                     tell(event.funding_rate)
                 except Exception as error:  # as in candle
-                    self._stop(slot, error)
+                    self.stop(slot, error)
         if event.next_funding is not None:
             slot.next_funding = event.next_funding
         if event.change_24h is not None:
@@ -184,10 +184,10 @@ class Feed:
             try:
                 decision = strategy.on_candle(event)
             except Exception as error:  # theirs, not ours: it must not take the desk down
-                self._stop(slot, error)
+                self.stop(slot, error)
                 return
             if decision is not None:
-                self._decided(slot, event, decision)
+                self.decided(slot, event, decision)
 
     def bad(self, event: BadMessage) -> None:
         """Count a message the adapter could not read."""
@@ -212,12 +212,12 @@ class Feed:
             try:
                 decision = slot.strategy.on_candle(candle)
             except Exception as error:  # as in candle
-                self._stop(slot, error)
+                self.stop(slot, error)
                 return
             if decision is not None:
-                self._decided(slot, candle, decision)
+                self.decided(slot, candle, decision)
 
-    def _stop(self, slot: Slot, error: Exception) -> None:
+    def stop(self, slot: Slot, error: Exception) -> None:
         """Stop a strategy that raised, on its instrument alone; its position keeps its stop."""
         assert slot.strategy is not None
         where = " < ".join(
@@ -234,11 +234,11 @@ class Feed:
         slot.strategy = None
         slot.wanted = 0
 
-    def _decided(self, slot: Slot, candle: Candle, decision: Decision) -> None:
+    def decided(self, slot: Slot, candle: Candle, decision: Decision) -> None:
         """Show a decision made on news, and act on it."""
         world = self._world
         if type(decision) is not Decision or decision.target not in (-1, 0, 1):
-            self._stop(slot, TypeError(f"expected a Decision of -1, 0 or 1, got {decision!r:.80}"))
+            self.stop(slot, TypeError(f"expected a Decision of -1, 0 or 1, got {decision!r:.80}"))
             return
         assert slot.strategy is not None
         end = candle.ts + self._span
