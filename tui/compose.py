@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable, Mapping
 
 from core.config import Config
-from core.desk.desk import Desk, MarketFacts
+from core.desk.desk import Desk
+from core.desk.origin import MarketFacts
 from core.errors import UsageError
 from core.home import Home
 from core.keys import Credentials, credentials

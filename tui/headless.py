@@ -8,7 +8,7 @@ from typing import TextIO
 import msgspec
 
 from core.clock import SECOND
-from core.desk.desk import DeskSummary
+from core.desk.summary import DeskSummary
 from core.model.snapshot import LogView
 from tui.text import clean
 

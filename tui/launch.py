@@ -17,7 +17,8 @@ from core.errors import KillcordError, NoDesk, UsageError
 from core.home import Home
 
 if TYPE_CHECKING:
-    from core.desk.desk import Desk, DeskSummary
+    from core.desk.desk import Desk
+    from core.desk.summary import DeskSummary
 
 T = TypeVar("T")
 

@@ -1,11 +1,11 @@
-"""What people ask for, and what stops the desk by itself: arming, the kill cord, loss limits."""
+"""What people ask for: arming, the kill cord, orders by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
 
-from core.clock import DAY, MINUTE, SECOND
+from core.clock import SECOND
 from core.engine.execution import Execution
 from core.engine.slot import Slot
 from core.engine.tracking import WINDOW, Tracking
@@ -30,15 +30,13 @@ from core.model.event import (
 )
 from core.model.order import Order, OrderKind, OrderStatus, Purpose
 from core.orders.ids import ID_LENGTH
-from core.orders.records import EquityMarked, StopMoved
-from core.risk.breakers import LossBreaker
+from core.orders.records import StopMoved
 from core.risk.codes import Code
 from core.risk.gate import Approved, Refused
 
 _AUTO = "arm_on_start"
 _GIVE_UP = 15 * SECOND
 """A venue that is still connecting this long after another is ready does not hold up arming."""
-_PATIENCE = MINUTE
 _UNSETTLED = (VenueState.CONNECTING, VenueState.RECONCILING)
 
 
@@ -49,15 +47,11 @@ class Control:
         self._world = world
         self._execution = execution
         self._tracking = tracking
-        self.breaker = LossBreaker(world.limits)
-        self._start: Decimal | None = None
-        self.load_marks()
         wanted = world.config.arm_on_start
         if wanted is None:
             wanted = world.config.environment == "practice"
         self._auto = wanted and world.state is not TradingState.HALTED
         self._first_ready = 0
-        self._started = 0
         self.kills: dict[str, KillReported | None] = {}
         """Venue to the verdict of the last kill; None while it runs."""
 
@@ -137,10 +131,11 @@ class Control:
 
     def kill(self, event: Kill) -> None:
         """Close the gate, latch, drop queued work, hand over to the executor. Idempotent."""
-        self._kill(event.mode, event.cause, event.actor, event.venue)
+        self.pull(event.mode, event.cause, event.actor, event.venue)
         self._answer("", True, Code.DONE, f"halted: {event.mode}")
 
-    def _kill(self, mode: KillMode, cause: str, actor: str, venue: str) -> None:
+    def pull(self, mode: KillMode, cause: str, actor: str, venue: str) -> None:
+        """Close the gate and hand the rest to the executor; an empty ``venue`` means all."""
         world = self._world
         self._auto = False
         self._execution.forget()
@@ -377,88 +372,7 @@ class Control:
     def _answer(self, request: str, ok: bool, code: Code, detail: str, *client_ids: str) -> None:
         self._world.out.append(Answer(request, ok, code, detail, client_ids))
 
-    @property
-    def start(self) -> Decimal | None:
-        """Equity at the first mark of this run, moved along with changes of capital."""
-        return None if self._start is None else self._start + self._world.ledger.shifted
-
     # --- time ---------------------------------------------------------------------------------
-
-    def load_marks(self) -> None:
-        """Read the marks that loss limits are measured from."""
-        ledger = self._world.ledger
-        self.breaker.load(ledger.peak, ledger.day, ledger.day_start, ledger.marks)
-
-    def watch_equity(self) -> None:
-        """Mark equity, and pull the cord when a loss limit is broken."""
-        world = self._world
-        equity = world.cash
-        for slot in world.held:
-            price = slot.price
-            if not price:
-                self._watch_half_blind()
-                return
-            position = slot.position
-            equity += position.size * (price - position.cost)
-        breaker = self.breaker
-        if breaker.floor < equity <= breaker.peak and world.now < breaker.next:
-            return
-        if not world.ledger.accounts:
-            return
-        if breaker.due(equity, world.now):
-            self._mark(equity)
-        code = breaker.broken(equity)
-        if code is not None and world.state is not TradingState.HALTED:
-            self._break(code, equity)
-
-    def _watch_half_blind(self) -> None:
-        """Judge what can be valued, when a position has had no price for a minute since the start.
-
-        Without a price there is no equity: a peak would be false, so none is marked. But one
-        venue that stays away must not switch the loss limits off for the others.
-        """
-        world = self._world
-        self._started = self._started or world.now
-        if world.now - self._started < _PATIENCE or world.state is TradingState.HALTED:
-            return
-        equity = world.cash + sum(
-            slot.position.size * (slot.price - slot.position.cost)
-            for slot in world.held
-            if slot.price
-        )
-        code = self.breaker.broken(equity)
-        if code is not None:
-            self._break(code, equity)
-
-    def _mark(self, equity: float) -> None:
-        world = self._world
-        ledger = world.ledger
-        now = world.now
-        exact = world.equity()
-        assert exact is not None
-        same_day = ledger.day_start is not None and now // DAY == ledger.day
-        day_start = ledger.day_start if same_day and ledger.day_start is not None else exact
-        peak = exact if ledger.peak is None or ledger.peak < exact else ledger.peak
-        if self.breaker.unsaid:
-            seen = Decimal(repr(self.breaker.peak))
-            if seen > peak:
-                peak = seen
-        world.record(EquityMarked(now, exact, peak, day_start))
-        if self._start is None:
-            self._start = exact - ledger.shifted
-        self.load_marks()
-
-    def _break(self, code: Code, equity: float) -> None:
-        world = self._world
-        limits = world.limits
-        if code is Code.DRAWDOWN:
-            limit, value = limits.drawdown, self.breaker.fall(equity)
-        else:
-            limit, value = limits.daily_loss, self.breaker.day_loss(equity)
-        detail = f"{code}: {value:.4f} of equity lost, limit {limit}"
-        world.report(code, "", "", detail, str(limit), f"{value:.6f}")
-        world.notify("alarm", f"{detail}: halting and flattening")
-        self._kill(KillMode.FLATTEN, detail, "engine", "")
 
     def beat(self) -> None:
         """Arm by itself where the configuration says so, once everything is ready."""

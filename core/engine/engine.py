@@ -11,7 +11,9 @@ import msgspec
 
 from core.clock import MINUTE
 from core.config import Config
+from core.engine.booking import Booking
 from core.engine.control import Control
+from core.engine.equity import EquityWatch
 from core.engine.execution import Execution
 from core.engine.feed import Feed
 from core.engine.news import NewsRoom
@@ -95,11 +97,13 @@ class Engine:
         tracking = self._tracking = Tracking(world)
         execution = self._execution = Execution(world, tracking)
         tracking.settle = execution.settle
-        self._reconciler = Reconciler(world, tracking, execution.settle, sweep_within)
+        booking = Booking(world, tracking)
+        self._reconciler = Reconciler(world, tracking, booking, execution.settle, sweep_within)
         control = self._control = Control(world, execution, tracking)
+        self._equity = EquityWatch(world, control.pull)
         feed = self._feed = Feed(world, execution.follow)
-        news = NewsRoom(world)
-        self._painter = Painter(world, control, execution, news)
+        news = self._news = NewsRoom(world)
+        self._painter = Painter(world, control, self._equity, execution, news)
         self._weigher = Weigher(world, control, execution)
         self.ledger = world.ledger
         self.events = 0
@@ -121,10 +125,10 @@ class Engine:
             CancelSent: tracking.cancelled,
             OrderReport: tracking.reported,
             OrderAbsent: tracking.absent,
-            Fill: tracking.filled,
-            Balance: tracking.balance,
-            PositionReport: tracking.position,
-            FundingPaid: tracking.paid,
+            Fill: booking.filled,
+            Balance: booking.balance,
+            PositionReport: booking.position,
+            FundingPaid: booking.paid,
             VenueSwept: self._swept,
             VenueOpened: self._reconciler.opened,
             FeedChanged: self._reconciler.feed,
@@ -140,7 +144,7 @@ class Engine:
             MoveStop: control.move_stop,
             Pause: control.pause,
             KillReported: control.kill_reported,
-            SentimentScored: news.scored,
+            SentimentScored: self._scored,
             Tick: self._tick,
             InvariantBroken: control.broken,
         }
@@ -210,7 +214,7 @@ class Engine:
             self.due = world.now + PERIOD
             if world.pending:
                 self._wake()
-            self._control.watch_equity()
+            self._equity.watch()
         out = self._out
         if not out:
             return _NOTHING
@@ -230,7 +234,7 @@ class Engine:
         """
         world = self._world
         slots = [(world.slot(venue, symbol), bounds) for venue, symbol, bounds in lanes]
-        return CandleRun(self, world, self._feed, self._control, slots)
+        return CandleRun(self, world, self._feed, self._equity, slots)
 
     def snapshot(self, now: int, facts: ShellFacts) -> Snapshot:
         """Return the picture at ``now`` (nanoseconds UTC)."""
@@ -262,7 +266,12 @@ class Engine:
         moved = self.ledger.shifted
         self._reconciler.swept(event)
         if self.ledger.shifted != moved:
-            self._control.load_marks()
+            self._equity.load_marks()
+
+    def _scored(self, event: SentimentScored) -> None:
+        """Take in what the news says: for the pane and the gate, then for the strategies."""
+        self._news.scored(event)
+        self._feed.sentiment(event)
 
     def _tick(self, event: Tick) -> None:
         """Let time pass: candles close, venues grow old, the desk arms itself."""

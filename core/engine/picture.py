@@ -30,6 +30,7 @@ from core.portfolio.ledger import BookedFill
 
 if TYPE_CHECKING:
     from core.engine.control import Control
+    from core.engine.equity import EquityWatch
     from core.engine.execution import Execution
     from core.engine.news import NewsRoom
 
@@ -73,11 +74,17 @@ class Painter:
     """Builds snapshots. Reads everything, changes nothing."""
 
     def __init__(
-        self, world: World, control: Control, execution: Execution, news: NewsRoom
+        self,
+        world: World,
+        control: Control,
+        equity: EquityWatch,
+        execution: Execution,
+        news: NewsRoom,
     ) -> None:
         self._world = world
         self._news = news
         self._control = control
+        self._equity = equity
         self._execution = execution
         self._seq = 0
 
@@ -103,12 +110,12 @@ class Painter:
             state=world.state,
             cause=world.cause,
             equity=equity,
-            equity_start=self._control.start,
+            equity_start=self._equity.start,
             day_pnl=None if equity is None or day_start is None else equity - day_start,
             realised=ledger.realised - ledger.fees + ledger.funding,
             unrealised=unrealised,
             peak=ledger.peak,
-            drawdown=None if equity is None else self._control.breaker.fall(float(equity)),
+            drawdown=None if equity is None else self._equity.breaker.fall(float(equity)),
             venues=tuple(
                 _venue(world, venue, facts.venues.get(venue.name, _NO_FACTS), now)
                 for venue in world.venues.values()
@@ -124,7 +131,7 @@ class Painter:
             fills=tuple(
                 _fill(booked) for booked in tuple(ledger.recent)[-1 : -_FILLS_SHOWN - 1 : -1]
             ),
-            limits=view_limits(world, self._control.breaker, self._execution, equity),
+            limits=view_limits(world, self._equity.breaker, self._execution, equity),
             kill=self._kills(),
             log=facts.log,
             events=events,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from core.clock import SECOND
+from core.engine.booking import Booking
 from core.engine.slot import Slot
 from core.engine.tracking import Tracking
 from core.engine.venue import Venue
@@ -38,11 +39,13 @@ class Reconciler:
         self,
         world: World,
         tracking: Tracking,
+        booking: Booking,
         settle: Callable[[Slot], None],
         sweep_within: float,
     ) -> None:
         self._world = world
         self._tracking = tracking
+        self._booking = booking
         self._settle = settle
         self._within = sweep_within * SECOND
         self.leverage = max(Decimal(1), world.limits.leverage.to_integral_value("ROUND_CEILING"))
@@ -126,9 +129,9 @@ class Reconciler:
             return
         venue.account = event.account
         for fill in event.fills:
-            self._tracking.filled(fill)
+            self._booking.filled(fill)
         for paid in event.funding:
-            self._tracking.paid(paid)
+            self._booking.paid(paid)
         self._compare_orders(venue, event)
         self._compare_positions(venue, event)
         self._compare_cash(venue, event)
@@ -247,7 +250,7 @@ class Reconciler:
         if found.keys() - venue.differing.keys():
             world.ask_sweep(venue, "positions differ")
         for report in event.positions:
-            self._tracking.position(report)
+            self._booking.position(report)
 
     @staticmethod
     def _moving(slot: Slot, started: int) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from core.clock import SECOND
-from core.engine.control import Control
+from core.engine.equity import EquityWatch
 from core.engine.feed import Feed
 from core.engine.slot import Slot
 from core.engine.world import World
@@ -59,13 +59,13 @@ class CandleRun:
         clock: Clock,
         world: World,
         feed: Feed,
-        control: Control,
+        equity: EquityWatch,
         lanes: Sequence[tuple[Slot, Bounds]],
     ) -> None:
         self._clock = clock
         self._world = world
         self._feed = feed
-        self._breaker = control.breaker
+        self._breaker = equity.breaker
         self._lanes = lanes
         self.row: tuple[Candle, ...] = ()
         self.taken = 0
@@ -80,6 +80,8 @@ class CandleRun:
                 one instrument, which takes half as long.
             until: candles that open then or later are left to the caller, nanoseconds UTC.
         """
+        if any(slot.linked for slot, _ in self._lanes):
+            until = 0  # what sees more than its own candles is told of each in the ordinary way
         if len(self._lanes) == 1:
             return self._go_alone(rows, until)  # type: ignore[arg-type]
         return self._go_together(rows, until)  # type: ignore[arg-type]

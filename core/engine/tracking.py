@@ -11,7 +11,6 @@ from core.clock import SECOND
 from core.engine.slot import Slot
 from core.engine.venue import Venue
 from core.engine.world import World
-from core.model.account import Balance, FundingPaid, PositionReport
 from core.model.effect import CancelOrder, QueryOrder
 from core.model.order import (
     CancelSent,
@@ -121,7 +120,7 @@ class Tracking:
             code = Code.ORDER_REJECTED if outcome is _REJECTED else Code.ORDER_NOT_SENT
             detail = f"{event.client_id}: {event.code} {event.reason}".strip()
             world.report(code, event.venue, event.symbol, detail)
-        self._after(order)
+        self.after(order)
 
     def cancelled(self, event: CancelSent) -> None:
         """Take the result of a cancel request: only a promise, and a refusal is a question."""
@@ -160,7 +159,7 @@ class Tracking:
         world = self._world
         order = world.ledger.find(event.client_id)
         if order is None:
-            order = self._find_by_venue_id(event)
+            order = self.find_by_venue_id(event)
             if order is None:
                 self._foreign(event)
                 return
@@ -188,7 +187,7 @@ class Tracking:
                 event.symbol,
                 f"{event.client_id}: {event.reason}",
             )
-        self._after(order)
+        self.after(order)
 
     def absent(self, event: OrderAbsent) -> None:
         """Take "no such order": proof only after the window, and only with a later sweep."""
@@ -225,7 +224,7 @@ class Tracking:
         client_id = intent.client_id
         world.record(Resolved(intent.venue, intent.symbol, client_id, status, evidence, world.now))
         world.report(Code.ORDER_ABSENT, intent.venue, intent.symbol, f"{client_id}: {evidence}")
-        self._after(order)
+        self.after(order)
 
     def _returned(self, order: WorkingOrder, event: OrderReport) -> None:
         """Cancel an order that was proved absent and lives nevertheless."""
@@ -238,7 +237,7 @@ class Tracking:
             world.notify("alarm", f"{client_id} was believed absent and is live: cancelling")
             world.out.append(CancelOrder(event.venue, event.symbol, client_id, event.venue_id))
 
-    def _find_by_venue_id(self, event: OrderReport | Fill) -> WorkingOrder | None:
+    def find_by_venue_id(self, event: OrderReport | Fill) -> WorkingOrder | None:
         """Return whose word this is, where a venue left our id out."""
         if not event.client_id and event.venue_id:
             for candidate in self._world.ledger.working.values():
@@ -280,114 +279,10 @@ class Tracking:
         else:
             self._world.active[slot.key] = slot
 
-    # --- money --------------------------------------------------------------------------------
-
-    def filled(self, event: Fill) -> bool:
-        """Book a fill, in whatever state its order is; return whether it was news."""
-        world = self._world
-        ledger = world.ledger
-        known = ledger.known(event)
-        if known is not None:
-            if (known.qty, known.price, known.side) != (event.qty, event.price, event.side):
-                self._conflict(known, event)
-            return False
-        account = ledger.accounts.get(event.venue)
-        if account is None or event.ts <= account.since:
-            return False  # the baseline holds it, or will
-        if ledger.forgotten(event):
-            world.report(Code.FILL_TOO_OLD, event.venue, event.symbol, event.trade_id)
-            return False
-        order = ledger.find(event.client_id)
-        if order is None:
-            order = self._find_by_venue_id(event)
-            if order is not None:
-                event = msgspec.structs.replace(event, client_id=order.order.client_id)
-        slot = world.slots.get((event.venue, event.symbol)) or world.slot(event.venue, event.symbol)
-        trips = slot.position.trips
-        world.record(event)
-        world.reload(slot)
-        world.active[slot.key] = slot
-        slot.last_fill = event.received
-        venue = world.venues.get(event.venue)
-        if venue is not None:
-            venue.last_fill = event.received
-        if event.source == "sweep":
-            world.report(Code.FILL_ADOPTED, event.venue, event.symbol, event.trade_id)
-        position = slot.position
-        if position.trips != trips and position.losses:
-            self._count_losses(slot, position.losses)
-        if order is None:
-            self._unowned(event)
-            self.settle(slot)
-            return True
-        if order.booked > order.order.qty:
-            slot.conflict = f"{event.client_id} was filled beyond its quantity"
-            world.discrepancies += 1
-            world.report(
-                Code.OVERFILL,
-                event.venue,
-                event.symbol,
-                slot.conflict,
-                str(order.order.qty),
-                str(order.booked),
-            )
-        self._after(order)
-        return True
-
-    def _count_losses(self, slot: Slot, losses: int) -> None:
-        world = self._world
-        limit = world.limits.loss_streak
-        if losses % limit == 0:
-            detail = f"{losses} losing round trips in a row"
-            world.report(Code.LOSS_STREAK, slot.venue, slot.symbol, detail, str(limit), str(losses))
-
-    def _unowned(self, event: Fill) -> None:
-        parts = self._world.ids.read(event.client_id)
-        if parts is None or parts.purpose is not Purpose.KILL:
-            self._world.notify(
-                "warning",
-                f"{event.venue} {event.symbol}: {event.side} {event.qty} filled by others",
-            )
-
-    def _conflict(self, known: Fill, event: Fill) -> None:
-        world = self._world
-        slot = world.slot(event.venue, event.symbol)
-        slot.conflict = f"trade {event.trade_id} came with two contents"
-        world.discrepancies += 1
-        world.report(
-            Code.FILL_CONFLICT,
-            event.venue,
-            event.symbol,
-            slot.conflict,
-            f"{known.side} {known.qty} at {known.price}",
-            f"{event.side} {event.qty} at {event.price}",
-        )
-
-    def paid(self, event: FundingPaid) -> bool:
-        """Book a funding settlement, once; return whether it was news."""
-        if self._world.ledger.funded(event):
-            return False
-        world = self._world
-        world.record(event)
-        world.reload(world.slot(event.venue, event.symbol))
-        return True
-
-    def balance(self, event: Balance) -> None:
-        """Remember the venue's own word on cash; it is compared in sweeps, never booked."""
-        venue = self._world.venues.get(event.venue)
-        if venue is not None:
-            venue.balance = event.total
-
-    def position(self, event: PositionReport) -> None:
-        """Remember what only the venue knows of a position; quantities come from fills."""
-        slot = self._world.slot(event.venue, event.symbol)
-        slot.liquidation = event.liquidation
-        if event.leverage is not None:
-            slot.leverage = event.leverage
-
     # --- after each word ----------------------------------------------------------------------
 
-    def _after(self, order: WorkingOrder) -> None:
+    def after(self, order: WorkingOrder) -> None:
+        """Bring everything kept about an order in line with what was just learned of it."""
         intent = order.order
         client_id = intent.client_id
         slot = self._world.slots[intent.venue, intent.symbol]

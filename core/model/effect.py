@@ -84,6 +84,8 @@ class Signalled(Struct, frozen=True, gc=False, tag=True):
     score: float
     """Strategy's own measure, signed."""
     reason: str
+    parts: tuple[tuple[str, float], ...] = ()
+    """What the score is made of, where it is a sum: name and signed share."""
 
 
 class RiskEvent(Struct, frozen=True, gc=False, tag=True):

@@ -14,3 +14,5 @@ class Decision(Struct, frozen=True, gc=False):
     """The strategy's own measure, signed."""
     reason: str
     """For a person, one line."""
+    parts: tuple[tuple[str, float], ...] = ()
+    """What the score is made of, where it is a sum: name and signed share."""

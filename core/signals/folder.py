@@ -8,22 +8,27 @@ from pathlib import Path
 
 from core import config
 from core.errors import ConfigError
-from core.signals.strategy import Maker, Strategy
+from core.signals.strategy import Maker, Strategy, named
 
 
 def find_strategy(folder: Path, settings: config.Strategy) -> dict[str, Maker]:
-    """Load the strategy that the settings name from the folder, if it is there: ``<name>.py``.
+    """Load the strategies that the settings name from the folder, if they are there: ``<name>.py``.
 
-    Only the file that is asked for is run: a broken one beside it disturbs nobody. The class is the
-    one defined in the file that has ``on_candle``.
+    Only the files that are asked for are run: a broken one beside them disturbs nobody. The class
+    is the one defined in the file that has ``on_candle``.
 
     Raises:
-        ConfigError: the file does not import, does not define one strategy, or that cannot be made.
+        ConfigError: a file does not import, does not define one strategy, or that cannot be made.
     """
-    name = settings.name
-    path = folder / f"{name}.py"
-    if not name.isidentifier() or not path.is_file():
-        return {}
+    found: dict[str, Maker] = {}
+    for name in named(settings):
+        path = folder / f"{name}.py"
+        if name.isidentifier() and path.is_file():
+            found[name] = _load(name, path, settings)
+    return found
+
+
+def _load(name: str, path: Path, settings: config.Strategy) -> Maker:
     spec = importlib.util.spec_from_file_location(f"killcord_strategies.{name}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -53,7 +58,7 @@ def find_strategy(folder: Path, settings: config.Strategy) -> dict[str, Maker]:
         make(settings)
     except Exception as error:
         raise ConfigError([f"{path}: cannot be started: {blame(error, path)}"]) from error
-    return {name: make}
+    return make
 
 
 def blame(error: Exception, path: Path) -> str:

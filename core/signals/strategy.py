@@ -10,6 +10,7 @@ from core.errors import ConfigError
 from core.model.market import Candle
 from core.signals.decision import Decision
 from core.signals.ema_cross import EmaCross
+from core.signals.ensemble import Ensemble
 from core.signals.funding_carry import FundingCarry
 from core.signals.mean_reversion import MeanReversion
 
@@ -20,7 +21,9 @@ class Strategy(Protocol):
     The engine makes one per instrument and venue, feeds it closed candles of ``timeframe`` in
     order, each once, warm-up candles included, and acts on a decision only when the candle closed
     while the venue was ready. A decision is a change: a strategy with nothing new returns None.
-    One that also has ``on_funding(rate)`` is told the funding rate whenever the venue tells it.
+    One that also has ``on_funding(rate)`` is told the funding rate whenever the venue tells it. One
+    with ``needs``, names of features of ``core.signals.context``, is given ``context``: its ``row``
+    has their values at the close of the candle that ``on_candle`` is shown.
     An exception stops it on its instrument alone.
     """
 
@@ -28,7 +31,7 @@ class Strategy(Protocol):
     timeframe: int
     """Seconds."""
     warmup: int
-    """Candles before it may decide anything."""
+    """Candles of the past it is given at a start, as far as the venue has them."""
 
     def on_candle(self, candle: Candle) -> Decision | None:
         """Take the next closed candle; return a decision when the wanted direction changed."""
@@ -58,12 +61,21 @@ def strategy_maker(
         ConfigError: no strategy has that name, or the timeframe is not a whole second.
     """
     makers = BUILT_IN | dict(own or {})
-    maker = makers.get(settings.name)
-    if maker is None:
-        names = ", ".join(sorted([*makers, "lightgbm"]))
-        raise ConfigError([f"strategy.name: {settings.name!r} is unknown, expected one of {names}"])
+    for name in named(settings):
+        if name not in makers:
+            known = ", ".join(sorted([*makers, "ensemble"]))
+            key = "weights" if settings.name == "ensemble" else "name"
+            raise ConfigError([f"strategy.{key}: {name!r} is unknown, expected one of {known}"])
     if settings.timeframe != int(settings.timeframe):
         raise ConfigError(
             [f"strategy.timeframe: {settings.timeframe} s, expected a whole number of seconds"]
         )
+    if settings.name == "ensemble":
+        return lambda: Ensemble(settings, makers)
+    maker = makers[settings.name]
     return lambda: maker(settings)
+
+
+def named(settings: config.Strategy) -> tuple[str, ...]:
+    """Return the strategies that the settings ask for: one, or the members of the ensemble."""
+    return tuple(settings.weights) if settings.name == "ensemble" else (settings.name,)

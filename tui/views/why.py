@@ -6,7 +6,7 @@ from core.model.instrument import short_symbol
 from core.model.why import Why
 from tui import numbers
 from tui.text import clean
-from tui.views.table import Cell, Line
+from tui.views.table import Cell, Line, tone_of
 
 _WANTS = {1: "▲ long", -1: "▼ short", 0: "· flat"}
 
@@ -19,7 +19,7 @@ def view_why(why: Why) -> tuple[Line, ...]:
     ]
     if why.client_id:
         lines.append((Cell(f" {clean(why.order)}  "), Cell(clean(why.client_id), "dim")))
-    lines += [(), *_signal(why), *_sizing(why), *_checks(why), *_happenings(why)]
+    lines += [(), *_signal(why), *_news(why), *_sizing(why), *_checks(why), *_happenings(why)]
     return tuple(lines)
 
 
@@ -35,8 +35,40 @@ def _signal(why: Why) -> list[Line]:
             Cell(f", score {said.score:+.6g}"),
         ),
         (Cell(f"   {clean(said.reason)}", "dim"),),
+        *(
+            (Cell(f"   {share:+8.3f}  ", tone_of(share)), Cell(clean(name, 40)))
+            for name, share in said.parts
+        ),
         (),
     ]
+
+
+def _news(why: Why) -> list[Line]:
+    news = why.news
+    if news is None:
+        return []
+    facts = (
+        f"evidence {news.evidence:.2f}, change in an hour {numbers.signed(news.change, 2)},"
+        f" dispersion {news.dispersion:.2f}, {news.count} articles"
+    )
+    lines: list[Line] = [
+        (
+            Cell(" news", "strong"),
+            Cell(f"  {clean(news.asset, 12)} "),
+            Cell(numbers.signed(news.score, 2), tone_of(news.score)),
+        ),
+        (Cell(f"   {facts}", "dim"),),
+    ]
+    for part in news.parts:
+        others = f" +{part.outlets - 1}" if part.outlets > 1 else ""
+        lines.append(
+            (
+                Cell(f"   {numbers.signed(part.share, 2):>5} ", tone_of(part.share)),
+                Cell(clean(part.title, 60)),
+                Cell(f" {clean(part.outlet, 14)}{others}", "dim"),
+            )
+        )
+    return [*lines, ()]
 
 
 def _sizing(why: Why) -> list[Line]:

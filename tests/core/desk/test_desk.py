@@ -20,21 +20,19 @@ import pytest
 
 from core.config import Config
 from core.desk import disk, latch
-from core.desk.desk import Desk, DeskSummary, MarketFacts
-from core.desk.identity import identity
-from core.engine.engine import Engine
+from core.desk.desk import Desk
+from core.desk.origin import MarketFacts
+from core.desk.summary import DeskSummary
 from core.errors import AlreadyRunning, StateError, VenueUnavailable
 from core.home import Home
-from core.journal import wal
-from core.journal.recording import read_recording
+from core.journal import frames
 from core.model.event import Kill, KillMode, Resume, Submit, TradingState, VenueState
 from core.model.market import Side
 from core.model.order import OrderKind, OrderStatus
 from core.model.snapshot import Snapshot, WatchView
 from core.model.whatif import WhatIf
 from core.model.why import Why
-from core.orders.ids import ClientIds
-from core.portfolio.ledger import Ledger
+from core.research.replay import find_sessions, replay
 from tests.core.desk.loopback import BTC, LoopGateway, LoopKillGateway, LoopVenue
 
 
@@ -112,12 +110,12 @@ async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 def states(desk: Desk) -> dict[str, VenueState]:
-    return {venue.venue: venue.state for venue in desk.snapshot().venues}
+    return {venue.venue: venue.state for venue in desk.window.snapshot().venues}
 
 
 async def traded(desk: Desk, fills: int = 2) -> None:
     """Wait until the strategy has traded on every venue."""
-    await until(lambda: all(v.fills >= fills for v in desk.snapshot().venues), 60)
+    await until(lambda: all(v.fills >= fills for v in desk.window.snapshot().venues), 60)
 
 
 def order(venue: str, **changes: Any) -> Submit:
@@ -129,9 +127,9 @@ async def bought(desk: Desk) -> None:
     """Buy by hand on every venue, and wait for the protective stops."""
     await until(lambda: desk.pump.state is TradingState.ARMED)
     for name in desk.pump.venues:
-        answer = await desk.command(order(name))
+        answer = await desk.window.command(order(name))
         assert answer.ok, answer
-    await until(lambda: len([p for p in desk.snapshot().positions if p.stop]) == 3)
+    await until(lambda: len([p for p in desk.window.snapshot().positions if p.stop]) == 3)
 
 
 async def test_a_desk_trades_stops_and_leaves_a_true_record(stage: Stage) -> None:
@@ -151,13 +149,13 @@ async def test_a_desk_trades_stops_and_leaves_a_true_record(stage: Stage) -> Non
     line = json.loads(msgspec.json.encode(summary))
     assert line["type"] == "summary"
     assert line["venues"]["okx"]["fills"] >= 2
-    stage.check_agrees(desk.snapshot())
+    stage.check_agrees(desk.window.snapshot())
 
-    replay = wal.load(stage.root / "practice" / "journal")
-    assert replay is not None
-    ledger = wal.rebuild(replay)
+    journal = frames.load(stage.root / "practice" / "journal")
+    assert journal is not None
+    ledger = frames.rebuild(journal)
     assert {k: p.qty for k, p in ledger.open.items()} == {
-        (p.venue, p.symbol): p.qty for p in desk.snapshot().positions
+        (p.venue, p.symbol): p.qty for p in desk.window.snapshot().positions
     }
     database = sqlite3.connect(stage.root / "practice" / "killcord.db")
     (rows,) = database.execute("SELECT count(*) FROM fills").fetchone()
@@ -167,30 +165,35 @@ async def test_a_desk_trades_stops_and_leaves_a_true_record(stage: Stage) -> Non
     database.close()
 
     # What was recorded, played into a new engine, gives the same decisions.
-    session = next((stage.root / "practice" / "recording").iterdir())
-    who = identity(stage.root / "practice")
-    again = Engine(config(), ClientIds(who.instance, 1, who.key), Ledger())
-    for event in read_recording(session):
-        again.process(event)
-    assert again.events == summary.events
-    assert again.decision_hash == summary.decision_hash
+    found = replay(next((stage.root / "practice" / "recording").iterdir()), Home(stage.root))
+    assert found.equal, found.difference
+    assert found.complete
+    assert found.decision_hash == found.recorded_hash == summary.decision_hash
+    assert (found.events, found.orders) == (summary.events, summary.orders)
+    assert (found.fills, found.refusals) == (summary.fills, summary.refusals)
 
 
 async def test_a_restarted_desk_carries_on_where_the_venues_are(stage: Stage) -> None:
     first = stage.desk()
     async with stage.running(first):
         await bought(first)
-    before = first.snapshot()
+    before = first.window.snapshot()
     second = stage.desk()
     async with stage.running(second):
         await until(lambda: set(states(second).values()) == {VenueState.READY})
-        after = second.snapshot()
+        after = second.window.snapshot()
         known = {o.client_id for o in before.orders}
         assert known <= {o.client_id for o in after.orders}
-        stage.check_agrees(second.snapshot())
+        stage.check_agrees(second.window.snapshot())
         assert (after.unknown_orders, after.discrepancies) == (0, 0)
     submits = [each for venue in stage.venues.values() for each in venue.submits]
     assert len(submits) == len(set(submits))
+    # Each start is a recording of its own; the second begins with what the first left.
+    sessions = find_sessions(Home(stage.root))
+    assert [Path(one.path).name[-6:] for one in sessions] == ["000001", "000002"]
+    for one in sessions:
+        found = replay(Path(one.path), Home(stage.root))
+        assert found.equal, found.difference
 
 
 async def test_no_order_is_sent_before_its_intent_is_durable(stage: Stage) -> None:
@@ -201,7 +204,7 @@ async def test_no_order_is_sent_before_its_intent_is_durable(stage: Stage) -> No
         place = venue.place
 
         def checked(order: Any) -> Any:
-            records = wal.read(desk.journal.path).records
+            records = frames.read(desk.journal.path).records
             seen.append(any(getattr(r, "order", None) == order for r in records))
             return place(order)
 
@@ -255,13 +258,13 @@ async def test_the_cord_flattens_latches_over_restart_and_is_released_by_hand(
     desk = stage.desk()
     async with stage.running(desk):
         await bought(desk)
-        await desk.command(Kill(KillMode.FLATTEN, "me", "enough", desk.now()))
+        await desk.window.command(Kill(KillMode.FLATTEN, "me", "enough", desk.window.now()))
         assert desk.pump.state is TradingState.HALTED
-        report = await desk.kill_report()
+        report = await desk.window.kill_report()
         assert {v.verdict for v in report.venues.values()} == {"FLAT_VERIFIED"}
         assert all(not v.positions() and not v.reports() for v in stage.venues.values())
-        await until(lambda: not desk.snapshot().positions)
-        assert desk.snapshot().discrepancies == 0
+        await until(lambda: not desk.window.snapshot().positions)
+        assert desk.window.snapshot().discrepancies == 0
     path = Home(stage.root).latch("practice")
     assert path.exists()
 
@@ -269,9 +272,9 @@ async def test_the_cord_flattens_latches_over_restart_and_is_released_by_hand(
     async with stage.running(second):
         await until(lambda: set(states(second).values()) == {VenueState.READY})
         assert second.pump.state is TradingState.HALTED
-        assert "enough" in second.snapshot().cause
+        assert "enough" in second.window.snapshot().cause
         submits = [len(venue.submits) for venue in stage.venues.values()]
-        answer = await second.command(Resume("me", second.now()))
+        answer = await second.window.command(Resume("me", second.window.now()))
         assert answer.ok
         assert second.pump.state is TradingState.DISARMED
         await until(lambda: not path.exists())
@@ -284,7 +287,7 @@ async def test_a_kill_cut_short_goes_on_at_the_next_start(stage: Stage) -> None:
         await bought(desk)
         for gateway in desk._kill_gateways:
             gateway.hang = gateway.venue == "okx"  # type: ignore[attr-defined]
-        await desk.command(Kill(KillMode.FLATTEN, "me", "test", desk.now()))
+        await desk.window.command(Kill(KillMode.FLATTEN, "me", "test", desk.window.now()))
         await until(lambda: not stage.venues["bybit"].positions())
         assert stage.venues["okx"].positions()
     latched = latch.read(Home(stage.root).latch("practice"))
@@ -308,7 +311,7 @@ async def test_signals_cancel_entries_keep_stops_and_latch(
     async with stage.running(desk) as task:
         await bought(desk)
         limit = {"kind": OrderKind.LIMIT, "qty": Decimal("0.01"), "price": Decimal(59_500)}
-        answer = await desk.command(order("okx", request="r9", **limit))
+        answer = await desk.window.command(order("okx", request="r9", **limit))
         assert answer.ok, answer
         await until(lambda: len(stage.venues["okx"].reports()) == 2)
         os.kill(os.getpid(), number)
@@ -317,7 +320,7 @@ async def test_signals_cancel_entries_keep_stops_and_latch(
             summary = await task
             assert summary.state == "halted"
         else:
-            await desk.kill_report()
+            await desk.window.kill_report()
             assert not task.done()
         for venue in stage.venues.values():
             assert [r.kind for r in venue.reports()] == [OrderKind.STOP]
@@ -330,7 +333,7 @@ async def test_one_witness_of_the_latch_is_enough(stage: Stage, witness: str) ->
     desk = stage.desk()
     async with stage.running(desk):
         if witness == "journal":
-            await desk.command(Kill(KillMode.HALT, "me", "test", desk.now()))
+            await desk.window.command(Kill(KillMode.HALT, "me", "test", desk.window.now()))
     path = Home(stage.root).latch("practice")
     if witness == "latch":
         latch.write(path, latch.Latched("by hand", "someone", 1))
@@ -361,14 +364,14 @@ async def test_orders_waiting_when_the_gate_closes_are_not_sent(stage: Stage) ->
 
         journal.append_durable = slow  # type: ignore[method-assign]
         sent = {name: len(venue.submits) for name, venue in stage.venues.items()}
-        count = len(desk.snapshot().orders)
-        orders = [asyncio.create_task(desk.command(order(name))) for name in stage.venues]
-        await until(lambda: len(desk.snapshot().orders) >= count + 3)
-        await desk.command(Kill(KillMode.HALT, "me", "test", desk.now()))
+        count = len(desk.window.snapshot().orders)
+        orders = [asyncio.create_task(desk.window.command(order(name))) for name in stage.venues]
+        await until(lambda: len(desk.window.snapshot().orders) >= count + 3)
+        await desk.window.command(Kill(KillMode.HALT, "me", "test", desk.window.now()))
         gate.set()
         await asyncio.gather(*orders)
         await until(
-            lambda: [o.status for o in desk.snapshot().orders].count(OrderStatus.DENIED) >= 3
+            lambda: [o.status for o in desk.window.snapshot().orders].count(OrderStatus.DENIED) >= 3
         )
         assert sent == {name: len(venue.submits) for name, venue in stage.venues.items()}
 
@@ -380,7 +383,7 @@ async def test_the_kill_file_pulls_the_cord_in_the_mode_it_names(stage: Stage) -
         file = stage.root / "practice" / "KILL"
         file.write_text("flatten\n")
         await until(lambda: desk.pump.state is TradingState.HALTED, 2)
-        report = await desk.kill_report()
+        report = await desk.window.kill_report()
         assert report.mode is KillMode.FLATTEN
         assert not file.exists()
 
@@ -393,9 +396,9 @@ async def test_a_task_that_dies_closes_the_gate(stage: Stage) -> None:
         def broken() -> Any:
             raise RuntimeError("no market")
 
-        desk._market = broken
+        desk.origin.ask = broken
         await until(lambda: desk.pump.state is TradingState.REDUCING)
-        assert "TASK_DIED" in desk.snapshot().cause
+        assert "TASK_DIED" in desk.window.snapshot().cause
 
 
 async def test_a_venue_task_that_dies_closes_the_gate_and_starts_again(stage: Stage) -> None:
@@ -417,7 +420,7 @@ async def test_a_second_stop_does_not_wait_for_venues(stage: Stage) -> None:
     async with stage.running(desk) as task:
         await until(lambda: desk.pump.state is TradingState.ARMED)
         stage.venues["okx"].hold = asyncio.Event()
-        asking = asyncio.create_task(desk.command(order("okx")))
+        asking = asyncio.create_task(desk.window.command(order("okx")))
         await until(lambda: stage.venues["okx"].submits)
         started = time.monotonic()
         desk.request_stop("once")
@@ -433,13 +436,14 @@ async def test_a_journal_that_fails_closes_the_gate(stage: Stage) -> None:
     async with stage.running(desk):
         await until(lambda: desk.pump.state is TradingState.ARMED)
         sent = [len(venue.submits) for venue in stage.venues.values()]
-        os.close(desk.journal._descriptor)
-        await desk.command(order("okx"))
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, desk.journal._descriptor)
+        os.close(full)
+        await desk.window.command(order("okx"))
         await until(lambda: desk.pump.state is TradingState.REDUCING)
-        desk.journal._descriptor = -1
-        assert "JOURNAL_FAILED" in desk.snapshot().cause
+        assert "JOURNAL_FAILED" in desk.window.snapshot().cause
         assert sent == [len(venue.submits) for venue in stage.venues.values()]
-        good, facts = desk.health()
+        good, facts = desk.window.health()
         assert not good
         assert "cannot be written" in facts["journal"]
 
@@ -532,7 +536,7 @@ async def test_one_symbol_can_be_watched(stage: Stage) -> None:
     desk = stage.desk()
     chart = {"venue": "bybit", "symbol": BTC, "timeframe": "5"}
     async with stage.running(desk), client(desk) as session:
-        await until(lambda: len(desk.candles("bybit", BTC, 5, 10)) > 1)
+        await until(lambda: len(desk.window.candles("bybit", BTC, 5, 10)) > 1)
         async with session.ws_connect("/v1/watch", params=chart) as stream:
             seen = msgspec.json.decode((await stream.receive()).data, type=WatchView)
         assert (seen.symbol, seen.venue, seen.timeframe) == (BTC, "bybit", 5)
@@ -561,7 +565,7 @@ async def test_an_order_is_weighed_without_being_sent(stage: Stage) -> None:
     }
     async with stage.running(desk), client(desk) as session:
         await until(lambda: desk.pump.state is TradingState.ARMED)
-        await until(lambda: len(desk.depth("", BTC)) == 3)
+        await until(lambda: len(desk.window.depth("", BTC)) == 3)
         async with session.post("/v1/whatif", json=body | {"qty": "50"}) as reply:
             found = msgspec.json.decode(await reply.read(), type=WhatIf)
         assert not found.passed
@@ -570,14 +574,14 @@ async def test_an_order_is_weighed_without_being_sent(stage: Stage) -> None:
         for wrong in (b"{", b'{"type":"Disarm"}'):
             async with session.post("/v1/whatif", data=wrong) as reply:
                 assert reply.status == 400
-        assert not any(o.strategy == "test" for o in desk.snapshot().orders)
+        assert not any(o.strategy == "test" for o in desk.window.snapshot().orders)
 
 
 async def test_an_order_can_be_asked_why_and_what_happened(stage: Stage) -> None:
     desk = stage.desk()
     async with stage.running(desk), client(desk) as session:
         await bought(desk)
-        mine = [o for o in desk.snapshot().orders if o.strategy == "me"]
+        mine = [o for o in desk.window.snapshot().orders if o.strategy == "me"]
         entry = next(o for o in mine if not o.reduce_only)
         stop = next(o for o in mine if o.reduce_only)
         async with session.get("/v1/why", params={"id": entry.client_id}) as reply:

@@ -7,16 +7,16 @@ from decimal import Decimal
 from core.clock import SECOND
 from core.engine.news import STORIES
 from core.engine.picture import ShellFacts
-from core.model.effect import Answer, Notify, RiskEvent
+from core.model.effect import Answer, Notify, RiskEvent, Signalled
 from core.model.event import Event, SentimentScored, Submit, decode, encode
 from core.model.market import Side
-from core.model.news import NewsReading, NewsSource, NewsStory
+from core.model.news import NewsPart, NewsReading, NewsSource, NewsStory, news_asset
 from core.model.snapshot import LimitView, NewsView
 from core.risk.codes import Code
 from tests.core.engine.scene import BTC, START, Scene, config
 
 FACTS = ShellFacts("practice", "synthetic", START)
-SOURCES = (NewsSource("local", "ok", "", 1, 0),)
+SOURCES = (NewsSource("local", "ok", "", 1),)
 
 
 def story(number: int = 0, outlets: int = 1, score: float = -0.8, asset: str = "BTC") -> NewsStory:
@@ -26,7 +26,8 @@ def story(number: int = 0, outlets: int = 1, score: float = -0.8, asset: str = "
 
 
 def scored(*stories: NewsStory, received: int = START) -> SentimentScored:
-    readings = (NewsReading("BTC", -0.8, 0.3, 0.0, len(stories), START),)
+    parts = tuple(NewsPart(s.id, s.title, s.outlet, s.outlets, -0.8, -0.8) for s in stories)
+    readings = (NewsReading("BTC", -0.8, 0.3, 0.0, len(stories), START, -0.8, parts),)
     return SentimentScored(received, "offline abc", "", "", stories, readings, SOURCES)
 
 
@@ -124,9 +125,63 @@ def test_what_is_no_burst_blocks_nothing() -> None:
     assert order(scene, Side.BUY).ok
 
 
-def test_the_guard_can_be_turned_off() -> None:
-    scene = armed(news_burst=0)
+def test_news_on_the_market_block_every_asset_by_a_number_of_their_own() -> None:
+    scene = armed(news_market_burst=2, news_burst=1)
     at = scene.now - START
-    scene.give(scored(*(story(at + n) for n in range(9)), received=scene.now))
+    scene.give(scored(story(at, asset="MARKET"), received=scene.now))
+    assert order(scene, Side.BUY).ok  # one is enough on an asset, not on the market
+    said = scene.give(scored(story(at + 1, asset="MARKET"), received=scene.now))
+    (event,) = scene.of(RiskEvent, said)
+    assert event.code is Code.BAD_MARKET_NEWS
+    assert "MARKET: strongly negative news; no new longs at all" in event.detail
+    refused = order(scene, Side.BUY)
+    assert (refused.ok, refused.code) == (False, Code.BAD_MARKET_NEWS)
+    assert order(scene, Side.SELL).ok
+    assert not guard(scene).breached  # no asset has bad news of its own
+    picture = scene.engine.snapshot(scene.now, FACTS)
+    (wide,) = (limit for limit in picture.limits if limit.code == Code.BAD_MARKET_NEWS)
+    assert (wide.value, wide.limit, wide.breached) == (2.0, 2.0, True)
+
+
+def test_a_contract_of_a_thousand_coins_is_the_coin() -> None:
+    assert [news_asset(name) for name in ("1000PEPE", "1000000MOG", "BTC", "1INCH")] == [
+        "PEPE",
+        "MOG",
+        "BTC",
+        "1INCH",
+    ]
+
+
+def test_the_guard_can_be_turned_off() -> None:
+    scene = armed(news_burst=0, news_market_burst=0)
+    at = scene.now - START
+    both = [story(at + n, asset=name) for name in ("BTC", "MARKET") for n in range(9)]
+    scene.give(scored(*both, received=scene.now))
     assert order(scene, Side.BUY).ok
     assert not guard(scene).breached
+
+
+# --- what strategies make of it ---------------------------------------------------------------
+
+
+def crossing(bar: float) -> Scene:
+    """A market that rises through its averages after bad news on BTC."""
+    scene = Scene(config(strategy={"news_filter": bar}))
+    scene.open()
+    scene.give(scored(story(), received=scene.now))
+    scene.serve(scene.closes(100.0, 99.0, 98.0, 97.0, 96.0, 99.0, 103.0), 100.0)
+    return scene
+
+
+def test_a_strategy_may_heed_the_news_and_why_shows_the_articles() -> None:
+    free, heeding = crossing(0.0), crossing(0.4)
+    assert [signal.target for signal in free.of(Signalled)][-1] == 1
+    last = heeding.of(Signalled)[-1]
+    assert last.target == 0
+    assert last.reason.startswith("no long against news -0.80 (1 articles); ")
+    assert not any(order.side is Side.BUY for order in heeding.orders() if not order.reduce_only)
+    for scene in (free, heeding):
+        why = scene.engine.why(f"bybit|{BTC}")
+        assert why is not None
+        assert why.news is not None
+        assert (why.news.score, why.news.parts[0].title) == (-0.8, "Headline 0")

@@ -11,7 +11,7 @@ import pytest
 from core import config
 from core.engine.engine import Engine
 from core.errors import ConfigError
-from core.model.effect import RiskEvent
+from core.model.effect import RiskEvent, Signalled
 from core.orders.ids import ClientIds
 from core.research.backtest import run_backtest
 from core.risk.codes import Code
@@ -149,3 +149,88 @@ def test_the_example_of_the_docs_works_as_printed(tmp_path: Path) -> None:
     result = run_backtest({rules(): random_bars(2_000, 1)}, chosen, make_strategy=make)
     assert result.trades > 10
     assert not result.refused
+
+
+def fixed(*targets: int) -> str:
+    """A strategy that says these directions, one a candle."""
+    return f"""
+from core.signals.decision import Decision
+
+class Fixed:
+    warmup = {len(targets)}
+
+    def __init__(self, settings):
+        self.left = list({targets})
+
+    def on_candle(self, candle):
+        target = self.left.pop(0)
+        return None if target == 9 else Decision(target, 0.0, "")
+"""
+
+
+def ensemble(folder: Path, weights: dict[str, float], **files: str) -> tuple[object, object]:
+    for name, text in files.items():
+        load(folder, text, name)
+    chosen = config.Strategy(name="ensemble", weights=weights)
+    return chosen, strategy_maker(chosen, find_strategy(folder, chosen))
+
+
+def test_an_ensemble_weighs_directions(tmp_path: Path) -> None:
+    _, make = ensemble(
+        tmp_path,
+        {"one": 2.0, "two": 1.0, "three": 1.0},
+        one=fixed(0, 1, 9, 9, 9, 0, -1),
+        two=fixed(1, 9, 9, -1, 9, 9, 9),
+        three=fixed(9, 9, 0, 9, -1, 9, 9),
+    )
+    strategy = make()  # type: ignore[operator]
+    said = [strategy.on_candle(candle(100.0, i)) for i in range(7)]
+    # 0.25, 0.75, 0.75, 0.25, 0, -0.5, -1: in at half of the weight, out at none.
+    assert [one and one.target for one in said] == [None, 1, None, None, 0, -1, None]
+    assert said[1] is not None
+    assert said[1].reason == "one 50% long, two 25% long, three 25% flat"
+    assert said[1].parts == (("one", 0.5), ("two", 0.25), ("three", 0.0))
+    assert strategy.warmup == 7
+
+
+def test_a_member_that_raises_is_stopped_alone(tmp_path: Path) -> None:
+    _, make = ensemble(
+        tmp_path, {"good": 1.0, "bad": 3.0}, good=fixed(0, 0, 1, 9, 9), bad=fixed(0, 0)
+    )
+    scene = Scene()
+    scene.engine = Engine(scene.settings, ClientIds("TEST", 1, bytes(16)), make_strategy=make)  # type: ignore[arg-type]
+    scene.open()
+    effects = scene.closes(*[100.0] * 5)
+    stopped = scene.of(RiskEvent, effects)
+    assert [effect.code for effect in stopped] == [Code.STRATEGY_FAILED]
+    assert "bad is stopped here: IndexError" in stopped[0].detail
+    assert "(bad.py line 11 in on_candle" in stopped[0].detail
+    # The one that is left has all the weight, and had the candle on which the other raised.
+    assert [one.target for one in scene.of(Signalled, effects)] == [1]
+
+
+def test_an_ensemble_of_nobody_left_is_stopped(tmp_path: Path) -> None:
+    _, make = ensemble(tmp_path, {"bad": 3.0}, bad=fixed())
+    scene = Scene()
+    scene.engine = Engine(scene.settings, ClientIds("TEST", 1, bytes(16)), make_strategy=make)  # type: ignore[arg-type]
+    scene.open()
+    assert len(scene.of(RiskEvent, scene.closes(*[100.0] * 5))) == 1
+
+
+@pytest.mark.parametrize(
+    ("weights", "problem"),
+    [
+        ({}, "name one strategy or more"),
+        ({"ensemble": 1.0}, "none of them ensemble"),
+        ({"ema_cross": 0.0}, "above zero"),
+        ({"ema_cross": float("nan")}, "above zero"),
+    ],
+)
+def test_weights_that_weigh_nothing_are_refused(weights: dict[str, float], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        config.Strategy(name="ensemble", weights=weights)
+
+
+def test_an_unknown_member_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"strategy.weights: 'tea_leaves' is unknown"):
+        strategy_maker(config.Strategy(name="ensemble", weights={"tea_leaves": 1.0}))

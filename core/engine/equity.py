@@ -1,0 +1,113 @@
+"""Equity and the loss limits measured from it: what stops the desk by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from core.clock import DAY, MINUTE
+from core.engine.world import World
+from core.model.event import KillMode, TradingState
+from core.orders.records import EquityMarked
+from core.risk.breakers import LossBreaker
+from core.risk.codes import Code
+
+_PATIENCE = MINUTE
+
+
+class EquityWatch:
+    """Marks equity in the ledger, and pulls the cord when a loss limit is broken.
+
+    Args:
+        world: the engine's state.
+        kill: mode, cause, actor, venue; an empty venue means all.
+    """
+
+    def __init__(self, world: World, kill: Callable[[KillMode, str, str, str], None]) -> None:
+        self._world = world
+        self._kill = kill
+        self.breaker = LossBreaker(world.limits)
+        self._start: Decimal | None = None
+        self._started = 0
+        self.load_marks()
+
+    @property
+    def start(self) -> Decimal | None:
+        """Equity at the first mark of this run, moved along with changes of capital."""
+        return None if self._start is None else self._start + self._world.ledger.shifted
+
+    def load_marks(self) -> None:
+        """Read the marks that loss limits are measured from."""
+        ledger = self._world.ledger
+        self.breaker.load(ledger.peak, ledger.day, ledger.day_start, ledger.marks)
+
+    def watch(self) -> None:
+        """Mark equity, and pull the cord when a loss limit is broken."""
+        world = self._world
+        equity = world.cash
+        for slot in world.held:
+            price = slot.price
+            if not price:
+                self._judge_half_blind()
+                return
+            position = slot.position
+            equity += position.size * (price - position.cost)
+        breaker = self.breaker
+        if breaker.floor < equity <= breaker.peak and world.now < breaker.next:
+            return
+        if not world.ledger.accounts:
+            return
+        if breaker.due(equity, world.now):
+            self._mark(equity)
+        code = breaker.broken(equity)
+        if code is not None and world.state is not TradingState.HALTED:
+            self._break(code, equity)
+
+    def _judge_half_blind(self) -> None:
+        """Judge what can be valued, when a position has had no price for a minute since the start.
+
+        Without a price there is no equity: a peak would be false, so none is marked. But one
+        venue that stays away must not switch the loss limits off for the others.
+        """
+        world = self._world
+        self._started = self._started or world.now
+        if world.now - self._started < _PATIENCE or world.state is TradingState.HALTED:
+            return
+        equity = world.cash + sum(
+            slot.position.size * (slot.price - slot.position.cost)
+            for slot in world.held
+            if slot.price
+        )
+        code = self.breaker.broken(equity)
+        if code is not None:
+            self._break(code, equity)
+
+    def _mark(self, equity: float) -> None:
+        world = self._world
+        ledger = world.ledger
+        now = world.now
+        exact = world.equity()
+        assert exact is not None
+        same_day = ledger.day_start is not None and now // DAY == ledger.day
+        day_start = ledger.day_start if same_day and ledger.day_start is not None else exact
+        peak = exact if ledger.peak is None or ledger.peak < exact else ledger.peak
+        if self.breaker.unsaid:
+            seen = Decimal(repr(self.breaker.peak))
+            if seen > peak:
+                peak = seen
+        world.record(EquityMarked(now, exact, peak, day_start))
+        if self._start is None:
+            self._start = exact - ledger.shifted
+        self.load_marks()
+
+    def _break(self, code: Code, equity: float) -> None:
+        world = self._world
+        limits = world.limits
+        if code is Code.DRAWDOWN:
+            limit, value = limits.drawdown, self.breaker.fall(equity)
+        else:
+            limit, value = limits.daily_loss, self.breaker.day_loss(equity)
+        detail = f"{code}: {value:.4f} of equity lost, limit {limit}"
+        world.report(code, "", "", detail, str(limit), f"{value:.6f}")
+        world.notify("alarm", f"{detail}: halting and flattening")
+        self._kill(KillMode.FLATTEN, detail, "engine", "")
