@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from math import exp
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -83,6 +83,9 @@ class Trees:
             ctypes.byref(self._length),
             ctypes.byref(self._out),
         )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Trees:
+        return self  # it never changes
 
     def score(self, row: list[float]) -> float:
         """Return the log odds of a rise."""
