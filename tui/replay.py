@@ -77,8 +77,8 @@ def look(arguments: argparse.Namespace, path: Path, home: Home) -> int:
     """Open the terminal on a recording, played by a process of its own."""
     from tui.launch import show
 
-    home.make("practice")
     socket = home.replay_socket(os.getpid())
+    socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     errors = socket.with_suffix(".err")
     command = [sys.executable, "-m", "tui.cli", "replay", str(path), "--serve", str(socket)]
     with errors.open("wb") as problems:

@@ -247,6 +247,15 @@ class KillView(Struct, frozen=True, gc=False):
     detail: str
 
 
+class GuardView(Struct, frozen=True, gc=False):
+    """The guard: the process that pulls the cord when the desk cannot."""
+
+    state: str
+    """``watching``, ``partial`` (some venues do not answer it), ``starting``, ``gone``, or
+    ``none`` where the desk does not start one and nobody else did."""
+    detail: str
+
+
 class NewsView(Struct, frozen=True, gc=False):
     """The news: ``stories`` newest first, the rest as in ``SentimentScored``."""
 
@@ -302,3 +311,5 @@ class Snapshot(Struct, frozen=True, gc=False):
     """None where no news has been read."""
     replay: ReplayView | None = None
     """None where the picture is of now."""
+    guard: GuardView | None = None
+    """None where nothing runs that needs one."""
