@@ -27,6 +27,7 @@ from tui.views.positions import position_key
 from tui.views.table import Cell, Line, ticks
 
 if TYPE_CHECKING:
+    from core.model.news import NewsStory
     from core.model.snapshot import OrderView, PositionView
 
 NARROW, LOW = 100, 30
@@ -51,6 +52,8 @@ _NEEDS_DESK = frozenset(
         "timeframe",
         "line",
         "venue",
+        "story",
+        "only",
     )
 )
 AnyPane = Pane | DepthPane | ChartPane
@@ -62,7 +65,7 @@ def make_pane(name: str, number: int) -> AnyPane:
         return ChartPane(name, number)
     if name == "depth":
         return DepthPane(name, number)
-    return Pane(name, number, ("fills", "trades", "news") if name == "log" else ())
+    return Pane(name, number, ("fills", "trades", "news", "sources") if name == "log" else ())
 
 
 class ActingApp(App[str], inherit_bindings=False):
@@ -168,15 +171,28 @@ class ActingApp(App[str], inherit_bindings=False):
             return bool(snapshot.markets)
         if action in ("timeframe", "line"):
             return self.current == "chart"
-        if action == "venue":
-            return self.current in ("chart", "depth") or self.showing_trades
+        if action in ("venue", "story", "only"):
+            return self._possible_here(action)
         return action != "switch" or self.current == "log"
 
-    @property
-    def showing_trades(self) -> bool:
-        """Whether the pane in use shows the public trades."""
+    def _possible_here(self, action: str) -> bool:
+        if action == "venue":
+            return self.current in ("chart", "depth") or self.shows("trades")
+        if action == "only" and self.focus_on.about and self.shows("news"):
+            return True
+        return self.picked_story() is not None
+
+    def shows(self, view: str) -> bool:
+        """Whether the pane in use shows a certain view."""
         pane = self.panes[self.current]
-        return isinstance(pane, Pane) and pane.showing == "trades"
+        return isinstance(pane, Pane) and pane.showing == view
+
+    def picked_story(self) -> NewsStory | None:
+        """Return the story under the cursor, when the news are what is looked at."""
+        if not self.shows("news") or self.snapshot is None or self.snapshot.news is None:
+            return None
+        key = self.panes[self.current].selected
+        return next((story for story in self.snapshot.news.stories if story.id == key), None)
 
     def picked_position(self) -> PositionView | None:
         """Return the position under the cursor of the positions pane, when that has the focus."""
@@ -387,12 +403,28 @@ class ActingApp(App[str], inherit_bindings=False):
         self.redraw()
 
     def action_news(self) -> None:
-        """Show the news in the log pane and go there, or the log again."""
+        """Show the news in the log pane and go there, then their sources, the log again."""
         pane = self.panes["log"]
         assert isinstance(pane, Pane)
-        pane.switch("log" if pane.showing == "news" else "news")
+        pane.switch({"news": "sources", "sources": "log"}.get(pane.showing, "news"))
         if self.current != "log":
             self.action_pane("log")
+        self.redraw()
+
+    def action_story(self) -> None:
+        """Show the story under the cursor in full."""
+        from tui.screens.story import StoryScreen
+
+        story = self.picked_story()
+        if story is not None and self.snapshot is not None and not self.in_dialog:
+            self.push_screen(StoryScreen(story, self.snapshot))
+
+    def action_only(self) -> None:
+        """Show the news of one asset alone: the story's first, its next, then all again."""
+        story, about = self.picked_story(), self.focus_on.about
+        choices = ["", *(story.assets if story is not None else ())]
+        at = choices.index(about) if about in choices else 0
+        self.focus_on = self.focus_on._replace(about=choices[(at + 1) % len(choices)])
         self.redraw()
 
     def action_timeframe(self, step: int | str) -> None:

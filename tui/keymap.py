@@ -35,6 +35,8 @@ class Key(NamedTuple):
     footer: bool = False
     fixed: bool = False
     """Cannot be rebound, and works whatever has the focus."""
+    where: str = ""
+    """Views of another name may use the same key for something else; empty: everywhere."""
 
 
 PANES = ("markets", "signals", "positions", "orders", "log", "risk", "venues", "depth", "chart")
@@ -228,12 +230,42 @@ KEYS: tuple[Key, ...] = (
         "v",
         "switch",
         "log/fills",
-        "In the log pane: fills, trades, news, the log again",
+        "In the log pane: fills, trades, news, sources, the log",
         "panes",
         "view: fills, trades, news or log",
         footer=True,
     ),
-    Key("news", "n", "news", "news", "News in the log pane; the log again", "panes", "view: news"),
+    Key(
+        "news",
+        "n",
+        "news",
+        "news",
+        "News in the log pane, then their sources, the log again",
+        "panes",
+        "view: news",
+    ),
+    Key(
+        "story",
+        "o",
+        "story",
+        "open",
+        "Details of the story under the cursor",
+        "panes",
+        "news: details",
+        footer=True,
+        where="news",
+    ),
+    Key(
+        "only",
+        "f",
+        "only",
+        "filter",
+        "News of the story's asset alone, of its next, then all",
+        "panes",
+        "news: filter by asset",
+        footer=True,
+        where="news",
+    ),
     Key(
         "layout",
         "l",
@@ -281,6 +313,7 @@ KEYS: tuple[Key, ...] = (
         "panes",
         "view: next venue",
         footer=True,
+        where="market",
     ),
     Key("up", "up,k", "cursor(-1)", "up", "One row up", "rows"),
     Key("down", "down,j", "cursor(1)", "down", "One row down", "rows"),
@@ -404,15 +437,16 @@ def _canonical(key: str) -> str:
 
 
 def _clashes(keys: Iterable[Key]) -> list[str]:
-    owner: dict[str, str] = {}
-    problems = []
+    owners: dict[str, list[Key]] = {}
+    problems: list[str] = []
     for key in keys:
         for name in _split(key.keys):
             if name in RESERVED and not key.fixed:
                 continue
-            if name in owner:
-                problems.append(
-                    f"terminal.keymap.{key.id}: {display(name)} already means {owner[name]}"
-                )
-            owner.setdefault(name, key.id)
+            problems.extend(
+                f"terminal.keymap.{key.id}: {display(name)} already means {other.id}"
+                for other in owners.get(name, ())
+                if not (key.where and other.where and key.where != other.where)
+            )
+            owners.setdefault(name, []).append(key)
     return problems
