@@ -458,7 +458,7 @@ def test_news_show_score_outlets_effect_and_who_judged() -> None:
     picture = pictures.busy(news=pictures.news())
     first, second, _ = (named(row, news_view.COLUMNS) for row in news_view.view_news(picture))
     assert (first["score"], first["assets"], first["outlets"]) == ("-0.62", "BTC ETH", "3")
-    assert first["effect"] == "BTC -0.55 for 1▼ against 1▲"
+    assert first["effect"] == "BTC -0.55 for 1▼ vs 1▲"
     assert first["judged by"] == "offline 00d71b79b9d2"
     assert (second["score"], second["assets"], second["judged by"]) == ("-", "-", "")
     assert second["effect"] == "-"
@@ -505,7 +505,7 @@ def test_a_story_in_full() -> None:
     assert "   score -0.62, confidence 0.50" in lines
     assert "   negative 75%  neutral 12%  positive 13%" in lines
     assert "   by offline 00d71b79b9d2" in lines
-    assert "   BTC -0.55 of the score -0.62 of 4 articles, evidence 0.30" in lines
+    assert "   BTC -0.55 of the score -0.62 (articles 4), evidence 0.30" in lines
     assert "      the strategy is ▲ long on 1, ▼ short on 1 instruments" in lines
     assert "      no new longs for 1,800 s" in lines
     assert "   ETH counts for nothing any more" in lines

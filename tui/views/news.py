@@ -184,7 +184,7 @@ def effect_text(effect: Effect) -> str:
             with_it, against = against, with_it
         signs = "▲▼" if effect.share > 0 else "▼▲"
         words += [f"for {with_it}{signs[0]}"] * bool(with_it)
-        words += [f"against {against}{signs[1]}"] * bool(against)
+        words += [f"vs {against}{signs[1]}"] * bool(against)
     return " ".join(words) or numbers.NONE
 
 

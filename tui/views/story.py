@@ -85,7 +85,7 @@ def _effect(effect: Effect) -> list[Line]:
         (
             Cell(f"   {asset} "),
             Cell(part, tone_of(effect.share)),
-            Cell(f" of {reading.count} articles, evidence {reading.evidence:.2f}", "dim"),
+            Cell(f" (articles {reading.count}), evidence {reading.evidence:.2f}", "dim"),
         )
     ]
     if effect.longs or effect.shorts:

@@ -49,7 +49,7 @@ def _news(why: Why) -> list[Line]:
         return []
     facts = (
         f"evidence {news.evidence:.2f}, change in an hour {numbers.signed(news.change, 2)},"
-        f" dispersion {news.dispersion:.2f}, {news.count} articles"
+        f" dispersion {news.dispersion:.2f}, articles {news.count}"
     )
     lines: list[Line] = [
         (
