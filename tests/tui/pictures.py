@@ -11,7 +11,7 @@ from core.clock import MINUTE, SECOND
 from core.model.effect import Signalled
 from core.model.event import Submit, TradingState, VenueState
 from core.model.market import Side
-from core.model.news import NewsPart, NewsReading, NewsSource, NewsStory
+from core.model.news import NewsOpinion, NewsPart, NewsReading, NewsSource, NewsStory
 from core.model.order import OrderKind, OrderStatus
 from core.model.snapshot import (
     BarView,
@@ -453,7 +453,14 @@ def evil_news() -> NewsView:
         found,
         stories=tuple(
             replace(
-                s, title=EVIL, outlet=EVIL, url=EVIL, scorer=EVIL, instead_of=EVIL, names=(EVIL,)
+                s,
+                title=EVIL,
+                outlet=EVIL,
+                url=EVIL,
+                scorer=EVIL,
+                instead_of=EVIL,
+                names=(EVIL,),
+                opinion=NewsOpinion(EVIL, (EVIL,), EVIL, EVIL, 1.0, EVIL),
             )
             for s in found.stories
         ),

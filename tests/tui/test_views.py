@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from core.model.event import FeedState, KillMode, Submit, TradingState, VenueState
 from core.model.market import Side
-from core.model.news import NewsPart, NewsReading
+from core.model.news import NewsOpinion, NewsPart, NewsReading
 from core.model.order import OrderStatus
 from core.model.snapshot import DepthView, FeedView, LimitView, LogView, SignalView
 from core.model.whatif import CheckView, RouteView
@@ -441,8 +441,9 @@ def test_why_tells_signal_size_checks_and_times_in_order() -> None:
 
 
 def test_why_lists_the_articles_behind_the_number() -> None:
+    said = NewsOpinion("openai \x1b[31mm", ("BTC",), "down", "days", 0.8, "Coins are sold.")
     parts = (
-        NewsPart("a", "Exchange \x1b[31mhalts withdrawals", "Times", 3, -0.9, -0.55),
+        NewsPart("a", "Exchange \x1b[31mhalts withdrawals", "Times", 3, -0.9, -0.55, said),
         NewsPart("b", "Network upgrade goes live", "Post", 1, 0.6, 0.13),
     )
     reading = NewsReading("BTC", -0.42, 0.31, 0.2, 4, pictures.NOW, -0.4, parts)
@@ -450,7 +451,8 @@ def test_why_lists_the_articles_behind_the_number() -> None:
     at = lines.index(" news  BTC -0.42")
     assert lines[at + 1].strip().startswith("evidence 0.31, change in an hour -0.40")
     assert lines[at + 2] == "   -0.55 Exchange halts withdrawals Times +2"
-    assert lines[at + 3] == "   +0.13 Network upgrade goes live Post"
+    assert lines[at + 3].strip() == "openai m: down over days, 80% sure; moves nothing"
+    assert lines[at + 4] == "   +0.13 Network upgrade goes live Post"
     assert not any(line.startswith(" news") for line in map(text, view_why(pictures.why())))
 
 
@@ -511,6 +513,13 @@ def test_a_story_in_full() -> None:
     assert "   ETH counts for nothing any more" in lines
     assert lines[-1] == "   https://t.example/hack"
     assert all(len(line) <= 70 for line in lines)
+    said = NewsOpinion("openai m", ("BTC",), "down", "days", 0.8, "Stolen coins are sold.")
+    second = [text(line) for line in view_story(replace(hack, opinion=said), picture)]
+    at = second.index(" second reading  openai m; moves no score, no trade")
+    assert second[at + 1 : at + 3] == [
+        "   BTC down over days, confidence 0.80",
+        "   Stolen coins are sold.",
+    ]
     lines = [text(line) for line in view_story(mute, picture)]
     assert "   there was no text to judge" in lines
     assert lines[-1] == "   none was given"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textwrap import wrap
 
-from core.model.news import NewsStory
+from core.model.news import NewsOpinion, NewsStory
 from core.model.snapshot import Snapshot
 from tui import numbers
 from tui.text import clean
@@ -31,6 +31,7 @@ def view_story(story: NewsStory, snapshot: Snapshot) -> tuple[Line, ...]:
         (),
         *_judgement(story),
         (),
+        *view_opinion(story.opinion),
         (Cell(" effect", "strong"),),
         *_effects(story, snapshot),
         (),
@@ -62,6 +63,23 @@ def _judgement(story: NewsStory) -> list[Line]:
     if story.instead_of:
         lines.append((Cell(f"   instead of {clean(story.instead_of, 50)}", "warn"),))
     return lines
+
+
+def view_opinion(opinion: NewsOpinion | None) -> list[Line]:
+    """Return what an analyst said of a story; nothing where none did."""
+    if opinion is None:
+        return []
+    assets = " ".join(clean(asset, 12) for asset in opinion.assets) or "none of its assets"
+    said = f"{assets} {clean(opinion.direction, 8)} over {clean(opinion.horizon, 8)}"
+    return [
+        (
+            Cell(" second reading", "strong"),
+            Cell(f"  {clean(opinion.analyst, 40)}; moves no score, no trade", "dim"),
+        ),
+        (Cell(f"   {said}"), Cell(f", confidence {opinion.confidence:.2f}", "dim")),
+        *((Cell(f"   {part}"),) for part in wrap(clean(opinion.reason), WIDTH - 2)),
+        (),
+    ]
 
 
 def _effects(story: NewsStory, snapshot: Snapshot) -> list[Line]:

@@ -68,6 +68,10 @@ def _news(why: Why) -> list[Line]:
                 Cell(f" {clean(part.outlet, 14)}{others}", "dim"),
             )
         )
+        if said := part.opinion:
+            who = f"{clean(said.analyst, 30)}: {clean(said.direction, 8)}"
+            over = f"over {clean(said.horizon, 8)}, {said.confidence:.0%} sure"
+            lines.append((Cell(f"         {who} {over}; moves nothing", "dim"),))
     return [*lines, ()]
 
 
