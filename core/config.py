@@ -179,6 +179,17 @@ class Storage(Section):
     """How long the stories that were read stay in the store."""
 
 
+class Guard(Section):
+    """The process beside the desk that pulls the cord when the desk cannot."""
+
+    start: bool = True
+    """Whether the desk starts its guard; false where a supervisor runs ``killcord guard``."""
+    mode: Literal["cancel", "flatten"] = "cancel"
+    """How far it goes: cancel entries and keep stops, or also close every position."""
+    silence: Annotated[Seconds, Field(ge=0.5, le=30)] = 0.9
+    """How long the desk's heartbeat may be missing before the guard acts."""
+
+
 class News(Section):
     """Which news is read, and who judges it."""
 
@@ -282,12 +293,17 @@ class Config(Section):
     """What to trade, as ``BTC`` or ``BTC/USDT:USDT``."""
     arm_on_start: bool | None = None
     """Trade without being armed by hand. Default: only in practice."""
+    confirm_signals: bool = False
+    """Ask a person before a strategy opens a position; exits and stops never wait."""
+    confirm_within: Annotated[Seconds, Field(le=3600)] = 60.0
+    """How long such a question stands."""
     max_flatten_slippage: Fraction = Decimal("0.03")
     """Worst price the kill cord accepts, as a fraction of the mark price."""
     limits: Limits
     strategy: Strategy = Strategy()
     practice: Practice = Practice()
     storage: Storage = Storage()
+    guard: Guard = Guard()
     news: News = News()
     analyst: Analyst = Analyst()
     terminal: Terminal = Terminal()
