@@ -249,6 +249,10 @@ class Config(Section):
     """What to trade, as ``BTC`` or ``BTC/USDT:USDT``."""
     arm_on_start: bool | None = None
     """Trade without being armed by hand. Default: only in practice."""
+    confirm_signals: bool = False
+    """Ask a person before a strategy opens a position; exits and stops never wait."""
+    confirm_within: Annotated[Seconds, Field(le=3600)] = 60.0
+    """How long such a question stands."""
     max_flatten_slippage: Fraction = Decimal("0.03")
     """Worst price the kill cord accepts, as a fraction of the mark price."""
     limits: Limits

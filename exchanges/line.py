@@ -68,16 +68,17 @@ class VenueLine:
     Args:
         rules: the venue.
         access: environment and key.
-        share: part of the venue's limits that this line may use.
+        budget: what may be asked of the venue; lines of one process share one, so that it counts
+            all of them. None: the venue's limits are this line's own.
     """
 
-    def __init__(self, rules: Rules, access: Access, share: float = 1.0) -> None:
+    def __init__(self, rules: Rules, access: Access, budget: Budget | None = None) -> None:
         self.rules = rules
         self.access = access
         self.exchange: Any = build_exchange(rules.venue, access)
         self.exchange.on_rest_response = _keep_reply
         rules.dress(self.exchange)
-        self.budget = Budget(rules.pools, share)
+        self.budget = budget or Budget(rules.pools)
         self._session: aiohttp.ClientSession | None = None
         self._trips: deque[float] = deque(maxlen=101)
         self.offset_ms = 0.0

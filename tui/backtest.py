@@ -153,6 +153,7 @@ def configure(
             "venues": list(dict.fromkeys(one.venue for one in names)),
             "symbols": list(dict.fromkeys(one.symbol for one in names)),
             "environment": "practice",
+            "confirm_signals": False,  # nobody is there to be asked
         },
     )
 

@@ -110,6 +110,12 @@ def _sentiment(name: str) -> Run:
     return run
 
 
+def _doctor(arguments: argparse.Namespace) -> int:
+    from tui import doctor
+
+    return doctor.run(arguments)
+
+
 def _verify(arguments: argparse.Namespace) -> int:
     from tui import verify
 
@@ -206,6 +212,11 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("path", nargs="?", help="a journal file or folder (default: this home's)")
     verify.add_argument("--env", choices=("practice", "testnet", "live"), help="whose journal")
 
+    doctor = _command(commands, "doctor", _doctor, "look at machine, files, keys and venues")
+    doctor.add_argument("--env", choices=("practice", "testnet", "live"), help="whose venues")
+    doctor.add_argument("--config", metavar="FILE", help="configuration file")
+    doctor.add_argument("--faults", metavar="NAME|FILE", help="practice: what goes wrong")
+
     drill = _command(commands, "drill", _drill, "rehearse on a practice exchange; a timed report")
     drill.add_argument(
         "what",
@@ -285,6 +296,12 @@ def _orders(commands: Any) -> None:
         help="resolve: what became of an order whose outcome the venue does not tell",
     )
     _command(commands, "positions", _remote("positions"), "list positions")
+    signals = _command(
+        commands, "signals", _remote("signals"), "what waits for a person, with confirm_signals"
+    )
+    signals.add_argument("what", nargs="?", choices=("list", "approve", "reject"), default="list")
+    signals.add_argument("client_id", nargs="?", default="", metavar="ID")
+    signals.add_argument("--qty", help="approve: another quantity, base units")
 
 
 def _practice_options(commands: Any) -> None:

@@ -79,7 +79,7 @@ def ensure(home: Home, options: Practice) -> PracticeServer:
         RecordingError: the market to play does not parse.
         VenueUnavailable: it cannot start.
     """
-    running = _running(home)
+    running = find_running(home)
     if running is not None:
         status = running.status()
         names = ("seed", "market_source", "speed", "faults_source")
@@ -104,7 +104,8 @@ def _script_path(faults: str) -> str:
     return str(path.resolve()) if faults and path.is_file() else faults
 
 
-def _running(home: Home) -> PracticeServer | None:
+def find_running(home: Home) -> PracticeServer | None:
+    """Return the home's practice exchange if one runs and answers."""
     try:
         server = read_ready_file(home.practice)
         server.status()

@@ -45,8 +45,9 @@ from core.orders.records import Intent
 
 T = TypeVar("T")
 
-VALIDITY = 3.5
-"""Seconds between the two proving sweeps: a venue accepts a request for 3 s, and a margin."""
+VALIDITY = 1.5
+"""Seconds between the two proving looks: an order that can open risk stays valid for 1 s at each
+venue, and a margin of half a second for what our clock may be off."""
 DEADLINE = 10.0
 """Seconds after which a venue that is not done is reported INCOMPLETE or BLIND, and goes on."""
 QUERY_LIMIT = 4.0

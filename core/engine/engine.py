@@ -25,6 +25,7 @@ from core.engine.world import World
 from core.model.account import Balance, FundingPaid, PositionReport, VenueSwept
 from core.model.effect import Effect, Record
 from core.model.event import (
+    AnswerSignal,
     Arm,
     Cancel,
     Close,
@@ -141,6 +142,7 @@ class Engine:
             ResolveOrder: control.resolve,
             Close: control.close,
             MoveStop: control.move_stop,
+            AnswerSignal: control.answer_signal,
             Pause: control.pause,
             KillReported: control.kill_reported,
             SentimentScored: self._scored,

@@ -145,6 +145,7 @@ class Painter:
             loop_lag_ms=facts.loop_lag_ms,
             strategy=world.config.strategy.name,
             timeframe=int(world.config.strategy.timeframe),
+            held=self._execution.confirmation.view(),
             news=self._news.view(),
             guard=facts.guard,
         )

@@ -133,6 +133,23 @@ class SignalView(Struct, frozen=True, gc=False):
     """What came of it: the order's client id, a refusal code, or empty when nothing to do."""
 
 
+class HeldView(Struct, frozen=True, gc=False):
+    """A strategy's entry that waits for a person."""
+
+    client_id: str
+    venue: str
+    symbol: str
+    side: Side
+    qty: Decimal
+    price: Decimal
+    """What it would have met when it was decided."""
+    strategy: str
+    reason: str
+    ts: int
+    expires: int
+    """Nanoseconds UTC."""
+
+
 class PositionView(Struct, frozen=True, gc=False):
     """An open position of ours."""
 
@@ -287,6 +304,8 @@ class Snapshot(Struct, frozen=True, gc=False):
     loop_lag_ms: float
     strategy: str
     timeframe: int
+    held: tuple[HeldView, ...] = ()
+    """Entries that wait for a person, the one that expires first on top."""
     news: NewsView | None = None
     """None where no news has been read."""
     guard: GuardView | None = None
