@@ -12,6 +12,7 @@ import ssl
 import statistics
 import time
 from collections import deque
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import lru_cache
 from types import SimpleNamespace
@@ -115,8 +116,16 @@ class VenueLine:
         self.exchange.session = self._session
         self.exchange.asyncio_loop = asyncio.get_running_loop()
 
-    async def send(self, request: Request, urgency: Urgency) -> Reply:
-        """Send once. Everything that can happen is in the reply; only cancellation raises."""
+    async def send(
+        self, request: Request, urgency: Urgency, go: Callable[[], bool] | None = None
+    ) -> Reply:
+        """Send once. Everything that can happen is in the reply; only cancellation raises.
+
+        Args:
+            request: what to send.
+            urgency: its place in the line.
+            go: asked when it is its turn; False: it is not sent after all.
+        """
         self.open()
         reply = Reply()
         try:
@@ -124,6 +133,9 @@ class VenueLine:
         except Exhausted as error:
             reply.fault = f"budget: {error}"
             reply.wait = error.seconds
+            return reply
+        if go is not None and not go():
+            reply.fault = "the gate closed before it was sent"
             return reply
         token = _record.set(reply)
         started = time.perf_counter()

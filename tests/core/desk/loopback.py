@@ -10,7 +10,7 @@ import asyncio
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from core.desk.ports import GatewayStats, Sink
@@ -286,7 +286,7 @@ class LoopGateway:
             time.time_ns(),
         )
 
-    async def submit(self, order: Order) -> OrderSent:
+    async def submit(self, order: Order, go: Callable[[], bool] | None = None) -> OrderSent:
         self.loop.submits.append(order.client_id)
         if self.loop.hold is not None:
             await self.loop.hold.wait()
