@@ -196,8 +196,7 @@ async def _cancel_behind(practice: PracticeProcess, venue: str) -> float:
     )  # fmt: skip
     await gateway.submit(order)
     reads = [
-        asyncio.create_task(gateway.rules.open_orders(gateway.line, Urgency.READ))
-        for _ in range(400)
+        asyncio.create_task(gateway.rules.positions(gateway.line, Urgency.READ)) for _ in range(400)
     ]
     await asyncio.sleep(0)
     started = time.perf_counter()
