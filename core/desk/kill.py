@@ -16,7 +16,6 @@ stays valid (``VALIDITY``): after that nothing can surface any more.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -106,7 +105,7 @@ class KillExecutor:
     """Runs kills. Idempotent: a second pull joins the first, or makes it go further.
 
     Args:
-        gateways: one for each venue, with connections and budget of their own.
+        gateways: one for each venue, with connections of its own.
         ids: makes KILL ids.
         write: makes an intent durable; a kill does not wait for a journal that is broken.
         sink: takes the events that tell the engine.
@@ -142,7 +141,7 @@ class KillExecutor:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._told: dict[str, asyncio.Event] = {}
         self._since: dict[str, float] = {}
-        """Venue to monotonic seconds of the pull."""
+        """Venue to the loop's second of the pull."""
         self._began = 0
 
     @property
@@ -171,7 +170,7 @@ class KillExecutor:
                     self._told[name].clear()
                 continue
             run = self._runs[name] = VenueKill(name, mode, cause, actor)
-            self._since[name] = time.monotonic()
+            self._since[name] = asyncio.get_running_loop().time()
             self._told[name] = asyncio.Event()
             self._tasks[name] = asyncio.create_task(self._work(run), name=f"kill {name}")
 
@@ -347,7 +346,7 @@ class KillExecutor:
 
     def _age(self, run: VenueKill) -> float:
         """Return seconds since the pull."""
-        return time.monotonic() - self._since[run.venue]
+        return asyncio.get_running_loop().time() - self._since[run.venue]
 
     def _is_dust(self, position: PositionReport) -> bool:
         """Whether the venue would not take an order as small as this position."""
