@@ -23,7 +23,10 @@ The kill cord, from any shell: killcord kill --mode flatten
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    # The cord is not kept waiting by the grammar of everything else.
+    arguments = _kill_parser().parse_args(words[1:]) if words[:1] == ["kill"] else None
+    arguments = arguments or _parser().parse_args(words)
     run: Run = arguments.run
     try:
         return run(arguments)
@@ -63,6 +66,12 @@ def _attach(arguments: argparse.Namespace) -> int:
     from tui import launch
 
     return launch.attach(arguments)
+
+
+def _kill(arguments: argparse.Namespace) -> int:
+    from tui import cord
+
+    return cord.pull(arguments)
 
 
 def _guard(arguments: argparse.Namespace) -> int:
@@ -189,16 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     resume = _command(commands, "resume", _remote("resume"), "release the kill cord's latch")
     resume.add_argument("--yes", action="store_true", help="do not ask for the word")
 
-    kill = _command(commands, "kill", _remote("kill"), "pull the kill cord")
-    kill.add_argument(
-        "--mode",
-        choices=("halt", "cancel", "flatten"),
-        default="cancel",
-        help="halt: open no more; cancel: and cancel entries, keep stops (default); "
-        "flatten: and close every position, then prove it",
-    )
-    kill.add_argument("--venue", default="", help="one venue only")
-    kill.add_argument("--cause", default="killed by hand", help="written into the report")
+    _kill_options(_command(commands, "kill", _kill, "pull the kill cord"))
     _command(commands, "stop", _remote("stop"), "end the desk; positions keep their stops")
 
     guard = _command(commands, "guard", _guard, "guard a desk: pull the cord when it dies or hangs")
@@ -241,6 +241,28 @@ def _parser() -> argparse.ArgumentParser:
     _key_commands(commands)
     _config_commands(commands)
     return parser
+
+
+def _kill_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="killcord kill", description="pull the kill cord")
+    parser.add_argument("--json", action="store_true", help="answer in JSON")
+    parser.set_defaults(run=_kill)
+    _kill_options(parser)
+    return parser
+
+
+def _kill_options(kill: argparse.ArgumentParser) -> None:
+    kill.add_argument(
+        "--mode",
+        choices=("halt", "cancel", "flatten"),
+        default="cancel",
+        help="halt: open no more; cancel: and cancel entries, keep stops (default); "
+        "flatten: and close every position, then prove it",
+    )
+    kill.add_argument(
+        "--venue", default="", choices=("bybit", "binance", "okx"), help="one venue only"
+    )
+    kill.add_argument("--cause", default="killed by hand", help="written into the report")
 
 
 class _Version(argparse.Action):
