@@ -385,6 +385,12 @@ def _training_options(commands: Any) -> None:
     add("--test", type=int, default=360, help="candles a test step (default 360)")
     add("--cost", default="6.5", metavar="BP", help="a side: fee, spread, slippage (default 6.5)")
     add("--seed", type=int, default=1)
+    add("--label", choices=("horizon", "barrier"), default="horizon", help="what is foretold")
+    add("--half-life", type=int, default=0, metavar="N", help="candles in which old rows fade")
+    add("--funding", metavar="PATH", help="settlements (CSV) of the candles' venue: a feature")
+    add("--spot", nargs="+", default=[], metavar="PATH", help="spot candles: basis is a feature")
+    add("--trials", type=int, default=0, metavar="N", help="parameters to try beyond the usual")
+    add("--study", default="", metavar="URL", help="database in which machines share the trials")
     add("--shuffle-labels", action="store_true", help="give labels to the wrong rows: must fail")
     models = _command(commands, "models", _models, "trained models, and which one trades")
     models.add_argument(
