@@ -15,7 +15,7 @@ from core.keys import Credentials, credentials
 from core.secrets import Secret
 from exchanges.access import Access
 from exchanges.kill import open_kill_gateway
-from exchanges.venue import open_gateway
+from exchanges.venue import VenueGateway, open_gateway
 from sentiment.companion import Companion
 from tui.practice import PracticeServer
 
@@ -75,6 +75,15 @@ def _desk(
     kill_gateways = [open_kill_gateway(gateway) for gateway in gateways]
     news = Companion(config.news, home.news) if config.reads_news else None
     return Desk(config, home, gateways, kill_gateways, facts, news=news)
+
+
+def public_gateway(venue: str, environment: str, base: str) -> VenueGateway:
+    """Return a gateway without a key, for what is public.
+
+    Args:
+        base: address of the practice exchange; empty elsewhere.
+    """
+    return open_gateway(venue, Access(environment, Secret(""), Secret(""), base=base))
 
 
 def _access(environment: str, keys: Credentials) -> Access:

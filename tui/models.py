@@ -12,6 +12,7 @@ import msgspec
 from core.errors import UsageError
 from core.home import Home
 from core.signals.registry import Meta, Registry
+from tui.settings import environment_of
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,7 +24,10 @@ def run(arguments: argparse.Namespace) -> int:
         RegistryError: a stored model is corrupt.
     """
     home = Home.find()
-    registry = Registry(home.synthetic_models if arguments.synthetic else home.models)
+    folder = home.synthetic_models
+    if not arguments.synthetic:
+        folder = home.models(environment_of(arguments, home))
+    registry = Registry(folder)
     if arguments.action in ("show", "promote") and not arguments.id:
         raise UsageError(f"models {arguments.action}: which one? `killcord models list` shows them")
     answer: dict[str, Any]

@@ -77,9 +77,9 @@ def ensure(home: Home, options: Practice) -> PracticeServer:
         RecordingError: the market to play does not parse.
         VenueUnavailable: it cannot start.
     """
-    running = _running(home)
-    if running is not None:
-        status = running.status()
+    found = running(home)
+    if found is not None:
+        status = found.status()
         names = ("seed", "market_source", "speed", "faults_source")
         wanted = (
             options.seed,
@@ -88,8 +88,8 @@ def ensure(home: Home, options: Practice) -> PracticeServer:
             _script_path(options.faults),
         )
         if tuple(status.get(name) for name in names) == wanted:
-            return running
-        running.stop()
+            return found
+        found.stop()
     return _start(home, options)
 
 
@@ -102,7 +102,8 @@ def _script_path(faults: str) -> str:
     return str(path.resolve()) if faults and path.is_file() else faults
 
 
-def _running(home: Home) -> PracticeServer | None:
+def running(home: Home) -> PracticeServer | None:
+    """Return the home's practice exchange if it answers."""
     try:
         server = read_ready_file(home.practice)
         server.status()

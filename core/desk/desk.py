@@ -236,7 +236,7 @@ class Desk:
         halted = ledger.state is TradingState.HALTED
         recorder = self._recorder(epoch) if config.storage.record else None
         own = find_strategy(self._home.strategies, config.strategy) | find_model(
-            self._home.models, config.strategy
+            self._home.models(config.environment), config.strategy
         )
         self.engine = Engine(
             config, ids, ledger, make_strategy=strategy_maker(config.strategy, own)
