@@ -26,18 +26,3 @@ class SystemClock:
     def now(self) -> int:
         """Return nanoseconds since the Unix epoch, UTC."""
         return time.time_ns()
-
-
-class ManualClock:
-    """A clock that moves only when told, for tests, backtest and replay."""
-
-    def __init__(self, start: int = 0) -> None:
-        self._now = start
-
-    def now(self) -> int:
-        """Return nanoseconds since the Unix epoch, UTC."""
-        return self._now
-
-    def set(self, now: int) -> None:
-        """Move to an instant; never backwards."""
-        self._now = max(self._now, now)

@@ -27,7 +27,14 @@ DEFAULT_SYMBOLS = tuple(
     for base in ("BTC", "ETH", "SOL", "XRP", "BNB", "DOGE", "ADA", "AVAX", "LINK", "LTC")
 )
 
-NEWS_SERVICES = ("newsapi", "alphavantage", "polygon", "coingecko", "cryptopanic")
+NEWS_SERVICES = (
+    "newsapi",
+    "alphavantage",
+    "polygon",
+    "coingecko",
+    "coingecko-trending",
+    "cryptopanic",
+)
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
@@ -89,6 +96,8 @@ class Limits(Section):
     """Longest a position may be without a working stop before it is closed."""
     news_burst: Annotated[int, Field(ge=0, le=1000)] = 3
     """Strongly negative stories on an asset that block new longs on it; 0: news block nothing."""
+    news_market_burst: Annotated[int, Field(ge=0, le=1000)] = 8
+    """The same for stories on the whole market, which block new longs on everything; 0: never."""
     news_score: Fraction = Decimal("0.5")
     """A story is strongly negative when its score, from -1 to 1, is this far below zero."""
     news_window: Seconds = 3600.0
@@ -155,6 +164,8 @@ class Storage(Section):
     """Record every event in Parquet segments."""
     record_days: Annotated[int, Field(ge=1)] = 7
     """How long recordings are kept."""
+    article_days: Annotated[int, Field(ge=1)] = 365
+    """How long the stories that were read stay in the store."""
 
 
 class News(Section):
@@ -172,7 +183,13 @@ class News(Section):
     engine: str = "offline"
     """Who judges headlines: offline, the folder of a transformers model, or its hub name."""
     retention: Annotated[Seconds, Field(ge=3600)] = 259200.0
-    """How long articles are kept and counted; older ones are not taken."""
+    """How long articles count in readings; older ones are not taken."""
+    weights: dict[str, Annotated[float, Field(gt=0, le=10)]] = {}
+    """What an outlet or source weighs beside the others' 1, such as `{ coindesk = 1.5 }`; at least
+    0.25."""
+    assets: dict[str, tuple[str, ...]] = {}
+    """Further names, such as `{ SOL = ["solana labs"], FOO = ["foo network", "~Foo"] }`; a name
+    with ~ is an ordinary word too, and counts with a capital in a text about crypto."""
 
     @field_validator("sources")
     @classmethod
@@ -360,5 +377,10 @@ def _toml(value: object) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+        items = (f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items())
+        return "{ " + ", ".join(items) + " }"
     return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)

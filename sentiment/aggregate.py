@@ -51,11 +51,15 @@ class Reading(Struct, frozen=True):
 
 
 class Contribution(Struct, frozen=True):
-    """One article's part in a reading; the parts of a reading add up to its score."""
+    """One story's part in a reading; the parts of a reading add up to its score.
 
-    article: str
+    ``value`` is the weighted mean of its articles, ``outlets`` how many articles of it count.
+    """
+
+    story: str
     title: str
     outlet: str
+    outlets: int
     value: float
     share: float
 
@@ -65,6 +69,7 @@ class _Entry(Struct, frozen=True):
     weight: float
     value: float
     article: Article
+    story: str
 
 
 class Aggregator:
@@ -81,7 +86,12 @@ class Aggregator:
         self._news: dict[str, deque[_Entry]] = {}
 
     def add(
-        self, article: Article, links: Iterable[Link], score: Score | None, copy: int = 1
+        self,
+        article: Article,
+        links: Iterable[Link],
+        score: Score | None,
+        copy: int = 1,
+        story: str = "",
     ) -> float:
         """Take in an article that became known at ``article.first_seen``.
 
@@ -93,6 +103,7 @@ class Aggregator:
             links: the assets it is about.
             score: what an engine made of it; without one it adds nothing.
             copy: its place in its story, from 1; 0 for an outlet repeating itself.
+            story: id of the story it belongs to; its own when it is none's copy.
 
         Returns:
             Its weight for an asset of relevance 1, before decay.
@@ -104,7 +115,13 @@ class Aggregator:
         if weight <= 0.0:
             return 0.0
         for link in links:
-            entry = _Entry(article.published, weight * link.relevance, score.value, article)
+            entry = _Entry(
+                article.published,
+                weight * link.relevance,
+                score.value,
+                article,
+                story or article.id,
+            )
             self._news.setdefault(link.asset, deque(maxlen=MOST)).append(entry)
         return weight
 
@@ -127,23 +144,29 @@ class Aggregator:
         return Reading(asset, half_life, score, evidence, dispersion, count, newest)
 
     def explain(self, asset: str, now: int, half_life: int) -> list[Contribution]:
-        """Return the articles behind a reading, weightiest first; their shares sum to its score."""
-        faded = [
-            (entry, entry.weight * 0.5 ** (_age(entry, now) / half_life))
-            for entry in self._known(asset, now)
-        ]
-        total = sum(weight for _, weight in faded)
-        found = [
-            Contribution(
-                entry.article.id,
-                entry.article.title,
-                entry.article.outlet,
-                entry.value,
-                weight * entry.value / total,
+        """Return the stories behind a reading, weightiest first; their shares sum to its score."""
+        stories: dict[str, list[tuple[_Entry, float]]] = {}
+        total = 0.0
+        for entry in self._known(asset, now):
+            weight = entry.weight * 0.5 ** (_age(entry, now) / half_life)
+            stories.setdefault(entry.story, []).append((entry, weight))
+            total += weight
+        found = []
+        for story, entries in stories.items():
+            first = min(entries, key=lambda each: each[0].article.first_seen)[0].article
+            weight = sum(weight for _, weight in entries)
+            value = sum(weight * entry.value for entry, weight in entries)
+            found.append(
+                Contribution(
+                    story,
+                    first.title,
+                    first.outlet,
+                    len(entries),
+                    value / weight,
+                    value / total,
+                )
             )
-            for entry, weight in faded
-        ]
-        return sorted(found, key=lambda it: (-abs(it.share), it.article))
+        return sorted(found, key=lambda it: (-abs(it.share), it.story))
 
     def assets(self) -> list[str]:
         """Return every asset that has had news, sorted."""

@@ -108,6 +108,7 @@ class Companion:
             report.stories,
             report.readings,
             report.sources,
+            report.trending,
         )
 
 

@@ -14,8 +14,7 @@ from importlib.resources import files
 
 from msgspec import Struct
 
-MARKET = "MARKET"
-"""The entity of news about the market as a whole."""
+from core.model.news import MARKET
 
 
 class AssetNames(Struct, frozen=True):

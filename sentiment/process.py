@@ -80,7 +80,13 @@ class _Teller:
 
     def tell(self, report: NewsReport, trouble: str) -> None:
         fresh = [story for story in report.stories if self._told.get(story.id) != story]
-        state = (report.sources, report.scorer, report.instead_of, report.problem)
+        state = (
+            report.sources,
+            report.trending,
+            report.scorer,
+            report.instead_of,
+            report.problem,
+        )
         now = time.monotonic()
         if not fresh and state == self._last and now - self._at < REPEAT:
             return

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from core.clock import SECOND, Clock
+from core.clock import HOUR, SECOND, Clock
 from core.config import News
 from core.desk.lock import Lock
 from core.errors import StateError
-from core.model.news import NewsReading, NewsReport, NewsSource, NewsStory
+from core.model.news import NewsPart, NewsReading, NewsReport, NewsSource, NewsStory
 from core.secrets import Secret
 from sentiment.aggregate import HALF_LIVES, Aggregator
 from sentiment.archive import Archive, Kept
-from sentiment.articles import Article, Rules, admit
+from sentiment.articles import Article, Rules, admit, clean_text
 from sentiment.entities import Assets, Link
 from sentiment.scorer import Engine, Score, WithFallback, open_engine
-from sentiment.sources.fetch import Fetcher, Poll
+from sentiment.sources.fetch import Fetcher, Poll, State
 from sentiment.sources.memory import Memory
 from sentiment.sources.registry import configured_sources
+from sentiment.sources.source import Source, pace
 from sentiment.stories import Stories
 
 HALF_LIFE = HALF_LIVES[1]
 """Nanoseconds; of the readings that are shown."""
 STORIES = 60
 """The newest of them are kept for the screen."""
+PARTS = 4
+"""Stories told behind a reading: the weightiest."""
+TRENDS = 15
+"""Most assets kept of those that people search for."""
+CHANGE = HOUR
+"""Over which the change of a reading is told."""
 
 
 class Reader:
@@ -39,25 +47,34 @@ class Reader:
         folder: keeps quotas, validators and articles.
         keys: of the services, by name.
         clock: wall time.
+        sources: whom to ask; None: those of the configuration.
 
     Raises:
         ModelUnavailable: not even the offline engine loads.
     """
 
     def __init__(
-        self, config: News, folder: Path, keys: Mapping[str, Secret], clock: Clock
+        self,
+        config: News,
+        folder: Path,
+        keys: Mapping[str, Secret],
+        clock: Clock,
+        sources: Sequence[Source] | None = None,
     ) -> None:
         self._wanted = config.engine
         self._clock = clock
         self._rules = Rules(keep=int(config.retention * SECOND))
         self._archive = Archive(folder / "articles.jsonl")
-        self._assets = Assets.load()
+        self._assets = Assets.load(config.assets)
         self._stories = Stories(self._rules.keep)
-        self._aggregator = Aggregator(keep=self._rules.keep)
+        self._aggregator = Aggregator(config.weights, self._rules.keep)
         self._engine: Engine = open_engine(config.engine)
-        self._sources = configured_sources(config)
+        self._sources = configured_sources(config) if sources is None else sources
         self._fetcher = Fetcher(Memory(folder / "sources.json"), keys, clock)
         self._states: dict[str, NewsSource] = {}
+        self._due: dict[str, int] = {}
+        """Source to when it is asked next, so that a day's requests last the day."""
+        self._trending: tuple[str, ...] = ()
         self._seen: dict[str, int] = {}
         """Article to when it was published."""
         self._shown: dict[str, NewsStory] = {}
@@ -70,8 +87,11 @@ class Reader:
             self._archive.replace(remembered)
 
     async def poll(self) -> bool:
-        """Ask every source once; return whether an article came that was not known."""
-        polls = await asyncio.gather(*(self._fetcher.poll(source) for source in self._sources))
+        """Ask every source that is due; return whether an article came that was not known."""
+        now = self._clock.now()
+        due = [source for source in self._sources if self._due.get(source.name, 0) <= now]
+        self._due |= {source.name: now + pace(source.limits) for source in due}
+        polls = await asyncio.gather(*(self._fetcher.poll(source) for source in due))
         now = self._clock.now()
         fresh = [article for poll in polls for article in self._admit(poll, now)]
         # In a thread: a transformer that loads would hold the other sources up.
@@ -92,18 +112,9 @@ class Reader:
         now = self._clock.now()
         readings = []
         for asset in self._aggregator.assets():
-            found = self._aggregator.read(asset, now, HALF_LIFE)
-            if found.evidence:
-                readings.append(
-                    NewsReading(
-                        asset,
-                        found.score,
-                        found.evidence,
-                        found.dispersion,
-                        found.count,
-                        found.newest,
-                    )
-                )
+            reading = self._read(asset, now)
+            if reading.evidence:
+                readings.append(reading)
         engine = self._engine
         problem = engine.problem if isinstance(engine, WithFallback) else ""
         return NewsReport(
@@ -113,6 +124,25 @@ class Reader:
             scorer=_label(engine.name, engine.hash),
             instead_of=self._instead_of,
             problem=problem,
+            trending=self._trending,
+        )
+
+    def _read(self, asset: str, now: int) -> NewsReading:
+        found = self._aggregator.read(asset, now, HALF_LIFE)
+        before = self._aggregator.read(asset, now - CHANGE, HALF_LIFE)
+        parts = self._aggregator.explain(asset, now, HALF_LIFE)[:PARTS]
+        return NewsReading(
+            asset,
+            found.score,
+            found.evidence,
+            found.dispersion,
+            found.count,
+            found.newest,
+            found.score - before.score,
+            tuple(
+                NewsPart(it.story, it.title, it.outlet, it.outlets, it.value, it.share)
+                for it in parts
+            ),
         )
 
     async def close(self) -> None:
@@ -125,18 +155,32 @@ class Reader:
     def _admit(self, poll: Poll, now: int) -> list[Article]:
         """Return the new articles of a poll, and note how the source is."""
         taken: list[Article] = []
-        refused = poll.skipped
+        refused: Counter[str] = Counter()
+        if poll.skipped:
+            refused["not as documented"] = poll.skipped
         for item in poll.items:
             article = admit(item, now, self._rules)
             if not isinstance(article, Article):
-                refused += 1
+                refused[article.value] += 1
             elif article.id not in self._seen:
                 self._seen[article.id] = article.published
                 taken.append(article)
+        if poll.trends:
+            names = (clean_text(trend.symbol, 12) for trend in poll.trends[:TRENDS])
+            self._trending = tuple(name for name in names if name)
         before = self._states.get(poll.source)
-        total = len(taken) + (before.articles if before else 0)
+        failed = Counter(before.failed if before else ())
+        if poll.problem is not None:
+            failed[poll.problem.value] += 1
+        answered = poll.state is State.OK or bool(poll.items)
         self._states[poll.source] = NewsSource(
-            poll.source, poll.state.value, poll.detail, total, refused
+            poll.source,
+            poll.state.value,
+            poll.detail,
+            len(taken) + (before.articles if before else 0),
+            # "Unchanged" and a failure say nothing of the entries that came before.
+            dict(refused) if answered or before is None else before.refused,
+            dict(failed),
         )
         return taken
 
@@ -148,14 +192,16 @@ class Reader:
         article, links, score = entry.article, entry.links, entry.score
         self._seen[article.id] = article.published
         verdict = self._stories.add(article, [link.asset for link in links])
-        self._aggregator.add(article, links, score, 0 if verdict.repeat else verdict.copy)
         first = verdict.story.first
+        copy = 0 if verdict.repeat else verdict.copy
+        self._aggregator.add(article, links, score, copy, first.id)
         shown = self._shown.get(first.id)
         if verdict.repeat or (shown is None and first.id != article.id):
             return
         outlets = len(verdict.story.outlets)
         if shown is not None:
-            self._shown[first.id] = msgspec.structs.replace(shown, outlets=outlets)
+            names = (*shown.names, article.outlet)
+            self._shown[first.id] = msgspec.structs.replace(shown, outlets=outlets, names=names)
             return
         self._shown[first.id] = NewsStory(
             id=first.id,
@@ -170,6 +216,8 @@ class Reader:
             confidence=score.confidence if score else 0.0,
             scorer=_label(score.engine, score.hash) if score else "",
             instead_of=score.instead_of if score else "",
+            probabilities=score.probabilities if score else None,
+            names=(first.outlet,),
         )
         while len(self._shown) > STORIES:
             del self._shown[next(iter(self._shown))]

@@ -116,6 +116,12 @@ def _backtest(arguments: argparse.Namespace) -> int:
     return backtest.run(arguments)
 
 
+def _replay(arguments: argparse.Namespace) -> int:
+    from tui import replay
+
+    return replay.run(arguments)
+
+
 def _train(arguments: argparse.Namespace) -> int:
     from tui import train
 
@@ -188,6 +194,15 @@ def _parser() -> argparse.ArgumentParser:
     kill.add_argument("--venue", default="", help="one venue only")
     kill.add_argument("--cause", default="killed by hand", help="written into the report")
     _command(commands, "stop", _remote("stop"), "end the desk; positions keep their stops")
+
+    replay = _command(commands, "replay", _replay, "a recorded session again, compared and watched")
+    replay.add_argument(
+        "recording",
+        nargs="?",
+        default="",
+        metavar="RECORDING|DATE",
+        help="name, folder, date such as 2026-11-21, or last; without it: list them",
+    )
 
     verify = _command(commands, "verify", _verify, "check the journal's hash chain")
     verify.add_argument("path", nargs="?", help="a journal file or folder (default: this home's)")

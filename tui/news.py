@@ -17,6 +17,7 @@ from core.keys import news_keys
 from core.model.news import NewsReading, NewsReport, NewsSource, NewsStory
 from tui import numbers, settings
 from tui.text import clean
+from tui.views.news import source_facts
 
 SHOWN = 15
 """Stories printed for a person."""
@@ -53,6 +54,7 @@ async def _read(config: Config, home: Home, arguments: argparse.Namespace) -> in
                     _print(msgspec.json.encode(report).decode())
                 elif not printed:
                     _print_sources(report.sources)
+                    _print_trending(report.trending)
                     _print_readings(report.readings)
                     _print_stories(fresh[:SHOWN])
                     _print_scorer(report)
@@ -70,8 +72,14 @@ async def _read(config: Config, home: Home, arguments: argparse.Namespace) -> in
 def _print_sources(sources: tuple[NewsSource, ...]) -> None:
     _print("SOURCES")
     for source in sources:
-        count = f"{source.articles} articles" if source.articles else ""
-        _print(f"  {clean(source.name):16}{source.state:11}{clean(source.detail) or count}")
+        line = f"  {clean(source.name):19}{source.state:11}"
+        _print(line + "; ".join(source_facts(source)))
+
+
+def _print_trending(trending: tuple[str, ...]) -> None:
+    if trending:
+        _print("MOST SEARCHED")
+        _print("  " + " ".join(clean(name) for name in trending))
 
 
 def _print_readings(readings: tuple[NewsReading, ...]) -> None:
@@ -79,7 +87,8 @@ def _print_readings(readings: tuple[NewsReading, ...]) -> None:
     for each in sorted(readings, key=lambda reading: (-reading.evidence, reading.asset)):
         _print(
             f"  {clean(each.asset):10}{numbers.signed(each.score, 2):>7}"
-            f"   evidence {each.evidence:.2f}   articles {each.count}"
+            f"   change {numbers.signed(each.change, 2)}   evidence {each.evidence:.2f}"
+            f"   articles {each.count}"
         )
     if not readings:
         _print("  none: no article names an asset")

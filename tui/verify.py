@@ -12,7 +12,7 @@ import msgspec
 
 from core.errors import JournalCorrupt, UsageError
 from core.home import Home
-from core.journal import wal
+from core.journal import frames
 
 _TRIES = 5
 """A running desk may be in the middle of a record; the next look finds it whole."""
@@ -26,14 +26,14 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: there is no journal there.
     """
     path = Path(arguments.path) if arguments.path else _find(arguments)
-    if not path.exists() or (path.is_dir() and not wal.files(path)):
+    if not path.exists() or (path.is_dir() and not frames.files(path)):
         raise UsageError(f"{path}: no journal here")
-    found = wal.verify(path)
+    found = frames.verify(path)
     for _ in range(_TRIES):
         if not found.tail:
             break
         time.sleep(0.1)
-        found = wal.verify(path)
+        found = frames.verify(path)
     if found.tail:
         raise JournalCorrupt(
             f"{found.tail}; a crash while writing leaves this, and the next start cuts it off; "

@@ -27,7 +27,7 @@ from core.desk.charts import Charts
 from core.desk.control import ControlSocket
 from core.desk.deadman import DeadMan
 from core.desk.history import History
-from core.desk.identity import identity
+from core.desk.identity import Identity, identity
 from core.desk.keeping import DiskKeeper, StoreKeeper
 from core.desk.kill import DEADLINE, VALIDITY, KillExecutor
 from core.desk.lines import Lines, LogFile
@@ -43,8 +43,8 @@ from core.desk.window import Window
 from core.engine.engine import Engine
 from core.errors import ConfigError, VenueError, VenueUnavailable
 from core.home import Home
-from core.journal import wal
-from core.journal.recording import Recorder
+from core.journal import frames, wal
+from core.journal.recording import Recorder, Session
 from core.journal.store import Store
 from core.model.effect import Record
 from core.model.event import (
@@ -62,6 +62,7 @@ from core.orders.records import Intent
 from core.portfolio.ledger import Ledger
 from core.signals.folder import find_strategy
 from core.signals.registry import find_model
+from core.signals.stamp import stamp
 from core.signals.strategy import strategy_maker
 
 READY_LIMIT = 30.0
@@ -176,8 +177,8 @@ class Desk:
         self._log.start()
         self._closers += [self._log.close, self.lines.subscribe(self._log.write)]
 
-        replay = wal.load(self._state / "journal")
-        ledger = wal.rebuild(replay)
+        replay = frames.load(self._state / "journal")
+        ledger = frames.rebuild(replay)
         if replay and replay.torn:
             self.lines.add(
                 "info", f"journal: a torn tail of {replay.torn} bytes was cut", "warning"
@@ -234,7 +235,7 @@ class Desk:
         epoch = self.journal.epoch
         ids = ClientIds(who.instance, epoch, who.key, ledger.next_seq)
         halted = ledger.state is TradingState.HALTED
-        recorder = self._recorder(epoch) if config.storage.record else None
+        recorder = self._recorder(who, epoch) if config.storage.record else None
         own = find_strategy(self._home.strategies, config.strategy) | find_model(
             self._home.models(config.environment), config.strategy
         )
@@ -245,7 +246,7 @@ class Desk:
             self.engine,
             self.journal,
             self.lines,
-            History(self._store.store, ledger),
+            History(self._store.store, ledger, config.storage.article_days),
             Charts({gateway.venue: gateway for gateway in self._gateways}, self._clock),
             self._home.latch(config.environment),
             latched,
@@ -297,14 +298,19 @@ class Desk:
             self.request_stop,
         )
 
-    def _recorder(self, epoch: int) -> Recorder:
+    def _recorder(self, who: Identity, epoch: int) -> Recorder:
         start = datetime.fromtimestamp(self._started / SECOND, UTC)
-        facts = {
-            "environment": self.environment,
-            "epoch": epoch,
-            "started": self._started,
-            "config": self.config.model_dump(mode="json", exclude={"storage"}),
-        }
+        config, home = self.config, self._home
+        session = Session(
+            self.environment,
+            epoch,
+            self._started,
+            config.model_dump(mode="json", exclude={"storage"}),
+            who.instance,
+            who.key,
+            stamp(home.strategies, home.models, config.strategy),
+            self.journal.checkpoint,
+        )
         loop = asyncio.get_running_loop()
 
         def failed(reason: str) -> None:
@@ -314,14 +320,19 @@ class Desk:
         recorder = Recorder(
             self._state / "recording",
             f"{start:%Y%m%dT%H%M%S}-{epoch:06d}",
-            facts,
-            self.config.storage.record_days,
+            session,
+            config.storage.record_days,
             failed,
         )
         recorder.start()
         self._recording = recorder
-        self._closers.append(lambda: asyncio.to_thread(recorder.close))
+        self._closers.append(self._end_recording)
         return recorder
+
+    async def _end_recording(self) -> None:
+        if self._recording is not None:
+            close, decided = self._recording.close, self.engine.decision_hash
+            await asyncio.to_thread(close, decided, self._clock.now())
 
     async def _run_venue(self, venue: Bulkhead) -> None:
         try:

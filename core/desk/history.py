@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
+from core.clock import DAY, HOUR
 from core.journal.store import Numbers, Store
 from core.market.candles import CandleBuilder
 from core.model.effect import Answer, RiskEvent, Signalled
-from core.model.event import Command
+from core.model.event import Command, SentimentScored
 from core.model.market import Candle, Trade
 from core.model.order import Fill
 from core.model.snapshot import Snapshot
@@ -21,11 +22,13 @@ from core.portfolio.ledger import Ledger
 class History:
     """Writes the desk's history. Everything here is one dictionary and one list append."""
 
-    def __init__(self, store: Store, ledger: Ledger) -> None:
+    def __init__(self, store: Store, ledger: Ledger, article_days: int) -> None:
         self._store = store
         self._ledger = ledger
         self._numbers = Numbers()
         self._candles: dict[tuple[str, str], CandleBuilder] = {}
+        self._keep_articles = article_days * DAY
+        self._cut_at = 0
 
     def record(self, record: JournalRecord) -> None:
         """Write what a journal record changed; it has been applied to the ledger already."""
@@ -42,6 +45,31 @@ class History:
         row = msgspec.structs.asdict(effect)
         del row["parts"]
         self._store.put("signals", {"id": self._numbers.next()} | row)
+
+    def news(self, event: SentimentScored) -> None:
+        """Write the stories that are new or changed, and let the oldest go once in a while."""
+        for story in event.stories:
+            chances = story.probabilities or (None, None, None)
+            row: dict[str, Any] = {
+                "id": story.id,
+                "published": story.published,
+                "seen": story.seen,
+                "title": story.title,
+                "url": story.url,
+                "outlets": _json(story.names),
+                "assets": _json(story.assets),
+                "score": story.score,
+                "confidence": story.confidence,
+                "negative": chances[0],
+                "neutral": chances[1],
+                "positive": chances[2],
+                "scorer": story.scorer,
+                "instead_of": story.instead_of,
+            }
+            self._store.put("articles", row)
+        if event.received >= self._cut_at:
+            self._cut_at = event.received + HOUR
+            self._store.forget("articles", "seen", event.received - self._keep_articles)
 
     def risk(self, effect: RiskEvent) -> None:
         """Write a refusal or a breaker."""
@@ -162,3 +190,7 @@ class History:
                     "updated": fill.ts,
                 },
             )
+
+
+def _json(names: tuple[str, ...]) -> str:
+    return msgspec.json.encode(names).decode()

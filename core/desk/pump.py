@@ -53,6 +53,7 @@ from core.model.event import (
     InvariantBroken,
     KillMode,
     KillReported,
+    SentimentScored,
     TradingState,
 )
 from core.model.market import BookTop, Candle, Depth, Ticker, Trade
@@ -135,6 +136,14 @@ class Pump:
             Answer: self._answer,
             Notify: self._lines.effect,
         }
+        self._show: dict[type, Callable[[Any], None]] = {
+            Trade: self._traded,
+            Depth: self._deepened,
+            Candle: history.candle,
+            FeedChanged: self._feed_changed,
+            KillReported: self._kill_reported,
+            SentimentScored: history.news,
+        }
 
     def sink(self, event: Event) -> None:
         """Take an event. Never blocks, never raises."""
@@ -215,24 +224,30 @@ class Pump:
         except Exception as error:
             self._engine_failed(event, error)
             return
+        if effects and self._recorder is not None:
+            self._recorder.decided(effects)
         if not isinstance(event, _SILENT):
             self._lines.event(event)
-            if isinstance(event, FeedChanged) and (venue := self.venues.get(event.venue)):
-                venue.feed_changed(event)
-            elif isinstance(event, Candle):
-                self.history.candle(event)
-            elif isinstance(event, KillReported):
-                self._kill_reported(event)
-        elif type(event) is Trade:
-            self.history.trade(event)
-            self.charts.trade(event)
-        elif type(event) is Depth:
-            self.depths[event.venue, event.symbol] = event
+        show = self._show.get(type(event))
+        if show is not None:
+            show(event)
         for effect in effects:
             try:
                 self._do[type(effect)](effect)
             except Exception as error:
                 self._effect_failed(effect, error)
+
+    def _traded(self, trade: Trade) -> None:
+        self.history.trade(trade)
+        self.charts.trade(trade)
+
+    def _deepened(self, depth: Depth) -> None:
+        self.depths[depth.venue, depth.symbol] = depth
+
+    def _feed_changed(self, event: FeedChanged) -> None:
+        venue = self.venues.get(event.venue)
+        if venue is not None:
+            venue.feed_changed(event)
 
     def _engine_failed(self, event: Event, error: Exception) -> None:
         """Close the gate: a decision that could not be made is an invariant that broke."""

@@ -102,7 +102,7 @@ class Engine:
         control = self._control = Control(world, execution, tracking)
         self._equity = EquityWatch(world, control.pull)
         feed = self._feed = Feed(world, execution.follow)
-        news = NewsRoom(world)
+        news = self._news = NewsRoom(world)
         self._painter = Painter(world, control, self._equity, execution, news)
         self._weigher = Weigher(world, control, execution)
         self.ledger = world.ledger
@@ -143,7 +143,7 @@ class Engine:
             MoveStop: control.move_stop,
             Pause: control.pause,
             KillReported: control.kill_reported,
-            SentimentScored: news.scored,
+            SentimentScored: self._scored,
             Tick: self._tick,
             InvariantBroken: control.broken,
         }
@@ -251,6 +251,11 @@ class Engine:
         self._reconciler.swept(event)
         if self.ledger.shifted != moved:
             self._equity.load_marks()
+
+    def _scored(self, event: SentimentScored) -> None:
+        """Take in what the news says: for the pane and the gate, then for the strategies."""
+        self._news.scored(event)
+        self._feed.sentiment(event)
 
     def _tick(self, event: Tick) -> None:
         """Let time pass: candles close, venues grow old, the desk arms itself."""

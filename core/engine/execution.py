@@ -12,6 +12,7 @@ from core.engine.world import World
 from core.model.effect import SubmitOrder
 from core.model.event import TradingState
 from core.model.market import Side
+from core.model.news import MARKET, news_asset
 from core.model.order import Order, OrderKind, OrderStatus, Purpose, TimeInForce
 from core.orders.machine import WorkingOrder
 from core.orders.records import Intent
@@ -163,7 +164,7 @@ class Execution:
             slot.symbol in world.paused,
             slot.frozen if slot.working or slot.conflict else "",
             self.cooling(slot),
-            self._bad_news(slot, order),
+            *self._bad_news(slot, order),
             (now - slot.book_received) / SECOND if slot.book_received else inf,
             (venue.offset_ms or 0.0) / 1000.0,
             mid,
@@ -178,11 +179,12 @@ class Execution:
             trigger,
         )
 
-    def _bad_news(self, slot: Slot, order: Order) -> float:
-        """Return the seconds for which news still block an order; 0 for those that sell."""
+    def _bad_news(self, slot: Slot, order: Order) -> tuple[float, float]:
+        """Return for how long news on the asset and on the market block an order, seconds."""
         if order.side != "buy" or slot.instrument is None:
-            return 0.0
-        return self._world.guard.left(slot.instrument.base, self._world.now)
+            return 0.0, 0.0
+        guard, now = self._world.guard, self._world.now
+        return guard.left(news_asset(slot.instrument.base), now), guard.left(MARKET, now)
 
     def cooling(self, slot: Slot) -> float:
         """Return the seconds that a losing streak still pauses an instrument; 0 if it does not."""

@@ -20,15 +20,19 @@ from core.market.validation import (
     check_trade,
 )
 from core.model.effect import Signalled
+from core.model.event import Event, SentimentScored
 from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
 from core.risk.codes import Code
 from core.signals.decision import Decision
 from core.signals.ensemble import Ensemble, MemberFailed
+from core.signals.strategy import Strategy
 
 _SAY_AGAIN = 10 * SECOND
 """The same complaint about a venue is made at most this often."""
 _OLD = 5 * SECOND
 """A candle known this much later than one timeframe after its end is history, not news."""
+_PATIENCE = 5 * SECOND
+"""A decision waits at most this long after its candle's end for the candles of companions."""
 _MARK_LIFE = 15 * SECOND
 """A mark price older than this gives way to the middle of the book."""
 
@@ -62,6 +66,8 @@ class Feed:
             slot.last = price
             if not slot.mark and not slot.bid:
                 slot.price = price
+        if slot.context is not None:
+            self._tell(slot, event)
         builder = slot.builder
         if builder is None:
             builder = slot.builder = CandleBuilder(slot.venue, slot.symbol, self._timeframe)
@@ -94,6 +100,8 @@ class Feed:
             slot.mark = 0.0
         if not slot.mark:
             slot.price = (bid + ask) * 0.5
+        if slot.context is not None:
+            self._tell(slot, event)
 
     def depth(self, event: Depth) -> None:
         """Take book levels: the freshest word on the top of the book, and proof that it lives."""
@@ -118,6 +126,8 @@ class Feed:
                     event.received,
                 )
             )
+            if slot.context is not None:
+                self._tell(slot, event)
 
     def ticker(self, event: Ticker) -> None:
         """Take the slow facts of an instrument."""
@@ -140,16 +150,19 @@ class Feed:
             slot.index = event.index
         if event.funding_rate is not None:
             slot.funding_rate = event.funding_rate
-            tell = getattr(slot.strategy, "on_funding", None)
-            if tell is not None:
-                try:
-                    tell(event.funding_rate)
-                except Exception as error:  # as in candle
-                    self._stop(slot, error)
+            self._fund(slot, event.funding_rate)
         if event.next_funding is not None:
             slot.next_funding = event.next_funding
         if event.change_24h is not None:
             slot.change_24h = event.change_24h
+        if slot.context is not None:
+            self._tell(slot, event)
+
+    def sentiment(self, event: SentimentScored) -> None:
+        """Let the contexts hear what the news says."""
+        for slot in self._slots.values():
+            if slot.context is not None:
+                self._tell(slot, event)
 
     def candle(self, event: Candle) -> None:
         """Take a closed candle from outside: history at a start, or a backtest."""
@@ -179,6 +192,9 @@ class Feed:
                 slot.price = close
         slot.candle_ts = ts
         slot.closes.append(close)
+        if slot.linked:
+            self._join(slot, event)
+            return
         strategy = slot.strategy
         if strategy is not None:
             # Written out as in _closed: a call more is a fiftieth of a backtest's time.
@@ -203,20 +219,74 @@ class Feed:
             if closed is not None:
                 for candle in closed:
                     self._closed(slot, candle)
+        for slot in self._building:
+            late = slot.waiting
+            if late is not None and now - late.ts - self._span >= _PATIENCE:
+                self._wait_no_more(slot)
 
     def _closed(self, slot: Slot, candle: Candle) -> None:
         if candle.ts <= slot.candle_ts:
             return
         slot.candle_ts = candle.ts
         slot.closes.append(candle.close)
+        if slot.linked:
+            self._join(slot, candle)
+        elif slot.strategy is not None:
+            self._ask(slot, slot.strategy, candle)
+
+    def _ask(self, slot: Slot, strategy: Strategy, candle: Candle) -> None:
+        """Show a strategy a closed candle, the context with it, and act on what it decides."""
+        try:
+            if slot.context is not None:
+                slot.context.close(candle)
+            decision = strategy.on_candle(candle)
+        except Exception as error:  # as in candle
+            self._stop(slot, error)
+            return
+        if decision is not None:
+            self._decided(slot, candle, decision)
+
+    def _join(self, slot: Slot, candle: Candle) -> None:
+        """Tell the followers of a candle; show it to its own strategy when its company is there.
+
+        Candles that end together close in any order, live within a second or two. Who waits sees
+        all of them, so that live, replay and backtest decide on the same numbers.
+        """
+        if slot.waiting is not None:
+            self._wait_no_more(slot)
         if slot.strategy is not None:
+            slot.waiting = candle
+            if slot.context is None or not slot.context.awaits(candle):
+                self._wait_no_more(slot)
+        for other in slot.followers:
+            context = other.context
+            if context is None:
+                continue
+            self._tell(other, candle)
+            if other.waiting is not None and not context.awaits(other.waiting):
+                self._wait_no_more(other)
+
+    def _wait_no_more(self, slot: Slot) -> None:
+        candle, slot.waiting = slot.waiting, None
+        if candle is not None and slot.strategy is not None:
+            self._ask(slot, slot.strategy, candle)
+
+    def _fund(self, slot: Slot, rate: float) -> None:
+        """Tell a strategy that wants to know it the funding rate."""
+        tell = getattr(slot.strategy, "on_funding", None)
+        if tell is not None:
             try:
-                decision = slot.strategy.on_candle(candle)
+                tell(rate)
             except Exception as error:  # as in candle
                 self._stop(slot, error)
-                return
-            if decision is not None:
-                self._decided(slot, candle, decision)
+
+    def _tell(self, slot: Slot, event: Event) -> None:
+        """Let an instrument's context hear an event."""
+        assert slot.context is not None
+        try:
+            slot.context.hear(event)
+        except Exception as error:  # as in candle
+            self._stop(slot, error)
 
     def _stop(self, slot: Slot, error: Exception) -> None:
         """Stop a strategy that raised, on its instrument alone; its position keeps its stop.
@@ -242,7 +312,7 @@ class Feed:
             + (f" ({where})" if where else ""),
         )
         if strategy is not None:
-            slot.strategy = None
+            slot.strategy = slot.context = slot.waiting = None
             slot.wanted = 0
 
     def _decided(self, slot: Slot, candle: Candle, decision: Decision) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.clock import SECOND
 from core.engine.world import World
+from core.model.news import MARKET
 from core.model.snapshot import LimitView
 from core.risk.breakers import LossBreaker
 from core.risk.codes import Code
@@ -176,16 +177,29 @@ def _view_traffic(world: World) -> list[LimitView]:
             "count",
             refusing if rejects else "",
         ),
-        _view_news(world),
+        *_view_news(world),
         _view(Code.STALE_DATA, "Oldest book", stale, limits.stale_data, "seconds", stalest),
         _view(Code.CLOCK_SKEW, "Clock skew", skew, limits.clock_skew, "seconds", skewed),
         _view(Code.PRICE_COLLAR, "Price collar", 0.0, float(limits.price_collar), "fraction"),
     ]
 
 
-def _view_news(world: World) -> LimitView:
-    count, asset = world.guard.worst(world.now)
-    left = world.guard.left(asset, world.now)
-    detail = f"{asset}: no new longs for {left:.0f} s" if left else asset * bool(count)
-    limit = float(world.limits.news_burst)
-    return LimitView(Code.BAD_NEWS, "Bad news", float(count), limit, "count", left > 0, detail)
+def _view_news(world: World) -> list[LimitView]:
+    guard, limits, now = world.guard, world.limits, world.now
+    count, asset = guard.worst(now)
+    rows = (
+        (Code.BAD_NEWS, "Bad news", asset, count, limits.news_burst),
+        (
+            Code.BAD_MARKET_NEWS,
+            "Bad market news",
+            MARKET,
+            guard.count(MARKET, now),
+            limits.news_market_burst,
+        ),
+    )
+    views = []
+    for code, name, entity, heard, burst in rows:
+        left = guard.left(entity, now)
+        detail = f"{entity}: no new longs for {left:.0f} s" if left else entity * bool(heard)
+        views.append(LimitView(code, name, float(heard), float(burst), "count", left > 0, detail))
+    return views

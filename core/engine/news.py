@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.engine.world import World
 from core.model.event import SentimentScored
-from core.model.news import NewsReading, NewsSource, NewsStory
+from core.model.news import MARKET, NewsReading, NewsSource, NewsStory
 from core.model.snapshot import NewsView
 from core.risk.codes import Code
 
@@ -20,6 +20,7 @@ class NewsRoom:
         self._stories: dict[str, NewsStory] = {}
         self._readings: dict[str, NewsReading] = {}
         self._sources: tuple[NewsSource, ...] = ()
+        self._trending: tuple[str, ...] = ()
         self._last: SentimentScored | None = None
 
     def scored(self, event: SentimentScored) -> None:
@@ -32,8 +33,11 @@ class NewsRoom:
             self._stories = {story.id: story for story in newest[-STORIES:]}
         if event.readings is not None:
             self._readings = {reading.asset: reading for reading in event.readings}
+            self._world.readings = event
         if event.sources is not None:
             self._sources = event.sources
+        if event.trending is not None:
+            self._trending = event.trending
         before, self._last = self._last, event
         said = _who(event)
         if before is None or _who(before) != said:
@@ -48,9 +52,12 @@ class NewsRoom:
         for asset in assets:
             left = world.guard.left(asset, world.now)
             if left and not before[asset]:
-                burst = str(world.limits.news_burst)
-                text = f"{asset}: strongly negative news; no new longs for {left:.0f} s"
-                world.report(Code.BAD_NEWS, "", "", text, burst, f"{left:.0f} s left")
+                limits, wide = world.limits, asset == MARKET
+                code = Code.BAD_MARKET_NEWS if wide else Code.BAD_NEWS
+                burst = limits.news_market_burst if wide else limits.news_burst
+                where = "no new longs at all" if wide else "no new longs"
+                text = f"{asset}: strongly negative news; {where} for {left:.0f} s"
+                world.report(code, "", "", text, str(burst), f"{left:.0f} s left")
 
     def view(self) -> NewsView | None:
         """Return the picture; None before the first word."""
@@ -66,6 +73,7 @@ class NewsRoom:
             last.instead_of,
             last.problem,
             last.received,
+            self._trending,
         )
 
 

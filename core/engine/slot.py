@@ -8,8 +8,10 @@ from decimal import Decimal
 from core.market.candles import CandleBuilder
 from core.model.effect import Signalled
 from core.model.instrument import Instrument, exact
+from core.model.market import Candle
 from core.orders.machine import WorkingOrder
 from core.portfolio.position import Position
+from core.signals.context import Context
 from core.signals.strategy import Strategy
 
 _CLOSES = 60
@@ -36,8 +38,10 @@ class Slot:
         "closes",
         "closing",
         "conflict",
+        "context",
         "entry",
         "exit",
+        "followers",
         "foreign_buys",
         "foreign_sells",
         "funding_rate",
@@ -47,6 +51,7 @@ class Slot:
         "last",
         "last_fill",
         "leverage",
+        "linked",
         "liquidation",
         "live_from",
         "mark",
@@ -65,6 +70,7 @@ class Slot:
         "symbol",
         "trade_ts",
         "venue",
+        "waiting",
         "wanted",
         "wanted_until",
         "working",
@@ -90,6 +96,14 @@ class Slot:
         self.closes: deque[float] = deque(maxlen=_CLOSES)
         # the strategy
         self.strategy: Strategy | None = None
+        self.context: Context | None = None
+        """What the strategy sees beside its candles; None when it asked for nothing."""
+        self.followers: list[Slot] = []
+        """Instruments whose context hears the candles of this one."""
+        self.linked = False
+        """Whether there is a context or a follower."""
+        self.waiting: Candle | None = None
+        """A closed candle that the strategy has not seen, because companions' are still to come."""
         self.signal: Signalled | None = None
         self.outcome = ""
         self.live_from = 0

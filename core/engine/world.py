@@ -18,7 +18,7 @@ from core.model.effect import (
     RiskEvent,
     StateChanged,
 )
-from core.model.event import TradingState
+from core.model.event import SentimentScored, TradingState
 from core.orders.ids import ClientIds
 from core.orders.records import JournalRecord, StateRecorded
 from core.portfolio.ledger import Ledger
@@ -26,6 +26,7 @@ from core.portfolio.position import Position
 from core.risk.codes import Code
 from core.risk.news_guard import NewsGuard
 from core.risk.pace import Pace
+from core.signals.context import Context, Place
 from core.signals.strategy import Strategy, strategy_maker
 
 _ZERO = Decimal(0)
@@ -59,6 +60,10 @@ class World:
             name: Venue(name, config.limits.orders_per_second) for name in config.venues
         }
         self.slots: dict[tuple[str, str], Slot] = {}
+        self._followers: dict[tuple[str, str], list[Slot]] = {}
+        """Instruments by whose candles they hear."""
+        self.readings: SentimentScored | None = None
+        """The last word of the news that had readings."""
         self.active: dict[tuple[str, str], Slot] = {}
         """Slots with a position or working orders."""
         self.held: list[Slot] = []
@@ -131,8 +136,36 @@ class World:
             if known is not None:
                 slot.instrument = known.instruments.get(symbol)
                 if symbol in self.symbols:
-                    slot.strategy = self._make_strategy()
+                    self.employ(slot, self._make_strategy())
+            slot.followers = self._followers.setdefault(key, [])
+            slot.linked = slot.linked or bool(slot.followers)
         return slot
+
+    def employ(self, slot: Slot, strategy: Strategy) -> None:
+        """Let a strategy decide on an instrument, and give it the context it needs."""
+        for others in self._followers.values():
+            if slot in others:
+                others.remove(slot)
+        slot.strategy = strategy
+        slot.context = slot.waiting = None
+        needs = getattr(strategy, "needs", ())
+        if needs:
+            place = Place(
+                slot.venue,
+                slot.symbol,
+                strategy.timeframe,
+                self.config.venues,
+                self.symbols,
+                news=self.config.reads_news,
+            )
+            context = slot.context = strategy.context = Context(needs, place)  # type: ignore[attr-defined]
+            for key in context.company:
+                self._followers.setdefault(key, []).append(slot)
+                if key in self.slots:
+                    self.slots[key].linked = True
+            if self.readings is not None:
+                context.hear(self.readings)
+        slot.linked = slot.context is not None or bool(slot.followers)
 
     def reload(self, slot: Slot | None = None) -> None:
         """Read cash and open positions from the ledger, after they changed.

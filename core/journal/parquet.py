@@ -29,7 +29,8 @@ _facts = msgspec.json.Decoder(_Facts).decode
 def convert(spool: Path) -> Path:
     """Write a spool's events as Parquet beside it, then remove the spool.
 
-    The columns beside ``event`` are there to filter by; the event itself is its JSON.
+    ``event`` is the event as JSON, ``decisions`` what was decided on it, null for nothing; the
+    other columns are there to filter by.
 
     Raises:
         RecordingError: the spool is damaged.
@@ -46,15 +47,16 @@ def convert(spool: Path) -> Path:
             ("venue", pa.dictionary(pa.int32(), pa.string())),
             ("symbol", pa.dictionary(pa.int32(), pa.string())),
             ("event", pa.string()),
+            ("decisions", pa.string()),
         ]
     )
     target = spool.with_suffix(".parquet")
     draft = spool.with_suffix(".new")
     with pq.ParquetWriter(draft, schema, compression="zstd") as writer:
         rows: dict[str, list[object]] = {name: [] for name in schema.names}
-        for first, events in read_spool(spool):
-            for seq, event in enumerate(events, first):
-                _add(rows, seq, event)
+        for first, lines in read_spool(spool):
+            for seq, (event, decisions) in enumerate(lines, first):
+                _add(rows, seq, event, decisions)
             if len(rows["seq"]) >= 50_000:
                 writer.write_table(pa.table(rows, schema=schema))
                 rows = {name: [] for name in schema.names}
@@ -66,7 +68,7 @@ def convert(spool: Path) -> Path:
     return target
 
 
-def _add(rows: dict[str, list[object]], seq: int, event: bytes) -> None:
+def _add(rows: dict[str, list[object]], seq: int, event: bytes, decisions: bytes) -> None:
     facts = _facts(event)
     rows["seq"].append(seq)
     rows["received"].append(facts.received)
@@ -74,6 +76,7 @@ def _add(rows: dict[str, list[object]], seq: int, event: bytes) -> None:
     rows["venue"].append(facts.venue)
     rows["symbol"].append(facts.symbol)
     rows["event"].append(event.decode())
+    rows["decisions"].append(decisions.decode() or None)
 
 
 def main(paths: Sequence[str]) -> int:

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Executable, Table
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in ``migrations``; a store already there starts without alembic (0.4 s)."""
 SPOOL = 200_000
 """Most rows that wait for a database that is down; then the oldest are dropped and counted."""
 BUSY_MS = 5_000
 """How long SQLite waits for another program's write."""
 _BATCH = 2_000
-_REPLACED = frozenset({"orders", "positions", "commands"})
+_REPLACED = frozenset({"orders", "positions", "commands", "articles"})
 """Tables whose rows are states, put again whenever they change; the others only grow."""
 
 Row = Mapping[str, Any]
@@ -48,7 +48,6 @@ class StoreStats(Struct):
     """Counters; changed in place by the store's thread."""
 
     rows: int = 0
-    commits: int = 0
     waiting: int = 0
     dropped: int = 0
     refused: int = 0
@@ -111,6 +110,7 @@ class Store:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: Callable[[str], None] = lambda reason: None
         self._stopping = threading.Event()
+        self._cuts: dict[tuple[str, str], int] = {}
 
     @property
     def place(self) -> str:
@@ -161,6 +161,10 @@ class Store:
         if len(self._rows) > SPOOL:
             self._rows.popleft()
             self.stats.dropped += 1
+
+    def forget(self, table: str, column: str, before: int) -> None:
+        """Have rows deleted whose ``column`` is below ``before``. Never blocks, never raises."""
+        self._cuts[table, column] = before
 
     async def close(self, patience: float = 5.0) -> None:
         """Write what waits, for at most ``patience`` seconds, and disconnect."""
@@ -219,6 +223,8 @@ class Store:
             try:
                 while self._rows:
                     await self._write_batch()
+                while self._cuts:
+                    await self._cut(*self._cuts.popitem())
             except Exception as error:
                 if not self.stats.failure:
                     self.stats.failure = str(explain(error, self.place))
@@ -255,7 +261,17 @@ class Store:
             self._rows.extendleft(reversed(batch))
             raise
         self.stats.rows += count
-        self.stats.commits += 1
+
+    async def _cut(self, place: tuple[str, str], before: int) -> None:
+        from sqlalchemy import delete
+
+        from core.journal.tables import Base
+
+        assert self._engine is not None
+        name, column = place
+        table = Base.metadata.tables[name]
+        async with self._engine.begin() as connection:
+            await connection.execute(delete(table).where(table.c[column] < before))
 
     async def _insert(self, batch: Sequence[tuple[str, Row]]) -> None:
         assert self._engine is not None

@@ -180,3 +180,29 @@ class CommandRow(Base):
     code: Mapped[str] = mapped_column(default="")
     detail: Mapped[str] = mapped_column(default="")
     __table_args__ = (Index("ix_commands_ts", "ts"),)
+
+
+class ArticleRow(Base):
+    """A story of the news, once however many outlets carry it, with what was made of it."""
+
+    __tablename__ = "articles"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    published: Mapped[int]
+    seen: Mapped[int]
+    """When we knew of it."""
+    title: Mapped[str]
+    url: Mapped[str]
+    outlets: Mapped[str]
+    """The names of those who carry it, as a JSON list, first one first."""
+    assets: Mapped[str]
+    """A JSON list."""
+    score: Mapped[float | None]
+    """From -1 to 1; None where there was no text to judge."""
+    confidence: Mapped[float]
+    negative: Mapped[float | None]
+    neutral: Mapped[float | None]
+    positive: Mapped[float | None]
+    scorer: Mapped[str]
+    """Name and hash of the engine that judged."""
+    instead_of: Mapped[str]
+    __table_args__ = (Index("ix_articles_seen", "seen"),)

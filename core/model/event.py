@@ -232,6 +232,7 @@ class SentimentScored(Struct, frozen=True, gc=False, tag=True):
         stories: those that are new or changed.
         readings: all of them; None: as before.
         sources: all of them; None: as before.
+        trending: the assets most searched for, most first; None: as before.
     """
 
     received: int
@@ -241,6 +242,7 @@ class SentimentScored(Struct, frozen=True, gc=False, tag=True):
     stories: tuple[NewsStory, ...] = ()
     readings: tuple[NewsReading, ...] | None = None
     sources: tuple[NewsSource, ...] | None = None
+    trending: tuple[str, ...] | None = None
 
 
 class Tick(Struct, frozen=True, gc=False, tag=True):

@@ -23,11 +23,6 @@ class Side(StrEnum):
         """+1 to buy, -1 to sell."""
         return 1 if self is Side.BUY else -1
 
-    @property
-    def opposite(self) -> Side:
-        """The other side."""
-        return Side.SELL if self is Side.BUY else Side.BUY
-
 
 class Trade(Struct, frozen=True, gc=False, tag=True):
     """A public trade. ``side`` is the taker's."""
@@ -113,6 +108,3 @@ class BadMessage(Struct, frozen=True, gc=False, tag=True):
     channel: str
     reason: str
     received: int
-
-
-MarketEvent = Trade | BookTop | Depth | Ticker | Candle | BadMessage

@@ -2,7 +2,32 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec import Struct
+
+MARKET = "MARKET"
+"""The entity of news about the market as a whole."""
+_SCALED = re.compile(r"10{3,6}(?=[A-Z])")
+
+
+def news_asset(base: str) -> str:
+    """Return the asset that news name for a base currency: ``PEPE`` for ``1000PEPE``."""
+    return _SCALED.sub("", base, count=1) if base[:4] == "1000" else base
+
+
+class NewsPart(Struct, frozen=True, gc=False):
+    """One story's part in a reading; its texts are untrusted."""
+
+    story: str
+    title: str
+    outlet: str
+    """Who had it first."""
+    outlets: int
+    value: float
+    """The story's own score, -1 to 1."""
+    share: float
+    """Its part of the reading's score; all parts, those left out too, add up to it."""
 
 
 class NewsReading(Struct, frozen=True, gc=False):
@@ -10,7 +35,8 @@ class NewsReading(Struct, frozen=True, gc=False):
 
     ``score`` is from -1 to 1, ``evidence`` from 0 to 1 (0: nothing is known), ``dispersion`` the
     weighted standard deviation of the articles, ``count`` the articles of the last day,
-    ``newest`` when the last one became known, nanoseconds UTC.
+    ``newest`` when the last one became known, nanoseconds UTC. ``change`` is the score less what
+    it was an hour before. ``parts`` are the weightiest stories, weightiest first.
     """
 
     asset: str
@@ -19,6 +45,8 @@ class NewsReading(Struct, frozen=True, gc=False):
     dispersion: float
     count: int
     newest: int
+    change: float = 0.0
+    parts: tuple[NewsPart, ...] = ()
 
 
 class NewsStory(Struct, frozen=True, gc=False):
@@ -41,6 +69,10 @@ class NewsStory(Struct, frozen=True, gc=False):
     """Name and hash of the engine that judged."""
     instead_of: str = ""
     """The engine that should have judged and could not."""
+    probabilities: tuple[float, float, float] | None = None
+    """Of negative, neutral, positive."""
+    names: tuple[str, ...] = ()
+    """The outlets, first one first."""
 
 
 class NewsSource(Struct, frozen=True, gc=False):
@@ -51,15 +83,17 @@ class NewsSource(Struct, frozen=True, gc=False):
     detail: str
     articles: int
     """Taken from it since the start."""
-    refused: int
-    """Entries of its last answer that were no article: foreign, undated, too old, broken."""
+    refused: dict[str, int] = {}
+    """Why entries of its last answer were no article, and how many: ``too old``, ``no date``."""
+    failed: dict[str, int] = {}
+    """What went wrong since the start, and how often: ``quota exceeded``, ``unreadable answer``."""
 
 
 class NewsReport(Struct, frozen=True, gc=False, tag_field="type", tag="news"):
     """What a reader of news knows. ``stories`` are newest first.
 
     ``scorer`` is who judges at present, ``instead_of`` the engine that should and cannot, and
-    ``problem`` says why.
+    ``problem`` says why. ``trending`` are the assets most searched for, most first.
     """
 
     stories: tuple[NewsStory, ...]
@@ -68,3 +102,4 @@ class NewsReport(Struct, frozen=True, gc=False, tag_field="type", tag="news"):
     scorer: str
     instead_of: str = ""
     problem: str = ""
+    trending: tuple[str, ...] = ()

@@ -239,6 +239,7 @@ class NewsView(Struct, frozen=True, gc=False):
     instead_of: str
     problem: str
     updated: int
+    trending: tuple[str, ...] = ()
 
 
 class Snapshot(Struct, frozen=True, gc=False):

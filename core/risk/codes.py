@@ -18,6 +18,7 @@ class Code(StrEnum):
     FOREIGN_POSITION = "FOREIGN_POSITION"
     COOLING_DOWN = "COOLING_DOWN"
     BAD_NEWS = "BAD_NEWS"
+    BAD_MARKET_NEWS = "BAD_MARKET_NEWS"
     STALE_DATA = "STALE_DATA"
     CLOCK_SKEW = "CLOCK_SKEW"
     REJECTS_IN_A_ROW = "REJECTS_IN_A_ROW"
@@ -84,6 +85,10 @@ MEANING: dict[Code, tuple[str, str]] = {
     Code.BAD_NEWS: (
         "news_burst",
         "A burst of strongly negative news on the asset: no new longs until it has aged.",
+    ),
+    Code.BAD_MARKET_NEWS: (
+        "news_market_burst",
+        "A burst of strongly negative news on the whole market: no new longs until it has aged.",
     ),
     Code.STALE_DATA: ("stale_data", "The book is too old, or there is no price."),
     Code.CLOCK_SKEW: ("clock_skew", "Our clock and the venue's differ too much."),

@@ -57,7 +57,9 @@ class Circumstances(Struct, frozen=True, gc=False):
     cooling: float
     """Seconds a losing streak still pauses the instrument."""
     bad_news: float
-    """Seconds for which bad news still block this order; 0 for those that sell."""
+    """Seconds for which bad news on the asset still block this order; 0 for those that sell."""
+    bad_market: float
+    """The same for news on the whole market."""
     age: float
     """Seconds since the book was last seen; infinite when never."""
     skew: float
@@ -156,6 +158,10 @@ class Gate:
         bad = now.bad_news
         left = f"{bad:.0f} s left" if bad > 0.0 else ""
         yield _CODE.BAD_NEWS, bad <= 0.0, limits.news_burst, left, "strongly negative news"
+        bad = now.bad_market
+        left = f"{bad:.0f} s left" if bad > 0.0 else ""
+        told = "strongly negative news on the whole market"
+        yield _CODE.BAD_MARKET_NEWS, bad <= 0.0, limits.news_market_burst, left, told
         yield _CODE.STALE_DATA, now.age <= self._stale, self._stale, now.age, _SECONDS
         yield _CODE.CLOCK_SKEW, abs(now.skew) <= self._skew, self._skew, now.skew, _SECONDS
 

@@ -1,4 +1,8 @@
-"""The news guard: a burst of strongly negative news on an asset blocks new longs on it."""
+"""The news guard: a burst of strongly negative news on an asset blocks new longs on it.
+
+News on the market as a whole is an entity of its own, with a burst of its own: it blocks new longs
+on everything.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Iterable
 
 from core.clock import SECOND
 from core.config import Limits
-from core.model.news import NewsStory
+from core.model.news import MARKET, NewsStory
 
 
 class NewsGuard:
@@ -17,6 +21,7 @@ class NewsGuard:
 
     def __init__(self, limits: Limits) -> None:
         self._enough = limits.news_burst
+        self._enough_market = limits.news_market_burst
         self._bar = -float(limits.news_score)
         self._window = int(limits.news_window * SECOND)
         self._heard: dict[str, dict[str, int]] = {}
@@ -36,19 +41,24 @@ class NewsGuard:
         """Return for how many seconds new longs on an asset are blocked; 0 when they are not.
 
         Args:
-            asset: base currency.
+            asset: as news name it, ``MARKET`` for what blocks all of them.
             now: nanoseconds UTC.
         """
+        enough = self._enough_market if asset == MARKET else self._enough
         times = self._times(asset, now)
-        if not self._enough or len(times) < self._enough:
+        if not enough or len(times) < enough:
             return 0.0
         # The block lasts until so many have grown old that the rest is no burst.
-        return (times[-self._enough] + self._window - now) / SECOND
+        return (times[-enough] + self._window - now) / SECOND
+
+    def count(self, asset: str, now: int) -> int:
+        """Return how many strongly negative stories on an asset count now."""
+        return len(self._times(asset, now))
 
     def worst(self, now: int) -> tuple[int, str]:
         """Return the most strongly negative stories of an asset, and which asset that is."""
-        counts = [(len(self._times(asset, now)), asset) for asset in tuple(self._heard)]
-        return max(counts, default=(0, ""))
+        counts = [(self.count(asset, now), asset) for asset in tuple(self._heard)]
+        return max((each for each in counts if each[1] != MARKET), default=(0, ""))
 
     def _times(self, asset: str, now: int) -> list[int]:
         known = self._heard.get(asset)

@@ -12,9 +12,8 @@ from __future__ import annotations
 from collections import deque
 from math import cos, log, log1p, pi, sin, sqrt
 
-from msgspec import Struct
-
 from core.clock import SECOND
+from core.signals.features import Feature
 from core.signals.windows import Highest, Spread, Sum
 
 RETURNS = (1, 2, 4, 8, 24, 72, 168)
@@ -28,17 +27,6 @@ FLOOR = 1e-5
 """Smallest volatility, log return a candle: a tenth of a basis point is a halted market."""
 _DAY = 86_400
 _PARKINSON = 1.0 / (4.0 * log(2.0))
-
-
-class Feature(Struct, frozen=True):
-    """What one column is."""
-
-    name: str
-    window: int
-    """Candles it looks back."""
-    unit: str
-    source: str
-    """How it is made."""
 
 
 FEATURES: tuple[Feature, ...] = (

@@ -5,7 +5,11 @@ from __future__ import annotations
 from core import config
 from core.model.market import Candle
 from core.signals.decision import Decision
-from core.signals.features import ema_weight
+
+
+def ema_weight(length: int) -> float:
+    """Return the weight of the newest value in an average of this length."""
+    return 2.0 / (length + 1)
 
 
 class EmaCross:
@@ -40,7 +44,7 @@ class EmaCross:
 
     def on_candle(self, candle: Candle) -> Decision | None:
         """Take the next closed candle; decide when the averages have crossed."""
-        # Written out rather than through Ema: two calls are a tenth of a backtest's time.
+        # Written out: two calls are a tenth of a backtest's time.
         close = candle.close
         count = self._count = self._count + 1
         if count > 1:

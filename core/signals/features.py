@@ -1,31 +1,21 @@
-"""Features, one value at a time. Each equals its batch form on the same series."""
+"""What a feature is, whoever computes it."""
 
 from __future__ import annotations
 
+from math import nan
 
-def ema_weight(length: int) -> float:
-    """Return the weight of the newest value in an average of this length."""
-    return 2.0 / (length + 1)
+from msgspec import Struct
+
+NAN = nan
+"""What is not known. Never 0, which would claim that something was seen."""
 
 
-class Ema:
-    """Exponential moving average with weight 2 / (length + 1), started at the first value.
+class Feature(Struct, frozen=True):
+    """What one column is."""
 
-    Equals ``pandas.Series.ewm(span=length, adjust=False).mean()``.
-    """
-
-    __slots__ = ("_weight", "count", "value")
-
-    def __init__(self, length: int) -> None:
-        self._weight = ema_weight(length)
-        self.value = 0.0
-        self.count = 0
-
-    def update(self, value: float) -> float:
-        """Take the next value and return the average."""
-        if self.count:
-            self.value += self._weight * (value - self.value)
-        else:
-            self.value = value
-        self.count += 1
-        return self.value
+    name: str
+    window: int
+    """Candles it looks back."""
+    unit: str
+    source: str
+    """How it is made, and from what."""

@@ -21,7 +21,9 @@ class Strategy(Protocol):
     The engine makes one per instrument and venue, feeds it closed candles of ``timeframe`` in
     order, each once, warm-up candles included, and acts on a decision only when the candle closed
     while the venue was ready. A decision is a change: a strategy with nothing new returns None.
-    One that also has ``on_funding(rate)`` is told the funding rate whenever the venue tells it.
+    One that also has ``on_funding(rate)`` is told the funding rate whenever the venue tells it. One
+    with ``needs``, names of features of ``core.signals.context``, is given ``context``: its ``row``
+    has their values at the close of the candle that ``on_candle`` is shown.
     An exception stops it on its instrument alone.
     """
 

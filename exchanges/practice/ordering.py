@@ -131,7 +131,6 @@ class OrderEntry(TradingFloor):
             raise Refusal(RefusalKind.BAD_PARAMETER, "a market order has no price to amend")
         self._check_amend(trader, tape, order, new_qty, new_price, new_trigger)
         shrinks = new_price == order.price and new_qty < order.qty
-        order.amends += 1
         order.updated_ms = self._clock()
         if order.status is Status.UNTRIGGERED:
             self._stops[symbol, order.trigger_by].remove(order.number)

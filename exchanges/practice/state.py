@@ -168,7 +168,6 @@ class PracticeOrder(Struct, kw_only=True):
     """The order that this conditional order made (Binance, OKX)."""
     liquidation: bool = False
     """Made by the exchange to liquidate."""
-    amends: int = 0
     number: int = 0
     """Counter over all orders of the venue; also the book's id."""
 

@@ -12,6 +12,7 @@ from sentiment.sources.source import (
     Request,
     SourceError,
     Trend,
+    per_day,
     per_minute,
     read_json,
     refusal_by_status,
@@ -81,12 +82,13 @@ class CoinGeckoNews:
 
 
 class CoinGeckoTrending:
-    """The coins most searched for, by rank. No articles."""
+    """The coins most searched for, by rank: what people look at, not what is said. No articles."""
 
     name = "coingecko-trending"
     secret = "COINGECKO_API_KEY"
     key_in: tuple[Literal["header"], str] = ("header", "x-cg-demo-api-key")
-    limits: tuple[Limit, ...] = (per_minute(30),)
+    # The demo plan has 10,000 requests a month.
+    limits: tuple[Limit, ...] = (per_minute(30), per_day(300))
     pages = 1
 
     def __init__(self, base: str = "https://api.coingecko.com") -> None:

@@ -11,6 +11,7 @@ import httpx
 from msgspec import Struct
 
 from core.clock import DAY, HOUR, SECOND, Clock
+from core.keys import NEWS_KEYS
 from core.secrets import Secret
 from sentiment.articles import Item
 from sentiment.sources.memory import Memory, Remembered
@@ -33,6 +34,7 @@ FIRST_WAIT = 0.5
 MOST_REDIRECTS = 4
 LONGEST_BLOCK = 6 * HOUR
 _AGENT = "killcord (news reader)"
+_SERVICE = {secret: service for service, secret in NEWS_KEYS.items()}
 
 
 class State(StrEnum):
@@ -61,6 +63,8 @@ class Poll(Struct, frozen=True):
     skipped: int = 0
     requests: int = 0
     again: int = 0
+    problem: Problem | None = None
+    """What kind of failure it was; None where the state is not FAILED."""
 
 
 class Fetcher:
@@ -103,7 +107,7 @@ class Fetcher:
             return Poll(
                 source.name,
                 State.NEEDS_KEY,
-                f"killcord keys add {source.name} (or set {source.secret})",
+                f"killcord keys add {_SERVICE[source.secret]} (or set {source.secret})",
             )
         if known.blocked_until > now:
             seconds = (known.blocked_until - now) / SECOND
@@ -226,7 +230,7 @@ class Fetcher:
         detail = str(error)
         if source.secret:  # some services repeat the key in their messages
             detail = detail.replace(self._keys[source.secret].reveal(), "***")
-        return asking.result(source.name, State.FAILED, detail, known.blocked_until)
+        return asking.result(source.name, State.FAILED, detail, known.blocked_until, error.kind)
 
 
 class _Full(Exception):
@@ -248,7 +252,14 @@ class _Asking:
         self.trends += page.trends
         self.skipped += page.skipped
 
-    def result(self, source: str, state: State, detail: str = "", again: int = 0) -> Poll:
+    def result(
+        self,
+        source: str,
+        state: State,
+        detail: str = "",
+        again: int = 0,
+        problem: Problem | None = None,
+    ) -> Poll:
         return Poll(
             source,
             state,
@@ -258,6 +269,7 @@ class _Asking:
             self.skipped,
             self.requests,
             again,
+            problem,
         )
 
 

@@ -6,7 +6,7 @@ import math
 
 from core.config import News
 from sentiment.sources.alpha_vantage import AlphaVantage
-from sentiment.sources.coingecko import CoinGeckoNews
+from sentiment.sources.coingecko import CoinGeckoNews, CoinGeckoTrending
 from sentiment.sources.cryptopanic import CryptoPanic
 from sentiment.sources.feed import FEEDS, Feed
 from sentiment.sources.newsapi import NewsApi
@@ -19,7 +19,14 @@ def configured_sources(news: News) -> list[Source]:
 
     A feed is asked twice a minute at most, more often only where ``poll`` says so.
     """
-    known: list[Source] = [NewsApi(), AlphaVantage(), Polygon(), CoinGeckoNews(), CryptoPanic()]
+    known: list[Source] = [
+        NewsApi(),
+        AlphaVantage(),
+        Polygon(),
+        CoinGeckoNews(),
+        CoinGeckoTrending(),
+        CryptoPanic(),
+    ]
     services = [source for source in known if source.name in news.sources]
     often = max(2, math.ceil(60.0 / news.poll) + 1)
     feeds = news.feeds or FEEDS

@@ -25,6 +25,12 @@ class Limit(Struct, frozen=True):
     window: int
 
 
+def pace(limits: tuple[Limit, ...]) -> int:
+    """Return the nanoseconds between two requests that make a day's quota last the day."""
+    daily = (limit for limit in limits if limit.window >= DAY)
+    return max((limit.window // limit.requests for limit in daily), default=0)
+
+
 def per_minute(requests: int) -> Limit:
     """Return a limit per minute."""
     return Limit(requests, MINUTE)

@@ -18,8 +18,8 @@ import msgspec
 from core.config import DEFAULT_SYMBOLS, Config
 from core.engine.engine import Engine
 from core.engine.picture import ShellFacts
-from core.journal import wal
-from core.journal.recording import Recorder
+from core.journal import frames, wal
+from core.journal.recording import Recorder, Session
 from core.journal.store import Store
 from core.model.account import Balance, VenueSwept
 from core.model.event import VenueOpened
@@ -46,6 +46,8 @@ _FILL = Fill(
     Decimal("61234.5"), Decimal("1.11"), False, 1, 1,
 )  # fmt: skip
 
+_SESSION = Session("practice", 1, 0, {}, "TEST", b"0123456789abcdef", "", msgspec.Raw(b"{}"))
+
 
 def append() -> dict[str, float | str]:
     """Time one append and one recorded event on the loop while their threads keep up."""
@@ -55,7 +57,7 @@ def append() -> dict[str, float | str]:
 async def _append(folder: Path) -> dict[str, float | str]:
     journal = wal.begin(folder, "practice", None, Ledger(), 1)
     journal.start(lambda reason: None)
-    recorder = Recorder(folder / "recording", "bench", {}, 1)
+    recorder = Recorder(folder / "recording", "bench", _SESSION, 1)
     recorder.start()
     trade = Trade("bybit", "BTC/USDT:USDT", 61234.5, 0.01, Side.BUY, "1", 1, 1)
     appends, adds = [], []
@@ -64,7 +66,7 @@ async def _append(folder: Path) -> dict[str, float | str]:
         adds.append(_each(lambda: recorder.add(trade), 200))
         await asyncio.sleep(0.02)
     await journal.close()
-    await asyncio.to_thread(recorder.close)
+    await asyncio.to_thread(recorder.close, "", 1)
     return {
         "journal append on the loop, us": statistics.median(appends),
         "event recorded on the loop, us": statistics.median(adds),
@@ -116,8 +118,8 @@ async def _replay(folder: Path) -> dict[str, float | str]:
         journal.append(_FILL)
     await journal.close()
     started = time.perf_counter()
-    found = wal.load(folder)
-    wal.rebuild(found)
+    found = frames.load(folder)
+    frames.rebuild(found)
     seconds = time.perf_counter() - started
     assert found is not None
     return {"journal replay, records/s": len(found.records) / seconds}

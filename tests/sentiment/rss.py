@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -16,12 +17,16 @@ class RssServer:
         self._outlet = outlet
         self._items: list[str] = []
         self.requests = 0
+        self.paths: list[str] = []
+        self.answer: bytes | None = None
+        """Sent instead of the feed."""
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 owner.requests += 1
-                body = owner.body()
+                owner.paths.append(self.path)
+                body = owner.answer if owner.answer is not None else owner.body()
                 tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
                 if self.headers.get("If-None-Match") == tag:
                     self.send_response(304)
@@ -43,12 +48,12 @@ class RssServer:
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
-    def publish(self, title: str) -> None:
-        """Put a headline into the feed, dated now."""
+    def publish(self, title: str, at: float = 0.0) -> None:
+        """Put a headline into the feed, dated ``at`` seconds from now."""
         number = len(self._items)
         self._items.append(
             f"<item><title>{escape(title)}</title><link>{self.url}/{number}</link>"
-            f"<pubDate>{formatdate()}</pubDate></item>"
+            f"<pubDate>{formatdate(time.time() + at)}</pubDate></item>"
         )
 
     def body(self) -> bytes:

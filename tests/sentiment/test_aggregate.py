@@ -60,6 +60,18 @@ def test_copies_count_less_and_repeats_not_at_all() -> None:
     assert news.read("BTC", NOW, HOUR).count == 2
 
 
+def test_the_copies_of_a_story_are_one_part_of_a_reading() -> None:
+    news = Aggregator()
+    news.add(article(1), BTC, BAD, copy=1, story="id1")
+    news.add(article(2, NOW + MINUTE, outlet="B"), BTC, BAD, copy=2, story="id1")
+    news.add(article(3), BTC, GOOD)
+    bad, good = news.explain("BTC", NOW + MINUTE, HOUR)
+    assert (bad.story, bad.title, bad.outlet, bad.outlets) == ("id1", "Title 1", "A", 2)
+    assert (good.story, good.outlets) == ("id3", 1)
+    assert bad.value == pytest.approx(BAD.value)
+    assert bad.share + good.share == pytest.approx(news.read("BTC", NOW + MINUTE, HOUR).score)
+
+
 def test_sources_relevance_and_confidence_weigh() -> None:
     news = Aggregator({"Gazette": 2.0, "Rumours": 0.0})
     plain = news.add(article(1), [], GOOD)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from core.clock import HOUR, MINUTE, SECOND, ManualClock
+from core.clock import HOUR, MINUTE, SECOND
 from sentiment.aggregate import Aggregator, Reading
 from sentiment.articles import Article, Item, Rejection, Rules, admit
 from sentiment.entities import MARKET, Assets
@@ -17,6 +17,7 @@ from sentiment.sources.cryptopanic import CryptoPanic
 from sentiment.sources.fetch import Fetcher, State
 from sentiment.sources.memory import Memory
 from sentiment.stories import Stories
+from tests.clock import ManualClock
 
 START = 1_786_900_000 * SECOND
 HEADLINES = [

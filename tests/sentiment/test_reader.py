@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from core.clock import SystemClock
+from core.clock import HOUR, MINUTE, SECOND, SystemClock
 from core.config import News
 from core.errors import AlreadyRunning
+from core.secrets import Secret
 from sentiment.reader import Reader, hold
+from sentiment.sources.coingecko import TRENDING_SAMPLE, CoinGeckoTrending
+from sentiment.sources.feed import Feed
+from sentiment.sources.source import Request, per_day, per_minute
+from tests.clock import ManualClock
 from tests.sentiment.rss import RssServer
 from tui.cli import main
 
+START = 1_790_000_000 * SECOND
 HACK = "Exchange halts Solana withdrawals after $90M hack"
 
 
@@ -103,6 +110,92 @@ async def test_sources_that_fail_or_need_a_key_say_so(tmp_path: Path) -> None:
     assert (key.state, failed.state) == ("needs key", "failed")
     assert "killcord keys add newsapi" in key.detail
     assert reader.report().readings == ()
+    await reader.close()
+
+
+async def test_names_and_weights_of_ones_own_count(tmp_path: Path) -> None:
+    feeds = RssServer("Block Times"), RssServer("Coin Courier")
+    try:
+        feeds[0].publish("Foobarium exchange loses $90M in a hack")
+        feeds[1].publish("Foobarium wins approval for a record fund")
+        settings = config(*feeds).model_copy(
+            update={"assets": {"FOO": ("foobarium",)}, "weights": {"Coin Courier": 4.0}}
+        )
+        reader = Reader(settings, tmp_path, {}, SystemClock())
+        await reader.poll()
+        (reading,) = (each for each in reader.report().readings if each.asset == "FOO")
+        assert reading.score > 0.2  # the outlet that weighs four times as much
+        assert [part.outlet for part in reading.parts] == ["Coin Courier", "Block Times"]
+        assert sum(part.share for part in reading.parts) == pytest.approx(reading.score)
+        assert reading.change == reading.score  # nothing was known an hour ago
+        await reader.close()
+    finally:
+        for each in feeds:
+            each.close()
+
+
+async def test_what_was_left_out_and_what_failed_is_counted_by_its_reason(
+    feed: RssServer, tmp_path: Path
+) -> None:
+    day = 86_400.0
+    feed.publish(HACK)
+    feed.publish("Bitcoin was young", at=-20 * day)
+    feed.publish("Bitcoin will be old", at=+day)
+    feed.publish("Bitcoin de retour : les prix grimpent dans la nuit avec les fonds")
+    feed.publish("\u202e\x07 \u200b")
+    clock = ManualClock(time.time_ns())
+    reader = Reader(config(feed), tmp_path, {}, clock)
+    await reader.poll()
+    (source,) = reader.report().sources
+    assert source.refused == {
+        "too old": 1,
+        "dated in the future": 1,
+        "not English": 1,
+        "no title": 1,
+    }
+    feed.answer = b"<html>sorry</html>"
+    for _ in range(3):
+        clock.set(clock.now() + HOUR)
+        await reader.poll()
+    (source,) = reader.report().sources
+    assert (source.state, source.failed) == ("failed", {"unreadable answer": 3})
+    assert source.refused["too old"] == 1
+    await reader.close()
+
+
+async def test_a_days_requests_last_the_day(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    class Daily(Feed):
+        limits = (per_minute(5), per_day(24))
+
+        def first(self, since: int) -> Request:
+            asked.append(clock.now())
+            return super().first(since)
+
+    clock = ManualClock(START)
+    feed = RssServer()
+    source = Daily("daily", feed.url)
+    source.limits = Daily.limits
+    reader = Reader(config(), tmp_path, {}, clock, [source])
+    for _ in range(3 * 60):
+        await reader.poll()
+        clock.set(clock.now() + MINUTE)
+    assert asked == [START, START + HOUR, START + 2 * HOUR]
+    await reader.close()
+    feed.close()
+
+
+async def test_what_people_search_for_is_told_by_rank(feed: RssServer, tmp_path: Path) -> None:
+    feed.answer = TRENDING_SAMPLE
+    keys = {"COINGECKO_API_KEY": Secret("key")}
+    source = CoinGeckoTrending(feed.url.removesuffix("/rss"))
+    reader = Reader(config(), tmp_path, keys, SystemClock(), [source])
+    assert not await reader.poll()
+    report = reader.report()
+    assert report.trending == ("PEPE",)
+    assert report.sources[0].state == "ok"
+    assert feed.paths == ["/api/v3/search/trending"]
     await reader.close()
 
 

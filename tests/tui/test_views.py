@@ -440,7 +440,7 @@ def news(**changes: Any) -> NewsView:
     )
     mute = NewsStory("b", "…", "Post", 1, "", at, at, (), None, 0.0, "")
     reading = NewsReading("BTC", -0.62, 0.3, 0.1, 4, at)
-    sources = (NewsSource("feed", "ok", "", 2, 0), NewsSource("newsapi", "needs key", "", 0, 0))
+    sources = (NewsSource("feed", "ok", "", 2), NewsSource("newsapi", "needs key", "", 0))
     return replace(NewsView((hack, mute), (reading,), sources, scorer, "", "", at), **changes)
 
 

@@ -38,6 +38,13 @@ def test_every_venue_trades_within_a_minute_of_a_first_start(killcord: Killcord)
     kinds = {line["type"] for line in desk.lines}
     assert {"venue", "signal", "order", "fill"} <= kinds
 
+    found = killcord.json("replay", "last")
+    assert (found["equal"], found["complete"], found["difference"]) == (True, True, None)
+    assert found["decision_hash"] == found["recorded_hash"] == summary["decision_hash"]
+    assert (found["events"], found["orders"]) == (summary["events"], summary["orders"])
+    (listed,) = killcord.json("replay")
+    assert listed["name"] == found["recording"]
+
 
 def test_a_recorded_order_book_is_traded_on_and_named(killcord: Killcord) -> None:
     path = recording("l2/binance/usdm_btcusdt_20240808.gz")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.model.instrument import short_symbol
-from core.model.news import NewsReading, NewsStory
+from core.model.news import NewsReading, NewsSource, NewsStory, news_asset
 from core.model.snapshot import NewsView, Snapshot
 from tui import numbers
 from tui.text import clean
@@ -20,7 +20,8 @@ COLUMNS = (
 )
 
 READING = Column("news", 11, 2, right=True)
-"""For other tables, of ``sentiment_cell``: score, and number of articles of the last day."""
+"""For other tables, of ``sentiment_cell``: score, number of articles of the last day, and the rank
+among the most searched assets."""
 
 EMPTY = "No news yet. `killcord news --once` says how each source is; docs/sentiment.md has more."
 
@@ -43,12 +44,26 @@ def note_news(snapshot: Snapshot) -> str:
     return f"{_judge(news)} · {good} of {len(news.sources)} sources"
 
 
+def source_facts(source: NewsSource) -> list[str]:
+    """Return what there is to say of a source: trouble, articles, what was refused and failed."""
+    facts: list[str] = [clean(source.detail)] if source.detail else []
+    if source.articles:
+        facts.append(f"{source.articles} articles")
+    refused = ", ".join(f"{count} {clean(why)}" for why, count in source.refused.items())
+    failed = ", ".join(f"{clean(why)} {count} times" for why, count in source.failed.items())
+    return [*facts, *([f"left out: {refused}"] if refused else []), *([failed] if failed else [])]
+
+
 def sentiment_cell(snapshot: Snapshot, symbol: str) -> Cell:
     """Return what the news says about a symbol, ``-`` where it says nothing."""
-    reading = _readings(snapshot).get(short_symbol(symbol))
+    asset = news_asset(short_symbol(symbol))
+    searched = snapshot.news.trending if snapshot.news else ()
+    rank = f" #{searched.index(asset) + 1}" if asset in searched else ""
+    reading = _readings(snapshot).get(asset)
     if reading is None:
-        return Cell(numbers.NONE, "dim")
-    return Cell(f"{numbers.signed(reading.score, 2)} ({reading.count})", _tone(reading.score))
+        return Cell(numbers.NONE + rank, "dim")
+    text = f"{numbers.signed(reading.score, 2)} ({reading.count}){rank}"
+    return Cell(text, _tone(reading.score))
 
 
 def _readings(snapshot: Snapshot) -> dict[str, NewsReading]:

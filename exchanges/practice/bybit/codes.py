@@ -15,7 +15,6 @@ NOT_FOUND = (10017, "Route not found.")
 LEVERAGE_SAME = (110043, "leverage not modified")
 MODE_SAME = (110025, "Position mode is not modified")
 MARGIN_SAME = (110026, "Cross/isolated margin mode is not modified")
-HAS_POSITION = (110024, "You have an existing position, so position mode cannot be switched")
 
 _CODES: dict[RefusalKind, tuple[int, str]] = {
     RefusalKind.BAD_SYMBOL: (10001, "params error: symbol invalid {symbol}"),

@@ -21,22 +21,18 @@ import pytest
 from core.config import Config
 from core.desk import disk, latch
 from core.desk.desk import Desk
-from core.desk.identity import identity
 from core.desk.origin import MarketFacts
 from core.desk.summary import DeskSummary
-from core.engine.engine import Engine
 from core.errors import AlreadyRunning, StateError, VenueUnavailable
 from core.home import Home
-from core.journal import wal
-from core.journal.recording import read_recording
+from core.journal import frames
 from core.model.event import Kill, KillMode, Resume, Submit, TradingState, VenueState
 from core.model.market import Side
 from core.model.order import OrderKind, OrderStatus
 from core.model.snapshot import Snapshot, WatchView
 from core.model.whatif import WhatIf
 from core.model.why import Why
-from core.orders.ids import ClientIds
-from core.portfolio.ledger import Ledger
+from core.research.replay import find_sessions, replay
 from tests.core.desk.loopback import BTC, LoopGateway, LoopKillGateway, LoopVenue
 
 
@@ -155,9 +151,9 @@ async def test_a_desk_trades_stops_and_leaves_a_true_record(stage: Stage) -> Non
     assert line["venues"]["okx"]["fills"] >= 2
     stage.check_agrees(desk.window.snapshot())
 
-    replay = wal.load(stage.root / "practice" / "journal")
-    assert replay is not None
-    ledger = wal.rebuild(replay)
+    journal = frames.load(stage.root / "practice" / "journal")
+    assert journal is not None
+    ledger = frames.rebuild(journal)
     assert {k: p.qty for k, p in ledger.open.items()} == {
         (p.venue, p.symbol): p.qty for p in desk.window.snapshot().positions
     }
@@ -169,13 +165,12 @@ async def test_a_desk_trades_stops_and_leaves_a_true_record(stage: Stage) -> Non
     database.close()
 
     # What was recorded, played into a new engine, gives the same decisions.
-    session = next((stage.root / "practice" / "recording").iterdir())
-    who = identity(stage.root / "practice")
-    again = Engine(config(), ClientIds(who.instance, 1, who.key), Ledger())
-    for event in read_recording(session):
-        again.process(event)
-    assert again.events == summary.events
-    assert again.decision_hash == summary.decision_hash
+    found = replay(next((stage.root / "practice" / "recording").iterdir()), Home(stage.root))
+    assert found.equal, found.difference
+    assert found.complete
+    assert found.decision_hash == found.recorded_hash == summary.decision_hash
+    assert (found.events, found.orders) == (summary.events, summary.orders)
+    assert (found.fills, found.refusals) == (summary.fills, summary.refusals)
 
 
 async def test_a_restarted_desk_carries_on_where_the_venues_are(stage: Stage) -> None:
@@ -193,6 +188,12 @@ async def test_a_restarted_desk_carries_on_where_the_venues_are(stage: Stage) ->
         assert (after.unknown_orders, after.discrepancies) == (0, 0)
     submits = [each for venue in stage.venues.values() for each in venue.submits]
     assert len(submits) == len(set(submits))
+    # Each start is a recording of its own; the second begins with what the first left.
+    sessions = find_sessions(Home(stage.root))
+    assert [Path(one.path).name[-6:] for one in sessions] == ["000001", "000002"]
+    for one in sessions:
+        found = replay(Path(one.path), Home(stage.root))
+        assert found.equal, found.difference
 
 
 async def test_no_order_is_sent_before_its_intent_is_durable(stage: Stage) -> None:
@@ -203,7 +204,7 @@ async def test_no_order_is_sent_before_its_intent_is_durable(stage: Stage) -> No
         place = venue.place
 
         def checked(order: Any) -> Any:
-            records = wal.read(desk.journal.path).records
+            records = frames.read(desk.journal.path).records
             seen.append(any(getattr(r, "order", None) == order for r in records))
             return place(order)
 

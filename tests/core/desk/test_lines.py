@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.clock import ManualClock
 from core.desk.lines import KEPT, Lines, LogFile, number, scrub
 from core.model.effect import Record, RiskEvent, StateChanged
 from core.model.event import KillMode, KillReported, TradingState
@@ -15,6 +14,7 @@ from core.model.market import Side
 from core.model.order import Fill, Order, OrderKind, OrderSent, Outcome, Purpose
 from core.model.snapshot import LogView
 from core.orders.records import Intent
+from tests.clock import ManualClock
 
 BTC = "BTC/USDT:USDT"
 

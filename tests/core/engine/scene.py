@@ -18,6 +18,7 @@ from core.model.order import Fill, Order, OrderReport, OrderSent, OrderStatus, O
 from core.orders.ids import ClientIds
 from core.orders.records import JournalRecord
 from core.portfolio.ledger import Ledger
+from core.signals import strategy
 
 BTC = "BTC/USDT:USDT"
 ETH = "ETH/USDT:USDT"
@@ -41,13 +42,13 @@ def instrument(venue: str = "bybit", symbol: str = BTC, **changes: Any) -> Instr
 
 def config(**changes: Any) -> Config:
     limits = Limits(**changes.pop("limits", {}))
-    strategy = Strategy(**({"timeframe": 5, "fast": 2, "slow": 4} | changes.pop("strategy", {})))
+    settings = Strategy(**({"timeframe": 5, "fast": 2, "slow": 4} | changes.pop("strategy", {})))
     values: dict[str, Any] = {
         "venues": ("bybit",),
         "symbols": (BTC,),
         "arm_on_start": False,
         "limits": limits,
-        "strategy": strategy,
+        "strategy": settings,
     }
     return Config(**(values | changes))
 
@@ -55,10 +56,17 @@ def config(**changes: Any) -> Config:
 class Scene:
     """An engine, the effects it gave, and the journal they make."""
 
-    def __init__(self, settings: Config | None = None, ledger: Ledger | None = None) -> None:
+    def __init__(
+        self,
+        settings: Config | None = None,
+        ledger: Ledger | None = None,
+        make_strategy: Callable[[], strategy.Strategy] | None = None,
+    ) -> None:
         self.settings = settings or config()
         seq = ledger.next_seq if ledger else 1
-        self.engine = Engine(self.settings, ClientIds("TEST", 1, KEY, seq), ledger)
+        self.engine = Engine(
+            self.settings, ClientIds("TEST", 1, KEY, seq), ledger, make_strategy=make_strategy
+        )
         self.now = START
         self.effects: list[Effect] = []
         self.journal: list[JournalRecord] = []

@@ -10,13 +10,13 @@ from core.engine.picture import ShellFacts
 from core.model.effect import Answer, Notify, RiskEvent
 from core.model.event import Event, SentimentScored, Submit, decode, encode
 from core.model.market import Side
-from core.model.news import NewsReading, NewsSource, NewsStory
+from core.model.news import NewsReading, NewsSource, NewsStory, news_asset
 from core.model.snapshot import LimitView, NewsView
 from core.risk.codes import Code
 from tests.core.engine.scene import BTC, START, Scene, config
 
 FACTS = ShellFacts("practice", "synthetic", START)
-SOURCES = (NewsSource("local", "ok", "", 1, 0),)
+SOURCES = (NewsSource("local", "ok", "", 1),)
 
 
 def story(number: int = 0, outlets: int = 1, score: float = -0.8, asset: str = "BTC") -> NewsStory:
@@ -124,9 +124,37 @@ def test_what_is_no_burst_blocks_nothing() -> None:
     assert order(scene, Side.BUY).ok
 
 
-def test_the_guard_can_be_turned_off() -> None:
-    scene = armed(news_burst=0)
+def test_news_on_the_market_block_every_asset_by_a_number_of_their_own() -> None:
+    scene = armed(news_market_burst=2, news_burst=1)
     at = scene.now - START
-    scene.give(scored(*(story(at + n) for n in range(9)), received=scene.now))
+    scene.give(scored(story(at, asset="MARKET"), received=scene.now))
+    assert order(scene, Side.BUY).ok  # one is enough on an asset, not on the market
+    said = scene.give(scored(story(at + 1, asset="MARKET"), received=scene.now))
+    (event,) = scene.of(RiskEvent, said)
+    assert event.code is Code.BAD_MARKET_NEWS
+    assert "MARKET: strongly negative news; no new longs at all" in event.detail
+    refused = order(scene, Side.BUY)
+    assert (refused.ok, refused.code) == (False, Code.BAD_MARKET_NEWS)
+    assert order(scene, Side.SELL).ok
+    assert not guard(scene).breached  # no asset has bad news of its own
+    picture = scene.engine.snapshot(scene.now, FACTS)
+    (wide,) = (limit for limit in picture.limits if limit.code == Code.BAD_MARKET_NEWS)
+    assert (wide.value, wide.limit, wide.breached) == (2.0, 2.0, True)
+
+
+def test_a_contract_of_a_thousand_coins_is_the_coin() -> None:
+    assert [news_asset(name) for name in ("1000PEPE", "1000000MOG", "BTC", "1INCH")] == [
+        "PEPE",
+        "MOG",
+        "BTC",
+        "1INCH",
+    ]
+
+
+def test_the_guard_can_be_turned_off() -> None:
+    scene = armed(news_burst=0, news_market_burst=0)
+    at = scene.now - START
+    both = [story(at + n, asset=name) for name in ("BTC", "MARKET") for n in range(9)]
+    scene.give(scored(*both, received=scene.now))
     assert order(scene, Side.BUY).ok
     assert not guard(scene).breached

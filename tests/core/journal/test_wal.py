@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import JournalCorrupt, StateError
-from core.journal import wal
+from core.journal import frames, wal
 from core.model.market import Side
 from core.model.order import Order, OrderKind
 from core.orders.records import CashAdjusted, Intent
@@ -54,16 +54,16 @@ async def test_records_come_back_in_order_and_the_next_epoch_links_to_them(tmp_p
     await journal.append_durable(intent(2))
     journal.append(adjusted(3))
     await journal.close()
-    replay = wal.load(tmp_path)
+    replay = frames.load(tmp_path)
     assert replay is not None
     assert replay.records == (adjusted(0), adjusted(1), intent(2), adjusted(3))
     assert replay.epoch.epoch == journal.epoch == 1
     later = wal.begin(tmp_path, "practice", replay, Ledger(), 2)
     await later.close()
-    found = wal.load(tmp_path)
+    found = frames.load(tmp_path)
     assert found is not None
     assert (found.epoch.epoch, found.epoch.previous) == (2, replay.chain.hex())
-    assert wal.verify(tmp_path).files == 2
+    assert frames.verify(tmp_path).files == 2
 
 
 async def test_a_turned_journal_replays_to_the_same_ledger(tmp_path: Path) -> None:
@@ -80,18 +80,18 @@ async def test_a_turned_journal_replays_to_the_same_ledger(tmp_path: Path) -> No
     ledger.apply(waited)
     await journal.append_durable(waited)
     await journal.close()
-    replay = wal.load(tmp_path)
+    replay = frames.load(tmp_path)
     assert replay is not None
     assert (replay.epoch.epoch, len(replay.records)) == (4, 11)
-    assert wal.verify(tmp_path).records == 101
-    assert take(wal.rebuild(replay)) == take(ledger)
+    assert frames.verify(tmp_path).records == 101
+    assert take(frames.rebuild(replay)) == take(ledger)
 
 
 async def test_waiting_intents_share_syncs_and_a_durable_record_is_on_disk(tmp_path: Path) -> None:
     journal = wal.begin(tmp_path, "practice", None, Ledger(), 1)
     journal.start(lambda reason: pytest.fail(reason))
     await asyncio.gather(*(journal.append_durable(intent(n)) for n in range(200)))
-    assert len(wal.read(journal.path).records) == 200
+    assert len(frames.read(journal.path).records) == 200
     assert journal.stats.syncs < 20
     await journal.close()
 
@@ -102,7 +102,7 @@ async def test_every_torn_tail_is_cut_back_to_the_last_whole_record(tmp_path: Pa
     last = data.rindex(b"\xabKW\x01")
     for size in range(last + 1, len(data)):
         path.write_bytes(data[:size])
-        replay = wal.load(tmp_path)
+        replay = frames.load(tmp_path)
         assert replay is not None
         assert replay.records == (adjusted(0), adjusted(1))
         assert replay.torn == size - last
@@ -113,7 +113,7 @@ async def test_a_tail_of_zeros_is_torn_not_corrupt(tmp_path: Path) -> None:
     path = await filled(tmp_path, 3)
     with path.open("ab") as file:
         file.write(bytes(4096))
-    replay = wal.read(path)
+    replay = frames.read(path)
     assert (len(replay.records), replay.torn) == (3, 4096)
 
 
@@ -129,18 +129,18 @@ def test_any_changed_byte_before_the_last_record_is_found(
     bit = data.draw(st.integers(0, 7))
     path.write_bytes(good[:at] + bytes([good[at] ^ (1 << bit)]) + good[at + 1 :])
     with pytest.raises(JournalCorrupt, match=r"record \d"):
-        wal.verify(path)
+        frames.verify(path)
 
 
 async def test_any_changed_byte_at_all_is_told_and_names_the_record(tmp_path: Path) -> None:
     path = await filled(tmp_path, 3)
     good = path.read_bytes()
-    whole = wal.verify(path)
+    whole = frames.verify(path)
     assert whole.tail == ""
     for at in range(len(good)):
         path.write_bytes(good[:at] + bytes([good[at] ^ 0x10]) + good[at + 1 :])
         try:
-            told = wal.verify(path).tail
+            told = frames.verify(path).tail
         except JournalCorrupt as error:
             told = str(error)
         assert "record" in told, at
@@ -150,42 +150,42 @@ async def test_any_changed_byte_at_all_is_told_and_names_the_record(tmp_path: Pa
 async def test_a_missing_file_between_epochs_is_found(tmp_path: Path) -> None:
     await filled(tmp_path, 1)
     for _ in range(2):
-        replay = wal.load(tmp_path)
-        await wal.begin(tmp_path, "practice", replay, wal.rebuild(replay), 2).close()
-    assert wal.verify(tmp_path).files == 3
+        replay = frames.load(tmp_path)
+        await wal.begin(tmp_path, "practice", replay, frames.rebuild(replay), 2).close()
+    assert frames.verify(tmp_path).files == 3
     (tmp_path / "journal-000002.wal").unlink()
     with pytest.raises(JournalCorrupt, match="does not continue"):
-        wal.verify(tmp_path)
+        frames.verify(tmp_path)
 
 
 async def test_an_older_file_that_is_cut_is_not_a_torn_tail(tmp_path: Path) -> None:
     path = await filled(tmp_path, 3)
-    replay = wal.load(tmp_path)
-    await wal.begin(tmp_path, "practice", replay, wal.rebuild(replay), 2).close()
+    replay = frames.load(tmp_path)
+    await wal.begin(tmp_path, "practice", replay, frames.rebuild(replay), 2).close()
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(JournalCorrupt, match=r"record \d+ .*cut or changed"):
-        wal.verify(tmp_path)
+        frames.verify(tmp_path)
 
 
 async def test_a_dropped_or_swapped_record_breaks_the_chain(tmp_path: Path) -> None:
     path = await filled(tmp_path, 4)
-    frames = [b"\xabKW\x01" + part for part in path.read_bytes().split(b"\xabKW\x01")[1:]]
-    path.write_bytes(b"".join(frames[:2] + frames[3:]))
+    parts = [b"\xabKW\x01" + part for part in path.read_bytes().split(b"\xabKW\x01")[1:]]
+    path.write_bytes(b"".join(parts[:2] + parts[3:]))
     with pytest.raises(JournalCorrupt, match=r"record 2 .*does not follow"):
-        wal.verify(path)
-    path.write_bytes(b"".join([frames[0], frames[2], frames[1], *frames[3:]]))
+        frames.verify(path)
+    path.write_bytes(b"".join([parts[0], parts[2], parts[1], *parts[3:]]))
     with pytest.raises(JournalCorrupt, match=r"record 1 .*does not follow"):
-        wal.verify(path)
+        frames.verify(path)
 
 
 async def test_a_replaced_file_between_epochs_is_found(tmp_path: Path) -> None:
     await filled(tmp_path, 1)
-    replay = wal.load(tmp_path)
+    replay = frames.load(tmp_path)
     await wal.begin(tmp_path, "practice", replay, Ledger(), 2).close()
     elsewhere = tmp_path / "other"
     (tmp_path / "journal-000001.wal").write_bytes((await filled(elsewhere, 2)).read_bytes())
     with pytest.raises(JournalCorrupt, match="does not continue"):
-        wal.verify(tmp_path)
+        frames.verify(tmp_path)
 
 
 async def test_a_refusing_disk_fails_the_intent_and_is_told_once(tmp_path: Path) -> None:
@@ -212,12 +212,12 @@ _WRITER = """
 import asyncio, sys
 from pathlib import Path
 from tests.core.journal.test_wal import intent
-from core.journal import wal
+from core.journal import frames, wal
 from core.portfolio.checkpoint import take
 from core.portfolio.ledger import Ledger
 async def main():
     folder = Path({folder!r})
-    journal = wal.begin(folder, "practice", wal.load(folder), Ledger(), 1)
+    journal = wal.begin(folder, "practice", frames.load(folder), Ledger(), 1)
     journal.start(lambda reason: None)
     number = 0
     while True:
@@ -243,7 +243,7 @@ def test_what_was_durable_survives_kill_9(tmp_path: Path) -> None:
                     break
             rest = child.stdout.read().split("\n")
             seen = max([seen, *(int(line) for line in rest[:-1] if line)])
-        replay = wal.load(tmp_path)
+        replay = frames.load(tmp_path)
         assert replay is not None
         numbers = [r.order.created for r in replay.records if isinstance(r, Intent)]
         assert numbers == list(range(len(numbers)))

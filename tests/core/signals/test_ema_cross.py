@@ -7,7 +7,6 @@ from core import config
 from core.clock import SECOND
 from core.errors import ConfigError
 from core.model.market import Candle
-from core.signals.features import Ema
 from core.signals.strategy import strategy_maker
 
 
@@ -23,14 +22,6 @@ def batch(prices: list[float], length: int) -> list[float]:
         parts = [weight * (1 - weight) ** (n - k) * prices[k] for k in range(1, n + 1)]
         out.append((1 - weight) ** n * prices[0] + sum(parts))
     return out
-
-
-def test_the_average_equals_its_batch_form() -> None:
-    prices = (100 + np.cumsum(np.random.default_rng(3).normal(size=200))).tolist()
-    for length in (1, 3, 9, 60):
-        ema = Ema(length)
-        got = [ema.update(price) for price in prices]
-        np.testing.assert_allclose(got, batch(prices, length), rtol=1e-12)
 
 
 def test_it_decides_exactly_at_the_crosses() -> None:

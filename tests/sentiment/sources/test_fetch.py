@@ -10,12 +10,13 @@ from typing import Literal
 import pytest
 from aiohttp import web
 
-from core.clock import DAY, HOUR, MINUTE, SECOND, ManualClock
+from core.clock import DAY, HOUR, MINUTE, SECOND
 from core.secrets import Secret
 from sentiment.sources import alpha_vantage, newsapi, polygon
 from sentiment.sources.fetch import LARGEST, Fetcher, State
 from sentiment.sources.memory import Memory
 from sentiment.sources.source import Limit, Page, Request, SourceError, read_json
+from tests.clock import ManualClock
 
 START = 1_786_900_000 * SECOND
 KEY = "k3y-that-must-not-show"

@@ -221,7 +221,7 @@ def test_dates(text: object, seconds: int | None) -> None:
 def test_every_source_has_its_own_name_and_limits() -> None:
     sources = configured_sources(News())
     names = [source.name for source in sources]
-    assert len(set(names)) == len(names) == 5 + len(FEEDS)
+    assert len(set(names)) == len(names) == 6 + len(FEEDS)
     assert all(source.limits and source.pages >= 1 for source in sources)
     assert all(bool(source.secret) == bool(source.key_in[0]) for source in sources)
 

@@ -1,0 +1,200 @@
+"""Features that do not come from an instrument's own candles: books, flow, other venues, news.
+
+A *family* is one file in ``core/signals/families`` and one line in ``FAMILIES``. It holds two forms
+of the same definitions, written apart so that each is the other's test (equal to 1e-9):
+
+* a class after ``Family``: told of events one by one inside the engine, asked for its values when a
+  candle closes;
+* a function after ``Tabulate``: the same values for every candle of a ``History`` at once, for
+  training. What the history has no data for is NaN.
+
+The rules of both:
+
+* **Absent is NaN, never 0.** A model learns what missing means (LightGBM) or is told by a flag of
+  its own (linear); a 0 would claim that something was seen.
+* **Nothing of the future.** ``close(candle)`` may use what was *received* before the candle's end;
+  an event received after it belongs to the next candle even when it is heard first, for the engine
+  closes candles up to a second late. Companions' candles of the same open time are complete by
+  then: the engine waits for them (below).
+* **Scale-free.** Ratios, basis points, units of volatility; no raw prices or quantities. Finite
+  windows, so that a desk that was started yesterday sees the numbers of one that ran for a month.
+* **Deterministic.** Time is in the events; no clock, no randomness, no I/O. What raises stops the
+  strategy on that instrument, as an exception of its own would.
+
+A new family, sentiment for instance, is::
+
+    FEATURES = (Feature("news_score", 1, "-1 to 1", "SentimentScored: the asset's reading"), ...)
+
+    class Sentiment:
+        features = FEATURES
+        hears = (SentimentScored,)
+
+        def __init__(self, place: Place) -> None: ...
+        def hear(self, event: SentimentScored) -> None: ...     # keep the asset's reading
+        def close(self, candle: Candle) -> list[float]: ...     # one value a feature, NaN: unknown
+        @staticmethod
+        def company(place: Place) -> tuple[Key, ...]: return ()
+        @staticmethod
+        def lacks(place: Place) -> str: return "" if place.news else "news is not read here"
+
+    def tabulate(history: History) -> Floats: ...               # from history.events
+
+``SentimentScored`` reaches every instrument's context, also the last one before the context was
+made; market events reach the context of their own instrument; ``Candle`` is heard only of the
+instruments that ``company`` names (the own candle comes with ``close``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from msgspec import Struct
+
+from core.clock import SECOND
+from core.errors import ConfigError
+from core.model.market import Candle
+from core.signals.families import book
+from core.signals.features import NAN, Feature
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from core.model.event import Event
+    from core.research.candles import CandleFile
+
+    Floats = NDArray[np.float64]
+    Tabulate = Callable[["History"], Floats]
+
+Key = tuple[str, str]
+"""Venue and symbol."""
+
+
+class Place(Struct, frozen=True):
+    """Where an instrument trades, and what else the desk has."""
+
+    venue: str
+    symbol: str
+    timeframe: int
+    """Seconds of the strategy's candles."""
+    venues: tuple[str, ...] = ()
+    """All venues of the desk."""
+    symbols: tuple[str, ...] = ()
+    """All symbols of the desk."""
+    news: bool = False
+    """Whether news is read."""
+
+
+class History(Struct, frozen=True):
+    """What is known of the past around one instrument."""
+
+    own: CandleFile
+    others: tuple[CandleFile, ...] = ()
+    """Candles of the same timeframe: other symbols of the venue, the symbol at other venues."""
+    index: CandleFile | None = None
+    """The symbol's index price, or its spot price at the venue; ``close`` alone is read."""
+    funding: tuple[tuple[int, float], ...] = ()
+    """Settlements: milliseconds UTC, fraction of notional that longs pay; oldest first."""
+    events: Sequence[Event] = ()
+    """A recording: every event of the instrument, and of the desk, as received."""
+
+
+class Family(Protocol):
+    """One kind of context of one instrument."""
+
+    features: ClassVar[tuple[Feature, ...]]
+    hears: ClassVar[tuple[type, ...]]
+    """Types of the events it is told of."""
+
+    def __init__(self, place: Place) -> None: ...
+
+    def hear(self, event: Any) -> None:
+        """Take an event into account. Called thousands of times a second: O(1)."""
+        ...
+
+    def close(self, candle: Candle) -> Sequence[float]:
+        """Return the values at the end of a candle, in the order of ``features``."""
+        ...
+
+    @staticmethod
+    def company(place: Place) -> tuple[Key, ...]:
+        """Return the other instruments whose candles it hears."""
+        ...
+
+    @staticmethod
+    def lacks(place: Place) -> str:
+        """Return what the desk would need and does not have; empty when it has all."""
+        ...
+
+
+FAMILIES: tuple[type[Family], ...] = (book.Book,)
+TABLES: tuple[Tabulate, ...] = (book.tabulate,)
+"""The batch form of each family."""
+NAMES = tuple(feature.name for family in FAMILIES for feature in family.features)
+
+
+class Context:
+    """The context features that one strategy asked for, on one instrument.
+
+    The engine makes it for a strategy with ``needs``, keeps it up to date, and closes it before
+    each ``on_candle``; the strategy reads ``row``.
+
+    Args:
+        names: of features; ``row`` has their order.
+        place: where.
+
+    Raises:
+        ConfigError: no family has such a feature.
+    """
+
+    def __init__(self, names: Sequence[str], place: Place) -> None:
+        self.names = tuple(names)
+        unknown = [name for name in names if name not in NAMES]
+        if unknown:
+            raise ConfigError([f"strategy.name: no feature is called {', '.join(unknown)}"])
+        wanted = set(names)
+        kinds = [one for one in FAMILIES if wanted & {feature.name for feature in one.features}]
+        self._families = [one(place) for one in kinds]
+        listed = [feature.name for one in kinds for feature in one.features]
+        self._take = [listed.index(name) for name in names]
+        self.company = tuple(dict.fromkeys(key for one in kinds for key in one.company(place)))
+        """Instruments whose candles are waited for."""
+        self.lacks = tuple(dict.fromkeys(text for one in kinds if (text := one.lacks(place))))
+        """What the desk does not have, for a person; the features stay NaN."""
+        self.row: list[float] = [NAN] * len(self.names)
+        """Values at the last closed candle, in the order of ``names``."""
+        self._span = place.timeframe * SECOND
+        self._last: dict[Key, int] = {}
+        self._hearers: dict[type, tuple[Callable[[Any], None], ...]] = {}
+        for one in self._families:
+            for kind in one.hears:
+                self._hearers[kind] = (*self._hearers.get(kind, ()), one.hear)
+
+    def hear(self, event: Event) -> None:
+        """Tell the families of an event."""
+        kind = type(event)
+        if kind is Candle:
+            self._last[event.venue, event.symbol] = event.ts  # type: ignore[union-attr]
+        for tell in self._hearers.get(kind, ()):
+            tell(event)
+
+    def awaits(self, candle: Candle) -> bool:
+        """Whether a companion that closed the candle before this one has not closed this one yet.
+
+        Who has missed one is not waited for: a venue that fell silent must not hold decisions up.
+        """
+        last = self._last
+        before = candle.ts - self._span
+        return any(last.get(key) == before for key in self.company)
+
+    def close(self, candle: Candle) -> None:
+        """Work out ``row`` for a candle of the instrument itself."""
+        values: list[float] = []
+        for one in self._families:
+            values += one.close(candle)
+        self.row = [values[at] for at in self._take]
+
+    def values(self) -> Mapping[str, float]:
+        """Return the last row by name."""
+        return dict(zip(self.names, self.row, strict=True))

@@ -1,0 +1,1 @@
+"""Features of what surrounds an instrument: one file a family."""

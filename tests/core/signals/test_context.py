@@ -1,0 +1,211 @@
+"""Context features: one event at a time in the engine, all at once for training; both the same."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.clock import SECOND
+from core.errors import ConfigError
+from core.model.event import Event
+from core.model.market import BookTop, Candle, Depth, Side, Trade
+from core.research.candles import CandleFile
+from core.signals.context import FAMILIES, NAMES, TABLES, Context, Family, History, Place
+
+SHARED = Path(os.environ.get("KILLCORD_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data"))
+Tabulate = Callable[[History], np.ndarray]
+VENUE, SYMBOL = "binance", "BTC/USDT:USDT"
+START = 1_700_000_000 // 3600 * 3600
+
+
+def candle_file(
+    count: int,
+    seconds: int,
+    start: int = START,
+    venue: str = VENUE,
+    symbol: str = SYMBOL,
+    seed: int = 1,
+) -> CandleFile:
+    rng = np.random.default_rng(seed)
+    close = 100.0 * np.exp(np.cumsum(rng.normal(0, 0.01, count)))
+    ts = start * 1000 + np.arange(count, dtype=np.int64) * seconds * 1000
+    volume = rng.uniform(1, 9, count)
+    return CandleFile(
+        Path(f"{venue}/{symbol}"), venue, symbol, seconds, ts, close, close, close, close, volume
+    )
+
+
+def candles(file: CandleFile) -> list[Candle]:
+    rows = zip(file.ts.tolist(), file.close.tolist(), file.volume.tolist(), strict=True)
+    return [
+        Candle(
+            file.venue, file.symbol, file.timeframe, c, c, c, c, v, ts * 1_000_000,
+            (ts // 1000 + file.timeframe) * SECOND,
+        )
+        for ts, c, v in rows
+    ]  # fmt: skip
+
+
+def live(kind: type[Family], history: History, place: Place) -> np.ndarray:
+    """The values of each candle as the engine has them: a candle closes a second after its end."""
+    family = kind(place)
+    company = set(kind.company(place))
+    heard: list[tuple[int, int, object]] = []
+    for event in history.events:
+        if type(event) in kind.hears:
+            heard.append((event.received, 0, event))
+    for file in history.others:
+        if (file.venue, file.symbol) in company:
+            heard += [(c.received + SECOND, 1, c) for c in candles(file)]
+    rows = [(c.received + SECOND, 2, c) for c in candles(history.own)]
+    table = []
+    for _, order, event in sorted(heard + rows, key=lambda one: one[:2]):
+        if order == 2:
+            table.append(family.close(event))
+        else:
+            family.hear(event)
+    return np.array(table)
+
+
+def check(kind: type[Family], tabulate: Tabulate, history: History, place: Place) -> np.ndarray:
+    table = tabulate(history)
+    np.testing.assert_allclose(live(kind, history, place), table, rtol=1e-9, atol=1e-9)
+    return table
+
+
+def table_of(kind: type[Family]) -> Tabulate:
+    return TABLES[FAMILIES.index(kind)]
+
+
+def named(kind: type[Family], table: np.ndarray) -> dict[str, np.ndarray]:
+    return dict(zip([one.name for one in kind.features], table.T, strict=True))
+
+
+# --- books --------------------------------------------------------------------------------------
+
+BOOK = FAMILIES[0]
+PLACE = Place(VENUE, SYMBOL, 1)
+
+
+def market(seed: int, count: int, gap: float) -> list[Event]:
+    """Books and trades at uneven times, with silences."""
+    rng = np.random.default_rng(seed)
+    now = START * SECOND
+    bid = 1000
+    events: list[Event] = []
+    for _ in range(count):
+        now += int(rng.exponential(gap) * SECOND) + int(rng.random() < 0.01) * 90 * SECOND
+        bid += int(rng.integers(-2, 3))
+        kind = rng.integers(0, 3)
+        quantity = [float(x) for x in rng.uniform(0.1, 5.0, 24)]
+        width = int(rng.integers(1, 4))
+        if kind == 0:
+            top = (bid / 10, quantity[0], (bid + width) / 10, quantity[1])
+            events.append(BookTop(VENUE, SYMBOL, *top, now, now))
+        elif kind == 1:
+            bids = tuple(((bid - i) / 10, quantity[i]) for i in range(12))
+            asks = tuple(((bid + width + i) / 10, quantity[12 + i]) for i in range(12))
+            events.append(Depth(VENUE, SYMBOL, bids, asks, now, now))
+        else:
+            side = Side.BUY if quantity[2] > 2.5 else Side.SELL
+            events.append(Trade(VENUE, SYMBOL, bid / 10, quantity[3], side, "1", now, now))
+    return events
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    gap=st.sampled_from([0.05, 0.7, 20.0]),
+    span=st.sampled_from([1, 5, 60]),
+)
+def test_books_one_at_a_time_equal_books_at_once(seed: int, gap: float, span: int) -> None:
+    events = market(seed, 120, gap)
+    length = int((events[-1].received // SECOND - START) // span) + 2
+    own = candle_file(min(length, 3_000), span)
+    check(BOOK, table_of(BOOK), History(own, events=events), Place(VENUE, SYMBOL, span))
+
+
+def test_a_book_by_hand() -> None:
+    at = START * SECOND
+    half = SECOND // 2
+    events: list[Event] = [
+        BookTop(VENUE, SYMBOL, 99.0, 3.0, 101.0, 1.0, at, at),
+        BookTop(VENUE, SYMBOL, 99.0, 5.0, 101.0, 5.0, at + half, at + half),
+        Trade(VENUE, SYMBOL, 101.0, 3.0, Side.BUY, "1", at + half, at + half),
+        Trade(VENUE, SYMBOL, 99.0, 1.0, Side.SELL, "2", at + half, at + half),
+    ]
+    history = History(candle_file(2, 1), events=events)
+    found = named(BOOK, check(BOOK, table_of(BOOK), history, PLACE))
+    assert found["book_imbalance"][0] == 0.0
+    assert found["book_imbalance_mean"][0] == pytest.approx(0.25)
+    assert found["spread"][0] == pytest.approx(200.0)
+    assert found["ofi"][0] == pytest.approx(-1.0)  # 2 more on the bid, 4 more on the ask
+    assert found["taker_flow"][0] == pytest.approx(0.5)
+    assert np.isnan(found["depth_imbalance"][0])
+    assert found["book_imbalance_mean"][1] == 0.0  # the last book holds
+    assert np.isnan(found["taker_flow"][1])
+
+
+def recorded(name: str) -> list[Event]:
+    path = SHARED / "l2" / "binance" / name
+    if not path.exists():
+        pytest.skip(f"no shared recording at {path}")
+    events: list[Event] = []
+    with gzip.open(path, "rt") as file:
+        for line in file:
+            received, _, frame = line.partition(" ")
+            data = json.loads(frame).get("data", {})
+            now = int(received)
+            if data.get("e") == "bookTicker":
+                top = [float(data[key]) for key in ("b", "B", "a", "A")]
+                events.append(BookTop(VENUE, SYMBOL, *top, now, now))
+            elif data.get("e") == "trade":
+                side = Side.SELL if data["m"] else Side.BUY
+                price, qty = float(data["p"]), float(data["q"])
+                events.append(Trade(VENUE, SYMBOL, price, qty, side, "1", now, now))
+    return events
+
+
+def test_books_on_a_real_recording() -> None:
+    events = recorded("usdm_btcusdt_20240808.gz")
+    start = events[0].received // SECOND
+    own = candle_file(340, 1, start)
+    found = named(BOOK, check(BOOK, table_of(BOOK), History(own, events=events), PLACE))
+    assert np.isfinite(found["ofi"]).mean() > 0.9
+    tops = [e for e in events if isinstance(e, BookTop)]
+    times = np.array([e.received for e in tops])
+    middle = np.array([(e.bid + e.ask) / 2 for e in tops])
+    at = np.searchsorted(times, (start + np.arange(1, 340)) * SECOND) - 1
+    ahead = np.append(np.diff(np.log(middle[at])), [np.nan, np.nan])
+    known = np.isfinite(found["ofi"]) & np.isfinite(ahead)
+    # What the literature and our own measurement found: flow moves the next second's price.
+    assert np.corrcoef(found["ofi"][known], np.sign(ahead[known]))[0, 1] > 0.1
+
+
+# --- the context --------------------------------------------------------------------------------
+
+
+def test_every_feature_is_described_once() -> None:
+    assert len(set(NAMES)) == len(NAMES)
+    for family in FAMILIES:
+        assert all(one.window > 0 and one.unit and one.source for one in family.features)
+
+
+def test_a_context_gives_what_was_asked_for_in_that_order() -> None:
+    context = Context(["taker_flow", "spread"], PLACE)
+    at = START * SECOND
+    context.hear(Trade(VENUE, SYMBOL, 1.0, 1.0, Side.BUY, "1", at, at))
+    context.close(candles(candle_file(1, 1))[0])
+    assert context.row[0] == 1.0
+    assert np.isnan(context.row[1])
+    assert context.values()["taker_flow"] == 1.0
+    with pytest.raises(ConfigError, match="crystal"):
+        Context(["crystal"], PLACE)

@@ -1,0 +1,108 @@
+"""``killcord replay``: a recorded session through the engine again, compared and looked at."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime
+
+import msgspec
+
+from core.clock import SECOND
+from core.home import Home
+from core.research.replay import (
+    Progress,
+    ReplayReport,
+    SessionFacts,
+    find_session,
+    find_sessions,
+    replay,
+)
+from tui import numbers
+from tui.text import clean
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run ``killcord replay``: 0 when every decision is the recorded one, 1 when not.
+
+    Raises:
+        RecordingError: there is no such recording, or it cannot be read.
+        ConfigError: the strategy it names is not there any more.
+    """
+    home = Home.find()
+    if not arguments.recording:
+        return _list(find_sessions(home), arguments.json)
+    path = find_session(home, arguments.recording)
+    answer = replay(path, home, _progress(arguments))
+    if arguments.json:
+        _print(msgspec.json.encode(answer).decode())
+    else:
+        for line in table(answer):
+            _print(line)
+    return 0 if answer.equal else 1
+
+
+def table(answer: ReplayReport) -> list[str]:
+    """Return what a replay came to, for a person."""
+    lines = [
+        f"{answer.recording}  {answer.environment}  {_when(answer.started)}"
+        f"  {numbers.age(answer.seconds)}",
+        f"{answer.events:,} events, {answer.orders} orders, {answer.fills} fills,"
+        f" {answer.refusals} refusals",
+        f"decisions {answer.decision_hash}",
+    ]
+    if not answer.complete:
+        lines.append("the session has no end: its desk still runs, or crashed")
+    if answer.note:
+        lines.append(clean(answer.note))
+    if answer.equal:
+        lines.append("IDENTICAL: every decision is the recorded one")
+    elif answer.difference is None:
+        lines.append(f"DIFFERENT: recorded {answer.recorded_hash}")
+    else:
+        first = answer.difference
+        lines += [
+            f"DIFFERENT, first at event {first.seq:,} of {_when(first.ts)}",
+            f"  event     {clean(first.event, 400)}",
+            f"  recorded  {clean(first.recorded, 400) or 'nothing'}",
+            f"  replayed  {clean(first.replayed, 400) or 'nothing'}",
+        ]
+    return lines
+
+
+def _list(sessions: list[SessionFacts], as_json: bool) -> int:
+    if as_json:
+        _print(msgspec.json.encode(sessions).decode())
+        return 0
+    if not sessions:
+        _print("nothing is recorded yet: `killcord` records by itself")
+        return 0
+    _print(f"{'recording':24} {'environment':12} {'began (UTC)':20} {'length':>8} {'events':>11}")
+    for one in sessions:
+        length = "no end" if one.seconds is None else numbers.age(one.seconds)
+        events = "" if one.events is None else f"{one.events:,}"
+        _print(
+            f"{one.name:24} {one.environment:12} {_when(one.started):20} {length:>8} {events:>11}"
+        )
+    _print("look at one: killcord replay NAME, a date such as 2026-11-21, or last")
+    return 0
+
+
+def _progress(arguments: argparse.Namespace) -> Progress:
+    def tell(done: int, total: int) -> None:
+        share = f"{100 * done / total:.0f} %" if total else f"{done:,} events"
+        sys.stderr.write(f"\r{share} ")
+        sys.stderr.flush()
+
+    def silent(done: int, total: int) -> None:
+        pass
+
+    return silent if arguments.json or not sys.stderr.isatty() else tell
+
+
+def _when(ts: int) -> str:
+    return datetime.fromtimestamp(ts / SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
