@@ -219,7 +219,7 @@ class Feed:
             if closed is not None:
                 for candle in closed:
                     self._closed(slot, candle)
-        for slot in self._building:
+        for slot in self._slots.values():
             late = slot.waiting
             if late is not None and now - late.ts - self._span >= _PATIENCE:
                 self._wait_no_more(slot)

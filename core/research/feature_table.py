@@ -11,7 +11,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from core.signals.candle_features import CLIP, FLOOR, MEANS, NAMES, RANGES, RETURNS, WARMUP
+from core.signals.candle_features import MEANS, NAMES, RANGES, RETURNS, WARMUP
+from core.signals.features import CLIP, FLOOR
 
 Floats = NDArray[np.float64]
 _DAY = 86_400_000

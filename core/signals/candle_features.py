@@ -13,7 +13,7 @@ from collections import deque
 from math import cos, log, log1p, pi, sin, sqrt
 
 from core.clock import SECOND
-from core.signals.features import Feature
+from core.signals.features import CLIP, FLOOR, Feature
 from core.signals.windows import Highest, Spread, Sum
 
 RETURNS = (1, 2, 4, 8, 24, 72, 168)
@@ -21,10 +21,6 @@ MEANS = (24, 72, 168)
 RANGES = (24, 168)
 WARMUP = 169
 """Candles before the first row: the longest window, and the close before it."""
-CLIP = 20.0
-"""Volatility units beyond which a feature says no more."""
-FLOOR = 1e-5
-"""Smallest volatility, log return a candle: a tenth of a basis point is a halted market."""
 _DAY = 86_400
 _PARKINSON = 1.0 / (4.0 * log(2.0))
 

@@ -1,7 +1,7 @@
 """Features that do not come from an instrument's own candles: books, flow, other venues, news.
 
-A *family* is one file in ``core/signals/families`` and one line in ``FAMILIES``. It holds two forms
-of the same definitions, written apart so that each is the other's test (equal to 1e-9):
+A *family* is one file in ``core/signals/families``, listed in ``FAMILIES`` and ``TABLES``. It has
+two forms of the same definitions, written apart so that each is the other's test (equal to 1e-9):
 
 * a class after ``Family``: told of events one by one inside the engine, asked for its values when a
   candle closes;
@@ -54,7 +54,7 @@ from msgspec import Struct
 from core.clock import SECOND
 from core.errors import ConfigError
 from core.model.market import Candle
-from core.signals.families import book
+from core.signals.families import basis, book, funding, leader, venues
 from core.signals.features import NAN, Feature
 
 if TYPE_CHECKING:
@@ -128,8 +128,20 @@ class Family(Protocol):
         ...
 
 
-FAMILIES: tuple[type[Family], ...] = (book.Book,)
-TABLES: tuple[Tabulate, ...] = (book.tabulate,)
+FAMILIES: tuple[type[Family], ...] = (
+    book.Book,
+    venues.Venues,
+    leader.Leader,
+    funding.Funding,
+    basis.Basis,
+)
+TABLES: tuple[Tabulate, ...] = (
+    book.tabulate,
+    venues.tabulate,
+    leader.tabulate,
+    funding.tabulate,
+    basis.tabulate,
+)
 """The batch form of each family."""
 NAMES = tuple(feature.name for family in FAMILIES for feature in family.features)
 

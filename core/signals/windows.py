@@ -7,7 +7,10 @@ which costs as much again and keeps every feature within 1e-9 of its batch form.
 from __future__ import annotations
 
 from collections import deque
-from math import sqrt
+from collections.abc import Sequence
+from math import nan, sqrt
+
+from core.signals.features import CLIP
 
 _LEFT = 1e-3
 """Part of its peak at which a window is summed anew: what a jump rounded away is as large as what
@@ -88,6 +91,22 @@ class Spread:
     def deviation(self) -> float:
         """Standard deviation."""
         return sqrt(self._squares / self._length) if self._squares > 0.0 else 0.0
+
+
+def stand(values: Sequence[float], length: int, finest: float) -> float:
+    """Return by how many deviations the last of ``length`` values is off their mean, within 20.
+
+    For short windows that may hold NaN: the answer is NaN while one does, or while values are
+    missing; 0 where they deviate by less than ``finest``.
+    """
+    if len(values) < length:
+        return nan
+    mean = sum(values) / length
+    deviation = sqrt(sum([(one - mean) ** 2 for one in values]) / length)
+    if deviation <= finest:
+        return 0.0
+    far = (values[-1] - mean) / deviation
+    return -CLIP if far < -CLIP else CLIP if far > CLIP else far
 
 
 class Highest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import os
 from collections.abc import Callable
@@ -12,12 +13,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from core.clock import SECOND
 from core.errors import ConfigError
 from core.model.event import Event
-from core.model.market import BookTop, Candle, Depth, Side, Trade
-from core.research.candles import CandleFile
+from core.model.market import BookTop, Candle, Depth, Side, Ticker, Trade
+from core.research.candles import CandleFile, read_candles, read_funding
 from core.signals.context import FAMILIES, NAMES, TABLES, Context, Family, History, Place
 
 SHARED = Path(os.environ.get("KILLCORD_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -188,6 +190,150 @@ def test_books_on_a_real_recording() -> None:
     known = np.isfinite(found["ofi"]) & np.isfinite(ahead)
     # What the literature and our own measurement found: flow moves the next second's price.
     assert np.corrcoef(found["ofi"][known], np.sign(ahead[known]))[0, 1] > 0.1
+
+
+# --- candles of others ----------------------------------------------------------------------------
+
+VENUES, LEADER, FUNDING, BASIS = FAMILIES[1:5]
+TWO = Place(VENUE, "ETH/USDT:USDT", 3600, (VENUE, "okx", "bybit"), (SYMBOL, "ETH/USDT:USDT"))
+
+
+def without(file: CandleFile, rows: list[int]) -> CandleFile:
+    keep = np.setdiff1d(np.arange(len(file.ts)), rows)
+    columns = {
+        name: getattr(file, name)[keep] for name in ("ts", "open", "high", "low", "close", "volume")
+    }
+    return replace(file, **columns)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    missing=st.lists(st.integers(0, 149), max_size=5),
+    start=st.integers(-60, 60),
+)
+def test_other_venues_and_the_leader_are_the_same_at_once(
+    seed: int, missing: list[int], start: int
+) -> None:
+    own = candle_file(150, 3600, symbol=TWO.symbol, seed=seed)
+    okx = candle_file(150, 3600, venue="okx", symbol=TWO.symbol, seed=seed)
+    okx = without(replace(okx, close=okx.close * 1.0003), missing)
+    bybit = candle_file(100, 3600, START + start * 3600, "bybit", TWO.symbol, seed)
+    lead = candle_file(200, 3600, START + start * 3600, seed=seed + 1)
+    history = History(own, others=(okx, bybit, lead))
+    found = named(VENUES, check(VENUES, table_of(VENUES), history, TWO))
+    assert np.isfinite(found["venue_gap"]).sum() >= 140
+    check(LEADER, table_of(LEADER), history, TWO)
+    check(LEADER, table_of(LEADER), History(lead), Place(VENUE, SYMBOL, 3600))
+
+
+def test_a_companion_whose_history_comes_late_counts() -> None:
+    own = candle_file(60, 3600, symbol=TWO.symbol, seed=3)
+    okx = candle_file(60, 3600, venue="okx", symbol=TWO.symbol, seed=4)
+    family = VENUES(TWO)
+    for candle in candles(own)[:-1]:
+        assert np.isnan(family.close(candle)).all()
+    for candle in candles(okx):
+        family.hear(candle)
+    np.testing.assert_allclose(
+        family.close(candles(own)[-1]), table_of(VENUES)(History(own, others=(okx,)))[-1]
+    )
+
+
+def shared(name: str) -> CandleFile:
+    path = SHARED / "candles" / f"{name}.parquet"
+    if not path.exists():
+        pytest.skip(f"no shared candles at {path}")
+    return read_candles(path)
+
+
+def test_other_venues_on_real_candles() -> None:
+    place = replace(TWO, timeframe=300, symbol="SOL/USDT:USDT")
+    binance = shared("binance_perp_5m_2025/SOLUSDT")
+    bybit = shared("bybit_perp_5m_2025_2026/SOLUSDT")
+    lead = shared("binance_perp_5m_2025/BTCUSDT")
+    binance = without(binance, list(range(len(binance.ts) - 12_000)))
+    history = History(binance, others=(bybit, lead))
+    found = named(VENUES, check(VENUES, table_of(VENUES), history, place))
+    gaps = found["venue_gap"][np.isfinite(found["venue_gap"])]
+    assert len(gaps) > 10_000
+    assert abs(np.median(gaps)) < 10  # basis points
+    check(LEADER, table_of(LEADER), history, place)
+    spot = shared("binance_spot_5m_2025/SOLUSDT")
+    table = table_of(BASIS)(History(binance, index=spot))
+    place = replace(place, symbol=binance.symbol)
+    tickers = [index_ticker(ts * 1_000_000 + 299 * SECOND, close) for ts, close in pairs(spot)]
+    one = live(BASIS, History(binance, events=tickers), place)
+    np.testing.assert_allclose(one, table, rtol=1e-9, atol=1e-9)
+
+
+def pairs(file: CandleFile) -> list[tuple[int, float]]:
+    return list(zip(file.ts.tolist(), file.close.tolist(), strict=True))
+
+
+def index_ticker(now: int, index: float | None) -> Ticker:
+    return Ticker(VENUE, SYMBOL, None, None, index, None, None, None, None, now, now)
+
+
+def funding_ticker(now: int, rate: float | None, due: int | None) -> Ticker:
+    return Ticker(VENUE, SYMBOL, None, None, None, rate, due, None, None, now, now)
+
+
+def test_an_old_index_is_none() -> None:
+    own = candle_file(3, 3600)
+    at = START * SECOND
+    family = BASIS(Place(VENUE, SYMBOL, 3600))
+    first, second, third = candles(own)
+    family.hear(index_ticker(at + 3500 * SECOND, 100.0))
+    assert np.isnan(family.close(first)[0])  # 100 s old
+    family.hear(index_ticker(at + 7199 * SECOND, 100.0))
+    family.hear(index_ticker(at + 7200 * SECOND, 999.0))  # already the next candle
+    family.hear(index_ticker(at + 7201 * SECOND, None))
+    assert family.close(second)[0] == pytest.approx(np.log(own.close[1] / 100) * 1e4)
+    assert np.isnan(family.close(third)).all()
+
+
+# --- funding --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_funding_on_real_settlements(told: bool) -> None:
+    """Live a venue tells the coming rate every few seconds; a backtest what was settled."""
+    path = SHARED / "funding" / "binance_usdm.csv.gz"
+    if not path.exists():
+        pytest.skip(f"no shared funding at {path}")
+    settled = read_funding(path)["BTC/USDT:USDT"][:60]
+    start = settled[0][0] // 1000
+    own = candle_file(8 * 60, 3600, start)
+    events: list[Event] = []
+    for (ts, rate), (after, _) in itertools.pairwise(settled):
+        due = ts * 1_000_000
+        if told:
+            events.append(funding_ticker(due - 5 * 3600 * SECOND, 0.5, due))  # not yet final
+            events.append(funding_ticker(due - 2 * SECOND, rate, None))
+            events.append(funding_ticker(due + SECOND, 0.7, after * 1_000_000))
+        else:
+            events.append(funding_ticker(due, rate, None))
+    history = History(own, funding=settled[:-1], events=events)
+    table = table_of(FUNDING)(history)
+    one = live(FUNDING, history, Place(VENUE, SYMBOL, 3600))
+    rows = slice(None, 8 * 58)
+    np.testing.assert_allclose(one[rows, :2], table[rows, :2], rtol=1e-9, atol=1e-9)
+    both = np.isfinite(table[rows, 2])
+    np.testing.assert_allclose(one[rows, 2][both], table[rows, 2][both], atol=1e-9)
+    assert both.mean() > 0.9
+    assert np.isfinite(table[rows, 1]).mean() > 0.8
+
+
+def test_a_settlement_that_was_slept_through_is_not_made_up() -> None:
+    at = START * SECOND
+    hour = 3600 * SECOND
+    family = FUNDING(Place(VENUE, SYMBOL, 3600))
+    family.hear(funding_ticker(at, 0.001, at + 8 * hour))
+    family.hear(funding_ticker(at + 20 * hour, 0.002, at + 24 * hour))
+    row = family.close(candles(candle_file(21, 3600))[20])
+    assert np.isnan(row[:2]).all()
+    assert row[2] == pytest.approx(3 / 8)
 
 
 # --- the context --------------------------------------------------------------------------------

@@ -1,0 +1,84 @@
+"""The perpetual's price against the index it is tied to."""
+
+from __future__ import annotations
+
+from collections import deque
+from math import log
+from typing import TYPE_CHECKING, ClassVar
+
+from core.clock import SECOND
+from core.model.market import Candle, Ticker
+from core.signals.families.venues import BACK, FINEST, WINDOW, change_and_standing
+from core.signals.features import NAN, Feature
+from core.signals.windows import stand
+
+if TYPE_CHECKING:
+    from core.signals.context import Floats, History, Key, Place
+
+STALE = 60 * SECOND
+"""An index not heard of for this long is not known."""
+FEATURES: tuple[Feature, ...] = (
+    Feature("basis", 1, "basis points", "log close over the index (trained on: the spot price)"),
+    Feature("basis_4", BACK + 1, "basis points", f"its change over {BACK} candles"),
+    Feature("basis_z", WINDOW, "deviations", f"it less its mean of {WINDOW}, by its deviation"),
+)
+
+
+class Basis:
+    """Premium of one perpetual, candle by candle."""
+
+    features: ClassVar[tuple[Feature, ...]] = FEATURES
+    hears: ClassVar[tuple[type, ...]] = (Ticker,)
+
+    def __init__(self, place: Place) -> None:
+        self._span = place.timeframe * SECOND
+        self._bases: deque[float] = deque(maxlen=WINDOW)
+        self._ts = 0
+        self._index = self._before = 0.0
+        self._at = self._before_at = -STALE
+
+    @staticmethod
+    def company(place: Place) -> tuple[Key, ...]:
+        """Nobody's candles."""
+        return ()
+
+    @staticmethod
+    def lacks(place: Place) -> str:
+        """Every venue tells an index."""
+        return ""
+
+    def hear(self, event: Ticker) -> None:
+        """Take the index, keeping the last of the candle before."""
+        if event.index is None:
+            return
+        now = event.received
+        if now // self._span != self._at // self._span:
+            self._before, self._before_at = self._index, self._at
+        self._index, self._at = event.index, now
+
+    def close(self, candle: Candle) -> list[float]:
+        """Return the candle's values."""
+        end = candle.ts + self._span
+        if candle.ts != self._ts + self._span:
+            self._bases.clear()
+        self._ts = candle.ts
+        index, at = self._index, self._at
+        if at >= end:
+            index, at = self._before, self._before_at
+        basis = log(candle.close / index) * 1e4 if 0 <= end - at < STALE else NAN
+        bases = self._bases
+        bases.append(basis)
+        before = bases[-1 - BACK] if len(bases) > BACK else NAN
+        return [basis, basis - before, stand(bases, WINDOW, FINEST)]
+
+
+def tabulate(history: History) -> Floats:
+    """Return the values of each candle, from the candles of the index."""
+    import numpy as np
+
+    own, index = history.own, history.index
+    basis = np.full(len(own.ts), np.nan)
+    if index is not None:
+        _, mine, theirs = np.intersect1d(own.ts, index.ts, return_indices=True)
+        basis[mine] = np.log(own.close[mine] / index.close[theirs]) * 1e4
+    return np.column_stack([basis, *change_and_standing(basis)])

@@ -1,0 +1,105 @@
+"""What holding the perpetual was paid: a measure of which side is crowded.
+
+Trained on what was settled, so that is what is used live: a venue tells the coming rate, which
+moves until it is settled; it counts when its time has come.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, ClassVar
+
+from core.clock import HOUR, MINUTE, SECOND
+from core.model.market import Candle, Ticker
+from core.signals.features import NAN, Feature
+
+if TYPE_CHECKING:
+    from core.signals.context import Floats, History, Key, Place
+
+MEAN = 9
+USUAL = 8 * HOUR
+_FRESH = 10 * MINUTE
+"""What was told longer than this before its settlement may not be what was settled."""
+FEATURES: tuple[Feature, ...] = (
+    Feature("funding", 1, "basis points", "rate last settled; longs pay when positive"),
+    Feature("funding_mean", 1, "basis points", f"mean of the last {MEAN} settlements: 3 days"),
+    Feature("funding_due", 1, "fraction of 8 h", "to the next settlement after the close"),
+)
+
+
+class Funding:
+    """Settled funding of one instrument."""
+
+    features: ClassVar[tuple[Feature, ...]] = FEATURES
+    hears: ClassVar[tuple[type, ...]] = (Ticker,)
+
+    def __init__(self, place: Place) -> None:
+        self._span = place.timeframe * SECOND
+        self._settled: deque[tuple[int, float]] = deque(maxlen=MEAN + 1)
+        self._due = 0
+        """When the coming rate is settled; 0 where nobody says."""
+        self._told = NAN
+        self._told_at = 0
+
+    @staticmethod
+    def company(place: Place) -> tuple[Key, ...]:
+        """Nobody's candles."""
+        return ()
+
+    @staticmethod
+    def lacks(place: Place) -> str:
+        """Every venue tells the funding rate."""
+        return ""
+
+    def hear(self, event: Ticker) -> None:
+        """Take the coming rate and its time; without a time it is one that was settled just now."""
+        rate, due, now = event.funding_rate, event.next_funding, event.received
+        if due is None and not self._due:
+            if rate is not None:
+                self._settled.append((now, rate))
+            return
+        if due is not None:
+            if self._due and due > self._due + MINUTE:
+                if self._due - self._told_at < _FRESH:
+                    self._settled.append((self._due, self._told))
+                else:
+                    self._settled.clear()  # the last one is not known, nor a mean with it
+            self._due = due
+        if rate is not None:
+            self._told, self._told_at = rate, now
+
+    def close(self, candle: Candle) -> list[float]:
+        """Return the candle's values."""
+        end = candle.ts + self._span
+        known = [one for one in self._settled if one[0] < end]
+        rates = [rate * 1e4 for _, rate in known[-MEAN:]]
+        mean = sum(rates) / MEAN if len(rates) == MEAN else NAN
+        step = known[-1][0] - known[-2][0] if len(known) > 1 else 0
+        due = self._due or (known[-1][0] + step if step else 0)
+        if due <= end:
+            due += step
+        return [rates[-1] if rates else NAN, mean, (due - end) / USUAL if due > end else NAN]
+
+
+def tabulate(history: History) -> Floats:
+    """Return the values of each candle, from settlements."""
+    import numpy as np
+
+    table = np.full((len(history.own.ts), len(FEATURES)), np.nan)
+    if not history.funding:
+        return table
+    times = np.array([ts for ts, _ in history.funding], np.int64)
+    rates = np.array([rate for _, rate in history.funding]) * 1e4
+    ends = history.own.ts + history.own.timeframe * 1000
+    at = np.searchsorted(times, ends, "left") - 1
+    some = at >= 0
+    table[some, 0] = rates[at[some]]
+    total = np.concatenate([[0.0], np.cumsum(rates)])
+    many = at >= MEAN - 1
+    table[many, 1] = (total[at[many] + 1] - total[at[many] + 1 - MEAN]) / MEAN
+    two = at >= 1
+    step = times[at[two]] - times[at[two] - 1]
+    left = times[at[two]] + step - ends[two]
+    left = np.where(left <= 0, left + step, left)
+    table[two, 2] = np.where(left > 0, left * 1_000_000 / USUAL, np.nan)
+    return table

@@ -1,0 +1,119 @@
+"""The instrument's price against the same instrument elsewhere.
+
+Who moves first is followed: a gap to the other venues that opened within the last candles closes by
+a move of one side. The level itself is no signal (venues' perpetuals differ by their funding); its
+change and its distance from its own mean are.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from math import log
+from typing import TYPE_CHECKING, ClassVar
+
+from core.clock import SECOND
+from core.model.market import Candle
+from core.signals.features import CLIP, NAN, Feature
+from core.signals.windows import stand
+
+if TYPE_CHECKING:
+    from core.signals.context import Floats, History, Key, Place
+
+WINDOW = 48
+BACK = 4
+FINEST = 0.01
+"""Deviation, basis points, under which two prices are the same."""
+_KEPT = 1000
+"""Closes kept of each companion: the warm-up of one may come long before that of another."""
+FEATURES: tuple[Feature, ...] = (
+    Feature("venue_gap", 1, "basis points", "log close over the mean close of the other venues"),
+    Feature("venue_gap_4", BACK + 1, "basis points", f"its change over {BACK} candles"),
+    Feature("venue_gap_z", WINDOW, "deviations", f"it less its mean of {WINDOW}, by its deviation"),
+)
+
+
+class Venues:
+    """Gap between one venue and the others, candle by candle."""
+
+    features: ClassVar[tuple[Feature, ...]] = FEATURES
+    hears: ClassVar[tuple[type, ...]] = (Candle,)
+
+    def __init__(self, place: Place) -> None:
+        self._span = place.timeframe * SECOND
+        self._others: dict[str, dict[int, float]] = {venue: {} for venue, _ in self.company(place)}
+        self._own: deque[tuple[int, float]] = deque(maxlen=WINDOW)
+        self._gaps: deque[float] = deque(maxlen=WINDOW)
+        self._late = False
+        """A companion's candle came after the own one of that time: in a warm-up."""
+
+    @staticmethod
+    def company(place: Place) -> tuple[Key, ...]:
+        """The same symbol at every other venue."""
+        return tuple((venue, place.symbol) for venue in place.venues if venue != place.venue)
+
+    @staticmethod
+    def lacks(place: Place) -> str:
+        """There must be another venue."""
+        return "" if len(place.venues) > 1 else "there is no second venue to compare with"
+
+    def hear(self, event: Candle) -> None:
+        """Take another venue's candle."""
+        closes = self._others[event.venue]
+        closes[event.ts] = event.close
+        if len(closes) > _KEPT:
+            del closes[next(iter(closes))]
+        if self._own and event.ts <= self._own[-1][0]:
+            self._late = True
+
+    def close(self, candle: Candle) -> list[float]:
+        """Return the candle's values."""
+        if self._own and candle.ts != self._own[-1][0] + self._span:
+            self._own.clear()
+            self._gaps.clear()
+        if self._late:
+            self._late = False
+            self._gaps = deque((self._gap(*one) for one in self._own), maxlen=WINDOW)
+        self._own.append((candle.ts, candle.close))
+        gaps = self._gaps
+        gaps.append(gap := self._gap(candle.ts, candle.close))
+        before = gaps[-1 - BACK] if len(gaps) > BACK else NAN
+        return [gap, gap - before, stand(gaps, WINDOW, FINEST)]
+
+    def _gap(self, ts: int, close: float) -> float:
+        closes = [other[ts] for other in self._others.values() if ts in other]
+        return log(close * len(closes) / sum(closes)) * 1e4 if closes else NAN
+
+
+def tabulate(history: History) -> Floats:
+    """Return the values of each candle, from the candles of other venues."""
+    import numpy as np
+
+    own = history.own
+    count = np.zeros(len(own.ts))
+    total = np.zeros(len(own.ts))
+    for other in history.others:
+        if other.symbol == own.symbol and other.venue != own.venue:
+            _, mine, theirs = np.intersect1d(own.ts, other.ts, return_indices=True)
+            count[mine] += 1
+            total[mine] += other.close[theirs]
+    known = count > 0
+    gap = np.full(len(own.ts), np.nan)
+    gap[known] = np.log(own.close[known] / (total[known] / count[known])) * 1e4
+    return np.column_stack([gap, *change_and_standing(gap)])
+
+
+def change_and_standing(values: Floats) -> tuple[Floats, Floats]:
+    """Return the change over ``BACK`` rows, and the distance from the mean of ``WINDOW``."""
+    import numpy as np
+    from numpy.lib.stride_tricks import sliding_window_view
+
+    change, standing = np.full((2, len(values)), np.nan)
+    change[BACK:] = values[BACK:] - values[:-BACK]
+    if len(values) >= WINDOW:
+        windows = sliding_window_view(values, WINDOW)
+        mean, deviation = windows.mean(axis=1), windows.std(axis=1)
+        flat = deviation <= FINEST
+        with np.errstate(invalid="ignore", divide="ignore"):
+            far = np.clip((values[WINDOW - 1 :] - mean) / deviation, -CLIP, CLIP)
+        standing[WINDOW - 1 :] = np.where(flat, 0.0, far)
+    return change, standing

@@ -1,0 +1,141 @@
+"""What a strategy sees beside its own candles, as the engine brings it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from math import isnan, log
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from core.clock import SECOND
+from core.model.effect import RiskEvent, Signalled
+from core.model.event import SentimentScored
+from core.model.market import Candle, Ticker
+from core.research.backtest import Bars, run_backtest
+from core.signals.context import Context
+from core.signals.decision import Decision
+from tests.core.engine.scene import BTC, START, Scene, config, instrument
+from tests.core.research.test_backtest import random_bars, rules, settings
+
+OKX = "okx"
+
+
+class Watcher:
+    """Writes down what it is shown, and follows the gap."""
+
+    name = "watcher"
+    timeframe = 5
+    warmup = 1
+    needs: tuple[str, ...] = ("venue_gap", "book_imbalance", "funding")
+    context: Context
+    seen: list[tuple[str, int, list[float]]]
+
+    def __init__(self, seen: list[Any]) -> None:
+        self.seen = seen
+
+    def on_candle(self, candle: Candle) -> Decision | None:
+        self.seen.append((candle.venue, candle.ts, self.context.row))
+        gap = self.context.row[0]
+        return None if isnan(gap) else Decision(1 if gap < 0 else -1, gap, "gap")
+
+
+def scene(**changes: Any) -> tuple[Scene, list[tuple[str, int, list[float]]]]:
+    seen: list[tuple[str, int, list[float]]] = []
+    one = Scene(config(venues=("bybit", OKX), **changes), make_strategy=lambda: Watcher(seen))
+    one.open(instrument("bybit"), instrument(OKX))
+    return one, seen
+
+
+def test_candles_that_end_together_are_seen_together() -> None:
+    one, seen = scene()
+    one.now += 5 * SECOND
+    one.give(one.candle(100.0), one.candle(100.0, OKX))  # the first have nobody to wait for
+    assert [venue for venue, _, _ in seen] == ["bybit", OKX]
+    seen.clear()
+    one.now += 5 * SECOND
+    assert not one.of(Signalled, one.give(one.candle(102.0)))
+    assert seen == []
+    effects = one.give(one.candle(100.0, OKX))
+    assert [(venue, row[0]) for venue, _, row in seen] == [
+        (OKX, pytest.approx(-1e4 * log(1.02))),
+        ("bybit", pytest.approx(1e4 * log(1.02))),
+    ]
+    assert {signal.venue: signal.target for signal in one.of(Signalled, effects)} == {
+        "bybit": -1,
+        OKX: 1,
+    }
+
+
+def test_a_silent_venue_is_waited_for_once_and_not_long() -> None:
+    one, seen = scene()
+    one.now += 5 * SECOND
+    one.give(one.candle(100.0), one.candle(100.0, OKX))
+    seen.clear()
+    one.now += 5 * SECOND
+    one.give(one.candle(102.0))
+    one.wait(4)
+    assert seen == []
+    one.wait(1)
+    assert [venue for venue, _, _ in seen] == ["bybit"]
+    assert isnan(seen[0][2][0])
+    seen.clear()
+    one.give(one.candle(103.0))  # it was not there the last time either
+    assert [venue for venue, _, _ in seen] == ["bybit"]
+
+
+def test_books_and_tickers_reach_the_context_of_their_instrument() -> None:
+    one, seen = scene()
+    one.now = START + 11 * SECOND
+    book = replace(one.book(100.0), bid_qty=3.0, ask_qty=1.0)
+    told = Ticker("bybit", BTC, None, None, None, 0.0001, None, None, None, one.now, one.now)
+    one.give(book, told)
+    one.now += 4 * SECOND
+    one.give(one.candle(100.0), one.candle(100.0, OKX))
+    rows = {venue: row for venue, _, row in seen}
+    assert rows["bybit"][1:] == [0.5, pytest.approx(1.0)]
+    assert all(isnan(value) for value in rows[OKX][1:])
+
+
+def test_a_context_that_raises_stops_its_strategy_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, seen = scene()
+
+    def fail(self: Context, event: object) -> None:
+        raise ValueError("broken feature")
+
+    monkeypatch.setattr(Context, "hear", fail)
+    one.now += 5 * SECOND
+    events = one.of(RiskEvent, one.give(one.book(100.0)))
+    assert [(event.venue, event.code) for event in events] == [("bybit", "STRATEGY_FAILED")]
+    assert "broken feature" in events[0].detail
+    one.give(SentimentScored(one.now, ""), one.candle(100.0), one.candle(100.0, OKX))
+    assert seen == []
+
+
+def test_a_backtest_sees_the_same_whatever_the_order_of_its_instruments() -> None:
+    bars = {
+        rules(): random_bars(400, 1),
+        rules(venue=OKX): random_bars(400, 2),
+    }
+
+    def run(data: dict[Any, Bars]) -> list[tuple[str, int, list[float]]]:
+        seen: list[tuple[str, int, list[float]]] = []
+        setting = settings(venues=("bybit", OKX))
+
+        class Minute(Watcher):
+            timeframe = 60
+            needs = ("venue_gap", "venue_gap_z", "lead_4", "lag_4")
+
+        result = run_backtest(data, setting, make_strategy=lambda: Minute(seen))
+        assert result.trades > 20
+        assert result.fees > Decimal(0)
+        return sorted(seen, key=lambda one: one[:2])
+
+    one, two = run(bars), run(dict(reversed(bars.items())))
+    first = one[0][1]  # then nobody is known to be there, and nobody is waited for
+    one, two = ([row for row in seen if row[1] > first] for seen in (one, two))
+    assert repr(one) == repr(two)
+    gap = [row[0] for venue, _, row in one if venue == "bybit"]
+    a, b = (data.close[1:] for data in bars.values())
+    assert gap == pytest.approx([1e4 * log(x / y) for x, y in zip(a, b, strict=True)])
