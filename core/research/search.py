@@ -13,8 +13,10 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from core.model.event import ModelRole
 from core.research.candles import CandleFile
 from core.research.learning import RIDGE, ROUNDS, TREES
+from core.research.reference import describe_rows
 from core.research.training import (
     KINDS,
     Fitted,
@@ -38,6 +40,7 @@ class Finding(Struct, frozen=True, tag="train"):
     id: str
     """Of the model that was stored."""
     promoted: bool
+    """Whether it trades from now on; a champion that is there is not replaced."""
     verdict: str
     """For a person: promoted, or why not."""
     kind: str
@@ -58,6 +61,7 @@ def search(
     *,
     now: str,
     shuffled: bool = False,
+    out_of_sample: int = 90,
     progress: Callable[[float], object] | None = None,
 ) -> Finding:
     """Train, score, judge and store; promote when every condition holds.
@@ -67,6 +71,7 @@ def search(
         plans: one a horizon.
         registry: gets the model, whatever comes of it.
         now: ISO 8601, UTC.
+        out_of_sample: days that a model must have been tested on.
         shuffled: give labels to the wrong rows: what is found then is a bug.
         progress: told the part that is done.
 
@@ -95,22 +100,21 @@ def search(
         panel.hash,
         {_name(plan, trial): _daily_ratio(trial) for _, plan, trial in found},
     )
-    checks = gate(best, ratios, leak_checks(files, panel, plan))
+    checks = gate(best, ratios, leak_checks(files, panel, plan), out_of_sample)
     fitted = fit(best.kind, panel, _last_fold(panel, plan), plan)
     text = _text(fitted)
     meta = _describe(fitted, text, panel, plan, best, checks, now)
-    known = {one.id for one in registry.all()}
-    if meta.id not in known:
+    if meta.id not in registry.names():
         registry.store(meta, text)
-    if meta.passed:
-        registry.promote(meta.id)
     failed = [check for check in checks if not check.passed]
-    verdict = (
-        "promoted" if meta.passed else "no edge found: " + "; ".join(str(check) for check in failed)
-    )
+    verdict = "no edge found: " + "; ".join(str(check) for check in failed)
+    promoted = False
+    if meta.passed:
+        promoted = registry.admit(meta.id) is ModelRole.CHAMPION
+        verdict = "promoted" if promoted else f"passed: watched beside {registry.champion}"
     return Finding(
         meta.id,
-        meta.passed,
+        promoted,
         verdict,
         best.kind,
         best.horizon,
@@ -203,4 +207,5 @@ def _describe(
         },
         scores=_scores(trial),
         gate=checks,
+        reference=describe_rows(panel.rows[panel.at >= _last_fold(panel, plan).fit.start]),
     )

@@ -352,20 +352,23 @@ def _changed(panel: Panel, **fields: Any) -> Panel:
     return Panel(**(values | fields))
 
 
-def gate(trial: Trial, ratios: Sequence[float], leaks: Sequence[Check]) -> tuple[Check, ...]:
+def gate(
+    trial: Trial, ratios: Sequence[float], leaks: Sequence[Check], days: int = 90
+) -> tuple[Check, ...]:
     """Return the conditions under which a model may trade.
 
     Args:
         trial: the chosen configuration.
         ratios: Sharpe ratios per day of every configuration ever tried on these candles.
         leaks: see ``leak_checks``.
+        days: out of sample, at least.
     """
     spread = float(np.std(ratios, ddof=1)) if len(ratios) > 1 else 0.0
     deflated = deflated_sharpe(trial.daily, max(len(ratios), 1), spread)
     chance = 0.5 + 2.0 * trial.auc_error
     low = trial.sharpe_low
     return (
-        Check("days out of sample", trial.days, "at least 90", trial.days >= 90),
+        Check("days out of sample", trial.days, f"at least {days}", trial.days >= days),
         # A market that rose lets a model that only says "up" beat a coin and earn.
         Check("tells rises from falls", trial.auc, f"AUC above {chance:.3f}", trial.auc > chance),
         Check(

@@ -126,9 +126,12 @@ class ModelStrategy:
         self._features = CandleFeatures()
         self._model = model
         self._target = 0
+        self.said: tuple[list[float], float] | None = None
+        """The row that the model saw last, and the probability it gave; None when it saw none."""
 
     def on_candle(self, candle: Candle) -> Decision | None:
         """Take the next closed candle; decide when the probability crosses a threshold."""
+        self.said = None
         row = self._features.update(
             candle.ts, candle.open, candle.high, candle.low, candle.close, candle.volume
         )
@@ -136,6 +139,7 @@ class ModelStrategy:
             return None
         model = self._model
         chance = model.probability(row)
+        self.said = row, chance
         target = follow(self._target, chance, model.threshold)
         if target == self._target:
             return None
@@ -145,6 +149,10 @@ class ModelStrategy:
             chance - 0.5,
             f"{chance:.1%} for a rise in {model.horizon} candles; {model.name}",
         )
+
+    def take_over(self, target: int) -> None:
+        """Begin with the direction that is wanted already, whoever wanted it."""
+        self._target = target
 
 
 def follow(target: int, chance: float, threshold: float) -> int:
