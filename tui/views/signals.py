@@ -6,6 +6,7 @@ from core.model.instrument import short_symbol
 from core.model.snapshot import SignalView, Snapshot
 from tui import numbers
 from tui.text import clean
+from tui.views.learning import learning_rows, note_learning
 from tui.views.news import READING, sentiment_cell
 from tui.views.table import Cell, Column, Row, tone_of
 
@@ -31,15 +32,21 @@ def signal_columns(snapshot: Snapshot) -> tuple[Column, ...]:
 
 
 def view_signals(snapshot: Snapshot) -> tuple[Row, ...]:
-    """Return one row an instrument and strategy, newest signal first."""
+    """Return the models on duty, then a row an instrument and strategy, newest signal first."""
     newest_first = sorted(snapshot.signals, key=lambda s: (-s.ts, s.symbol, s.venue))
-    return tuple(_row(signal, snapshot) for signal in newest_first)
+    rows = tuple(_row(signal, snapshot) for signal in newest_first)
+    models = learning_rows(snapshot)
+    if models and snapshot.news is not None:
+        models = tuple(Row(key, (*cells, Cell(""))) for key, cells in models)
+    return (*models, *rows)
 
 
 def note_signals(snapshot: Snapshot) -> str:
     """Return what stands at the right of the title."""
     strategy = clean(snapshot.strategy, 30)
-    return f"{strategy} on {snapshot.timeframe} s" if strategy else ""
+    text = f"{strategy} on {snapshot.timeframe} s" if strategy else ""
+    model = note_learning(snapshot)
+    return f"{text} · {model}" if model else text
 
 
 def _row(signal: SignalView, snapshot: Snapshot) -> Row:
