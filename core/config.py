@@ -128,6 +128,9 @@ class Strategy(Section):
     """Distance of the protective stop from the entry price, as a fraction."""
     share: Fraction = Decimal("0.8")
     """Part of the position limit a strategy uses."""
+    news_filter: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """No strategy opens a long while the news score of the asset is at or below minus this, nor a
+    short while it is at or above; 0: news change no decision. 0.4 is clear news."""
     weights: dict[str, float] = {"ema_cross": 1.0, "mean_reversion": 1.0, "funding_carry": 1.0}
     """The members of ``ensemble`` and what each weighs; your own may be among them."""
 
@@ -210,6 +213,17 @@ class Storage(Section):
     """How long the stories that were read stay in the store."""
 
 
+class Guard(Section):
+    """The process beside the desk that pulls the cord when the desk cannot."""
+
+    start: bool = True
+    """Whether the desk starts its guard; false where a supervisor runs ``killcord guard``."""
+    mode: Literal["cancel", "flatten"] = "cancel"
+    """How far it goes: cancel entries and keep stops, or also close every position."""
+    silence: Annotated[Seconds, Field(ge=0.5, le=30)] = 0.9
+    """How long the desk's heartbeat may be missing before the guard acts."""
+
+
 class News(Section):
     """Which news is read, and who judges it."""
 
@@ -277,6 +291,10 @@ class Config(Section):
     """What to trade, as ``BTC`` or ``BTC/USDT:USDT``."""
     arm_on_start: bool | None = None
     """Trade without being armed by hand. Default: only in practice."""
+    confirm_signals: bool = False
+    """Ask a person before a strategy opens a position; exits and stops never wait."""
+    confirm_within: Annotated[Seconds, Field(le=3600)] = 60.0
+    """How long such a question stands."""
     max_flatten_slippage: Fraction = Decimal("0.03")
     """Worst price the kill cord accepts, as a fraction of the mark price."""
     limits: Limits
@@ -284,6 +302,7 @@ class Config(Section):
     learning: Learning = Learning()
     practice: Practice = Practice()
     storage: Storage = Storage()
+    guard: Guard = Guard()
     news: News = News()
     terminal: Terminal = Terminal()
 

@@ -14,9 +14,9 @@ from core.clock import HOUR, SECOND, Clock
 from core.config import News
 from core.desk.lock import Lock
 from core.errors import StateError
-from core.model.news import NewsPart, NewsReading, NewsReport, NewsSource, NewsStory
+from core.model.news import HALF_LIFE, NewsPart, NewsReading, NewsReport, NewsSource, NewsStory
 from core.secrets import Secret
-from sentiment.aggregate import HALF_LIVES, Aggregator
+from sentiment.aggregate import Aggregator
 from sentiment.archive import Archive, Kept
 from sentiment.articles import Article, Rules, admit, clean_text
 from sentiment.entities import Assets, Link
@@ -27,8 +27,6 @@ from sentiment.sources.registry import configured_sources
 from sentiment.sources.source import Source, pace
 from sentiment.stories import Stories
 
-HALF_LIFE = HALF_LIVES[1]
-"""Nanoseconds; of the readings that are shown."""
 STORIES = 60
 """The newest of them are kept for the screen."""
 PARTS = 4

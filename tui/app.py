@@ -20,9 +20,10 @@ from textual.css.query import NoMatches
 
 from core.home import Home
 from core.model.snapshot import Snapshot, WatchView
-from tui import keymap, tty
+from tui import bindings, tty
 from tui.actions import ActingApp
 from tui.client import DeskClient
+from tui.keymap import KILL_KEYS, PANES, Key
 from tui.layouts import layouts
 from tui.panes.pane import Pane
 from tui.preferences import read
@@ -49,7 +50,7 @@ class TerminalApp(ActingApp):
         home: where the desk's control socket is.
         fps: frames a second; None takes the configuration's, as for the next two.
         theme: a key of ``tui.theme.PALETTES``.
-        rebinds: a person's own keys, see ``tui.keymap.rebind``.
+        rebinds: a person's own keys, see ``tui.bindings.rebind``.
         actor: who gives the commands.
         desk_problem: asked while there is no desk; an exit code and a text end the terminal.
         starting: whether the desk was only just started.
@@ -75,7 +76,7 @@ class TerminalApp(ActingApp):
         wanted = read(home.config_file)
         rebinds = wanted.keymap if rebinds is None else rebinds
         self._fps = fps or wanted.fps
-        super().__init__(DeskClient(home.socket, self._fps), actor, keymap.rebind(rebinds))
+        super().__init__(DeskClient(home.socket, self._fps), actor, bindings.rebind(rebinds))
         for each in themes():
             self.register_theme(each)
         self.theme = theme or wanted.theme
@@ -125,7 +126,7 @@ class TerminalApp(ActingApp):
         tty.release_signals()
 
     def _assert_kill_keys(self) -> None:
-        for key in keymap.KILL_KEYS:
+        for key in KILL_KEYS:
             bound = self._bindings.key_to_bindings.get(key, [])
             if [(b.action, b.priority) for b in bound] != [("kill", True)]:
                 raise AssertionError(f"{key} must be the kill cord, was {bound}")
@@ -185,7 +186,7 @@ class TerminalApp(ActingApp):
 
     def on_board_tabbed(self, event: Board.Tabbed) -> None:
         """Go to the pane whose tab was clicked."""
-        self.current = keymap.PANES[event.number]
+        self.current = PANES[event.number]
         self.arrange()
 
     def _reink(self) -> None:
@@ -231,7 +232,7 @@ class TerminalApp(ActingApp):
         self._drawn = (None, None)
         self.frame()
 
-    def _possible_keys(self) -> list[keymap.Key]:
+    def _possible_keys(self) -> list[Key]:
         return [
             key
             for key in self.keys

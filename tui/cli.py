@@ -64,6 +64,12 @@ def _attach(arguments: argparse.Namespace) -> int:
     return launch.attach(arguments)
 
 
+def _guard(arguments: argparse.Namespace) -> int:
+    from tui import guard
+
+    return guard.run(arguments)
+
+
 def _practice(arguments: argparse.Namespace) -> int:
     from tui import launch
 
@@ -83,9 +89,9 @@ def _config(arguments: argparse.Namespace) -> int:
 
 
 def _drill(arguments: argparse.Namespace) -> int:
-    from tui import drill
+    from tui.drills import run
 
-    return drill.run(arguments)
+    return run.run(arguments)
 
 
 def _news(arguments: argparse.Namespace) -> int:
@@ -102,6 +108,12 @@ def _sentiment(name: str) -> Run:
         return command(arguments)
 
     return run
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from tui import doctor
+
+    return doctor.run(arguments)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -195,6 +207,8 @@ def _parser() -> argparse.ArgumentParser:
     kill.add_argument("--cause", default="killed by hand", help="written into the report")
     _command(commands, "stop", _remote("stop"), "end the desk; positions keep their stops")
 
+    guard = _command(commands, "guard", _guard, "guard a desk: pull the cord when it dies or hangs")
+    guard.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     replay = _command(commands, "replay", _replay, "a recorded session again, compared and watched")
     replay.add_argument(
         "recording",
@@ -208,11 +222,17 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("path", nargs="?", help="a journal file or folder (default: this home's)")
     verify.add_argument("--env", choices=("practice", "testnet", "live"), help="whose journal")
 
+    doctor = _command(commands, "doctor", _doctor, "look at machine, files, keys and venues")
+    doctor.add_argument("--env", choices=("practice", "testnet", "live"), help="whose venues")
+    doctor.add_argument("--config", metavar="FILE", help="configuration file")
+    doctor.add_argument("--faults", metavar="NAME|FILE", help="practice: what goes wrong")
+
     drill = _command(commands, "drill", _drill, "rehearse on a practice exchange; a timed report")
     drill.add_argument(
         "what",
-        choices=("kill", "deadman"),
-        help="kill: flatten 300 orders and 15 positions; deadman: the desk dies with orders out",
+        choices=("kill", "deadman", "guard"),
+        help="kill: flatten 300 orders and 15 positions; deadman: the desk dies with orders out;"
+        " guard: the desk is stopped, killed and blocked, and its guard acts",
     )
     drill.add_argument("--faults", metavar="NAME|FILE", help="what goes wrong meanwhile")
 
@@ -287,6 +307,12 @@ def _orders(commands: Any) -> None:
         help="resolve: what became of an order whose outcome the venue does not tell",
     )
     _command(commands, "positions", _remote("positions"), "list positions")
+    signals = _command(
+        commands, "signals", _remote("signals"), "what waits for a person, with confirm_signals"
+    )
+    signals.add_argument("what", nargs="?", choices=("list", "approve", "reject"), default="list")
+    signals.add_argument("client_id", nargs="?", default="", metavar="ID")
+    signals.add_argument("--qty", help="approve: another quantity, base units")
 
 
 def _practice_options(commands: Any) -> None:

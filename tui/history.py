@@ -219,7 +219,7 @@ def one_series(arguments: argparse.Namespace) -> Series:
 @contextmanager
 def _way_in(arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
     """Give the environment, and in practice the address of the exchange; a desk's is used."""
-    from tui.practice import ensure, running
+    from tui.practice import ensure, find_running
     from tui.settings import read
 
     home = Home.find()
@@ -229,7 +229,7 @@ def _way_in(arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
         return
     config = read(arguments, home)
     home.make("practice")
-    found = running(home)
+    found = find_running(home)
     server = found or ensure(home, config.practice)
     try:
         yield "practice", server.url

@@ -36,6 +36,8 @@ def status(arguments: argparse.Namespace) -> int:
         f"  fills {v['fills']:>4}  {v['reason']}"
         for v in s["venues"]
     ]
+    if guard := s["guard"]:
+        lines.append(f"guard     {guard['state']}  {guard['detail']}".rstrip())
     lines.append(
         f"open positions {len(s['positions'])}, unknown orders {s['unknown_orders']},"
         f" discrepancies {s['discrepancies']}, refusals {s['refusals']}"
@@ -106,6 +108,34 @@ def _resolve(arguments: argparse.Namespace) -> int:
         arguments,
         {"type": "ResolveOrder", "client_id": arguments.client_id, "status": arguments.outcome},
     )
+
+
+def signals(arguments: argparse.Namespace) -> int:
+    """Print what strategies want to do and wait to be allowed, or answer it."""
+    if arguments.what == "list":
+        rows = _snapshot()["held"]
+        if arguments.json:
+            return _print_json(rows)
+        return _print_text(
+            [
+                f"{r['client_id']:26}{r['venue']:9}{short_symbol(r['symbol']):7}{r['side']:5}"
+                f"{r['qty']:>10} at about {r['price']:<12}{r['strategy']}: {r['reason']}"
+                for r in rows
+            ]
+            or ["nothing waits for an answer"]
+        )
+    if not arguments.client_id:
+        raise UsageError(f"say which: killcord signals {arguments.what} ID")
+    command = {
+        "type": "AnswerSignal",
+        "client_id": arguments.client_id,
+        "verdict": arguments.what,
+    }
+    if arguments.qty:
+        if arguments.what == "reject":
+            raise UsageError("--qty goes with approve")
+        command["qty"] = _number(arguments.qty, "--qty")
+    return _send(arguments, command)
 
 
 def arm(arguments: argparse.Namespace) -> int:
@@ -220,7 +250,7 @@ def _snapshot() -> Any:
 
 def _send(arguments: argparse.Namespace, command: dict[str, Any]) -> int:
     command.setdefault("actor", _actor())
-    if command["type"] in ("Submit", "Cancel", "Close", "ResolveOrder"):
+    if command["type"] in ("Submit", "Cancel", "Close", "ResolveOrder", "AnswerSignal"):
         command["request"] = uuid.uuid4().hex[:12]
     answer = ask(Home.find().socket, "POST", "/v1/commands", command)
     if arguments.json:

@@ -17,6 +17,7 @@ from core.model.order import OrderReport, OrderStatus
 from core.model.snapshot import (
     FeedView,
     FillView,
+    GuardView,
     KillView,
     LogView,
     MarketView,
@@ -68,6 +69,7 @@ class ShellFacts(Struct, frozen=True, gc=False):
     log: tuple[LogView, ...] = ()
     loop_lag_ms: float = 0.0
     training: TrainingView | None = None
+    guard: GuardView | None = None
 
 
 _NO_FACTS = VenueFacts()
@@ -148,8 +150,10 @@ class Painter:
             loop_lag_ms=facts.loop_lag_ms,
             strategy=world.config.strategy.name,
             timeframe=int(world.config.strategy.timeframe),
+            held=self._execution.confirmation.view(),
             news=self._news.view(),
             learning=self._models.view(facts.training),
+            guard=facts.guard,
         )
 
     def _position(self, key: tuple[str, str]) -> PositionView:

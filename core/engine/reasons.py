@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from core.model.effect import Signalled
 from core.model.instrument import Instrument
+from core.model.news import NewsReading
 from core.model.order import Order
 from core.model.whatif import CheckView
 from core.model.why import Sizing, Why
@@ -24,9 +25,10 @@ KEPT = 400
 class Reason:
     """One decision, as it was made."""
 
-    __slots__ = ("order", "outcome", "rules", "seen", "signal", "sizing")
+    __slots__ = ("news", "order", "outcome", "rules", "seen", "signal", "sizing")
 
     def __init__(self) -> None:
+        self.news: NewsReading | None = None
         self.order: Order | None = None
         self.rules: Instrument | None = None
         self.seen: Circumstances | None = None
@@ -42,11 +44,16 @@ class Reasons:
         self._kept: deque[Reason] = deque(maxlen=KEPT)
 
     def judged(
-        self, order: Order, rules: Instrument, seen: Circumstances, refused: Code | None
+        self,
+        order: Order,
+        rules: Instrument,
+        seen: Circumstances,
+        refused: Code | None,
+        news: NewsReading | None,
     ) -> None:
         """Remember an order that was before the gate."""
         reason = Reason()
-        reason.order, reason.rules, reason.seen = order, rules, seen
+        reason.order, reason.rules, reason.seen, reason.news = order, rules, seen, news
         reason.outcome = refused or Code.DONE
         self._kept.append(reason)
 
@@ -57,7 +64,7 @@ class Reasons:
         assert reason.rules is not None
         reason.sizing = Sizing(equity, part, price, reason.rules.lot, order.qty)
 
-    def decided(self, signal: Signalled, outcome: str) -> None:
+    def decided(self, signal: Signalled, outcome: str, news: NewsReading | None) -> None:
         """Remember what a strategy said, and the order it led to if it was judged just now."""
         last = self._kept[-1] if self._kept else None
         order = last.order if last is not None else None
@@ -65,7 +72,7 @@ class Reasons:
             last = Reason()
             last.outcome = outcome if outcome in Code.__members__ else Code.DONE
             self._kept.append(last)
-        last.signal = signal
+        last.signal, last.news = signal, news
 
     def find(self, gate: Gate, name: str) -> Why | None:
         """Return the chain of a decision; None when it is not known, or no longer.
@@ -98,6 +105,7 @@ class Reasons:
             reason.outcome,
             reason.sizing,
             checks,
+            news=reason.news,
         )
 
 

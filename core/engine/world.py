@@ -19,6 +19,8 @@ from core.model.effect import (
     StateChanged,
 )
 from core.model.event import SentimentScored, TradingState
+from core.model.instrument import short_symbol
+from core.model.news import NewsReading, news_asset
 from core.orders.ids import ClientIds
 from core.orders.records import JournalRecord, StateRecorded
 from core.portfolio.ledger import Ledger
@@ -125,6 +127,13 @@ class World:
             self.out.append(RequestSweep(venue.name, reason))
 
     # --- state --------------------------------------------------------------------------------
+
+    def reading(self, symbol: str) -> NewsReading | None:
+        """Return what the news says about a symbol's asset; None where it says nothing."""
+        if self.readings is None or self.readings.readings is None:
+            return None
+        asset = news_asset(short_symbol(symbol))
+        return next((each for each in self.readings.readings if each.asset == asset), None)
 
     def slot(self, venue: str, symbol: str) -> Slot:
         """Return the slot of an instrument, making it when there is none."""

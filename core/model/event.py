@@ -194,6 +194,26 @@ class MoveStop(Struct, frozen=True, gc=False, tag=True):
     received: int
 
 
+class Verdict(StrEnum):
+    """What a person says to a strategy's entry that waits."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+class AnswerSignal(Struct, frozen=True, gc=False, tag=True):
+    """Approve, resize or reject an entry that waits; approved ones pass the gate once more."""
+
+    request: str
+    actor: str
+    received: int
+    client_id: str
+    """The id that the entry has, and its order will have."""
+    verdict: Verdict
+    qty: Decimal | None = None
+    """Base units instead of the strategy's; only with ``approve``."""
+
+
 class Pause(Struct, frozen=True, gc=False, tag=True):
     """Stop (or, with ``on=False``, let again) strategies opening risk in a symbol."""
 
@@ -297,7 +317,19 @@ class InvariantBroken(Struct, frozen=True, gc=False, tag=True):
     received: int
 
 
-Command = Arm | Disarm | Kill | Resume | Submit | Cancel | ResolveOrder | Close | MoveStop | Pause
+Command = (
+    Arm
+    | Disarm
+    | Kill
+    | Resume
+    | Submit
+    | Cancel
+    | ResolveOrder
+    | Close
+    | MoveStop
+    | AnswerSignal
+    | Pause
+)
 Event = (
     Trade
     | BookTop
@@ -326,6 +358,7 @@ Event = (
     | ResolveOrder
     | Close
     | MoveStop
+    | AnswerSignal
     | Pause
     | KillReported
     | SentimentScored

@@ -6,6 +6,10 @@ import re
 
 from msgspec import Struct
 
+from core.clock import HOUR
+
+HALF_LIFE = 6 * HOUR
+"""Nanoseconds in which an article's weight in a reading halves."""
 MARKET = "MARKET"
 """The entity of news about the market as a whole."""
 _SCALED = re.compile(r"10{3,6}(?=[A-Z])")

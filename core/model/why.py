@@ -7,6 +7,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from core.model.effect import Signalled
+from core.model.news import NewsReading
 from core.model.whatif import CheckView
 
 
@@ -49,3 +50,5 @@ class Why(Struct, frozen=True, gc=False):
     """Every check of the gate with its numbers then; empty where the gate was not asked."""
     happenings: tuple[Happening, ...] = ()
     """Oldest first."""
+    news: NewsReading | None = None
+    """What the news said about the asset then; None where it said nothing."""

@@ -18,6 +18,9 @@ class Code(StrEnum):
     FOREIGN_POSITION = "FOREIGN_POSITION"
     COOLING_DOWN = "COOLING_DOWN"
     BAD_NEWS = "BAD_NEWS"
+    AWAITING_APPROVAL = "AWAITING_APPROVAL"
+    NOT_APPROVED = "NOT_APPROVED"
+    APPROVAL_EXPIRED = "APPROVAL_EXPIRED"
     BAD_MARKET_NEWS = "BAD_MARKET_NEWS"
     STALE_DATA = "STALE_DATA"
     CLOCK_SKEW = "CLOCK_SKEW"
@@ -69,6 +72,7 @@ class Code(StrEnum):
     NOTHING_TO_DO = "NOTHING_TO_DO"
     NOT_RECONCILED = "NOT_RECONCILED"
     NO_SUCH_ORDER = "NO_SUCH_ORDER"
+    NO_SUCH_SIGNAL = "NO_SUCH_SIGNAL"
 
 
 MEANING: dict[Code, tuple[str, str]] = {
@@ -88,6 +92,9 @@ MEANING: dict[Code, tuple[str, str]] = {
         "news_burst",
         "A burst of strongly negative news on the asset: no new longs until it has aged.",
     ),
+    Code.AWAITING_APPROVAL: ("", "With `confirm_signals`: the entry waits for a person."),
+    Code.NOT_APPROVED: ("", "A person rejected the entry, or it was withdrawn before an answer."),
+    Code.APPROVAL_EXPIRED: ("", "Nobody answered within `confirm_within`."),
     Code.BAD_MARKET_NEWS: (
         "news_market_burst",
         "A burst of strongly negative news on the whole market: no new longs until it has aged.",
@@ -147,6 +154,7 @@ MEANING: dict[Code, tuple[str, str]] = {
     Code.NOTHING_TO_DO: ("", "There was nothing to do."),
     Code.NOT_RECONCILED: ("", "A venue is not reconciled yet, or none is ready."),
     Code.NO_SUCH_ORDER: ("", "No such working order."),
+    Code.NO_SUCH_SIGNAL: ("", "No such signal waits for an answer, or no longer."),
 }
 
 

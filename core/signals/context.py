@@ -54,7 +54,7 @@ from msgspec import Struct
 from core.clock import SECOND
 from core.errors import ConfigError
 from core.model.market import Candle
-from core.signals.families import basis, book, funding, leader, venues
+from core.signals.families import basis, book, funding, leader, news, venues
 from core.signals.features import NAN, Feature
 
 if TYPE_CHECKING:
@@ -134,6 +134,7 @@ FAMILIES: tuple[type[Family], ...] = (
     leader.Leader,
     funding.Funding,
     basis.Basis,
+    news.News,
 )
 TABLES: tuple[Tabulate, ...] = (
     book.tabulate,
@@ -141,6 +142,7 @@ TABLES: tuple[Tabulate, ...] = (
     leader.tabulate,
     funding.tabulate,
     basis.tabulate,
+    news.tabulate,
 )
 """The batch form of each family."""
 NAMES = tuple(feature.name for family in FAMILIES for feature in family.features)

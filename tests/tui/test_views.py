@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from core.model.event import FeedState, KillMode, Submit, TradingState, VenueState
 from core.model.market import Side
-from core.model.news import NewsReading, NewsSource, NewsStory
+from core.model.news import NewsPart, NewsReading, NewsSource, NewsStory
 from core.model.order import OrderStatus
 from core.model.snapshot import DepthView, FeedView, LimitView, LogView, NewsView, SignalView
 from core.model.whatif import CheckView, RouteView
@@ -430,6 +430,20 @@ def test_why_tells_signal_size_checks_and_times_in_order() -> None:
     evil = pictures.why(order=pictures.EVIL, outcome=pictures.EVIL, venue=pictures.EVIL)
     assert all("\x1b" not in text(line) for line in view_why(evil))
     assert "reduces" in text(view_why(pictures.why(order="sell 1 stop, reduces", checks=()))[1])
+
+
+def test_why_lists_the_articles_behind_the_number() -> None:
+    parts = (
+        NewsPart("a", "Exchange \x1b[31mhalts withdrawals", "Times", 3, -0.9, -0.55),
+        NewsPart("b", "Network upgrade goes live", "Post", 1, 0.6, 0.13),
+    )
+    reading = NewsReading("BTC", -0.42, 0.31, 0.2, 4, pictures.NOW, -0.4, parts)
+    lines = [text(line) for line in view_why(pictures.why(news=reading))]
+    at = lines.index(" news  BTC -0.42")
+    assert lines[at + 1].strip().startswith("evidence 0.31, change in an hour -0.40")
+    assert lines[at + 2] == "   -0.55 Exchange halts withdrawals Times +2"
+    assert lines[at + 3] == "   +0.13 Network upgrade goes live Post"
+    assert not any(line.startswith(" news") for line in map(text, view_why(pictures.why())))
 
 
 def news(**changes: Any) -> NewsView:

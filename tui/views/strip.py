@@ -112,6 +112,8 @@ def _money(snapshot: Snapshot) -> list[Item]:
     ]
     if snapshot.unknown_orders:
         items.insert(2, Item(0, (Cell(f" {snapshot.unknown_orders} UNKNOWN ", "alarm"),)))
+    if snapshot.held:
+        items.insert(2, Item(0, (Cell(f" {len(snapshot.held)} TO APPROVE ", "good"),)))
     if snapshot.cause and snapshot.state is not TradingState.ARMED:
         items.append(Item(6, (Cell(clean(snapshot.cause, 60), "dim"),)))
     return items

@@ -19,7 +19,7 @@ def view_why(why: Why) -> tuple[Line, ...]:
     ]
     if why.client_id:
         lines.append((Cell(f" {clean(why.order)}  "), Cell(clean(why.client_id), "dim")))
-    lines += [(), *_signal(why), *_sizing(why), *_checks(why), *_happenings(why)]
+    lines += [(), *_signal(why), *_news(why), *_sizing(why), *_checks(why), *_happenings(why)]
     return tuple(lines)
 
 
@@ -41,6 +41,34 @@ def _signal(why: Why) -> list[Line]:
         ),
         (),
     ]
+
+
+def _news(why: Why) -> list[Line]:
+    news = why.news
+    if news is None:
+        return []
+    facts = (
+        f"evidence {news.evidence:.2f}, change in an hour {numbers.signed(news.change, 2)},"
+        f" dispersion {news.dispersion:.2f}, {news.count} articles"
+    )
+    lines: list[Line] = [
+        (
+            Cell(" news", "strong"),
+            Cell(f"  {clean(news.asset, 12)} "),
+            Cell(numbers.signed(news.score, 2), tone_of(news.score)),
+        ),
+        (Cell(f"   {facts}", "dim"),),
+    ]
+    for part in news.parts:
+        others = f" +{part.outlets - 1}" if part.outlets > 1 else ""
+        lines.append(
+            (
+                Cell(f"   {numbers.signed(part.share, 2):>5} ", tone_of(part.share)),
+                Cell(clean(part.title, 60)),
+                Cell(f" {clean(part.outlet, 14)}{others}", "dim"),
+            )
+        )
+    return [*lines, ()]
 
 
 def _sizing(why: Why) -> list[Line]:

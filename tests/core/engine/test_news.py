@@ -7,10 +7,10 @@ from decimal import Decimal
 from core.clock import SECOND
 from core.engine.news import STORIES
 from core.engine.picture import ShellFacts
-from core.model.effect import Answer, Notify, RiskEvent
+from core.model.effect import Answer, Notify, RiskEvent, Signalled
 from core.model.event import Event, SentimentScored, Submit, decode, encode
 from core.model.market import Side
-from core.model.news import NewsReading, NewsSource, NewsStory, news_asset
+from core.model.news import NewsPart, NewsReading, NewsSource, NewsStory, news_asset
 from core.model.snapshot import LimitView, NewsView
 from core.risk.codes import Code
 from tests.core.engine.scene import BTC, START, Scene, config
@@ -26,7 +26,8 @@ def story(number: int = 0, outlets: int = 1, score: float = -0.8, asset: str = "
 
 
 def scored(*stories: NewsStory, received: int = START) -> SentimentScored:
-    readings = (NewsReading("BTC", -0.8, 0.3, 0.0, len(stories), START),)
+    parts = tuple(NewsPart(s.id, s.title, s.outlet, s.outlets, -0.8, -0.8) for s in stories)
+    readings = (NewsReading("BTC", -0.8, 0.3, 0.0, len(stories), START, -0.8, parts),)
     return SentimentScored(received, "offline abc", "", "", stories, readings, SOURCES)
 
 
@@ -158,3 +159,29 @@ def test_the_guard_can_be_turned_off() -> None:
     scene.give(scored(*both, received=scene.now))
     assert order(scene, Side.BUY).ok
     assert not guard(scene).breached
+
+
+# --- what strategies make of it ---------------------------------------------------------------
+
+
+def crossing(bar: float) -> Scene:
+    """A market that rises through its averages after bad news on BTC."""
+    scene = Scene(config(strategy={"news_filter": bar}))
+    scene.open()
+    scene.give(scored(story(), received=scene.now))
+    scene.serve(scene.closes(100.0, 99.0, 98.0, 97.0, 96.0, 99.0, 103.0), 100.0)
+    return scene
+
+
+def test_a_strategy_may_heed_the_news_and_why_shows_the_articles() -> None:
+    free, heeding = crossing(0.0), crossing(0.4)
+    assert [signal.target for signal in free.of(Signalled)][-1] == 1
+    last = heeding.of(Signalled)[-1]
+    assert last.target == 0
+    assert last.reason.startswith("no long against news -0.80 (1 articles); ")
+    assert not any(order.side is Side.BUY for order in heeding.orders() if not order.reduce_only)
+    for scene in (free, heeding):
+        why = scene.engine.why(f"bybit|{BTC}")
+        assert why is not None
+        assert why.news is not None
+        assert (why.news.score, why.news.parts[0].title) == (-0.8, "Headline 0")
