@@ -12,7 +12,6 @@ from core.model.event import ModelDemoted, ModelPromoted, ModelRole
 from core.model.learning import LearningView, ModelView, Record, TrainingView
 from core.model.market import Candle
 from core.risk.codes import Code
-from core.signals.candle_features import NAMES
 from core.signals.duty import Duty
 from core.signals.ensemble import Ensemble
 from core.signals.model import Model
@@ -58,7 +57,7 @@ class ModelRoom:
         except RegistryError as error:
             world.notify("alarm", f"{event.role} refused: {error}")
             return
-        monitor = Monitor(model, meta.reference, NAMES, event.received, event.live)
+        monitor = Monitor(model, meta.reference, meta.features, event.received, event.live)
         self._monitors[event.role] = monitor
         self._metas[event.role] = meta
         self._drifted[event.role] = ()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from core.signals.candle_features import FEATURES
+from core.signals.model import DESCRIBED
 from core.signals.monitor import Reference
 
 LONGEST = 72
@@ -15,14 +17,15 @@ _CLOCK = ("hour_", "week_")
 _EDGES = np.arange(1, 10) / 10
 
 
-def describe_rows(rows: NDArray[np.float64]) -> dict[str, Reference]:
+def describe_rows(names: Sequence[str], rows: NDArray[np.float64]) -> dict[str, Reference]:
     """Return deciles and shares of the features that are worth watching.
 
     Args:
-        rows: of training, columns in the order of the model's features.
+        names: of the model's features.
+        rows: of training, columns in their order; NaN where one was not known.
     """
     found = {}
-    for column, feature in enumerate(FEATURES):
+    for column, feature in enumerate(DESCRIBED[name] for name in names):
         if feature.window > LONGEST or feature.name.startswith(_CLOCK):
             continue
         values = rows[:, column]

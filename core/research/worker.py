@@ -32,7 +32,7 @@ def main() -> int:
     """Do one training."""
     os.nice(10)  # the desk comes first
     # Several threads that wait for each other in a spin take the core that the desk needs.
-    os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
     lines = _read_on()
     order = msgspec.json.decode(next(lines), type=Order)
     try:
@@ -64,8 +64,8 @@ def _say(message: Progress | Asked | Verdict) -> None:
 
 def _learn(order: Order, lines: Iterator[bytes]) -> Verdict:
     files = [one for one in _fetch(order, lines) if one is not None]
+    from core.research.panel import Plan
     from core.research.search import search
-    from core.research.training import Plan
     from core.signals.registry import Registry
 
     candles = min((len(file.ts) for file in files), default=0)

@@ -70,7 +70,7 @@ class Duty:
             return
         strategy = ModelStrategy(self._settings, model)
         if needs := getattr(strategy, "needs", ()):
-            strategy.context = Blank(needs)  # type: ignore[attr-defined]
+            strategy.context = Blank(needs)  # type: ignore[assignment]  # read like one
         for candle in self._recent:
             strategy.on_candle(candle)
         strategy.take_over(self._target)

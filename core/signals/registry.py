@@ -1,7 +1,7 @@
 """Trained models on disk: text and JSON with hashes, never pickles; one of them may trade.
 
 models/<id>/meta.json     what it is, its scores, the hash of the file beside it
-models/<id>/model.txt     LightGBM's text form, or model.json for the linear one
+models/<id>/model.json    all that makes a probability of features; trees in LightGBM's text form
 models/<id>/live.json     how it has done on duty
 models/CHAMPION           the id that trades; replaced by rename
 models/CHALLENGER         the id that is watched beside it
@@ -26,12 +26,11 @@ from core import config
 from core.errors import ConfigError, RegistryError, SafetyRefusal, UsageError
 from core.model.event import ModelRole
 from core.model.learning import Record
-from core.signals.candle_features import NAMES
-from core.signals.model import Linear, Model, ModelStrategy, Scorer, Trees
+from core.signals.model import DESCRIBED, Model, ModelStrategy, Recipe, define
 from core.signals.monitor import Reference
 from core.signals.strategy import Maker, Strategy, named
 
-FEATURE_HASH = hashlib.sha256("\n".join(NAMES).encode()).hexdigest()
+FILE = "model.json"
 
 
 class Check(Struct, frozen=True):
@@ -53,16 +52,12 @@ class Meta(Struct, frozen=True):
 
     id: str
     kind: str
-    """``lightgbm`` or ``linear``."""
-    file: str
+    """``linear``, ``lightgbm``, ``xgboost`` or ``ensemble``."""
     sha256: str
-    features: str
-    """Hash of the ordered feature names."""
+    """Of its file."""
+    features: tuple[str, ...]
     timeframe: int
     horizon: int
-    threshold: float
-    slope: float
-    offset: float
     trained: str
     """ISO 8601, UTC."""
     data: dict[str, Any]
@@ -90,13 +85,13 @@ class Registry:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def store(self, meta: Meta, text: str) -> None:
-        """Write a model whole or not at all."""
+    def store(self, meta: Meta, file: bytes) -> None:
+        """Write a model whole or not at all; ``file`` is its encoded ``Recipe``."""
         folder = self.folder / meta.id
         half = self.folder / f".{meta.id}.half"
         shutil.rmtree(half, ignore_errors=True)  # of a program that was killed
         half.mkdir(parents=True)
-        (half / meta.file).write_text(text)
+        (half / FILE).write_bytes(file)
         (half / "meta.json").write_bytes(msgspec.json.format(msgspec.json.encode(meta)))
         half.rename(folder)
 
@@ -129,7 +124,7 @@ class Registry:
             meta = msgspec.json.decode(path.read_bytes(), type=Meta)
         except msgspec.MsgspecError as error:
             raise RegistryError(f"{path}: {error}; remove the folder and train again") from error
-        model = path.parent / Path(meta.file).name
+        model = path.parent / FILE
         if not model.is_file() or _hash(model.read_bytes()) != meta.sha256:
             raise RegistryError(f"{model}: is not the file that was stored; train again")
         return meta
@@ -240,9 +235,9 @@ class Registry:
             UsageError: there is no such model.
             RegistryError: it is corrupt.
         """
-        meta = self.read(name)
+        self.read(name)
         folder = self.folder / name
-        return (folder / "meta.json").read_text(), (folder / Path(meta.file).name).read_text()
+        return (folder / "meta.json").read_text(), (folder / FILE).read_text()
 
     def load(self, name: str) -> Model:
         """Make a model ready to score.
@@ -289,20 +284,28 @@ def make_model(meta: Meta, text: str) -> Model:
     Raises:
         RegistryError: it is corrupt, or of other features or another library.
     """
+    name = meta.id
     if _hash(text.encode()) != meta.sha256:
-        raise RegistryError(f"{meta.id}: is not the file that was stored; train again")
-    if meta.features != FEATURE_HASH:
-        raise RegistryError(f"{meta.id}: was trained on other features; train again")
-    if meta.kind == "lightgbm":
+        raise RegistryError(f"{name}: is not the file that was stored; train again")
+    try:
+        recipe = msgspec.json.decode(text, type=Recipe)
+    except msgspec.MsgspecError as error:
+        raise RegistryError(f"{name}: {error}; train again") from error
+    strange = [one for one in recipe.features if one not in DESCRIBED]
+    if strange:
+        raise RegistryError(
+            f"{name}: needs features that are not here: {', '.join(strange)}; train again"
+        )
+    if define(recipe.features) != recipe.definitions:
+        raise RegistryError(f"{name}: its features mean something else now; train again")
+    if any(one.trees for one in recipe.members):
         trained, here = meta.versions.get("lightgbm", ""), version("lightgbm")
         if trained.partition(".")[0] != here.partition(".")[0]:
-            raise RegistryError(f"{meta.id}: is of LightGBM {trained}, here is {here}; train again")
-    scorer: Scorer = (
-        Trees(text) if meta.kind == "lightgbm" else msgspec.json.decode(text, type=Linear)
-    )
-    return Model(
-        meta.id, meta.timeframe, meta.horizon, meta.threshold, meta.slope, meta.offset, scorer
-    )
+            raise RegistryError(f"{name}: is of LightGBM {trained}, here is {here}; train again")
+    try:
+        return Model(name, recipe)
+    except Exception as error:  # of LightGBM, or a row of weights that is too short
+        raise RegistryError(f"{name}: cannot be loaded: {error}; train again") from error
 
 
 def find_model(folder: Path, settings: config.Strategy) -> dict[str, Maker]:
