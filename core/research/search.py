@@ -298,7 +298,5 @@ def _describe(best: Candidate, recipe: bytes, checks: tuple[Check, ...], now: st
         },
         scores=_scores(trial),
         gate=checks,
-        reference=describe_rows(
-            panel.names, panel.rows[panel.at >= last_fold(panel, plan).fit.start]
-        ),
+        reference=describe_rows(panel.names, panel.rows[learnt]),
     )
