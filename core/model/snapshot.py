@@ -15,6 +15,7 @@ from core.model.learning import LearningView
 from core.model.market import Side
 from core.model.news import NewsReading, NewsSource, NewsStory
 from core.model.order import OrderKind, OrderStatus
+from core.model.replay import ReplayView
 
 
 class FeedView(Struct, frozen=True, gc=False):
@@ -311,5 +312,7 @@ class Snapshot(Struct, frozen=True, gc=False):
     """None where no news has been read."""
     learning: LearningView | None = None
     """None where no strategy uses models."""
+    replay: ReplayView | None = None
+    """None where the picture is of now."""
     guard: GuardView | None = None
     """None where nothing runs that needs one."""
