@@ -50,8 +50,18 @@ class Gateway(Protocol):
         """Return the last public trades, oldest first, as many as one request gives."""
         ...
 
-    async def candles(self, symbol: str, timeframe: int, count: int) -> list[Candle]:
-        """Return the last closed candles, oldest first; ``timeframe`` in seconds, at least 60."""
+    async def candles(
+        self, symbol: str, timeframe: int, count: int, before: int | None = None
+    ) -> list[Candle]:
+        """Return the last closed candles, oldest first; fewer where the venue has no more.
+
+        Args:
+            timeframe: seconds, at least 60.
+            before: only those that open before this instant, nanoseconds UTC.
+
+        Raises:
+            VenueUnavailable, VenueRefused.
+        """
         ...
 
     async def run(self, symbols: Sequence[str], sink: Sink) -> None:
