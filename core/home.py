@@ -43,10 +43,13 @@ class Home:
         """Strategies of the user's own, one Python file each."""
         return self.config / "strategies"
 
-    @property
-    def models(self) -> Path:
-        """Trained models."""
-        return self.data / "models"
+    def models(self, environment: str) -> Path:
+        """Trained models; what learnt from one market is not for another."""
+        return self.state(environment) / "models"
+
+    def history(self, environment: str) -> Path:
+        """Candles of venues."""
+        return self.state(environment) / "history"
 
     @property
     def synthetic_models(self) -> Path:
@@ -54,7 +57,7 @@ class Home:
         return self.data / "models-synthetic"
 
     def state(self, environment: str) -> Path:
-        """Journal, store, recordings and latch of one environment."""
+        """Journal, store, recordings, latch, candles and models of one environment."""
         return self.data / environment
 
     def latch(self, environment: str) -> Path:
@@ -68,14 +71,36 @@ class Home:
         A Unix socket path holds about 100 bytes; a deep home falls back to a short name under /tmp
         derived from the home, in a folder only this user can enter.
         """
-        path = self.run / "desk.sock"
-        if len(os.fsencode(path)) <= 100:
+        return self._short("desk.sock")
+
+    def replay_socket(self, pid: int) -> Path:
+        """The socket on which a recording is played to the terminal of that process."""
+        return self._short(f"replay-{pid}.sock")
+
+    def _short(self, name: str) -> Path:
+        path = self.run / name
+        if len(os.fsencode(path)) <= 99:
             return path
         import hashlib
         import tempfile
 
-        digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"killcord-{os.getuid()}-{digest}" / "desk.sock"
+        digest = hashlib.sha256(os.fsencode(self.run / "desk.sock")).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"killcord-{os.getuid()}-{digest}" / name
+
+    @property
+    def guard_socket(self) -> Path:
+        """Where the guard listens to the desk's heartbeat."""
+        return self.socket.with_name("guard.sock")
+
+    @property
+    def guard_lock(self) -> Path:
+        """Held by the running guard."""
+        return self.run / "guard.lock"
+
+    @property
+    def guard_log(self) -> Path:
+        """Log of a guard that a desk started."""
+        return self.data / "guard.log"
 
     @property
     def lock(self) -> Path:

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from uuid import uuid4
 
-from core.errors import KillcordError
+from core.errors import KillcordError, NoDesk
 from core.model.effect import Answer
 from core.model.event import (
+    AnswerSignal,
     Arm,
     Cancel,
     Close,
@@ -26,9 +27,11 @@ from core.model.event import (
     Pause,
     Resume,
     Submit,
+    Verdict,
 )
 from core.model.market import Side
 from core.model.order import OrderKind, TimeInForce
+from core.model.snapshot import HeldView, OrderView
 from tui.client import DeskClient
 from tui.text import clean
 from tui.views.banner import WINDOW_S, Pull
@@ -40,6 +43,8 @@ Say = Callable[[Line], None]
 PATIENCE_S = 10.0
 """How long the kill cord keeps trying to reach the desk, seconds."""
 KILL_TIMEOUT_S = 3.0
+CANCEL_S = 5.0
+"""How long a replacement waits for the venue's word on the cancel, seconds."""
 REPEAT_S = 1.0
 """How long the same wish is not sent again, seconds."""
 LARGEST = Decimal("1e15")
@@ -91,16 +96,26 @@ class Commands:
             except KillcordError as error:
                 if self.pull is not mine:
                     return
+                if isinstance(error, NoDesk) and self._replaying():
+                    self.pull = None
+                    self._say((Cell(" no desk is running: there is nothing to stop", "warn"),))
+                    return
                 self.pull = mine = mine._replace(error=str(error))
             else:
                 if self.pull is mine:
                     self.pull = mine._replace(delivered=True, error="")
                 if not answer.ok:
                     self._tell("kill", answer)
+                elif self._replaying():
+                    self._say((Cell(" ✓ ", "up"), Cell("the running desk is halted", "alarm")))
                 return
             if time.monotonic() - mine.at > PATIENCE_S:
                 return
             await asyncio.sleep(0.25)
+
+    def _replaying(self) -> bool:
+        picture = self.client.latest
+        return picture is not None and picture.replay is not None
 
     async def arm(self) -> None:
         """Allow opening risk."""
@@ -154,6 +169,53 @@ class Commands:
         except KillcordError as error:
             return error
 
+    async def answer(self, held: HeldView, verdict: Verdict) -> None:
+        """Approve or reject an entry that waits."""
+        command = AnswerSignal(new_request(), self.actor, 0, held.client_id, verdict)
+        await self._ask(f"{verdict.value} {_entry(held)}", command)
+
+    async def resize(self, held: HeldView, qty: Decimal) -> Answer:
+        """Approve an entry in another size; the caller shows what comes back.
+
+        Raises:
+            NoDesk, KillcordError: as ``tui.client.send``.
+        """
+        command = AnswerSignal(new_request(), self.actor, 0, held.client_id, Verdict.APPROVE, qty)
+        return await self.client.send(command)
+
+    async def replace(self, order: OrderView, ticket: Ticket) -> Answer | KillcordError:
+        """Cancel an order, and place another once the venue says that it is gone.
+
+        Nothing new is sent when the cancel is not confirmed in time, or when the old order was
+        filled further meanwhile: the position would not be the one that was asked for.
+        """
+        cancel = Cancel(new_request(), self.actor, 0, order.client_id, order.venue, order.symbol)
+        try:
+            answer = await self.client.send(cancel)
+        except KillcordError as error:
+            return error
+        if not answer.ok:
+            return answer
+        left = await self._gone(order.client_id)
+        if left is None:
+            return Answer("", False, "NOT_REPLACED", "cancel not confirmed; nothing was sent")
+        if left.filled != order.filled:
+            more = left.filled - order.filled
+            detail = f"{more} was filled meanwhile; nothing was sent"
+            return Answer("", False, "NOT_REPLACED", detail)
+        return await self.submit(ticket)
+
+    async def _gone(self, client_id: str) -> OrderView | None:
+        """Wait until an order has ended; None when it has not within the patience."""
+        deadline = time.monotonic() + CANCEL_S
+        while time.monotonic() < deadline:
+            orders = self.client.latest.orders if self.client.latest is not None else ()
+            order = next((o for o in orders if o.client_id == client_id), None)
+            if order is not None and order.status.terminal:
+                return order
+            await asyncio.sleep(0.05)
+        return None
+
     # The same wish is not sent again while its answer is out, nor within a second of it: a key that
     # is held down repeats thirty times a second.
     async def _ask(self, wish: str, command: Command) -> Answer | None:
@@ -173,6 +235,10 @@ class Commands:
 
     def _tell(self, wish: str, answer: Answer) -> None:
         self._say(answer_line(wish, answer))
+
+
+def _entry(held: HeldView) -> str:
+    return f"{held.side.value} {held.qty} {held.symbol.partition('/')[0]} on {held.venue}"
 
 
 def answer_line(wish: str, answer: Answer) -> Line:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping
 
@@ -11,24 +10,19 @@ from core.desk.desk import Desk
 from core.desk.origin import MarketFacts
 from core.errors import UsageError
 from core.home import Home
-from core.keys import Credentials, credentials
+from core.keys import Credentials
 from core.secrets import Secret
 from exchanges.access import Access
 from exchanges.kill import open_kill_gateway
-from exchanges.venue import open_gateway
+from exchanges.venue import VenueGateway, open_gateway
 from sentiment.companion import Companion
+from tui.access import access, practice_accesses, venue_accesses
+from tui.guard import start as start_guard
 from tui.practice import PracticeServer
 
 
 def practice_desk(config: Config, home: Home, server: PracticeServer) -> Desk:
     """Build a desk on the practice exchange; call it on the loop that will run it."""
-    accesses: dict[str, Access] = {}
-    for venue in config.venues:
-        keys = {name: Secret(text) for name, text in server.keys[venue].items()}
-        passphrase = keys.get("passphrase", Secret(""))
-        accesses[venue] = Access(
-            "practice", keys["api_key"], keys["secret"], passphrase, server.url
-        )
 
     def facts() -> MarketFacts:
         status = server.status()
@@ -39,7 +33,7 @@ def practice_desk(config: Config, home: Home, server: PracticeServer) -> Desk:
         # A recording lists what was recorded; of the symbols asked for, those can be traded.
         wanted = [symbol for symbol in config.symbols if symbol in recorded]
         config = config.model_copy(update={"symbols": tuple(wanted or recorded)})
-    return _desk(config, home, accesses, facts)
+    return _desk(config, home, practice_accesses(config.venues, server), facts)
 
 
 def venue_desk(config: Config, home: Home) -> Desk:
@@ -50,11 +44,7 @@ def venue_desk(config: Config, home: Home) -> Desk:
         KeyRefused: keys come from where they must not.
     """
     environment = config.environment
-    accesses: dict[str, Access] = {}
-    for venue in config.venues:
-        keys = credentials(venue, environment, home, os.environ)
-        if keys is not None:
-            accesses[venue] = _access(environment, keys)
+    accesses = venue_accesses(config.venues, environment, home)
     if not accesses:
         raise UsageError(
             f"no {environment} keys: add them with `killcord keys add bybit --env {environment}`,"
@@ -73,12 +63,18 @@ def _desk(
 ) -> Desk:
     gateways = [open_gateway(venue, access) for venue, access in accesses.items()]
     kill_gateways = [open_kill_gateway(gateway) for gateway in gateways]
-    news = Companion(config.news, home.news) if config.reads_news else None
-    return Desk(config, home, gateways, kill_gateways, facts, news=news)
+    news = Companion(config.news, config.analyst, home.news) if config.reads_news else None
+    guard = (lambda: start_guard(home)) if config.guard.start else None
+    return Desk(config, home, gateways, kill_gateways, facts, news=news, guard=guard)
 
 
-def _access(environment: str, keys: Credentials) -> Access:
-    return Access(environment, keys.key, keys.secret, keys.passphrase)
+def public_gateway(venue: str, environment: str, base: str) -> VenueGateway:
+    """Return a gateway without a key, for what is public.
+
+    Args:
+        base: address of the practice exchange; empty elsewhere.
+    """
+    return open_gateway(venue, Access(environment, Secret(""), Secret(""), base=base))
 
 
 async def check_key(venue: str, environment: str, keys: Credentials) -> str:
@@ -88,7 +84,7 @@ async def check_key(venue: str, environment: str, keys: Credentials) -> str:
         VenueError: the venue does not answer, or not to this key.
         KeyRefused: the key can withdraw.
     """
-    gateway = open_gateway(venue, _access(environment, keys))
+    gateway = open_gateway(venue, access(environment, keys))
     try:
         return (await gateway.connect()).account
     finally:

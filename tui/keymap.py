@@ -5,13 +5,7 @@ The kill keys are reserved: a configuration may move any other key, never onto t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
-
-from core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from textual.binding import Binding
+from typing import NamedTuple
 
 KILL_KEYS = ("f12", "ctrl+k")
 FLATTEN_KEYS = ("ctrl+f",)
@@ -32,15 +26,16 @@ class Key(NamedTuple):
     group: str
     verb: str = ""
     """Name in the palette, ``group: verb``; empty for keys that are pure movement."""
+    panes: tuple[str, ...] = ()
+    """Where it does something; empty for everywhere."""
+    showing: str = ""
+    """The view that must be on show where panes have several; another key may share it then."""
     footer: bool = False
     fixed: bool = False
     """Cannot be rebound, and works whatever has the focus."""
 
 
-PANES = ("markets", "signals", "positions", "orders", "log", "risk", "venues", "depth", "chart")
-"""Panes in the order of their number keys."""
-
-_PANE_HELP = {
+PANE_HELP = {  # in the order of their number keys
     "markets": "Every symbol, all venues side by side",
     "signals": "What the strategy wants, and what came of it",
     "positions": "Open positions: P&L, stop, distance to liquidation",
@@ -52,248 +47,275 @@ _PANE_HELP = {
     "chart": "Candles of that symbol, our fills, entry and stop",
 }
 
+PANES = tuple(PANE_HELP)
+"""Panes in the order of their number keys."""
+
+_FOCUSED = ("depth", "chart", "log")
+"""Panes that show one symbol, or can."""
+
+
+def _cord(id: str, keys: str, label: str, help: str, verb: str = "", fixed: bool = True) -> Key:
+    return Key(id, keys, id, label, help, "kill cord", verb, footer=True, fixed=fixed)
+
+
+def _trade(
+    id: str, keys: str, label: str, help: str, verb: str, *panes: str, action: str = ""
+) -> Key:
+    return Key(id, keys, action or id, label, help, "trading", verb, panes, footer=True)
+
+
+def _look(
+    id: str,
+    keys: str,
+    label: str,
+    help: str,
+    verb: str,
+    *panes: str,
+    action: str = "",
+    showing: str = "",
+) -> Key:
+    shown = bool(panes)
+    return Key(id, keys, action or id, label, help, "panes", verb, panes, showing, footer=shown)
+
+
+def _row(id: str, keys: str, help: str, step: int) -> Key:
+    return Key(id, keys, f"cursor({step})", id.replace("_", " "), help, "rows")
+
+
+def _replay(id: str, keys: str, label: str, help: str, verb: str, footer: bool = True) -> Key:
+    action = f"replay('{id}')"
+    return Key(f"replay_{id}", keys, action, label, help, "replay", verb, footer=footer)
+
+
+_REPLAY = (
+    _replay("pause", "space", "pause", "Pause the recording, or go on", "replay: pause or go on"),
+    _replay("faster", "plus,equals_sign", "faster", "Play faster, up to 60×", "replay: faster"),
+    _replay("slower", "minus", "slower", "Play slower, down to 1×", "replay: slower"),
+    _replay("forward", "right", "10 s", "Ten seconds on; with shift a minute", "replay: on"),
+    _replay("back", "left", "back", "Ten seconds back; with shift a minute", "replay: back"),
+    _replay("minute", "shift+right", "minute", "A minute on", "replay: a minute on", False),
+    _replay("minute_back", "shift+left", "back", "A minute back", "replay: a minute back", False),
+    _replay(
+        "next", "right_square_bracket", "next", "The next order, refusal or alarm", "replay: next"
+    ),
+    _replay(
+        "previous", "left_square_bracket", "previous", "The one before", "replay: previous", False
+    ),
+    _replay("order", "O", "order", "The next order", "replay: next order"),
+    _replay("refusal", "R", "refusal", "The next refusal", "replay: next refusal"),
+    _replay("alarm", "A", "alarm", "The next alarm", "replay: next alarm"),
+)
+"""Keys that mean something while a recording is looked at, and nothing otherwise."""
+
 KEYS: tuple[Key, ...] = (
-    Key(
+    _cord(
         "kill",
         ",".join(KILL_KEYS),
-        "kill",
         "KILL",
         "Halt and cancel every resting order, at once",
-        "kill cord",
         "kill: halt and cancel",
-        footer=True,
-        fixed=True,
     ),
-    Key(
+    _cord(
         "flatten",
         ",".join(FLATTEN_KEYS),
         "flatten",
-        "flatten",
         "Within 5 s of that: close every position, all venues",
-        "kill cord",
-        footer=True,
-        fixed=True,
     ),
-    Key(
+    _cord(
         "resume",
         "r",
         "resume",
-        "resume",
         "Release the latch: HALTED to DISARMED (typed)",
-        "kill cord",
         "kill: resume",
-        footer=True,
+        fixed=False,
     ),
-    Key(
-        "arm",
-        "a",
-        "arm",
-        "arm",
-        "Allow opening risk (typed)",
-        "trading",
-        "trading: arm",
-        footer=True,
-    ),
-    Key(
-        "disarm",
-        "d",
-        "disarm",
-        "disarm",
-        "Stop opening risk, keep orders and positions",
-        "trading",
-        "trading: disarm",
-        footer=True,
-    ),
-    Key(
-        "buy",
-        "b",
-        "ticket('buy')",
-        "buy",
-        "Order ticket, to buy what the cursor is on",
-        "trading",
-        "order: buy",
-        footer=True,
-    ),
-    Key(
-        "sell",
-        "s",
-        "ticket('sell')",
-        "sell",
-        "Order ticket, to sell what the cursor is on",
-        "trading",
-        "order: sell",
-        footer=True,
-    ),
-    Key(
+    # What belongs to a pane comes first, so that the footer shows it first.
+    _trade("approve", "y", "approve", "Send the entry that waits", "signal: approve", "signals"),
+    _trade("reject", "N", "reject", "Let the entry that waits go", "signal: reject", "signals"),
+    _trade("resize", "z", "resize", "Send it in another size", "signal: resize", "signals"),
+    _trade(
         "close",
         "x",
         "close",
-        "close",
         "Close the position under the cursor, reduce-only",
-        "trading",
         "position: close",
-        footer=True,
+        "positions",
     ),
-    Key(
+    _trade(
+        "halve",
+        "h",
+        "half",
+        "Close half of the position under the cursor, reduce-only",
+        "position: close half",
+        "positions",
+    ),
+    _trade(
+        "move_stop",
+        "m",
+        "stop",
+        "Move the stop of the position under the cursor",
+        "position: move stop",
+        "positions",
+    ),
+    _trade(
         "cancel",
         "c",
         "cancel",
-        "cancel",
         "Cancel the order under the cursor",
-        "trading",
         "order: cancel",
-        footer=True,
+        "orders",
     ),
-    Key(
-        "halve",
-        "h",
-        "halve",
-        "half",
-        "Close half of the position under the cursor, reduce-only",
-        "trading",
-        "position: close half",
-        footer=True,
+    _trade(
+        "amend",
+        "u",
+        "amend",
+        "Replace the order under the cursor by a changed one",
+        "order: amend",
+        "orders",
     ),
-    Key(
-        "move_stop",
-        "m",
-        "move_stop",
-        "stop",
-        "Move the stop of the position under the cursor",
-        "trading",
-        "position: move stop",
-        footer=True,
-    ),
-    Key(
-        "cancel_symbol",
-        "C",
-        "cancel_symbol",
-        "cancel all",
-        "Cancel all entries of the symbol, all venues; stops stay",
-        "trading",
-        "symbol: cancel all orders",
-    ),
-    Key(
+    _trade(
         "why",
         "w",
         "why",
-        "why",
         "What the signal or order under the cursor rests on",
-        "trading",
         "order: why, or why not",
-        footer=True,
+        "signals",
+        "orders",
     ),
-    Key(
+    _trade(
         "pause",
         "p",
         "pause",
-        "pause",
         "Stop strategies opening risk in the symbol, or go on",
-        "trading",
         "symbol: pause or go on",
-        footer=True,
+        "markets",
+        "signals",
+        "positions",
     ),
+    _trade(
+        "cancel_symbol",
+        "C",
+        "cancel all",
+        "Cancel all entries of the symbol, all venues; stops stay",
+        "symbol: cancel all orders",
+    ),
+    _trade(
+        "buy",
+        "b",
+        "buy",
+        "Order ticket, to buy what the cursor is on",
+        "order: buy",
+        action="ticket('buy')",
+    ),
+    _trade(
+        "sell",
+        "s",
+        "sell",
+        "Order ticket, to sell what the cursor is on",
+        "order: sell",
+        action="ticket('sell')",
+    ),
+    _trade("arm", "a", "arm", "Allow opening risk (typed)", "trading: arm"),
+    _trade(
+        "disarm", "d", "disarm", "Stop opening risk, keep orders and positions", "trading: disarm"
+    ),
+    *_REPLAY,
     *(
-        Key(
+        _look(
             f"pane_{name}",
-            str(number),
-            f"pane('{name}')",
+            str(at),
             name,
-            _PANE_HELP[name],
-            "panes",
+            PANE_HELP[name],
             f"view: {name}",
+            action=f"pane('{name}')",
         )
-        for number, name in enumerate(PANES, 1)
+        for at, name in enumerate(PANES, 1)
     ),
-    Key(
-        "dashboard",
-        "0,escape",
-        "dashboard",
-        "all panes",
-        "Back to the dashboard",
-        "panes",
-        "view: dashboard",
-    ),
-    Key("next_pane", "tab", "next_pane(1)", "next pane", "Move to the next pane", "panes"),
-    Key(
+    _look("dashboard", "0,escape", "all panes", "Back to the dashboard", "view: dashboard"),
+    _look("next_pane", "tab", "next pane", "Move to the next pane", "", action="next_pane(1)"),
+    _look(
         "previous_pane",
         "shift+tab",
-        "next_pane(-1)",
         "previous pane",
         "Move to the pane before",
-        "panes",
+        "",
+        action="next_pane(-1)",
     ),
-    Key(
+    _look(
         "switch",
         "v",
-        "switch",
         "log/fills",
-        "In the log pane: fills, trades, news, the log again",
-        "panes",
+        "In the log pane: fills, trades, news, sources, the log",
         "view: fills, trades, news or log",
-        footer=True,
+        "log",
     ),
-    Key("news", "n", "news", "news", "News in the log pane; the log again", "panes", "view: news"),
-    Key(
-        "layout",
-        "l",
-        "layout",
-        "layout",
-        "The next layout of the dashboard",
-        "panes",
-        "view: next layout",
+    _look("news", "n", "news", "News in the log pane, its sources, the log again", "view: news"),
+    _look(
+        "story",
+        "o",
+        "open",
+        "Details of the story under the cursor",
+        "news: details",
+        "log",
+        showing="news",
     ),
-    Key(
+    _look(
+        "only",
+        "f",
+        "filter",
+        "News of the story's asset alone, of its next, then all",
+        "news: filter by asset",
+        "log",
+        showing="news",
+    ),
+    _look("layout", "l", "layout", "The next layout of the dashboard", "view: next layout"),
+    _look(
         "timeframe",
         "t",
-        "timeframe(1)",
         "timeframe",
         "The next timeframe of the chart; T the one before",
-        "panes",
         "chart: longer timeframe",
-        footer=True,
+        "chart",
+        action="timeframe(1)",
     ),
-    Key(
+    _look(
         "shorter",
         "T",
-        "timeframe(-1)",
         "shorter",
         "The next shorter timeframe of the chart",
-        "panes",
         "chart: shorter timeframe",
+        "chart",
+        action="timeframe(-1)",
     ),
-    Key(
+    _look(
         "line",
         "e",
         "line",
-        "line",
         "Draw the chart as a line, or as candles again",
-        "panes",
         "chart: line or candles",
-        footer=True,
+        "chart",
     ),
-    Key(
+    _look(
         "venue",
         "o",
         "venue",
-        "venue",
         "Depth and chart of the next venue, or of all together",
-        "panes",
         "view: next venue",
-        footer=True,
+        *_FOCUSED,
+        showing="trades",
     ),
-    Key("up", "up,k", "cursor(-1)", "up", "One row up", "rows"),
-    Key("down", "down,j", "cursor(1)", "down", "One row down", "rows"),
-    Key("page_up", "pageup", "cursor(-10)", "page up", "Ten rows up", "rows"),
-    Key("page_down", "pagedown", "cursor(10)", "page down", "Ten rows down", "rows"),
-    Key("top", "home,g", "cursor(-100000)", "first", "First row", "rows"),
-    Key("bottom", "end,G", "cursor(100000)", "last", "Last row", "rows"),
+    _row("up", "up,k", "One row up", -1),
+    _row("down", "down,j", "One row down", 1),
+    _row("page_up", "pageup", "Ten rows up", -10),
+    _row("page_down", "pagedown", "Ten rows down", 10),
+    _row("top", "home,g", "First row", -100_000),
+    _row("bottom", "end,G", "Last row", 100_000),
     Key(
         "help",
         "question_mark,f1",
         "help",
         "help",
-        "This list",
+        "Keys of this pane, then all others",
         "program",
         "program: help",
         footer=True,
@@ -311,108 +333,24 @@ KEYS: tuple[Key, ...] = (
     ),
 )
 
-_SHOWN = {
-    "question_mark": "?",
-    "escape": "esc",
-    "pageup": "pgup",
-    "pagedown": "pgdn",
-    "shift+tab": "⇧tab",
-    "up": "↑",
-    "down": "↓",
-}
+
+def panes_of(action: str) -> tuple[str, ...]:
+    """Return where an action, named without its arguments, does something; empty: everywhere."""
+    return _PANES_OF.get(action, ())
 
 
-def display(keys: str) -> str:
-    """Write keys as a person reads them: ``F12 ^k`` for ``f12,ctrl+k``."""
-    words = []
-    for key in keys.split(","):
-        name = key.strip()
-        if name in _SHOWN:
-            name = _SHOWN[name]
-        elif name.startswith("ctrl+"):
-            name = "^" + name.removeprefix("ctrl+")
-        elif name[:1] == "f" and name[1:].isdigit():
-            name = name.upper()
-        words.append(name)
-    return " ".join(words)
+CHANGES = frozenset(
+    key.action.partition("(")[0]
+    for key in KEYS
+    if key.group in ("kill cord", "trading") and not key.fixed and key.id != "why"
+)
+"""Actions that change something at the desk, the kill cord aside."""
 
 
-def rebind(changes: Mapping[str, str]) -> tuple[Key, ...]:
-    """Return the table with a person's own keys.
-
-    Args:
-        changes: key id to comma-separated keys, as in ``[terminal.keymap]``.
-
-    Raises:
-        ConfigError: an id that does not exist or is fixed, a reserved key, or a key used twice.
-    """
-    known = {key.id: key for key in KEYS}
-    problems = []
-    for name, keys in changes.items():
-        wanted = _split(keys)
-        if name not in known:
-            problems.append(f"terminal.keymap.{name}: is not a key id; see the help screen")
-        elif known[name].fixed:
-            problems.append(f"terminal.keymap.{name}: is fixed and cannot be moved")
-        elif not wanted:
-            problems.append(f"terminal.keymap.{name}: expected at least one key")
-        problems.extend(
-            f"terminal.keymap.{name}: {display(key)} is reserved for the kill cord"
-            for key in wanted
-            if key in RESERVED
-        )
-    result = tuple(
-        key._replace(keys=",".join(_split(changes[key.id]))) if key.id in changes else key
-        for key in KEYS
-    )
-    problems.extend(_clashes(result))
-    if problems:
-        raise ConfigError(problems)
-    return result
+def view_of(action: str) -> str:
+    """Return the view that must be on show for an action; empty: any."""
+    return _VIEW_OF.get(action, "")
 
 
-def bindings(keys: Iterable[Key]) -> list[Binding]:
-    """Return the table as Textual bindings; fixed keys take priority over every widget."""
-    from textual.binding import Binding
-
-    return [
-        Binding(
-            key.keys,
-            key.action,
-            key.help,
-            show=key.footer,
-            priority=key.fixed,
-            id=key.id,
-            tooltip=key.help,
-            system=False,
-        )
-        for key in keys
-    ]
-
-
-def _split(keys: str) -> list[str]:
-    return [_canonical(key.strip()) for key in keys.split(",") if key.strip()]
-
-
-# "ctrl+K" and "control+k" must not slip past the reserved names.
-def _canonical(key: str) -> str:
-    *modifiers, last = key.split("+") if key != "+" else ["plus"]
-    names = sorted({"control": "ctrl"}.get(m.lower(), m.lower()) for m in modifiers)
-    if modifiers or (len(last) > 1 and last.isalnum()):
-        last = last.lower()
-    return "+".join([*names, last])
-
-
-def _clashes(keys: Iterable[Key]) -> list[str]:
-    owner: dict[str, str] = {}
-    problems = []
-    for key in keys:
-        for name in _split(key.keys):
-            if name in RESERVED and not key.fixed:
-                continue
-            if name in owner:
-                problems.append(
-                    f"terminal.keymap.{key.id}: {display(name)} already means {owner[name]}"
-                )
-            owner.setdefault(name, key.id)
-    return problems
+_VIEW_OF = {key.action.partition("(")[0]: key.showing for key in KEYS}
+_PANES_OF = {key.action.partition("(")[0]: key.panes for key in KEYS}

@@ -15,14 +15,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from core.config import Practice
 from core.errors import KillcordError, RecordingError, UsageError, VenueUnavailable
 from core.home import Home
+
+if TYPE_CHECKING:
+    from core.config import Practice
 
 START_LIMIT = 60.0
 """Seconds; a synthetic market accepts in about 1 s, a long recording is read first."""
@@ -77,7 +79,7 @@ def ensure(home: Home, options: Practice) -> PracticeServer:
         RecordingError: the market to play does not parse.
         VenueUnavailable: it cannot start.
     """
-    running = _running(home)
+    running = find_running(home)
     if running is not None:
         status = running.status()
         names = ("seed", "market_source", "speed", "faults_source")
@@ -102,7 +104,8 @@ def _script_path(faults: str) -> str:
     return str(path.resolve()) if faults and path.is_file() else faults
 
 
-def _running(home: Home) -> PracticeServer | None:
+def find_running(home: Home) -> PracticeServer | None:
+    """Return the home's practice exchange if one runs and answers."""
     try:
         server = read_ready_file(home.practice)
         server.status()

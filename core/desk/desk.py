@@ -13,10 +13,12 @@ go on. SIGHUP is ignored: a terminal that closes takes nothing with it.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
+from subprocess import Popen
 from typing import Any
 
 from core.clock import SECOND, Clock, SystemClock
@@ -26,6 +28,7 @@ from core.desk.bulkhead import Bulkhead
 from core.desk.charts import Charts
 from core.desk.control import ControlSocket
 from core.desk.deadman import DeadMan
+from core.desk.guardpost import GuardPost
 from core.desk.history import History
 from core.desk.identity import Identity, identity
 from core.desk.keeping import DiskKeeper, StoreKeeper
@@ -38,7 +41,9 @@ from core.desk.pulse import Pulse
 from core.desk.pump import Pump
 from core.desk.summary import DeskSummary, VenueSummary
 from core.desk.supervisor import Supervisor
+from core.desk.trainer import Trainer
 from core.desk.triggers import KillFile, Signals
+from core.desk.watchwords import Hello
 from core.desk.window import Window
 from core.engine.engine import Engine
 from core.errors import ConfigError, VenueError, VenueUnavailable
@@ -61,9 +66,8 @@ from core.orders.ids import ClientIds
 from core.orders.records import Intent
 from core.portfolio.ledger import Ledger
 from core.signals.folder import find_strategy
-from core.signals.registry import find_model
 from core.signals.stamp import stamp
-from core.signals.strategy import strategy_maker
+from core.signals.strategy import named, strategy_maker
 
 READY_LIMIT = 30.0
 """Seconds that ``run`` waits for the first word of every venue."""
@@ -86,6 +90,7 @@ class Desk:
         validity: seconds between the sweeps that prove a kill; see ``core.desk.kill``.
         signals: handle the process's signals.
         news: where news comes from; None: none is read.
+        guard: starts the guard's process; None: none is started.
     """
 
     def __init__(
@@ -99,6 +104,7 @@ class Desk:
         validity: float = VALIDITY,
         signals: bool = True,
         news: NewsFeed | None = None,
+        guard: Callable[[], Popen[bytes]] | None = None,
     ) -> None:
         self.config = config
         self.environment = config.environment
@@ -112,6 +118,7 @@ class Desk:
         self._validity = validity
         self._signals = Signals(self.pull, self.request_stop) if signals else None
         self._news = news
+        self._guard = guard
         self._state = home.state(config.environment)
         self._stopping = asyncio.Event()
         self._winding: asyncio.Task[None] | None = None
@@ -207,6 +214,8 @@ class Desk:
         self.control = ControlSocket(self.window, home.socket)
         await self.control.start()
         self._closers.append(self.control.close)
+        await self._post.open()
+        self._closers.append(self._post.close)
         if self._signals is not None:
             self._signals.start()
             self._closers.append(self._signals.close)
@@ -220,6 +229,8 @@ class Desk:
         keep(self.pulse.run, "pulse")
         if self._news is not None:
             keep(self._read_news, "news")
+        if self.pump.trainer is not None:
+            keep(self._learn, "learning")
         for venue in self.pump.venues.values():
             self._tasks.start(self._run_venue(venue), venue.venue)
         for name, timer in self._timers.items():
@@ -236,12 +247,9 @@ class Desk:
         ids = ClientIds(who.instance, epoch, who.key, ledger.next_seq)
         halted = ledger.state is TradingState.HALTED
         recorder = self._recorder(who, epoch) if config.storage.record else None
-        own = find_strategy(self._home.strategies, config.strategy) | find_model(
-            self._home.models, config.strategy
-        )
-        self.engine = Engine(
-            config, ids, ledger, make_strategy=strategy_maker(config.strategy, own)
-        )
+        own = find_strategy(self._home.strategies, config.strategy)
+        make_strategy = strategy_maker(config.strategy, own)
+        self.engine = Engine(config, ids, ledger, make_strategy=make_strategy)
         self.pump = Pump(
             self.engine,
             self.journal,
@@ -260,6 +268,7 @@ class Desk:
             self.pump.venues[gateway.venue] = Bulkhead(
                 gateway,
                 config,
+                make_strategy().warmup,
                 self.engine.cursor,
                 self.pump.sink,
                 self.lines,
@@ -281,6 +290,30 @@ class Desk:
         )
         self._closers += [gateway.close for gateway in self._kill_gateways]
         self._closers.append(self.kill.close)
+        if "lightgbm" in named(config.strategy):
+            self.pump.trainer = Trainer(
+                config,
+                self._home.models(config.environment),
+                self._home.history(config.environment),
+                {gateway.venue: gateway for gateway in self._gateways},
+                instruments,
+                self.engine.models.record,
+                self.pump.sink,
+                self.lines,
+                self._clock,
+            )
+        hello = Hello(
+            os.getpid(),
+            self.environment,
+            tuple(gateway.venue for gateway in self._gateways),
+            KillMode(config.guard.mode),
+            config.guard.silence,
+            config.max_flatten_slippage,
+            epoch,
+        )
+        self._post = GuardPost(
+            self._home.guard_socket, hello, self._guard, self.pump.heed_latch, self.lines
+        )
         self.window = Window(
             self.environment,
             self._started,
@@ -288,6 +321,7 @@ class Desk:
             self.kill,
             self._gateways,
             self._timers,
+            self._post,
             instruments,
             self.origin,
             self.lines,
@@ -308,7 +342,7 @@ class Desk:
             config.model_dump(mode="json", exclude={"storage"}),
             who.instance,
             who.key,
-            stamp(home.strategies, home.models, config.strategy),
+            stamp(home.strategies, config.strategy),
             self.journal.checkpoint,
         )
         loop = asyncio.get_running_loop()
@@ -381,6 +415,7 @@ class Desk:
             async with asyncio.timeout(5.0):
                 await asyncio.gather(*(gateway.open() for gateway in self._kill_gateways))
         self.pulse.settle()
+        self._tasks.keep(self._post.run, "guard")
         count = sum(venue.up for venue in venues)
         self.lines.add(
             "state", f"ready in {self._ready_seconds:.1f} s: {count} of {len(venues)} venues"
@@ -392,6 +427,12 @@ class Desk:
 
     async def _wind_down(self) -> None:
         """Stop opening risk, let what is on its way come home, look once more."""
+        try:
+            await self._settle_up()
+        finally:
+            self._post.end()
+
+    async def _settle_up(self) -> None:
         if self._signals is not None and self._signals.terminated:
             with suppress(TimeoutError):
                 async with asyncio.timeout(DEADLINE + self._validity):
@@ -443,6 +484,11 @@ class Desk:
             if self.journal.stats.records - turned >= TURN_AFTER:
                 turned = self.journal.stats.records
                 self.journal.turn(self.engine.ledger, self._clock.now())
+
+    async def _learn(self) -> None:
+        await self.ready.wait()  # trading comes first
+        if self.pump.trainer is not None:
+            await self.pump.trainer.run()
 
     async def _read_news(self) -> None:
         await self.ready.wait()  # trading comes first

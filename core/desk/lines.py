@@ -32,7 +32,15 @@ from core.model.event import (
 from core.model.instrument import short_symbol
 from core.model.order import CancelSent, Fill, Order, OrderReport, OrderSent, OrderStatus, Outcome
 from core.model.snapshot import LogView
-from core.orders.records import CashAdjusted, Intent, Resolved, StopMoved, VenueBaseline
+from core.orders.records import (
+    CashAdjusted,
+    Intent,
+    Resolved,
+    SignalAnswered,
+    SignalHeld,
+    StopMoved,
+    VenueBaseline,
+)
 
 KEPT = 200
 """Lines in the ring; a snapshot carries the last of them."""
@@ -132,6 +140,16 @@ class Lines:
     def _stop_moved(self, record: StopMoved) -> None:
         text = f"{_place(record)} stop moves to {number(record.price)} (by {record.actor})"
         self.add("order", text, "info", record.ts)
+
+    def _held(self, record: SignalHeld) -> None:
+        order = record.order
+        seconds = (record.expires - order.created) / 1e9
+        text = f"{_place(order)} {order_text(order)} waits {seconds:.0f} s for a person's approval"
+        self.add("signal", text, "warning", order.created)
+
+    def _answered(self, record: SignalAnswered) -> None:
+        text = f"{_place(record)} entry {record.verdict} (by {record.actor})"
+        self.add("signal", text, "info", record.ts)
 
     def _resolved(self, record: Resolved) -> None:
         text = f"{_place(record)} order {record.client_id} {record.status.value}: {record.evidence}"
@@ -236,6 +254,8 @@ _RECORDS: dict[type, Callable[[Lines, Any], None]] = {
     VenueBaseline: Lines._baseline,
     CashAdjusted: Lines._cash,
     StopMoved: Lines._stop_moved,
+    SignalHeld: Lines._held,
+    SignalAnswered: Lines._answered,
 }
 _EVENTS: dict[type, Callable[[Lines, Any], None]] = {
     VenueOpened: Lines._opened,

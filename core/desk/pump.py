@@ -27,6 +27,7 @@ from core.desk.kill import PROVED, RANK, KillExecutor
 from core.desk.latch import Latched
 from core.desk.lines import Lines, scrub
 from core.desk.trails import Trails
+from core.desk.trainer import Trainer
 from core.engine.engine import Engine
 from core.errors import StateError, VenueError
 from core.journal.recording import Recorder
@@ -36,7 +37,9 @@ from core.model.effect import (
     CancelOrder,
     Effect,
     ExecuteKill,
+    ModelDropped,
     Notify,
+    PredictionScored,
     QueryOrder,
     Record,
     RequestSweep,
@@ -51,6 +54,7 @@ from core.model.event import (
     Event,
     FeedChanged,
     InvariantBroken,
+    Kill,
     KillMode,
     KillReported,
     SentimentScored,
@@ -58,7 +62,6 @@ from core.model.event import (
 )
 from core.model.market import BookTop, Candle, Depth, Ticker, Trade
 from core.model.order import Order, OrderSent, Outcome
-from core.model.snapshot import DepthView
 from core.orders.records import Intent
 
 ANSWER_LIMIT = 5.0
@@ -103,6 +106,7 @@ class Pump:
         self.depths: dict[tuple[str, str], Depth] = {}
         self.venues: dict[str, Bulkhead] = {}
         self.kill: KillExecutor | None = None
+        self.trainer: Trainer | None = None
         self._journal = journal
         self._lines = lines
         self.history = history
@@ -120,6 +124,8 @@ class Pump:
         self._tasks: set[asyncio.Task[None]] = set()
         self._answers: list[Answer] | None = None
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
+        self._releasing: asyncio.Task[None] | None = None
+        """The latch is being taken away."""
         # One thread, so that setting and clearing the latch happen in the order they were asked.
         self._disk = ThreadPoolExecutor(1, "latch")
         self._do: dict[type, Callable[[Any], None]] = {
@@ -132,6 +138,8 @@ class Pump:
             ExecuteKill: self._execute_kill,
             StateChanged: self._change_state,
             Signalled: self._signal,
+            PredictionScored: history.prediction,
+            ModelDropped: self._dropped,
             RiskEvent: self._risk,
             Answer: self._answer,
             Notify: self._lines.effect,
@@ -159,6 +167,7 @@ class Pump:
 
     async def command(self, command: Command) -> Answer:
         """Hand a command to the engine and return its answer."""
+        self.heed_latch()
         request = getattr(command, "request", "")
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         if request:
@@ -184,17 +193,17 @@ class Pump:
         self.history.command(command, answer)
         return answer
 
-    def depth(self, venue: str, symbol: str) -> tuple[DepthView, ...]:
-        """Return the newest book levels; empty strings mean any."""
-        return tuple(
-            DepthView(depth.venue, depth.symbol, depth.bids, depth.asks)
-            for depth in self.depths.values()
-            if venue in ("", depth.venue) and symbol in ("", depth.symbol)
-        )
-
     def keep_latch(self, cause: str) -> None:
         """Set the latch that the journal says there is."""
         self._latch(cause, "journal", KillMode.HALT, set())
+
+    def heed_latch(self) -> None:
+        """Obey a latch that another set: the guard while this loop stood still, or a person."""
+        if self.state is TradingState.HALTED or (self._releasing and not self._releasing.done()):
+            return
+        if (found := latch.find(self._latch_path)) is not None:
+            self._latched = found
+            self.sink(Kill(KillMode.HALT, found.actor, found.cause, self._clock.now()))
 
     async def drain(self, patience: float) -> bool:
         """Wait until no request is on its way; return whether that came true in time."""
@@ -292,10 +301,16 @@ class Pump:
         leverage = self._leverage.get((order.venue, order.symbol))
         if leverage is not None and not leverage.done():
             await asyncio.wait([leverage])
-        if self.state is TradingState.HALTED and not order.reduce_only:
+        if not self._may_go(order):
             self._not_sent(order, "HALTED", "the gate closed before it was sent")
             return
-        self.sink(await self.venues[order.venue].gateway.submit(order))
+        gateway = self.venues[order.venue].gateway
+        self.sink(await gateway.submit(order, lambda: self._may_go(order)))
+
+    def _may_go(self, order: Order) -> bool:
+        """Whether an order may leave now; what only reduces always may."""
+        self.heed_latch()
+        return order.reduce_only or self.state is not TradingState.HALTED
 
     def _not_sent(self, order: Order, code: str, reason: str) -> None:
         now = self._clock.now()
@@ -351,9 +366,11 @@ class Pump:
             self.kill.pull(effect.mode, effect.cause, effect.actor, effect.venue)
 
     def _kill_reported(self, event: KillReported) -> None:
-        """Take a venue that proved it off the latch's list."""
+        """Take a venue that proved it, as far as the latch asks, off the latch's list."""
         latched = self._latched
-        if latched and event.venue in latched.pending and event.verdict in PROVED:
+        if latched is None or RANK[event.mode] < RANK[latched.mode]:
+            return
+        if event.venue in latched.pending and event.verdict in PROVED:
             left = tuple(venue for venue in latched.pending if venue != event.venue)
             self._set_latch(msgspec.structs.replace(latched, pending=left))
 
@@ -366,7 +383,7 @@ class Pump:
             if self.kill is not None:
                 self.kill.release()
             self._latched = None
-            self._on_disk(latch.clear, self._latch_path)
+            self._releasing = self._on_disk(latch.clear, self._latch_path)
 
     def _latch(self, cause: str, actor: str, mode: KillMode, pending: set[str]) -> None:
         """Set the latch, or add to what it says."""
@@ -388,6 +405,10 @@ class Pump:
         self._lines.effect(effect)
         self.history.signal(effect)
 
+    def _dropped(self, effect: ModelDropped) -> None:
+        if self.trainer is not None:
+            self.trainer.dropped(effect)
+
     def _risk(self, effect: RiskEvent) -> None:
         self._lines.effect(effect)
         self.history.risk(effect)
@@ -401,7 +422,7 @@ class Pump:
 
     # --- tasks --------------------------------------------------------------------------------
 
-    def _on_disk(self, work: Callable[..., None], *arguments: Any) -> None:
+    def _on_disk(self, work: Callable[..., None], *arguments: Any) -> asyncio.Task[None]:
         async def run() -> None:
             try:
                 loop = asyncio.get_running_loop()
@@ -409,7 +430,7 @@ class Pump:
             except OSError as error:
                 self._lines.add("risk", f"{self._latch_path}: {error.strerror}", "alarm")
 
-        self._spawn(run())
+        return self._spawn(run())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -14,6 +14,7 @@ import msgspec
 
 from core.clock import Clock
 from core.desk.deadman import DeadMan
+from core.desk.guardpost import GuardPost
 from core.desk.kill import KillExecutor, KillReport
 from core.desk.lines import Lines
 from core.desk.metrics import exposition
@@ -22,6 +23,7 @@ from core.desk.ports import Gateway
 from core.desk.pulse import Pulse
 from core.desk.pump import Pump
 from core.desk.routes import rank, route
+from core.desk.sight import explain, view_depths, view_symbol
 from core.engine.picture import ShellFacts, VenueFacts
 from core.journal.store import Store
 from core.journal.wal import Journal
@@ -46,6 +48,7 @@ class Window:
         kill: has the verdicts of the last kill.
         gateways: one for each venue.
         timers: dead-man timers by venue.
+        guard: the desk's end of the guard.
         instruments: filled by the venues as they answer.
         origin: where prices come from.
         lines: the log.
@@ -64,6 +67,7 @@ class Window:
         kill: KillExecutor,
         gateways: Sequence[Gateway],
         timers: Mapping[str, DeadMan],
+        guard: GuardPost,
         instruments: Mapping[tuple[str, str], Instrument],
         origin: Origin,
         lines: Lines,
@@ -81,6 +85,7 @@ class Window:
         self._engine = pump.engine
         self._gateways = gateways
         self._timers = timers
+        self._guard = guard
         self._instruments = instruments
         self._origin = origin
         self._lines = lines
@@ -101,6 +106,7 @@ class Window:
 
     def snapshot(self) -> Snapshot:
         """Return the picture now."""
+        trainer = self._pump.trainer
         return self._engine.snapshot(
             self._clock.now(),
             ShellFacts(
@@ -110,6 +116,8 @@ class Window:
                 venues={g.venue: _facts(g, self._timers.get(g.venue)) for g in self._gateways},
                 log=self._lines.last(100),
                 loop_lag_ms=self._pulse.lag_ms,
+                training=trainer.view if trainer is not None else None,
+                guard=self._guard.view,
             ),
         )
 
@@ -124,7 +132,7 @@ class Window:
 
     def depth(self, venue: str, symbol: str) -> tuple[DepthView, ...]:
         """Return book levels; empty strings mean any."""
-        return self._pump.depth(venue, symbol)
+        return view_depths(self._pump.depths, venue, symbol)
 
     def candles(self, venue: str, symbol: str, timeframe: int, count: int) -> tuple[BarView, ...]:
         """Return the last bars of an instrument, oldest first, the running one included."""
@@ -132,14 +140,7 @@ class Window:
 
     def watch(self, venue: str, symbol: str, timeframe: int, count: int) -> WatchView:
         """Return books and public trades of a symbol on all venues, and one venue's bars."""
-        return WatchView(
-            symbol,
-            venue,
-            timeframe,
-            self._pump.depth("", symbol),
-            self.candles(venue, symbol, timeframe, count),
-            self._pump.charts.prints(symbol),
-        )
+        return view_symbol(self._pump.depths, self._pump.charts, venue, symbol, timeframe, count)
 
     def weigh(self, order: Submit) -> WhatIf:
         """Return what an order would do, and what it would cost on each venue's live book."""
@@ -153,17 +154,7 @@ class Window:
 
     def why(self, name: str) -> Why | None:
         """Return what a decision rested on and what became of it; None when it is not known."""
-        found = self._engine.why(name)
-        if found is None:
-            order = self._engine.ledger.find(name)
-            if order is None:
-                return None
-            intent = order.order
-            words = f"{intent.side} {intent.qty} {intent.kind}, reduces: never vetoed"
-            found = Why(
-                name, intent.venue, intent.symbol, intent.created, words, None, "DONE", None, ()
-            )
-        return msgspec.structs.replace(found, happenings=self._pump.trails.of(found.client_id))
+        return explain(self._engine, self._pump.trails, name)
 
     async def command(self, command: Command) -> Answer:
         """Hand a command to the engine and return its answer."""

@@ -12,6 +12,7 @@ from core.engine.tracking import WINDOW, Tracking
 from core.engine.world import World
 from core.model.effect import Answer, CancelOrder, ExecuteKill
 from core.model.event import (
+    AnswerSignal,
     Arm,
     Cancel,
     Close,
@@ -27,6 +28,7 @@ from core.model.event import (
     Submit,
     TradingState,
     VenueState,
+    Verdict,
 )
 from core.model.order import Order, OrderKind, OrderStatus, Purpose
 from core.orders.ids import ID_LENGTH
@@ -102,7 +104,7 @@ class Control:
         if world.state is TradingState.HALTED:
             self._answer("", False, Code.HALTED, "halted is stricter than disarmed")
             return
-        self._execution.forget()
+        self._execution.forget(event.actor)
         world.change_state(TradingState.DISARMED, "disarmed", event.actor)
         self._answer("", True, Code.DONE, "disarmed")
 
@@ -138,7 +140,7 @@ class Control:
         """Close the gate and hand the rest to the executor; an empty ``venue`` means all."""
         world = self._world
         self._auto = False
-        self._execution.forget()
+        self._execution.forget(actor)
         world.change_state(TradingState.HALTED, cause, actor)
         for name, known in world.venues.items():
             if venue in ("", name):
@@ -181,22 +183,26 @@ class Control:
         order = self.draft(slot, event, world.ids.next(Purpose.MANUAL))
         verdict = self._judge(slot, order, event.stop)
         if type(verdict) is Refused:
-            world.refusals += 1
-            world.report(
-                verdict.code,
-                slot.venue,
-                slot.symbol,
-                verdict.detail,
-                verdict.limit,
-                verdict.value,
-                event.request,
-            )
-            detail = f"{verdict.detail} (limit {verdict.limit}, value {verdict.value})"
-            self._answer(event.request, False, verdict.code, detail)
+            self._refuse(event.request, slot, verdict)
             return
         assert type(verdict) is Approved
         self._execution.send(slot, verdict)
         self._answer(event.request, True, Code.DONE, "sent", order.client_id)
+
+    def _refuse(self, request: str, slot: Slot, refused: Refused) -> None:
+        world = self._world
+        world.refusals += 1
+        world.report(
+            refused.code,
+            slot.venue,
+            slot.symbol,
+            refused.detail,
+            refused.limit,
+            refused.value,
+            request,
+        )
+        detail = f"{refused.detail} (limit {refused.limit}, value {refused.value})"
+        self._answer(request, False, refused.code, detail)
 
     def draft(self, slot: Slot, event: Submit, client_id: str) -> Order:
         """Return the order that a person's wish means; prices on the tick."""
@@ -315,6 +321,23 @@ class Control:
                 Code.LOSS_TO_STOP, f"{allowed:.2f}", f"{loss:.2f}", "too much would be lost"
             )
         return None
+
+    def answer_signal(self, event: AnswerSignal) -> None:
+        """Take a person's word on an entry that waits; a refused one goes on waiting."""
+        waiting = self._execution.confirmation.find(event.client_id)
+        if waiting is None:
+            self._answer(event.request, False, Code.NO_SUCH_SIGNAL, "nothing waits under this id")
+            return
+        slot = self._world.slot(waiting.order.venue, waiting.order.symbol)
+        if event.verdict is Verdict.REJECT:
+            self._execution.confirmation.end(slot.key, "rejected", event.actor)
+            self._answer(event.request, True, Code.DONE, "rejected")
+            return
+        refused = self._execution.approve(slot, waiting, event.qty, event.actor)
+        if refused is None:
+            self._answer(event.request, True, Code.DONE, "sent", event.client_id)
+            return
+        self._refuse(event.request, slot, refused)
 
     def cancel(self, event: Cancel) -> None:
         """Cancel one order by id, or the entries of a venue or symbol; stops only by id."""

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
-from core.clock import MINUTE, SECOND
+from core.clock import MINUTE
 from core.config import Config
 from core.engine.booking import Booking
 from core.engine.control import Control
 from core.engine.equity import EquityWatch
 from core.engine.execution import Execution
 from core.engine.feed import Feed
+from core.engine.models import ModelRoom
 from core.engine.news import NewsRoom
 from core.engine.picture import Painter, ShellFacts
 from core.engine.reconciler import Reconciler
+from core.engine.run import PERIOD, Bounds, CandleRun
 from core.engine.tracking import Tracking
 from core.engine.whatif import Weigher
 from core.engine.world import World
 from core.model.account import Balance, FundingPaid, PositionReport, VenueSwept
 from core.model.effect import Effect, Record
 from core.model.event import (
+    AnswerSignal,
     Arm,
     Cancel,
     Close,
@@ -34,6 +38,8 @@ from core.model.event import (
     InvariantBroken,
     Kill,
     KillReported,
+    ModelDemoted,
+    ModelPromoted,
     MoveStop,
     Pause,
     ResolveOrder,
@@ -57,7 +63,6 @@ from core.signals.strategy import Strategy
 _NOTHING: tuple[Effect, ...] = ()
 _OVERLAP = 5 * MINUTE
 """A sweep asks for fills this far before the newest one known: streams may have skipped some."""
-_PERIOD = SECOND // 4
 _BATCH = 256
 """Effects hashed at once. Lines of JSON: the hash does not depend on where batches end."""
 
@@ -103,13 +108,16 @@ class Engine:
         self._equity = EquityWatch(world, control.pull)
         feed = self._feed = Feed(world, execution.follow)
         news = self._news = NewsRoom(world)
-        self._painter = Painter(world, control, self._equity, execution, news)
+        models = self.models = ModelRoom(world)
+        """The models on duty."""
+        self._painter = Painter(world, control, self._equity, execution, news, models)
         self._weigher = Weigher(world, control, execution)
         self.ledger = world.ledger
         self.events = 0
         """Events taken so far."""
         self._out = world.out
-        self._due = 0
+        self.due = 0
+        """When it next looks at equity and at what waits for time to pass, nanoseconds UTC."""
         self._hash = blake2b(digest_size=16) if hashing else None
         self._unhashed: list[Effect] = []
         self._encode = msgspec.json.Encoder().encode_lines
@@ -141,13 +149,26 @@ class Engine:
             ResolveOrder: control.resolve,
             Close: control.close,
             MoveStop: control.move_stop,
+            AnswerSignal: control.answer_signal,
             Pause: control.pause,
             KillReported: control.kill_reported,
             SentimentScored: self._scored,
+            ModelPromoted: models.promoted,
+            ModelDemoted: models.demoted,
             Tick: self._tick,
             InvariantBroken: control.broken,
         }
         tracking.restore()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Engine:
+        """Return an engine in the same state that goes on by itself: a replay goes back to it."""
+        memo[id(self._world.config)] = self._world.config
+        if self._hash is not None:
+            memo[id(self._hash)] = self._hash.copy()
+        twin = Engine.__new__(Engine)
+        memo[id(self)] = twin
+        twin.__dict__.update(deepcopy(self.__dict__, memo))
+        return twin
 
     @property
     def state(self) -> TradingState:
@@ -204,8 +225,13 @@ class Engine:
             world.now = now
         self.events += 1
         self._handlers[type(event)](event)
-        if now >= self._due:
-            self._due = world.now + _PERIOD
+        return self.finish(now)
+
+    def finish(self, now: int) -> tuple[Effect, ...]:
+        """Let time pass after an event and return the effects; for ``CandleRun``."""
+        world = self._world
+        if now >= self.due:
+            self.due = world.now + PERIOD
             if world.pending:
                 self._wake()
             self._equity.watch()
@@ -219,6 +245,16 @@ class Engine:
             if len(self._unhashed) >= _BATCH:
                 self._flush_hash()
         return effects
+
+    def run_candles(self, lanes: Sequence[tuple[str, str, Bounds]]) -> CandleRun:
+        """Return what takes candles of some instruments faster than ``process`` one by one.
+
+        Args:
+            lanes: venue, symbol and what rests there; candles are all the market they have.
+        """
+        world = self._world
+        slots = [(world.slot(venue, symbol), bounds) for venue, symbol, bounds in lanes]
+        return CandleRun(self, world, self._feed, self._equity, slots)
 
     def snapshot(self, now: int, facts: ShellFacts) -> Snapshot:
         """Return the picture at ``now`` (nanoseconds UTC)."""
@@ -260,6 +296,7 @@ class Engine:
     def _tick(self, event: Tick) -> None:
         """Let time pass: candles close, venues grow old, the desk arms itself."""
         self._feed.beat()
+        self.models.beat()
         self._reconciler.beat()
         self._control.beat()
 

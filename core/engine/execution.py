@@ -6,6 +6,7 @@ from decimal import Decimal
 from math import inf
 
 from core.clock import SECOND
+from core.engine.confirmation import Confirmation, Waiting
 from core.engine.slot import Slot
 from core.engine.tracking import Tracking
 from core.engine.world import World
@@ -49,6 +50,7 @@ class Execution:
         self._world = world
         self._tracking = tracking
         self.gate = Gate(world.limits)
+        self.confirmation = Confirmation(world)
         settings = world.config.strategy
         limits = world.limits
         self._below = _ONE - settings.stop_distance
@@ -69,11 +71,12 @@ class Execution:
     def follow(self, slot: Slot, target: int) -> str:
         """Move towards a strategy's direction; return an order's client id, a code, or nothing."""
         world = self._world
+        assert slot.strategy is not None
+        self.confirmation.withdraw(slot, slot.strategy.name)
         if world.state in (_DISARMED, _HALTED):
             return Code.HALTED if world.state is _HALTED else Code.NOT_ARMED
         position = slot.position
         held = position.qty
-        assert slot.strategy is not None
         if held and (position.foreign or position.strategy != slot.strategy.name):
             return Code.FOREIGN_POSITION
         slot.wanted = 0
@@ -116,8 +119,27 @@ class Execution:
         if type(verdict) is Refused:
             return self._refuse(slot, verdict)
         assert type(verdict) is Approved
+        if self.confirmation.on:
+            return self.confirmation.hold(slot, order, price)
         slot.entry = self.send(slot, verdict)
         return order.client_id
+
+    def approve(
+        self, slot: Slot, waiting: Waiting, qty: Decimal | None, actor: str
+    ) -> Refused | None:
+        """Send an entry that waited, if the gate still agrees; else return why not."""
+        order = self.confirmation.draft(waiting, qty)
+        equity = self._world.equity()
+        if equity is None or slot.position.qty or slot.entry is not None or slot.closing:
+            return Refused(Code.NOTHING_TO_DO, "", "", "there is a position here by now")
+        verdict = self.judge(slot, order, equity, None)
+        if type(verdict) is Refused:
+            return verdict
+        assert type(verdict) is Approved
+        self.confirmation.end(slot.key, "approved", actor)
+        slot.entry = self.send(slot, verdict)
+        slot.outcome = order.client_id
+        return None
 
     def judge(
         self, slot: Slot, order: Order, equity: Decimal, stop: Decimal | None
@@ -428,7 +450,7 @@ class Execution:
     @property
     def pending(self) -> bool:
         """Whether anything here waits for time to pass."""
-        return bool(self.later or self.naked)
+        return bool(self.later or self.naked or self.confirmation.waiting)
 
     def _put_off(self, slot: Slot) -> None:
         self.later[slot.key] = None
@@ -443,6 +465,8 @@ class Execution:
                 self.settle(world.slots[key])
         if self.naked:
             self._close_unprotected()
+        if self.confirmation.waiting:
+            self.confirmation.beat()
 
     def _close_unprotected(self) -> None:
         world = self._world
@@ -466,8 +490,9 @@ class Execution:
             if slot.exit is None:
                 self.close(slot, _EXIT, slot.position.strategy)
 
-    def forget(self) -> None:
-        """Drop queued work: entries waiting for exits, closes being kept at."""
+    def forget(self, actor: str) -> None:
+        """Drop queued work: entries waiting for exits or a person, closes being kept at."""
+        self.confirmation.forget(actor)
         for slot in self._world.slots.values():
             slot.wanted = 0
             slot.closing = False

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from core.model.account import Balance, FundingPaid, PositionReport, VenueSwept
 from core.model.instrument import Instrument
+from core.model.learning import Record
 from core.model.market import BadMessage, BookTop, Candle, Depth, Side, Ticker, Trade
 from core.model.news import NewsReading, NewsSource, NewsStory
 from core.model.order import (
@@ -193,6 +194,26 @@ class MoveStop(Struct, frozen=True, gc=False, tag=True):
     received: int
 
 
+class Verdict(StrEnum):
+    """What a person says to a strategy's entry that waits."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+class AnswerSignal(Struct, frozen=True, gc=False, tag=True):
+    """Approve, resize or reject an entry that waits; approved ones pass the gate once more."""
+
+    request: str
+    actor: str
+    received: int
+    client_id: str
+    """The id that the entry has, and its order will have."""
+    verdict: Verdict
+    qty: Decimal | None = None
+    """Base units instead of the strategy's; only with ``approve``."""
+
+
 class Pause(Struct, frozen=True, gc=False, tag=True):
     """Stop (or, with ``on=False``, let again) strategies opening risk in a symbol."""
 
@@ -245,6 +266,43 @@ class SentimentScored(Struct, frozen=True, gc=False, tag=True):
     trending: tuple[str, ...] | None = None
 
 
+class ModelRole(StrEnum):
+    """What a model on duty does: the champion trades, the challenger is watched beside it."""
+
+    CHAMPION = "champion"
+    CHALLENGER = "challenger"
+
+
+class ModelPromoted(Struct, frozen=True, gc=False, tag=True):
+    """A model is on duty from now on.
+
+    The event carries the whole model, so that a replay needs no registry and decides the same.
+
+    Attributes:
+        role: whether it trades, or is only watched.
+        meta: ``core.signals.registry.Meta`` as JSON.
+        text: the model's file.
+        received: nanoseconds UTC.
+        live: how it has done so far, ``core.model.learning.Record``.
+    """
+
+    role: ModelRole
+    meta: str
+    text: str
+    received: int
+    live: Record = Record()
+
+
+class ModelDemoted(Struct, frozen=True, gc=False, tag=True):
+    """A model is off duty: no model does what it did."""
+
+    role: ModelRole
+    id: str
+    cause: str
+    actor: str
+    received: int
+
+
 class Tick(Struct, frozen=True, gc=False, tag=True):
     """Time passed. Sent once a second by the shell; the only clock the engine has."""
 
@@ -259,7 +317,19 @@ class InvariantBroken(Struct, frozen=True, gc=False, tag=True):
     received: int
 
 
-Command = Arm | Disarm | Kill | Resume | Submit | Cancel | ResolveOrder | Close | MoveStop | Pause
+Command = (
+    Arm
+    | Disarm
+    | Kill
+    | Resume
+    | Submit
+    | Cancel
+    | ResolveOrder
+    | Close
+    | MoveStop
+    | AnswerSignal
+    | Pause
+)
 Event = (
     Trade
     | BookTop
@@ -288,9 +358,12 @@ Event = (
     | ResolveOrder
     | Close
     | MoveStop
+    | AnswerSignal
     | Pause
     | KillReported
     | SentimentScored
+    | ModelPromoted
+    | ModelDemoted
     | Tick
     | InvariantBroken
 )

@@ -11,9 +11,11 @@ from decimal import Decimal
 from msgspec import Struct
 
 from core.model.event import TradingState, VenueState
+from core.model.learning import LearningView
 from core.model.market import Side
 from core.model.news import NewsReading, NewsSource, NewsStory
 from core.model.order import OrderKind, OrderStatus
+from core.model.replay import ReplayView
 
 
 class FeedView(Struct, frozen=True, gc=False):
@@ -133,6 +135,23 @@ class SignalView(Struct, frozen=True, gc=False):
     """What came of it: the order's client id, a refusal code, or empty when nothing to do."""
 
 
+class HeldView(Struct, frozen=True, gc=False):
+    """A strategy's entry that waits for a person."""
+
+    client_id: str
+    venue: str
+    symbol: str
+    side: Side
+    qty: Decimal
+    price: Decimal
+    """What it would have met when it was decided."""
+    strategy: str
+    reason: str
+    ts: int
+    expires: int
+    """Nanoseconds UTC."""
+
+
 class PositionView(Struct, frozen=True, gc=False):
     """An open position of ours."""
 
@@ -229,6 +248,15 @@ class KillView(Struct, frozen=True, gc=False):
     detail: str
 
 
+class GuardView(Struct, frozen=True, gc=False):
+    """The guard: the process that pulls the cord when the desk cannot."""
+
+    state: str
+    """``watching``, ``partial`` (some venues do not answer it), ``starting``, ``gone``, or
+    ``none`` where the desk does not start one and nobody else did."""
+    detail: str
+
+
 class NewsView(Struct, frozen=True, gc=False):
     """The news: ``stories`` newest first, the rest as in ``SentimentScored``."""
 
@@ -240,6 +268,8 @@ class NewsView(Struct, frozen=True, gc=False):
     problem: str
     updated: int
     trending: tuple[str, ...] = ()
+    blocked: tuple[tuple[str, float], ...] = ()
+    """Entities on which the news guard blocks new longs, and the seconds left."""
 
 
 class Snapshot(Struct, frozen=True, gc=False):
@@ -278,5 +308,13 @@ class Snapshot(Struct, frozen=True, gc=False):
     loop_lag_ms: float
     strategy: str
     timeframe: int
+    held: tuple[HeldView, ...] = ()
+    """Entries that wait for a person, the one that expires first on top."""
     news: NewsView | None = None
     """None where no news has been read."""
+    learning: LearningView | None = None
+    """None where no strategy uses models."""
+    replay: ReplayView | None = None
+    """None where the picture is of now."""
+    guard: GuardView | None = None
+    """None where nothing runs that needs one."""

@@ -107,6 +107,28 @@ class StopMoved(Struct, frozen=True, gc=False, tag=True):
     ts: int
 
 
+class SignalHeld(Struct, frozen=True, gc=False, tag=True):
+    """A strategy's entry waits for a person. Nothing is sent yet, and nothing after a restart."""
+
+    order: Order
+    price: Decimal
+    """What it would have met, quote per base."""
+    expires: int
+    """Nanoseconds UTC."""
+
+
+class SignalAnswered(Struct, frozen=True, gc=False, tag=True):
+    """Such a wait ended; an approved one is followed by its ``Intent``."""
+
+    client_id: str
+    venue: str
+    symbol: str
+    verdict: str
+    """``approved``, ``rejected``, ``expired`` or ``withdrawn``."""
+    actor: str
+    ts: int
+
+
 JournalRecord = (
     Intent
     | OrderSent
@@ -119,6 +141,8 @@ JournalRecord = (
     | EquityMarked
     | StateRecorded
     | StopMoved
+    | SignalHeld
+    | SignalAnswered
 )
 
 encode = msgspec.json.Encoder().encode

@@ -25,6 +25,8 @@ from core.orders.records import (
     Intent,
     JournalRecord,
     Resolved,
+    SignalAnswered,
+    SignalHeld,
     StateRecorded,
     StopMoved,
     VenueBaseline,
@@ -117,6 +119,8 @@ class Ledger:
             EquityMarked: self._mark,
             StateRecorded: self._state,
             StopMoved: self._move_stop,
+            SignalHeld: _nothing,
+            SignalAnswered: _nothing,
         }
 
     @classmethod
@@ -323,3 +327,7 @@ class Ledger:
         position = self.open.get((record.venue, record.symbol))
         if position is not None:
             position.stop = record.price
+
+
+def _nothing(record: SignalHeld | SignalAnswered) -> None:
+    """What waits for a person is no order yet, and does not outlive the desk that asked."""

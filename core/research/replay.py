@@ -34,7 +34,6 @@ from core.model.event import Event, encode
 from core.orders.ids import ClientIds
 from core.portfolio.checkpoint import Checkpoint, restore
 from core.signals.folder import find_strategy
-from core.signals.registry import find_model
 from core.signals.stamp import stamp
 from core.signals.strategy import strategy_maker
 
@@ -87,7 +86,7 @@ class Rerun:
 
     Args:
         path: the session's folder.
-        home: where the user's own strategies and models are.
+        home: where the user's own strategies are.
 
     Raises:
         RecordingError: it is not a session, or one of another version.
@@ -100,10 +99,8 @@ class Rerun:
         self.end: End | None = read_end(path)
         self.config = config = _config(session, path)
         self.note = ""
-        own = find_strategy(home.strategies, config.strategy) | find_model(
-            home.models, config.strategy
-        )
-        if stamp(home.strategies, home.models, config.strategy) != session.strategy:
+        own = find_strategy(home.strategies, config.strategy)
+        if stamp(home.strategies, config.strategy) != session.strategy:
             self.note = f"the strategy {config.strategy.name} is not the one that was recorded"
         try:
             ledger = restore(msgspec.json.decode(session.checkpoint, type=Checkpoint))
@@ -120,17 +117,6 @@ class Rerun:
         """Fills booked so far, in this session."""
         return self.engine.ledger.fills - self._fills
 
-    def process(self, event: Event) -> tuple[Effect, ...]:
-        """Give the engine an event, as the desk did.
-
-        An engine that failed on it then fails on it now; the desk went on, told it so by the next
-        event, and what had been decided came out with that one.
-        """
-        try:
-            return self.engine.process(event)
-        except Exception:
-            return ()
-
     def check_end(self, seq: int) -> None:
         """Check that the last event read is the last one recorded.
 
@@ -141,6 +127,18 @@ class Rerun:
             raise RecordingError(
                 f"{self.path}: ends at event {seq}, but {self.end.events} were recorded"
             )
+
+
+def decide(engine: Engine, event: Event) -> tuple[Effect, ...]:
+    """Give the engine an event, as the desk did, and return what it decides.
+
+    An engine that failed on it then fails on it now; the desk went on, told it so by the next
+    event, and what had been decided came out with that one.
+    """
+    try:
+        return engine.process(event)
+    except Exception:
+        return ()
 
 
 def compare(recorded: Recorded, effects: tuple[Effect, ...]) -> Difference | None:
@@ -173,7 +171,7 @@ def replay(path: Path, home: Home, progress: Progress = lambda done, total: None
     for recorded in read_recording(path):
         seq, last = recorded.seq, recorded.event.received
         first = first or last
-        effects = rerun.process(recorded.event)
+        effects = decide(rerun.engine, recorded.event)
         if difference is None:
             difference = compare(recorded, effects)
         orders += sum(type(effect) is SubmitOrder for effect in effects)

@@ -18,6 +18,9 @@ class Code(StrEnum):
     FOREIGN_POSITION = "FOREIGN_POSITION"
     COOLING_DOWN = "COOLING_DOWN"
     BAD_NEWS = "BAD_NEWS"
+    AWAITING_APPROVAL = "AWAITING_APPROVAL"
+    NOT_APPROVED = "NOT_APPROVED"
+    APPROVAL_EXPIRED = "APPROVAL_EXPIRED"
     BAD_MARKET_NEWS = "BAD_MARKET_NEWS"
     STALE_DATA = "STALE_DATA"
     CLOCK_SKEW = "CLOCK_SKEW"
@@ -47,6 +50,8 @@ class Code(StrEnum):
     STOP_PASSED = "STOP_PASSED"
     INVARIANT = "INVARIANT"
     STRATEGY_FAILED = "STRATEGY_FAILED"
+    MODEL_DEMOTED = "MODEL_DEMOTED"
+    MODEL_DRIFT = "MODEL_DRIFT"
     # orders and the venue's word
     ORDER_REJECTED = "ORDER_REJECTED"
     ORDER_NOT_SENT = "ORDER_NOT_SENT"
@@ -67,6 +72,7 @@ class Code(StrEnum):
     NOTHING_TO_DO = "NOTHING_TO_DO"
     NOT_RECONCILED = "NOT_RECONCILED"
     NO_SUCH_ORDER = "NO_SUCH_ORDER"
+    NO_SUCH_SIGNAL = "NO_SUCH_SIGNAL"
 
 
 MEANING: dict[Code, tuple[str, str]] = {
@@ -86,6 +92,9 @@ MEANING: dict[Code, tuple[str, str]] = {
         "news_burst",
         "A burst of strongly negative news on the asset: no new longs until it has aged.",
     ),
+    Code.AWAITING_APPROVAL: ("", "With `confirm_signals`: the entry waits for a person."),
+    Code.NOT_APPROVED: ("", "A person rejected the entry, or it was withdrawn before an answer."),
+    Code.APPROVAL_EXPIRED: ("", "Nobody answered within `confirm_within`."),
     Code.BAD_MARKET_NEWS: (
         "news_market_burst",
         "A burst of strongly negative news on the whole market: no new longs until it has aged.",
@@ -125,6 +134,8 @@ MEANING: dict[Code, tuple[str, str]] = {
         "",
         "A strategy raised and is stopped on this instrument; its position keeps its stop.",
     ),
+    Code.MODEL_DEMOTED: ("", "A model is off duty; without one the strategy wants to be flat."),
+    Code.MODEL_DRIFT: ("", "A model sees other distributions than its training did, or no more."),
     Code.ORDER_REJECTED: ("", "The venue refused the order."),
     Code.ORDER_NOT_SENT: ("", "The order never left this machine."),
     Code.ORDER_UNKNOWN: ("", "The venue may or may not have the order; being asked."),
@@ -143,6 +154,7 @@ MEANING: dict[Code, tuple[str, str]] = {
     Code.NOTHING_TO_DO: ("", "There was nothing to do."),
     Code.NOT_RECONCILED: ("", "A venue is not reconciled yet, or none is ready."),
     Code.NO_SUCH_ORDER: ("", "No such working order."),
+    Code.NO_SUCH_SIGNAL: ("", "No such signal waits for an answer, or no longer."),
 }
 
 

@@ -10,14 +10,17 @@ from functools import partial
 from typing import Any, ClassVar
 
 import pytest
+from msgspec.structs import replace
 from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from core.clock import SECOND
 from core.errors import ConfigError
 from core.home import Home
 from core.model.effect import Answer
 from core.model.event import (
+    AnswerSignal,
     Arm,
     Cancel,
     Close,
@@ -29,17 +32,20 @@ from core.model.event import (
     Resume,
     Submit,
     TradingState,
+    Verdict,
 )
 from core.model.market import Side
 from core.model.order import OrderKind, OrderStatus, TimeInForce
-from core.model.snapshot import LogView
+from core.model.snapshot import HeldView, LogView
 from tests.tui import pictures
 from tests.tui.conftest import settle, until
 from tests.tui.loopback import Loopback
 from tui.app import TerminalApp
 from tui.panes.chart import ChartPane
 from tui.panes.pane import DepthPane, Pane
+from tui.screens.resize import ResizeScreen
 from tui.screens.stop import StopScreen
+from tui.screens.story import StoryScreen
 from tui.screens.ticket import LOOK_S, TicketScreen
 from tui.screens.why import WhyScreen
 from tui.widgets.choice import Choice
@@ -195,6 +201,125 @@ async def test_c_cancels_a_working_order_and_no_other(desk: Loopback, home: Home
     assert cancel.client_id in working
 
 
+def held(seconds: float = 42.0) -> HeldView:
+    return HeldView(
+        f"KC{77:022d}",
+        "okx",
+        pictures.symbol("SOL"),
+        Side.BUY,
+        Decimal("7.2"),
+        Decimal("148.32"),
+        "ema_cross",
+        "fast crossed above slow",
+        pictures.NOW,
+        pictures.NOW + int(seconds * SECOND),
+    )
+
+
+async def test_an_entry_that_waits_is_on_top_and_approved_with_y(
+    desk: Loopback, home: Home
+) -> None:
+    desk.picture = pictures.busy(held=(held(),))
+    async with terminal(home, (80, 24)) as (app, pilot):
+        assert "1 TO APPROVE" in said(app, "strip")
+        await pilot.press("2")
+        await until(lambda: "y approve" in said(app))
+        pane = app.panes["signals"]
+        assert isinstance(pane, Pane)
+        assert "buy 7.2? 42s" in [cell.text for cell in pane.rows[0].cells]
+        await pilot.press("home", "y")
+        await until(lambda: "approve buy 7.2 SOL on okx: done" in said(app))
+        await pilot.press("down", "y", "N", "z")  # nothing waits there
+        await pilot.press("home", "N")
+        await until(lambda: len(desk.commands) == 2)
+    first, second = desk.commands
+    assert isinstance(first, AnswerSignal)
+    assert isinstance(second, AnswerSignal)
+    assert (first.client_id, first.verdict, first.qty) == (held().client_id, Verdict.APPROVE, None)
+    assert second.verdict is Verdict.REJECT
+
+
+async def test_z_resizes_an_entry_that_waits_and_shows_why_not(desk: Loopback, home: Home) -> None:
+    desk.picture = pictures.busy(held=(held(),))
+    desk.answer = lambda command: Answer("", False, "ORDER_NOTIONAL", "1483.20 USDT")
+    async with terminal(home, (80, 24)) as (app, pilot):
+        await pilot.press("2", "home", "z")
+        await until(lambda: isinstance(app.screen, ResizeScreen))
+        lines = app.screen.query_one(RaisedLines)
+        await until(lambda: "liquidation about" in lines.text)
+        app.screen.query_one(Input).value = ""
+        await pilot.press(*"10", "enter")
+        await until(lambda: "ORDER_NOTIONAL" in lines.text)
+        desk.answer = lambda command: Answer("", True, "DONE", "sent", ("KC1",))
+        app.screen.query_one(Input).value = ""
+        await pilot.press("5", "enter")
+        await until(lambda: not app.in_dialog)
+        assert "buy 5 SOL on okx: sent" in said(app)
+    assert desk.questions[-1].qty in (Decimal(10), Decimal(5))
+    assert [c.qty for c in desk.commands if isinstance(c, AnswerSignal)] == [10, 5]
+
+
+async def test_u_replaces_an_order_once_its_cancel_is_confirmed(desk: Loopback, home: Home) -> None:
+    """Cancel first, and nothing new before the venue says that the old one is gone."""
+    async with terminal(home, (80, 24)) as (app, pilot):
+        order = next(o for o in desk.picture.orders if o.status is OrderStatus.PARTIAL)
+        await pilot.press("4")
+        await until(lambda: app.panes["orders"].selected is not None)
+        app.panes["orders"].cursor = order.client_id  # type: ignore[union-attr]
+        await pilot.press("u")
+        await until(lambda: isinstance(app.screen, TicketScreen))
+        screen = app.screen
+        assert screen.query_one("#qty", Input).value == str(order.qty - order.filled)
+        assert screen.query_one("#kind", Choice).value == "limit"
+        screen.query_one("#price", Input).value = "3100"
+        await until(lambda: looked(app))
+        await pilot.press("enter")
+        await until(lambda: desk.commands)
+        await pilot.pause()
+        assert len(desk.commands) == 1
+        gone = replace(order, status=OrderStatus.CANCELLED)
+        desk.show(pictures.busy(1, orders=(gone,)))
+        await until(lambda: len(desk.commands) == 2)
+        await until(lambda: not app.in_dialog)
+    cancel, submit = desk.commands
+    assert isinstance(cancel, Cancel)
+    assert isinstance(submit, Submit)
+    assert cancel.client_id == order.client_id
+    assert (submit.price, submit.qty) == (Decimal(3100), order.qty - order.filled)
+
+
+async def test_an_order_that_fills_while_it_is_cancelled_is_not_replaced(
+    desk: Loopback, home: Home
+) -> None:
+    async with terminal(home, (80, 24)) as (app, pilot):
+        order = next(o for o in desk.picture.orders if o.status is OrderStatus.PARTIAL)
+        await pilot.press("4")
+        await until(lambda: app.panes["orders"].selected is not None)
+        app.panes["orders"].cursor = order.client_id  # type: ignore[union-attr]
+        await pilot.press("u")
+        await until(lambda: isinstance(app.screen, TicketScreen) and looked(app))
+        await pilot.press("enter")
+        await until(lambda: desk.commands)
+        desk.show(
+            pictures.busy(1, orders=(replace(order, status=OrderStatus.FILLED, filled=order.qty),))
+        )
+        lines = app.screen.query_one(RaisedLines)
+        await until(lambda: "NOT_REPLACED" in lines.text)
+    assert len(desk.commands) == 1
+
+
+async def test_u_on_a_protective_stop_moves_it(desk: Loopback, home: Home) -> None:
+    stop = next(o for o in desk.picture.orders if o.kind is OrderKind.STOP)
+    held_by = next(p for p in desk.picture.positions if p.symbol == stop.symbol)
+    desk.picture = pictures.busy(positions=(replace(held_by, stop=stop.trigger),))
+    async with terminal(home, (80, 24)) as (app, pilot):
+        await pilot.press("4")
+        await until(lambda: app.panes["orders"].selected is not None)
+        app.panes["orders"].cursor = stop.client_id  # type: ignore[union-attr]
+        await pilot.press("u")
+        await until(lambda: isinstance(app.screen, StopScreen))
+
+
 async def test_p_pauses_the_symbol_and_lets_it_go_on(desk: Loopback, home: Home) -> None:
     async with terminal(home) as (app, pilot):
         await pilot.press("down", "p")
@@ -296,7 +421,7 @@ async def test_v_shows_fills_then_public_trades_of_the_symbol(desk: Loopback, ho
         assert len(pane.rows) == 60
         await pilot.press("o")
         assert 0 < len(framed(app).panes["log"].rows) < 60  # type: ignore[union-attr]
-        await pilot.press("v", "v")
+        await pilot.press("v", "v", "v")
         assert pane.showing == "log"
 
 
@@ -307,7 +432,36 @@ async def test_n_shows_the_news_and_the_log_again(desk: Loopback, home: Home) ->
         await pilot.press("n")
         assert (pane.showing, app.current, app.zoomed) == ("news", "log", False)
         await pilot.press("n")
+        assert pane.showing == "sources"
+        await pilot.press("n")
         assert (pane.showing, app.current, app.zoomed) == ("log", "log", False)
+
+
+async def test_a_story_opens_and_the_news_can_be_filtered(desk: Loopback, home: Home) -> None:
+    desk.picture = pictures.busy(news=pictures.news())
+    async with terminal(home) as (app, pilot):
+        pane = app.panes["log"]
+        assert isinstance(pane, Pane)
+        await pilot.press("n", "home")
+        assert "o open" in said(app)
+        assert "f filter" in said(app)
+        await pilot.press("o")
+        assert isinstance(app.screen, StoryScreen)
+        await pilot.press("o")
+        assert not app.in_dialog
+        await pilot.press("f")
+        assert app.focus_on.about == "BTC"
+        assert [row.key for row in pane.rows] == ["a"]
+        await pilot.press("f")
+        assert app.focus_on.about == "ETH"
+        await pilot.press("f")
+        assert len(pane.rows) == 3
+        await pilot.press("down", "down", "f")
+        assert app.focus_on.about == "SOL"
+        desk.show(pictures.busy(1, news=pictures.news(stories=())))
+        await until(lambda: framed(app) and not pane.rows)
+        await pilot.press("f")  # nothing is left of the asset, and all can be had again
+        assert app.focus_on.about == ""
 
 
 async def test_layouts_are_stepped_through_and_hidden_panes_are_a_key_away(

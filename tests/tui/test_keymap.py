@@ -1,7 +1,8 @@
 import pytest
 
 from core.errors import ConfigError
-from tui.keymap import KEYS, RESERVED, display, rebind
+from tui.bindings import display, rebind
+from tui.keymap import KEYS, PANES, RESERVED
 from tui.screens.help import view_help
 
 
@@ -24,6 +25,14 @@ def test_the_kill_keys_do_not_move(name: str) -> None:
         rebind({name: "f9"})
 
 
+def test_one_key_may_mean_two_things_only_in_views_that_are_never_on_show_together() -> None:
+    with pytest.raises(ConfigError, match="already means"):
+        rebind({"story": "x"})
+    with pytest.raises(ConfigError, match="already means"):
+        rebind({"only": "o"})
+    rebind({"venue": "f"})  # as the news filter, which has another view
+
+
 def test_every_mistake_is_reported_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         rebind({"nonsense": "x", "close": "f12", "arm": "b", "help": ""})
@@ -32,7 +41,7 @@ def test_every_mistake_is_reported_at_once() -> None:
 
 def test_a_rebind_is_shown_in_the_help() -> None:
     keys = rebind({"close": "f8"})
-    lines = ["".join(cell.text for cell in line) for line in view_help(keys)]
+    lines = ["".join(cell.text for cell in line) for line in view_help(keys, "markets")]
     close = [line for line in lines if "Close the position" in line]
     assert close[0].split()[0] == "F8"
     assert all(any(key.help in line for line in lines) for key in keys)
@@ -44,9 +53,19 @@ def test_reserved_keys_are_not_printable() -> None:
 
 
 def test_help_fits_80_columns() -> None:
-    assert all(len("".join(cell.text for cell in line)) <= 69 for line in view_help(KEYS))
+    for pane in PANES:
+        for line in view_help(KEYS, pane):
+            assert len("".join(cell.text for cell in line)) <= 69, line
 
 
 def test_keys_are_written_as_people_read_them() -> None:
     assert display("f12,ctrl+k") == "F12 ^k"
     assert display("question_mark") == "?"
+
+
+def test_the_keys_of_the_pane_in_use_come_first() -> None:
+    for pane in PANES:
+        lines = ["".join(cell.text for cell in line) for line in view_help(KEYS, pane)]
+        mine = [key for key in KEYS if pane in key.panes]
+        assert lines[0].startswith(f" {pane}")
+        assert all(key.help in line for key, line in zip(mine, lines[1:], strict=False))

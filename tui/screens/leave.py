@@ -17,7 +17,7 @@ from tui.text import clean
 from tui.widgets.choice import Choice
 
 if TYPE_CHECKING:
-    from tui.actions import ActingApp
+    from tui.dealing import DealingApp
 
 OPTIONS = ("leave it running", "stop it", "halt, then stop it")
 
@@ -48,7 +48,7 @@ class LeaveScreen(Dialog[None]):
 
     def compose(self) -> ComposeResult:
         """Place the text and the choice."""
-        app = cast("ActingApp", self.app)
+        app = cast("DealingApp", self.app)
         with Vertical(id="box") as box:
             box.border_title = "leave"
             if app.snapshot is not None:
@@ -62,7 +62,7 @@ class LeaveScreen(Dialog[None]):
 
     async def action_take(self) -> None:
         """Do what was chosen."""
-        app = cast("ActingApp", self.app)
+        app = cast("DealingApp", self.app)
         choice = self.query_one(Choice).value
         if choice == OPTIONS[0]:
             app.exit("the desk goes on; come back with: killcord attach")
@@ -71,7 +71,7 @@ class LeaveScreen(Dialog[None]):
         hint.update("asking the desk to stop …")
         self.run_worker(self._stop(app, hint, halt=choice == OPTIONS[2]), exclusive=True)
 
-    async def _stop(self, app: ActingApp, hint: Static, halt: bool) -> None:
+    async def _stop(self, app: DealingApp, hint: Static, halt: bool) -> None:
         if halt and app.snapshot is not None and app.snapshot.state is not TradingState.HALTED:
             await app.commands.kill(KillMode.CANCEL)
         try:

@@ -22,7 +22,7 @@ from tui.views.ticket import view_stop
 from tui.widgets.lines import RaisedLines
 
 if TYPE_CHECKING:
-    from tui.actions import ActingApp
+    from tui.dealing import DealingApp
 
 
 class StopScreen(Dialog[None]):
@@ -94,7 +94,7 @@ class StopScreen(Dialog[None]):
             self.run_worker(self._send(price))
 
     async def _send(self, price: Decimal) -> None:
-        app = cast("ActingApp", self.app)
+        app = cast("DealingApp", self.app)
         held = self._position
         what = f"stop of {short_symbol(held.symbol)} on {held.venue} to {price}"
         try:

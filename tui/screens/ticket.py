@@ -18,7 +18,8 @@ from core.errors import KillcordError
 from core.model.event import Submit
 from core.model.instrument import short_symbol
 from core.model.market import Side
-from core.model.snapshot import Snapshot
+from core.model.order import OrderKind
+from core.model.snapshot import OrderView, Snapshot
 from core.model.whatif import WhatIf
 from tui import numbers
 from tui.commands import Ticket, answer_line
@@ -30,7 +31,7 @@ from tui.widgets.choice import Choice
 from tui.widgets.lines import RaisedLines
 
 if TYPE_CHECKING:
-    from tui.actions import ActingApp
+    from tui.dealing import DealingApp
 
 MEANING = 9
 """Lines for what the order would do and for the answer."""
@@ -47,6 +48,7 @@ class TicketScreen(Dialog[None]):
     Args:
         side: ``buy`` or ``sell``.
         venue, symbol: what the cursor was on; may be empty.
+        replaces: the order that is cancelled first.
     """
 
     BINDINGS: ClassVar[list[Any]] = [
@@ -57,9 +59,12 @@ class TicketScreen(Dialog[None]):
         Binding("enter", "send", "Send"),
     ]
 
-    def __init__(self, side: str, venue: str, symbol: str) -> None:
+    def __init__(
+        self, side: str, venue: str, symbol: str, replaces: OrderView | None = None
+    ) -> None:
         super().__init__()
         self._side, self._venue, self._symbol = side, venue, symbol
+        self._replaces = replaces
         self._sending = False
         self._verdict: tuple[Line, ...] = ()
         self._opened = time.monotonic()
@@ -70,8 +75,8 @@ class TicketScreen(Dialog[None]):
         self._asked_at = 0.0
 
     @property
-    def _app(self) -> ActingApp:
-        return cast("ActingApp", self.app)
+    def _app(self) -> DealingApp:
+        return cast("DealingApp", self.app)
 
     @property
     def _snapshot(self) -> Snapshot:
@@ -85,22 +90,24 @@ class TicketScreen(Dialog[None]):
         venues = [clean(v.venue) for v in snapshot.venues]
         self._names = {clean(short_symbol(m.symbol)): m.symbol for m in snapshot.markets}
         with Vertical(id="box") as box:
-            box.border_title = "order"
+            box.border_title = "order" if self._replaces is None else "replace an order"
             yield _field("side", Choice("side", ("buy", "sell"), self._side))
             yield _field("symbol", Choice("symbol", tuple(self._names), short_symbol(self._symbol)))
             yield _field("venue", Choice("venue", venues, self._venue))
-            yield _field("type", Choice("kind", Ticket.KINDS))
-            yield _field("quantity", Input(id="qty", placeholder="base units, e.g. 0.01"))
+            kind, qty, price, reduce = _filled_in(self._replaces)
+            yield _field("type", Choice("kind", Ticket.KINDS, kind))
+            yield _field("quantity", Input(qty, id="qty", placeholder="base units, e.g. 0.01"))
             yield _field(
-                "price", Input(id="price", placeholder="limit or trigger; none for market")
+                "price", Input(price, id="price", placeholder="limit or trigger; none for market")
             )
             yield _field(
                 "stop at", Input(id="stop", placeholder="empty: the desk's default distance")
             )
-            yield _field("reduce only", Choice("reduce", ("no", "yes")))
+            yield _field("reduce only", Choice("reduce", ("no", "yes"), reduce))
             yield RaisedLines("meaning", fixed=MEANING)
+            sends = "sends" if self._replaces is None else "cancels the old one, then sends"
             yield Static(
-                "↑ ↓ fields · ← → choices · enter sends · esc goes back",
+                f"↑ ↓ fields · ← → choices · enter {sends} · esc goes back",
                 classes="hint",
                 markup=False,
             )
@@ -215,7 +222,11 @@ class TicketScreen(Dialog[None]):
     async def _send(self, ticket: Ticket) -> None:
         base = short_symbol(ticket.symbol)
         what = f"{ticket.side.value} {numbers.quantity(ticket.qty)} {base} on {ticket.venue}"
-        answer = await self._app.commands.submit(ticket)
+        commands, old = self._app.commands, self._replaces
+        if old is None:
+            answer = await commands.submit(ticket)
+        else:
+            answer = await commands.replace(old, ticket)
         if isinstance(answer, KillcordError):
             # The request may have arrived: nothing here may say that it failed.
             line: Line = (
@@ -245,6 +256,20 @@ class TicketScreen(Dialog[None]):
             (mark if at == 0 else indent, Cell(text, tone)) for at, text in enumerate(words)
         )
         self._show()
+
+
+def _filled_in(order: OrderView | None) -> tuple[str, str, str, str]:
+    """Return type, quantity, price and reduce-only as the fields show them at first."""
+    if order is None:
+        return "market", "", "", "no"
+    stop = order.kind is OrderKind.STOP
+    price = order.trigger if stop else order.price
+    return (
+        "stop" if stop else "limit",
+        numbers.quantity(order.qty - order.filled).replace(",", ""),
+        "" if price is None else str(price),
+        "yes" if order.reduce_only else "no",
+    )
 
 
 def _field(label: str, widget: Widget) -> Horizontal:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tui.keymap import PANES, Key, display
+from tui.bindings import display
+from tui.keymap import PANES, Key
 from tui.views.table import Cell, Line
 
 _HINT = 12

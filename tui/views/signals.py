@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from core.model.instrument import short_symbol
-from core.model.snapshot import SignalView, Snapshot
+from core.model.snapshot import HeldView, SignalView, Snapshot
 from tui import numbers
 from tui.text import clean
+from tui.views.learning import learning_rows, note_learning
 from tui.views.news import READING, sentiment_cell
 from tui.views.table import Cell, Column, Row, tone_of
 
@@ -15,7 +16,7 @@ _COLUMNS = (
     Column("wants", 7, 0),
     Column("score", 9, 3, right=True),
     Column("age", 4, 2, right=True),
-    Column("came of it", 13, 1, grow=1),
+    Column("came of it", 16, 1, grow=1),
     Column("why", 16, 4, grow=3),
     Column("strategy", 10, 5),
 )
@@ -31,18 +32,29 @@ def signal_columns(snapshot: Snapshot) -> tuple[Column, ...]:
 
 
 def view_signals(snapshot: Snapshot) -> tuple[Row, ...]:
-    """Return one row an instrument and strategy, newest signal first."""
-    newest_first = sorted(snapshot.signals, key=lambda s: (-s.ts, s.symbol, s.venue))
-    return tuple(_row(signal, snapshot) for signal in newest_first)
+    """Return the models on duty, then a row an instrument and strategy: what waits first."""
+    held = {(each.venue, each.symbol): each for each in snapshot.held}
+    ordered = sorted(
+        snapshot.signals,
+        key=lambda s: ((s.venue, s.symbol) not in held, -s.ts, s.symbol, s.venue),
+    )
+    rows = tuple(_row(s, held.get((s.venue, s.symbol)), snapshot) for s in ordered)
+    models = learning_rows(snapshot)
+    if models and snapshot.news is not None:
+        models = tuple(Row(key, (*cells, Cell(""))) for key, cells in models)
+    return (*models, *rows)
 
 
 def note_signals(snapshot: Snapshot) -> str:
     """Return what stands at the right of the title."""
     strategy = clean(snapshot.strategy, 30)
-    return f"{strategy} on {snapshot.timeframe} s" if strategy else ""
+    text = f"{strategy} on {snapshot.timeframe} s" if strategy else ""
+    model = note_learning(snapshot)
+    text = f"{text} · {model}" if model else text
+    return f"{len(snapshot.held)} WAIT FOR YOU · {text}" if snapshot.held else text
 
 
-def _row(signal: SignalView, snapshot: Snapshot) -> Row:
+def _row(signal: SignalView, held: HeldView | None, snapshot: Snapshot) -> Row:
     now = snapshot.ts
     news = () if snapshot.news is None else (sentiment_cell(snapshot, signal.symbol),)
     return Row(
@@ -53,12 +65,17 @@ def _row(signal: SignalView, snapshot: Snapshot) -> Row:
             Cell(_WANTS.get(signal.target, numbers.NONE), tone_of(signal.target) or "dim"),
             Cell(numbers.signed(signal.score, 2 if abs(signal.score) >= 0.1 else 6)),
             Cell(numbers.age((now - signal.ts) / 1e9), "dim"),
-            _outcome_cell(clean(signal.outcome)),
+            _outcome_cell(clean(signal.outcome)) if held is None else _held_cell(held, now),
             Cell(clean(signal.reason), "dim"),
             Cell(clean(signal.strategy), "dim"),
             *news,
         ),
     )
+
+
+def _held_cell(held: HeldView, now: int) -> Cell:
+    left = max(0.0, (held.expires - now) / 1e9)
+    return Cell(f"{held.side.value} {numbers.quantity(held.qty)}? {left:.0f}s", "good")
 
 
 # The outcome is the id of an order, a refusal code, or nothing. Ids are told from codes by their

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from core.clock import Clock, SystemClock
@@ -17,6 +17,7 @@ from core.desk.ports import GatewayStats, Sink
 from core.errors import VenueUnavailable
 from core.model.account import Balance, PositionReport, VenueSwept
 from core.model.event import FeedChanged, FeedState, VenueOpened
+from core.model.instrument import Instrument
 from core.model.market import BookTop, Candle, Depth, Side, Ticker, Trade
 from core.model.order import (
     CancelSent,
@@ -243,7 +244,9 @@ class LoopGateway:
         self.loop.check()
         return [self._trade(trade) for trade in self.loop.core.recent_trades(symbol, 500)]
 
-    async def candles(self, symbol: str, timeframe: int, count: int) -> list[Candle]:
+    async def candles(
+        self, symbol: str, timeframe: int, count: int, before: int | None = None
+    ) -> list[Candle]:
         self.loop.check()
         return []
 
@@ -314,7 +317,7 @@ class LoopGateway:
             self.loop.now(),
         )
 
-    async def submit(self, order: Order) -> OrderSent:
+    async def submit(self, order: Order, go: Callable[[], bool] | None = None) -> OrderSent:
         self.loop.submits.append(order.client_id)
         if self.loop.hold is not None:
             await self.loop.hold.wait()
@@ -382,7 +385,7 @@ class LoopGateway:
 
 
 class LoopKillGateway:
-    """``core.desk.ports.KillGateway`` on a ``LoopVenue``."""
+    """``core.desk.ports.GuardGateway`` on a ``LoopVenue``."""
 
     def __init__(self, loop: LoopVenue) -> None:
         self.loop = loop
@@ -399,6 +402,10 @@ class LoopKillGateway:
 
     async def open(self) -> None:
         return None
+
+    async def prepare(self) -> tuple[Instrument, ...]:
+        await self._ask("prepare")
+        return tuple(self.loop.core.instruments.values())
 
     async def open_orders(self) -> tuple[OrderReport, ...]:
         await self._ask("open_orders")

@@ -93,6 +93,9 @@ class Scene:
     def of(self, kind: type, effects: Iterable[Effect] | None = None) -> list[Any]:
         return [e for e in (self.effects if effects is None else effects) if type(e) is kind]
 
+    def of_journal(self, kind: type) -> list[Any]:
+        return [record for record in self.journal if type(record) is kind]
+
     def orders(self, effects: Iterable[Effect] | None = None) -> list[Order]:
         return [effect.order for effect in self.of(SubmitOrder, effects)]
 
