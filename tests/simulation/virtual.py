@@ -98,9 +98,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
         due = self.time() + self.disk_delay()
         if executor is not None:  # ours have one thread: work is done in the order it was given
-            due = self._busy_until[executor] = max(
-                due, self._busy_until.get(executor, 0.0) + TIE
-            )
+            due = self._busy_until[executor] = max(due, self._busy_until.get(executor, 0.0) + TIE)
         self.call_at(due, work)
         return future
 

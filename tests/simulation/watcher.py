@@ -14,13 +14,15 @@ from typing import Any
 from core.desk.desk import Desk
 from core.desk.kill import PROVED, RANK
 from core.model.effect import ExecuteKill
-from core.model.event import KillMode, KillReported, Resume, TradingState
+from core.model.event import InvariantBroken, KillMode, KillReported, Resume, TradingState
 from core.model.order import Order, OrderKind, OrderReport, OrderStatus, Purpose
 from core.orders.ids import ClientIds
+from core.portfolio.ledger import Ledger
+from exchanges.access import ENTRY_WINDOW_MS
 from exchanges.practice.state import Filled, PracticeEvent
 from tests.core.desk.loopback import BTC
 from tests.simulation.virtual import Life
-from tests.simulation.wire import WINDOW, Watch, Wire, WireGateway, WireKillGateway
+from tests.simulation.wire import Watch, Wire, WireGateway, WireKillGateway
 
 LATCHED_WITHIN = 0.1
 """Seconds from a closed gate to a latch that survives anything."""
@@ -121,19 +123,26 @@ class Watcher(Watch):
         for effect in effects:
             self.note(type(effect).__name__)
             if type(effect) is ExecuteKill:
-                for venue in [effect.venue] if effect.venue else self.wires:
-                    before = self.ordered.get(venue)
-                    if before is None or RANK[effect.mode] > RANK[before[0]]:
-                        self.ordered[venue] = effect.mode, self._time()
-        engine = self.desk.engine
-        halted = engine.state is TradingState.HALTED
-        if halted and self.gate_closed is None:
+                self._order_kill(effect)
+        state = self.desk.engine.state
+        if state is TradingState.HALTED and self.gate_closed is None:
             self.gate_closed = self._time()
-        elif not halted and type(event) is Resume:
+        elif state is not TradingState.HALTED and type(event) is Resume:
             self._released()
+        if isinstance(event, InvariantBroken) and event.code != "JOURNAL_FAILED":
+            self.breach(f"P: {event.code}: {event.detail}")
         if isinstance(event, KillReported):
             self._judge_verdict(event)
-        ledger = engine.ledger
+        self._compare_orders(self.desk.engine.ledger)
+
+    def _order_kill(self, effect: ExecuteKill) -> None:
+        for venue in [effect.venue] if effect.venue else self.wires:
+            before = self.ordered.get(venue)
+            if before is None or RANK[effect.mode] > RANK[before[0]]:
+                self.ordered[venue] = effect.mode, self._time()
+
+    def _compare_orders(self, ledger: Ledger) -> None:
+        """Compare every order with what was known of it one event ago."""
         for client_id, (rank, filled, booked) in list(self._shadow.items()):
             order = ledger.find(client_id)
             if order is None:
@@ -212,7 +221,10 @@ class Watcher(Watch):
             self.breach(f"I5: {client_id} arrives though declared dead: {self.dead[client_id]}")
         if order.reduce_only:
             return
-        if self.gate_closed is not None and self._time() > self.gate_closed + WINDOW + 0.001:
+        if (
+            self.gate_closed is not None
+            and self._time() > self.gate_closed + ENTRY_WINDOW_MS / 1000 + 0.001
+        ):
             self.breach(f"I4: {client_id} was accepted after gate and window")
         if venue in self.proved:
             self.breach(f"K: {client_id} arrives after {self.proved[venue].verdict}")
@@ -296,7 +308,7 @@ class Watcher(Watch):
             if mode is not KillMode.HALT and name not in self.proved:
                 self.breach(f"K: {name} was to be brought to {mode} and no verdict proves it")
 
-    def _compare(self, name: str, wire: Wire, ledger: Any) -> None:
+    def _compare(self, name: str, wire: Wire, ledger: Ledger) -> None:
         books = wire.venue.core.books()
         if books["duplicates"]:
             self.breach(f"I2: {name}: {books['duplicates']} came twice")
@@ -331,7 +343,7 @@ class Watcher(Watch):
         self._compare_fills(name, wire, ledger)
         self._check_stops(name, ledger, books, theirs)
 
-    def _compare_fills(self, name: str, wire: Wire, ledger: Any) -> None:
+    def _compare_fills(self, name: str, wire: Wire, ledger: Ledger) -> None:
         fills = wire.venue.core.fills(wire.venue.account, limit=100_000)
         since = ledger.accounts[name].since
         theirs = {fill.trade_id for fill in fills if fill.ts_ms * 1_000_000 > since}
@@ -343,7 +355,7 @@ class Watcher(Watch):
             self.breach(f"I6: {name}: {ledger.accounts[name].fills} booked of {len(theirs)}")
 
     def _check_stops(
-        self, name: str, ledger: Any, books: dict[str, Any], theirs: dict[str, Decimal]
+        self, name: str, ledger: Ledger, books: dict[str, Any], theirs: dict[str, Decimal]
     ) -> None:
         for symbol, qty in theirs.items():
             position = ledger.positions.get((name, symbol))
