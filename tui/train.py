@@ -21,6 +21,7 @@ from core.research.synthetic import plant_edge
 from core.signals.registry import Check, Registry
 from tui import numbers
 from tui.backtest import one_timeframe, points, progress, read_files
+from tui.settings import environment_of
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,7 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
         for horizon in _horizons(arguments.horizons)
     ]
-    folder = home.synthetic_models if arguments.synthetic else home.models
+    folder = home.synthetic_models
+    if not arguments.synthetic:
+        folder = home.models(environment_of(arguments, home))
     try:
         found = search(
             files,
@@ -89,8 +92,10 @@ def _around(arguments: argparse.Namespace, files: list[CandleFile], timeframe: i
 
 def _files(arguments: argparse.Namespace) -> list[CandleFile]:
     if not arguments.synthetic:
-        if not arguments.candles:
-            raise UsageError("give --candles PATH, or --synthetic edge=0.1")
+        if not (arguments.candles or arguments.venue):
+            raise UsageError(
+                "give --candles PATH, --venue and --timeframe, or --synthetic edge=0.1"
+            )
         return read_files(arguments)
     word, _, value = arguments.synthetic.partition("=")
     try:

@@ -243,9 +243,12 @@ class ModelStrategy:
         ]
         self._target = 0
         self._silent = ""
+        self.said: tuple[list[float], float] | None = None
+        """The row that the model saw last, and the probability it gave; None when it saw none."""
 
     def on_candle(self, candle: Candle) -> Decision | None:
         """Take the next closed candle; decide when the probability crosses a threshold."""
+        self.said = None
         features = self._features
         row = features.update(
             candle.ts, candle.open, candle.high, candle.low, candle.close, candle.volume
@@ -262,6 +265,7 @@ class ModelStrategy:
         self._silent = ""
         model = self._model
         chance = model.probability(row)
+        self.said = row, chance
         target = follow(self._target, chance, model.threshold(features.volatility))
         if target == self._target:
             return None
@@ -271,6 +275,10 @@ class ModelStrategy:
             chance - 0.5,
             f"{chance:.1%} for a rise in {model.horizon} candles; {model.name}",
         )
+
+    def take_over(self, target: int) -> None:
+        """Begin with the direction that is wanted already, whoever wanted it."""
+        self._target = target
 
     def _say_nothing(self, candle: Candle, unknown: list[str]) -> Decision | None:
         """Be out, and say once why."""
