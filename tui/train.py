@@ -15,7 +15,7 @@ from core.research.panel import Plan
 from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
 from core.signals.registry import Registry
-from tui.backtest import one_timeframe, points, progress, read_files
+from tui.market_files import one_timeframe, points, progress, read_files
 
 
 def run(arguments: argparse.Namespace) -> int:
