@@ -13,7 +13,7 @@ from core.config import Config
 from core.errors import UsageError
 from core.home import Home
 from core.research.backtest import run_backtest
-from core.research.playback import run_playback
+from core.research.flow import run_flow
 from core.research.report import BacktestReport, report
 from core.signals.folder import find_strategy
 from core.signals.registry import find_model
@@ -84,7 +84,7 @@ def play_flow(arguments: argparse.Namespace) -> BacktestReport:
     flow = read_flow(arguments)
     config = configure(arguments, flow.instruments, None)
     spans = dict.fromkeys(flow.instruments, (flow.start // _MS, (flow.end or _EVER) // _MS))
-    result = run_playback(
+    result = run_flow(
         flow.events,
         flow.instruments,
         config,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.core.research.files import START_MS, columns, write
-from tests.core.research.test_playback import frames
+from tests.core.research.test_flow import frames
 from tui.cli import main
 
 
@@ -120,9 +120,10 @@ def test_trades_and_books_are_played_by_the_same_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trades = tmp_path / "binance_btcusdt.csv"
+    prices = [60_000 + 40 * (i // 150 % 2) + i % 7 for i in range(3_000)]
     rows = "".join(
-        f"{START_MS + i * 250},{60_000 + 40 * (i // 150 % 2) + i % 7},0.5,{'buy' if i % 3 else 'sell'}\n"
-        for i in range(3_000)
+        f"{START_MS + i * 250},{price},0.5,{'buy' if i % 3 else 'sell'}\n"
+        for i, price in enumerate(prices)
     )
     trades.write_text("ts_ms,price,qty,side\n" + rows)
     answer = run(capsys, "--trades", trades, "--timeframe", "5s", "--latency", "20")
@@ -134,7 +135,7 @@ def test_trades_and_books_are_played_by_the_same_command(
     late = run(capsys, "--trades", trades, "--timeframe", "5s", "--latency", "900")
     assert late["equity_end"] != answer["equity_end"]
     answer = run(capsys, "--books", frames(tmp_path / "books.gz"))
-    assert (answer["source"], answer["bars"]) == ("books", 6)
+    assert (answer["source"], answer["bars"]) == ("books", 8)
 
 
 @pytest.mark.parametrize(
