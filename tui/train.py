@@ -20,7 +20,7 @@ from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
 from core.signals.registry import Check, Registry
 from tui import numbers
-from tui.backtest import one_timeframe, points, progress, read_files
+from tui.market_files import one_timeframe, points, progress, read_files
 from tui.settings import environment_of
 
 
