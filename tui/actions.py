@@ -16,7 +16,7 @@ from tui.dealing import DealingApp
 from tui.keymap import PANES, Key
 from tui.layouts import AUTO, LAYOUTS, shown
 from tui.panes.chart import ChartPane
-from tui.panes.pane import DepthPane, Pane
+from tui.panes.pane import DepthPane, Pane, VenuesPane
 from tui.theme import PALETTES
 from tui.views.focus import TIMEFRAMES, Focus, chart_venue, next_venue
 from tui.views.table import Cell
@@ -51,6 +51,8 @@ def make_pane(name: str, number: int) -> AnyPane:
         return ChartPane(name, number)
     if name == "depth":
         return DepthPane(name, number)
+    if name == "venues":
+        return VenuesPane(name, number)
     return Pane(name, number, ("fills", "trades", "news") if name == "log" else ())
 
 

@@ -11,7 +11,15 @@ from core.model.event import FeedState, KillMode, Submit, TradingState, VenueSta
 from core.model.market import Side
 from core.model.news import NewsPart, NewsReading, NewsSource, NewsStory
 from core.model.order import OrderStatus
-from core.model.snapshot import DepthView, FeedView, LimitView, LogView, NewsView, SignalView
+from core.model.snapshot import (
+    DepthView,
+    FeedView,
+    HeldView,
+    LimitView,
+    LogView,
+    NewsView,
+    SignalView,
+)
 from core.model.whatif import CheckView, RouteView
 from tests.tui import pictures
 from tui import numbers
@@ -482,3 +490,39 @@ def test_readings_stand_in_markets_and_signals_where_news_is_read() -> None:
     for row in signals.view_signals(picture):
         assert named(row, signals.signal_columns(picture))["news"] in ("-0.62 (4)", "-")
     assert "news" not in {column.name for column in markets.columns_of(pictures.busy())}
+
+
+def test_feed_health_stands_side_by_side_where_there_is_room() -> None:
+    picture = pictures.busy()
+    first = replace(picture.venues[0], budget_used=0.8, gaps=3, dead_man="symbol", dead_man_s=42.0)
+    picture = replace(picture, venues=(first, *picture.venues[1:]))
+    rows = {row.key: row.cells for row in venues.view_health(picture)}
+    assert [c.name for c in venues.health_columns(picture)] == ["", *pictures.VENUES]
+    assert rows["rate budget"][1].text.endswith("80%")
+    assert rows["rate budget"][1].tone == "warn"
+    assert (rows["gaps"][1].text, rows["gaps"][2].text) == ("3", "0")
+    assert rows["dead-man"][1].text == "42s"
+    assert all(len(cells) == 4 for cells in rows.values())
+    assert {"trades", "books", "tickers", "private", "reconnects", "clock skew"} <= rows.keys()
+    compact = named(venues.view_venues(picture)[0], venues.COLUMNS)
+    assert (compact["budget"], compact["gaps"]) == ("80%", "3")
+
+
+def test_a_limit_without_a_value_says_so_and_is_not_broken() -> None:
+    limit = LimitView("VALUE_AT_RISK", "VaR", None, 0.02, "fraction", False, "n/a, needs 264 h")
+    (row,) = risk.view_risk(replace(pictures.busy(), limits=(limit,)))
+    assert [cell.text for cell in row.cells][1:5] == ["n/a", "2.00%", "", ""]
+
+
+def test_what_waits_for_a_person_is_on_top() -> None:
+    picture = pictures.busy()
+    oldest = signals.view_signals(picture)[-1]
+    venue, symbol, _ = oldest.key.split("|")
+    waits = HeldView(
+        "KC1", venue, symbol, Side.SELL, Decimal("1.5"), Decimal(9), "s", "r", 0,
+        picture.ts + 7_000_000_000,
+    )  # fmt: skip
+    rows = signals.view_signals(replace(picture, held=(waits,)))
+    assert rows[0].key == oldest.key
+    assert "sell 1.5? 7s" in [cell.text for cell in rows[0].cells]
+    assert signals.note_signals(replace(picture, held=(waits,))).startswith("1 WAIT FOR YOU")

@@ -109,6 +109,19 @@ class Pane(LiveGrid):
         self.repaint()
 
 
+class VenuesPane(Pane):
+    """Feed health: a line a venue, or, where there is room, venues side by side with every fact."""
+
+    def picture(self, snapshot: Snapshot, focus: Focus) -> None:
+        """Show what there is."""
+        rows = venues.view_health(snapshot)
+        if self.size.height - 2 >= len(rows):
+            note = venues.note_venues(snapshot)
+            self.show(venues.health_columns(snapshot), rows, note)
+        else:
+            super().picture(snapshot, focus)
+
+
 class DepthPane(LiveGrid):
     """The depth ladder: as many levels as there is room for, best prices in the middle."""
 
