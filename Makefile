@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 ARGS ?=
+SEEDS ?= 5000
 
 .PHONY: install run test check bench soak docs lock clean
 
@@ -40,7 +41,8 @@ check: install  ## lint, types, import contracts, tests
 bench: install  ## speed and size, as medians and ratios
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-soak: install  ## long runs: repeated kill -9 and restart
+soak: install  ## long runs: thousands of simulated worlds (SEEDS=), then the slow tests
+	@$(BIN)/python -m tests.simulation --count $(SEEDS)
 	@$(BIN)/pytest -m soak -p no:xdist --timeout 0 $(ARGS)
 
 docs: install  ## rewrite the pages that are made from the code

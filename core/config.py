@@ -178,6 +178,17 @@ class Storage(Section):
     """How long the stories that were read stay in the store."""
 
 
+class Guard(Section):
+    """The process beside the desk that pulls the cord when the desk cannot."""
+
+    start: bool = True
+    """Whether the desk starts its guard; false where a supervisor runs ``killcord guard``."""
+    mode: Literal["cancel", "flatten"] = "cancel"
+    """How far it goes: cancel entries and keep stops, or also close every position."""
+    silence: Annotated[Seconds, Field(ge=0.5, le=30)] = 0.9
+    """How long the desk's heartbeat may be missing before the guard acts."""
+
+
 class News(Section):
     """Which news is read, and who judges it."""
 
@@ -255,6 +266,7 @@ class Config(Section):
     strategy: Strategy = Strategy()
     practice: Practice = Practice()
     storage: Storage = Storage()
+    guard: Guard = Guard()
     news: News = News()
     terminal: Terminal = Terminal()
 

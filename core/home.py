@@ -69,13 +69,28 @@ class Home:
         derived from the home, in a folder only this user can enter.
         """
         path = self.run / "desk.sock"
-        if len(os.fsencode(path)) <= 100:
+        if len(os.fsencode(path)) <= 99:
             return path
         import hashlib
         import tempfile
 
         digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"killcord-{os.getuid()}-{digest}" / "desk.sock"
+
+    @property
+    def guard_socket(self) -> Path:
+        """Where the guard listens to the desk's heartbeat."""
+        return self.socket.with_name("guard.sock")
+
+    @property
+    def guard_lock(self) -> Path:
+        """Held by the running guard."""
+        return self.run / "guard.lock"
+
+    @property
+    def guard_log(self) -> Path:
+        """Log of a guard that a desk started."""
+        return self.data / "guard.log"
 
     @property
     def lock(self) -> Path:

@@ -23,6 +23,7 @@ from core.model.order import (
     Purpose,
     TimeInForce,
 )
+from exchanges.access import Access
 from exchanges.budget import Urgency
 from exchanges.line import VenueLine
 from exchanges.outcome import Verdict, judge
@@ -34,22 +35,27 @@ SHARE = 0.3
 
 def open_kill_gateway(trading: VenueGateway) -> VenueKillGateway:
     """Return the kill path beside a trading gateway; nothing is sent yet."""
-    return VenueKillGateway(trading)
+    return VenueKillGateway(trading.venue, trading.access, trading)
 
 
 class VenueKillGateway:
-    """Implements ``core.desk.ports.KillGateway``.
+    """Implements ``core.desk.ports.KillGateway``, and ``GuardGateway`` where it stands alone.
 
-    From the trading gateway it takes only what that already knows (instruments, ids of stops,
-    clock offset), by value or read at the moment of use; never its connections.
+    Args:
+        venue: which.
+        access: environment and key.
+        trading: what that already knows is taken from it (instruments, ids of stops, clock
+            offset), by value or read at the moment of use; never its connections. None: the
+            guard's, which asks the venue itself.
     """
 
-    def __init__(self, trading: VenueGateway) -> None:
-        self.venue = trading.venue
+    def __init__(self, venue: str, access: Access, trading: VenueGateway | None = None) -> None:
+        self.venue = venue
         self._trading = trading
-        self.rules = RULES[trading.venue]()
-        self.rules.names = trading.rules.names
-        self.line = VenueLine(self.rules, trading.access, SHARE)
+        self.rules = RULES[venue]()
+        if trading is not None:
+            self.rules.names = trading.rules.names
+        self.line = VenueLine(self.rules, access, SHARE)
 
     async def open(self) -> None:
         """Prepare: load rules from what the trading gateway already knows; connect lazily."""
@@ -58,6 +64,8 @@ class VenueKillGateway:
 
     def _inherit(self) -> None:
         trading = self._trading
+        if trading is None:
+            return
         if trading.rules.instruments and not self.rules.instruments:
             self.rules.adopt(list(trading.rules.instruments.values()))
         difference = trading.line.exchange.options["timeDifference"]
@@ -69,6 +77,22 @@ class VenueKillGateway:
         if not self.rules.instruments:
             await self.line.synchronise(3)
             self.rules.adopt(await self.rules.load(self.line))
+
+    async def prepare(self) -> tuple[Instrument, ...]:
+        """Learn the venue's rules and clock; keep a connection open.
+
+        Raises:
+            VenueUnavailable, AuthenticationFailed, KeyRefused.
+        """
+        try:
+            self.line.open()
+            if self.rules.instruments:
+                await self.line.synchronise(1)
+            else:
+                await self._ready()
+        except (ValueError, KeyError) as error:
+            raise self._unavailable(error) from error
+        return tuple(self.rules.instruments.values())
 
     async def open_orders(self) -> tuple[OrderReport, ...]:
         """Return all open orders of the account, conditional ones included.

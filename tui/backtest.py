@@ -15,7 +15,8 @@ from core.config import Config, load
 from core.errors import RecordingError, UsageError
 from core.home import Home
 from core.model.instrument import Instrument, short_symbol, unified_symbol
-from core.research.backtest import Bars, run_backtest
+from core.research.backtest import run_backtest
+from core.research.bars import Bars
 from core.research.candles import CandleFile, find_files, read_candles, read_funding
 from core.research.report import BacktestReport, report
 from core.signals.folder import find_strategy
@@ -159,15 +160,8 @@ def configure(
 
 
 def to_bars(file: CandleFile) -> Bars:
-    """Return a file's candles as the engine's columns: nanoseconds and plain floats."""
-    return Bars(
-        (file.ts * _MS).tolist(),
-        file.open.tolist(),
-        file.high.tolist(),
-        file.low.tolist(),
-        file.close.tolist(),
-        file.volume.tolist(),
-    )
+    """Return a file's candles as the engine's columns: times in nanoseconds."""
+    return Bars(file.ts * _MS, file.open, file.high, file.low, file.close, file.volume)
 
 
 def progress(arguments: argparse.Namespace) -> Callable[[float], object] | None:

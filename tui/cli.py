@@ -64,6 +64,12 @@ def _attach(arguments: argparse.Namespace) -> int:
     return launch.attach(arguments)
 
 
+def _guard(arguments: argparse.Namespace) -> int:
+    from tui import guard
+
+    return guard.run(arguments)
+
+
 def _practice(arguments: argparse.Namespace) -> int:
     from tui import launch
 
@@ -83,9 +89,9 @@ def _config(arguments: argparse.Namespace) -> int:
 
 
 def _drill(arguments: argparse.Namespace) -> int:
-    from tui import drill
+    from tui.drills import run
 
-    return drill.run(arguments)
+    return run.run(arguments)
 
 
 def _news(arguments: argparse.Namespace) -> int:
@@ -191,6 +197,8 @@ def _parser() -> argparse.ArgumentParser:
     kill.add_argument("--cause", default="killed by hand", help="written into the report")
     _command(commands, "stop", _remote("stop"), "end the desk; positions keep their stops")
 
+    guard = _command(commands, "guard", _guard, "guard a desk: pull the cord when it dies or hangs")
+    guard.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     replay = _command(commands, "replay", _replay, "a recorded session again, compared and watched")
     replay.add_argument(
         "recording",
@@ -212,8 +220,9 @@ def _parser() -> argparse.ArgumentParser:
     drill = _command(commands, "drill", _drill, "rehearse on a practice exchange; a timed report")
     drill.add_argument(
         "what",
-        choices=("kill", "deadman"),
-        help="kill: flatten 300 orders and 15 positions; deadman: the desk dies with orders out",
+        choices=("kill", "deadman", "guard"),
+        help="kill: flatten 300 orders and 15 positions; deadman: the desk dies with orders out;"
+        " guard: the desk is stopped, killed and blocked, and its guard acts",
     )
     drill.add_argument("--faults", metavar="NAME|FILE", help="what goes wrong meanwhile")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping
 
@@ -11,18 +10,18 @@ from core.desk.desk import Desk
 from core.desk.origin import MarketFacts
 from core.errors import UsageError
 from core.home import Home
-from core.keys import Credentials, credentials
-from core.secrets import Secret
+from core.keys import Credentials
 from exchanges.access import Access
 from exchanges.kill import open_kill_gateway
 from exchanges.venue import open_gateway
 from sentiment.companion import Companion
+from tui.access import access, practice_accesses, venue_accesses
+from tui.guard import start as start_guard
 from tui.practice import PracticeServer
 
 
 def practice_desk(config: Config, home: Home, server: PracticeServer) -> Desk:
     """Build a desk on the practice exchange; call it on the loop that will run it."""
-    accesses = practice_accesses(config, server)
 
     def facts() -> MarketFacts:
         status = server.status()
@@ -33,7 +32,7 @@ def practice_desk(config: Config, home: Home, server: PracticeServer) -> Desk:
         # A recording lists what was recorded; of the symbols asked for, those can be traded.
         wanted = [symbol for symbol in config.symbols if symbol in recorded]
         config = config.model_copy(update={"symbols": tuple(wanted or recorded)})
-    return _desk(config, home, accesses, facts)
+    return _desk(config, home, practice_accesses(config.venues, server), facts)
 
 
 def venue_desk(config: Config, home: Home) -> Desk:
@@ -44,7 +43,7 @@ def venue_desk(config: Config, home: Home) -> Desk:
         KeyRefused: keys come from where they must not.
     """
     environment = config.environment
-    accesses = venue_accesses(config, home)
+    accesses = venue_accesses(config.venues, environment, home)
     if not accesses:
         raise UsageError(
             f"no {environment} keys: add them with `killcord keys add bybit --env {environment}`,"
@@ -53,30 +52,6 @@ def venue_desk(config: Config, home: Home) -> Desk:
     if missing := [venue for venue in config.venues if venue not in accesses]:
         sys.stderr.write(f"killcord: left out for want of {environment} keys: {missing}\n")
     return _desk(config, home, accesses, lambda: MarketFacts(environment))
-
-
-def practice_accesses(config: Config, server: PracticeServer) -> dict[str, Access]:
-    """Return the way into each venue of a practice exchange."""
-    accesses: dict[str, Access] = {}
-    for venue in config.venues:
-        keys = {name: Secret(text) for name, text in server.keys[venue].items()}
-        passphrase = keys.get("passphrase", Secret(""))
-        accesses[venue] = Access(
-            "practice", keys["api_key"], keys["secret"], passphrase, server.url
-        )
-    return accesses
-
-
-def venue_accesses(config: Config, home: Home) -> dict[str, Access]:
-    """Return the way into each venue that has keys for the configuration's environment.
-
-    Raises:
-        KeyRefused: keys come from where they must not.
-    """
-    found = {
-        venue: credentials(venue, config.environment, home, os.environ) for venue in config.venues
-    }
-    return {venue: _access(config.environment, keys) for venue, keys in found.items() if keys}
 
 
 def _desk(
@@ -88,11 +63,8 @@ def _desk(
     gateways = [open_gateway(venue, access) for venue, access in accesses.items()]
     kill_gateways = [open_kill_gateway(gateway) for gateway in gateways]
     news = Companion(config.news, home.news) if config.reads_news else None
-    return Desk(config, home, gateways, kill_gateways, facts, news=news)
-
-
-def _access(environment: str, keys: Credentials) -> Access:
-    return Access(environment, keys.key, keys.secret, keys.passphrase)
+    guard = (lambda: start_guard(home)) if config.guard.start else None
+    return Desk(config, home, gateways, kill_gateways, facts, news=news, guard=guard)
 
 
 async def check_key(venue: str, environment: str, keys: Credentials) -> str:
@@ -102,7 +74,7 @@ async def check_key(venue: str, environment: str, keys: Credentials) -> str:
         VenueError: the venue does not answer, or not to this key.
         KeyRefused: the key can withdraw.
     """
-    gateway = open_gateway(venue, _access(environment, keys))
+    gateway = open_gateway(venue, access(environment, keys))
     try:
         return (await gateway.connect()).account
     finally:

@@ -27,7 +27,7 @@ from core.vault import VaultUnavailable
 from exchanges.access import Access
 from exchanges.checkup import Finding, examine
 from exchanges.practice.server import Options, serve
-from tui.compose import practice_accesses, venue_accesses
+from tui.access import practice_accesses, venue_accesses
 from tui.practice import find_running, read_ready_file
 from tui.settings import read
 
@@ -163,13 +163,13 @@ async def _venues(config: Config, home: Home, show: Callable[[Finding], None]) -
 async def _accesses(config: Config, home: Home) -> AsyncIterator[dict[str, Access]]:
     """Yield the way into each venue; in practice there is an exchange while it is looked at."""
     if config.environment != "practice":
-        keyed = venue_accesses(config, home)
+        keyed = venue_accesses(config.venues, config.environment, home)
         none = Access(config.environment, Secret(""), Secret(""))
         yield {venue: keyed.get(venue, none) for venue in config.venues}
         return
     running = find_running(home)
     if running is not None:
-        yield practice_accesses(config, running)
+        yield practice_accesses(config.venues, running)
         return
     with tempfile.TemporaryDirectory(prefix="killcord-doctor-") as folder:
         ready = Path(folder) / "practice.json"
@@ -177,6 +177,6 @@ async def _accesses(config: Config, home: Home) -> AsyncIterator[dict[str, Acces
             Options(seed=config.practice.seed, faults=config.practice.faults, ready_file=ready)
         )
         try:
-            yield practice_accesses(config, read_ready_file(ready))
+            yield practice_accesses(config.venues, read_ready_file(ready))
         finally:
             await server.close()

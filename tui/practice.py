@@ -15,14 +15,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from core.config import Practice
 from core.errors import KillcordError, RecordingError, UsageError, VenueUnavailable
 from core.home import Home
+
+if TYPE_CHECKING:
+    from core.config import Practice
 
 START_LIMIT = 60.0
 """Seconds; a synthetic market accepts in about 1 s, a long recording is read first."""

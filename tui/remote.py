@@ -36,6 +36,8 @@ def status(arguments: argparse.Namespace) -> int:
         f"  fills {v['fills']:>4}  {v['reason']}"
         for v in s["venues"]
     ]
+    if guard := s["guard"]:
+        lines.append(f"guard     {guard['state']}  {guard['detail']}".rstrip())
     lines.append(
         f"open positions {len(s['positions'])}, unknown orders {s['unknown_orders']},"
         f" discrepancies {s['discrepancies']}, refusals {s['refusals']}"

@@ -9,7 +9,6 @@ that is worth.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable
 
 from core.desk.lines import Lines
@@ -41,7 +40,7 @@ class DeadMan:
         self._resting = resting
         self._lines = lines
         self._armed: dict[str, float] = {}
-        """Symbol ("" for the account) to the monotonic second it was last set."""
+        """Symbol ("" for the account) to the loop's second it was last set."""
         self._failing = ""
 
     @property
@@ -54,7 +53,7 @@ class DeadMan:
         """Seconds until the first timer fires if nothing renews it; None when none is set."""
         if not self._armed:
             return None
-        return max(0.0, min(self._armed.values()) + WINDOW - time.monotonic())
+        return max(0.0, min(self._armed.values()) + WINDOW - asyncio.get_running_loop().time())
 
     async def run(self) -> None:
         """Set, renew and take back until cancelled."""
@@ -68,7 +67,7 @@ class DeadMan:
         wanted = set(self._resting(self._gateway.venue))
         if self.scope == "account":
             wanted = {""} if wanted else set()
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         due = [name for name in wanted if now - self._armed.get(name, -RENEW) >= RENEW]
         await asyncio.gather(
             *(self._set(name, WINDOW) for name in due),
@@ -87,7 +86,7 @@ class DeadMan:
 
     async def _set(self, symbol: str, seconds: int) -> None:
         # The time before the request: the venue counts from when it gets it, which is later.
-        asked = time.monotonic()
+        asked = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(REQUEST_LIMIT):
                 await self._gateway.arm_dead_man(symbol, seconds)

@@ -13,10 +13,12 @@ go on. SIGHUP is ignored: a terminal that closes takes nothing with it.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
+from subprocess import Popen
 from typing import Any
 
 from core.clock import SECOND, Clock, SystemClock
@@ -26,6 +28,7 @@ from core.desk.bulkhead import Bulkhead
 from core.desk.charts import Charts
 from core.desk.control import ControlSocket
 from core.desk.deadman import DeadMan
+from core.desk.guardpost import GuardPost
 from core.desk.history import History
 from core.desk.identity import Identity, identity
 from core.desk.keeping import DiskKeeper, StoreKeeper
@@ -40,6 +43,7 @@ from core.desk.pump import Pump
 from core.desk.summary import DeskSummary, VenueSummary
 from core.desk.supervisor import Supervisor
 from core.desk.triggers import KillFile, Signals
+from core.desk.watchwords import Hello
 from core.desk.window import Window
 from core.engine.engine import Engine
 from core.errors import ConfigError, VenueError, VenueUnavailable
@@ -87,6 +91,7 @@ class Desk:
         validity: seconds between the sweeps that prove a kill; see ``core.desk.kill``.
         signals: handle the process's signals.
         news: where news comes from; None: none is read.
+        guard: starts the guard's process; None: none is started.
     """
 
     def __init__(
@@ -100,6 +105,7 @@ class Desk:
         validity: float = VALIDITY,
         signals: bool = True,
         news: NewsFeed | None = None,
+        guard: Callable[[], Popen[bytes]] | None = None,
     ) -> None:
         self.config = config
         self.environment = config.environment
@@ -113,6 +119,7 @@ class Desk:
         self._validity = validity
         self._signals = Signals(self.pull, self.request_stop) if signals else None
         self._news = news
+        self._guard = guard
         self._state = home.state(config.environment)
         self._stopping = asyncio.Event()
         self._winding: asyncio.Task[None] | None = None
@@ -208,6 +215,8 @@ class Desk:
         self.control = ControlSocket(self.window, home.socket)
         await self.control.start()
         self._closers.append(self.control.close)
+        await self._post.open()
+        self._closers.append(self._post.close)
         if self._signals is not None:
             self._signals.start()
             self._closers.append(self._signals.close)
@@ -283,6 +292,18 @@ class Desk:
         )
         self._closers += [gateway.close for gateway in self._kill_gateways]
         self._closers.append(self.kill.close)
+        hello = Hello(
+            os.getpid(),
+            self.environment,
+            tuple(gateway.venue for gateway in self._gateways),
+            KillMode(config.guard.mode),
+            config.guard.silence,
+            config.max_flatten_slippage,
+            epoch,
+        )
+        self._post = GuardPost(
+            self._home.guard_socket, hello, self._guard, self.pump.heed_latch, self.lines
+        )
         self.window = Window(
             self.environment,
             self._started,
@@ -290,6 +311,7 @@ class Desk:
             self.kill,
             self._gateways,
             self._timers,
+            self._post,
             instruments,
             self.origin,
             self.lines,
@@ -383,6 +405,7 @@ class Desk:
             async with asyncio.timeout(5.0):
                 await asyncio.gather(*(gateway.open() for gateway in self._kill_gateways))
         self.pulse.settle()
+        self._tasks.keep(self._post.run, "guard")
         count = sum(venue.up for venue in venues)
         self.lines.add(
             "state", f"ready in {self._ready_seconds:.1f} s: {count} of {len(venues)} venues"
@@ -394,6 +417,12 @@ class Desk:
 
     async def _wind_down(self) -> None:
         """Stop opening risk, let what is on its way come home, look once more."""
+        try:
+            await self._settle_up()
+        finally:
+            self._post.end()
+
+    async def _settle_up(self) -> None:
         if self._signals is not None and self._signals.terminated:
             with suppress(TimeoutError):
                 async with asyncio.timeout(DEADLINE + self._validity):

@@ -16,7 +16,6 @@ stays valid (``VALIDITY``): after that nothing can surface any more.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -135,13 +134,18 @@ class KillExecutor:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._told: dict[str, asyncio.Event] = {}
         self._since: dict[str, float] = {}
-        """Venue to monotonic seconds of the pull."""
+        """Venue to the loop's second of the pull."""
         self._began = 0
 
     @property
     def active(self) -> bool:
         """Whether a venue is still being worked on."""
         return any(not task.done() for task in self._tasks.values())
+
+    @property
+    def runs(self) -> Mapping[str, VenueKill]:
+        """How far each venue is."""
+        return self._runs
 
     def pull(self, mode: KillMode, cause: str, actor: str, venue: str = "") -> None:
         """Start, join or escalate; returns at once. ``venue`` empty means all."""
@@ -159,7 +163,7 @@ class KillExecutor:
                     self._told[name].clear()
                 continue
             run = self._runs[name] = VenueKill(name, mode, cause, actor)
-            self._since[name] = time.monotonic()
+            self._since[name] = asyncio.get_running_loop().time()
             self._told[name] = asyncio.Event()
             self._tasks[name] = asyncio.create_task(self._work(run), name=f"kill {name}")
 
@@ -311,7 +315,7 @@ class KillExecutor:
 
     def _age(self, run: VenueKill) -> float:
         """Return seconds since the pull."""
-        return time.monotonic() - self._since[run.venue]
+        return asyncio.get_running_loop().time() - self._since[run.venue]
 
     def _is_dust(self, position: PositionReport) -> bool:
         """Whether the venue would not take an order as small as this position."""

@@ -19,13 +19,21 @@ class Lock:
         path: created when missing, never removed: removing a locked file would let a second
             process lock a new one of the same name.
         what: says to a person what is held, ``the home /x`` or ``account 7 on bybit``.
+        who: what kind of process holds it.
+        advice: what a person can do about it.
 
     Raises:
         AlreadyRunning: another process holds it.
         StateError: the file cannot be opened.
     """
 
-    def __init__(self, path: Path, what: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        what: str,
+        who: str = "desk",
+        advice: str = "`killcord attach` to it, or `killcord stop` it",
+    ) -> None:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -33,12 +41,10 @@ class Lock:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.pread(self._descriptor, 100, 0).decode(errors="replace").strip()
             os.close(self._descriptor)
-            by = f" (process {holder})" if holder else ""
-            raise AlreadyRunning(
-                f"another desk{by} holds {what}; `killcord attach` to it, or `killcord stop` it"
-            ) from error
+            pid = holder(path)
+            by = "" if pid is None else f" (process {pid})"
+            raise AlreadyRunning(f"another {who}{by} holds {what}; {advice}") from error
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
 
@@ -47,6 +53,14 @@ class Lock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def holder(path: Path) -> int | None:
+    """Return the process that took a lock last; None where nobody did."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def runtime_folder() -> Path:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from core.model.account import PositionReport, VenueSwept
 from core.model.event import Event, VenueOpened
+from core.model.instrument import Instrument
 from core.model.market import Candle, Trade
 from core.model.order import CancelSent, Order, OrderAbsent, OrderReport, OrderSent
 
@@ -160,6 +161,18 @@ class KillGateway(Protocol):
 
     async def close(self) -> None:
         """Close all connections."""
+        ...
+
+
+class GuardGateway(KillGateway, Protocol):
+    """A kill path with no trading side beside it: it knows nothing that it did not ask itself."""
+
+    async def prepare(self) -> tuple[Instrument, ...]:
+        """Learn the venue's rules and clock; keep a connection open.
+
+        Raises:
+            VenueUnavailable, AuthenticationFailed, KeyRefused.
+        """
         ...
 
 

@@ -51,6 +51,7 @@ from core.model.event import (
     Event,
     FeedChanged,
     InvariantBroken,
+    Kill,
     KillMode,
     KillReported,
     SentimentScored,
@@ -120,6 +121,8 @@ class Pump:
         self._tasks: set[asyncio.Task[None]] = set()
         self._answers: list[Answer] | None = None
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
+        self._releasing: asyncio.Task[None] | None = None
+        """The latch is being taken away."""
         # One thread, so that setting and clearing the latch happen in the order they were asked.
         self._disk = ThreadPoolExecutor(1, "latch")
         self._do: dict[type, Callable[[Any], None]] = {
@@ -159,6 +162,7 @@ class Pump:
 
     async def command(self, command: Command) -> Answer:
         """Hand a command to the engine and return its answer."""
+        self.heed_latch()
         request = getattr(command, "request", "")
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         if request:
@@ -195,6 +199,14 @@ class Pump:
     def keep_latch(self, cause: str) -> None:
         """Set the latch that the journal says there is."""
         self._latch(cause, "journal", KillMode.HALT, set())
+
+    def heed_latch(self) -> None:
+        """Obey a latch that another set: the guard while this loop stood still, or a person."""
+        if self.state is TradingState.HALTED or (self._releasing and not self._releasing.done()):
+            return
+        if (found := latch.find(self._latch_path)) is not None:
+            self._latched = found
+            self.sink(Kill(KillMode.HALT, found.actor, found.cause, self._clock.now()))
 
     async def drain(self, patience: float) -> bool:
         """Wait until no request is on its way; return whether that came true in time."""
@@ -292,6 +304,7 @@ class Pump:
         leverage = self._leverage.get((order.venue, order.symbol))
         if leverage is not None and not leverage.done():
             await asyncio.wait([leverage])
+        self.heed_latch()
         if self.state is TradingState.HALTED and not order.reduce_only:
             self._not_sent(order, "HALTED", "the gate closed before it was sent")
             return
@@ -351,9 +364,11 @@ class Pump:
             self.kill.pull(effect.mode, effect.cause, effect.actor, effect.venue)
 
     def _kill_reported(self, event: KillReported) -> None:
-        """Take a venue that proved it off the latch's list."""
+        """Take a venue that proved it, as far as the latch asks, off the latch's list."""
         latched = self._latched
-        if latched and event.venue in latched.pending and event.verdict in PROVED:
+        if latched is None or RANK[event.mode] < RANK[latched.mode]:
+            return
+        if event.venue in latched.pending and event.verdict in PROVED:
             left = tuple(venue for venue in latched.pending if venue != event.venue)
             self._set_latch(msgspec.structs.replace(latched, pending=left))
 
@@ -366,7 +381,7 @@ class Pump:
             if self.kill is not None:
                 self.kill.release()
             self._latched = None
-            self._on_disk(latch.clear, self._latch_path)
+            self._releasing = self._on_disk(latch.clear, self._latch_path)
 
     def _latch(self, cause: str, actor: str, mode: KillMode, pending: set[str]) -> None:
         """Set the latch, or add to what it says."""
@@ -401,7 +416,7 @@ class Pump:
 
     # --- tasks --------------------------------------------------------------------------------
 
-    def _on_disk(self, work: Callable[..., None], *arguments: Any) -> None:
+    def _on_disk(self, work: Callable[..., None], *arguments: Any) -> asyncio.Task[None]:
         async def run() -> None:
             try:
                 loop = asyncio.get_running_loop()
@@ -409,7 +424,7 @@ class Pump:
             except OSError as error:
                 self._lines.add("risk", f"{self._latch_path}: {error.strerror}", "alarm")
 
-        self._spawn(run())
+        return self._spawn(run())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

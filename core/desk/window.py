@@ -14,6 +14,7 @@ import msgspec
 
 from core.clock import Clock
 from core.desk.deadman import DeadMan
+from core.desk.guardpost import GuardPost
 from core.desk.kill import KillExecutor, KillReport
 from core.desk.lines import Lines
 from core.desk.metrics import exposition
@@ -46,6 +47,7 @@ class Window:
         kill: has the verdicts of the last kill.
         gateways: one for each venue.
         timers: dead-man timers by venue.
+        guard: the desk's end of the guard.
         instruments: filled by the venues as they answer.
         origin: where prices come from.
         lines: the log.
@@ -64,6 +66,7 @@ class Window:
         kill: KillExecutor,
         gateways: Sequence[Gateway],
         timers: Mapping[str, DeadMan],
+        guard: GuardPost,
         instruments: Mapping[tuple[str, str], Instrument],
         origin: Origin,
         lines: Lines,
@@ -81,6 +84,7 @@ class Window:
         self._engine = pump.engine
         self._gateways = gateways
         self._timers = timers
+        self._guard = guard
         self._instruments = instruments
         self._origin = origin
         self._lines = lines
@@ -110,6 +114,7 @@ class Window:
                 venues={g.venue: _facts(g, self._timers.get(g.venue)) for g in self._gateways},
                 log=self._lines.last(100),
                 loop_lag_ms=self._pulse.lag_ms,
+                guard=self._guard.view,
             ),
         )
 

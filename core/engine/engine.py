@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
-from core.clock import MINUTE, SECOND
+from core.clock import MINUTE
 from core.config import Config
 from core.engine.booking import Booking
 from core.engine.control import Control
@@ -19,6 +19,7 @@ from core.engine.feed import Feed
 from core.engine.news import NewsRoom
 from core.engine.picture import Painter, ShellFacts
 from core.engine.reconciler import Reconciler
+from core.engine.run import PERIOD, Bounds, CandleRun
 from core.engine.tracking import Tracking
 from core.engine.whatif import Weigher
 from core.engine.world import World
@@ -58,7 +59,6 @@ from core.signals.strategy import Strategy
 _NOTHING: tuple[Effect, ...] = ()
 _OVERLAP = 5 * MINUTE
 """A sweep asks for fills this far before the newest one known: streams may have skipped some."""
-_PERIOD = SECOND // 4
 _BATCH = 256
 """Effects hashed at once. Lines of JSON: the hash does not depend on where batches end."""
 
@@ -110,7 +110,8 @@ class Engine:
         self.events = 0
         """Events taken so far."""
         self._out = world.out
-        self._due = 0
+        self.due = 0
+        """When it next looks at equity and at what waits for time to pass, nanoseconds UTC."""
         self._hash = blake2b(digest_size=16) if hashing else None
         self._unhashed: list[Effect] = []
         self._encode = msgspec.json.Encoder().encode_lines
@@ -206,8 +207,13 @@ class Engine:
             world.now = now
         self.events += 1
         self._handlers[type(event)](event)
-        if now >= self._due:
-            self._due = world.now + _PERIOD
+        return self.finish(now)
+
+    def finish(self, now: int) -> tuple[Effect, ...]:
+        """Let time pass after an event and return the effects; for ``CandleRun``."""
+        world = self._world
+        if now >= self.due:
+            self.due = world.now + PERIOD
             if world.pending:
                 self._wake()
             self._equity.watch()
@@ -221,6 +227,16 @@ class Engine:
             if len(self._unhashed) >= _BATCH:
                 self._flush_hash()
         return effects
+
+    def run_candles(self, lanes: Sequence[tuple[str, str, Bounds]]) -> CandleRun:
+        """Return what takes candles of some instruments faster than ``process`` one by one.
+
+        Args:
+            lanes: venue, symbol and what rests there; candles are all the market they have.
+        """
+        world = self._world
+        slots = [(world.slot(venue, symbol), bounds) for venue, symbol, bounds in lanes]
+        return CandleRun(self, world, self._feed, self._equity, slots)
 
     def snapshot(self, now: int, facts: ShellFacts) -> Snapshot:
         """Return the picture at ``now`` (nanoseconds UTC)."""

@@ -207,10 +207,10 @@ class Feed:
             try:
                 decision = strategy.on_candle(event)
             except Exception as error:  # theirs, not ours: it must not take the desk down
-                self._stop(slot, error)
+                self.stop(slot, error)
                 return
             if decision is not None:
-                self._decided(slot, event, decision)
+                self.decided(slot, event, decision)
 
     def bad(self, event: BadMessage) -> None:
         """Count a message the adapter could not read."""
@@ -251,10 +251,10 @@ class Feed:
                 slot.context.close(candle)
             decision = strategy.on_candle(candle)
         except Exception as error:  # as in candle
-            self._stop(slot, error)
+            self.stop(slot, error)
             return
         if decision is not None:
-            self._decided(slot, candle, decision)
+            self.decided(slot, candle, decision)
 
     def _join(self, slot: Slot, candle: Candle) -> None:
         """Tell the followers of a candle; show it to its own strategy when its company is there.
@@ -288,7 +288,7 @@ class Feed:
             try:
                 tell(rate)
             except Exception as error:  # as in candle
-                self._stop(slot, error)
+                self.stop(slot, error)
 
     def _tell(self, slot: Slot, event: Event) -> None:
         """Let an instrument's context hear an event."""
@@ -296,9 +296,9 @@ class Feed:
         try:
             slot.context.hear(event)
         except Exception as error:  # as in candle
-            self._stop(slot, error)
+            self.stop(slot, error)
 
-    def _stop(self, slot: Slot, error: Exception) -> None:
+    def stop(self, slot: Slot, error: Exception) -> None:
         """Stop a strategy that raised, on its instrument alone; its position keeps its stop.
 
         Of an ensemble only the member that raised is stopped, while others are left.
@@ -325,11 +325,11 @@ class Feed:
             slot.strategy = slot.context = slot.waiting = None
             slot.wanted = 0
 
-    def _decided(self, slot: Slot, candle: Candle, decision: Decision) -> None:
+    def decided(self, slot: Slot, candle: Candle, decision: Decision) -> None:
         """Show a decision made on news, and act on it."""
         world = self._world
         if type(decision) is not Decision or decision.target not in (-1, 0, 1):
-            self._stop(slot, TypeError(f"expected a Decision of -1, 0 or 1, got {decision!r:.80}"))
+            self.stop(slot, TypeError(f"expected a Decision of -1, 0 or 1, got {decision!r:.80}"))
             return
         assert slot.strategy is not None
         if self._bar:

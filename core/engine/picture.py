@@ -16,6 +16,7 @@ from core.model.order import OrderReport, OrderStatus
 from core.model.snapshot import (
     FeedView,
     FillView,
+    GuardView,
     KillView,
     LogView,
     MarketView,
@@ -67,6 +68,7 @@ class ShellFacts(Struct, frozen=True, gc=False):
     venues: dict[str, VenueFacts] = {}
     log: tuple[LogView, ...] = ()
     loop_lag_ms: float = 0.0
+    guard: GuardView | None = None
 
 
 _NO_FACTS = VenueFacts()
@@ -147,6 +149,7 @@ class Painter:
             timeframe=int(world.config.strategy.timeframe),
             held=self._execution.confirmation.view(),
             news=self._news.view(),
+            guard=facts.guard,
         )
 
     def _position(self, key: tuple[str, str]) -> PositionView:

@@ -267,7 +267,7 @@ class Reconciler:
         account = world.ledger.accounts[venue.name]
         if venue.suspects or venue.last_fill >= event.started - _SETTLED:
             return
-        gap = event.balance.total - account.cash
+        gap = event.balance.total - account.cash - self._basis(venue, event)
         slack = max(_CENT, abs(account.cash) * _PART)
         if abs(gap) <= slack:
             venue.cash_gap = None
@@ -281,6 +281,25 @@ class Reconciler:
             world.report(Code.CASH_ADJUSTED, venue.name, "", detail, "", f"{gap}")
             if abs(gap) > _TOLD:
                 world.notify("warning", f"{venue.name}: {detail}")
+
+    def _basis(self, venue: Venue, event: VenueSwept) -> Decimal:
+        """Return the part of a difference in cash that other average entries explain.
+
+        A fill that was learned late is averaged in another order than at the venue: more is
+        realised on one side, and as much less is open. It comes to nothing when the position is
+        flat, so it is no change of capital.
+        """
+        ours = self._world.ledger.open
+        return sum(
+            (
+                (report.entry - held.entry) * held.qty
+                for report in event.positions
+                if (held := ours.get((venue.name, report.symbol))) is not None
+                and held.qty == report.qty
+                and report.entry
+            ),
+            _ZERO,
+        )
 
     # --- the venue's state --------------------------------------------------------------------
 

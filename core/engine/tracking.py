@@ -35,6 +35,7 @@ _QUERY_FIRST = SECOND
 _QUERY_MOST = 15 * SECOND
 _CANCEL_AGAIN = 5 * SECOND
 _CANCEL_TRIES = 3
+_CANCEL_PAUSE = 60 * SECOND
 _GAP = 2 * SECOND
 """How long fills may lag behind the venue's count before a sweep is asked for."""
 # Looking a member up in an enum costs 0.1 us; these are read many times an order.
@@ -372,7 +373,9 @@ class Tracking:
             if cancelling.tries < _CANCEL_TRIES:
                 self._press(order)
             else:
-                cancelling.at = world.now + 60 * SECOND
+                # What keeps the venue from it may pass: tried again once a minute.
+                cancelling.tries -= 1
+                cancelling.at = world.now + _CANCEL_PAUSE - _CANCEL_AGAIN
                 intent = order.order
                 world.report(Code.CANCEL_FAILED, intent.venue, intent.symbol, client_id)
 

@@ -190,24 +190,29 @@ class Journal:
 
     def _write_on(self) -> None:
         """Write groups until told to stop."""
-        last = False
-        while not last:
+        going = True
+        while going:
             group = [self._queue.get()]
             with suppress(Empty):
                 while len(group) < _GROUP:
                     group.append(self._queue.get_nowait())
-            last = any(record is None and future is None for record, future in group)
-            waiting = [future for _, future in group if future is not None]
-            if not self.failure:
-                try:
-                    self._write_group([record for record, _ in group], bool(waiting) or last)
-                except Exception as error:
-                    # A record that cannot be encoded is as fatal as a full disk: what follows
-                    # would not be a complete history.
-                    self.failure = f"{self.path}: cannot be written ({error})"
-                    self._call(self._failed, self.failure)
-            if waiting:
-                self._call(_finish, waiting, self.failure)
+            going = self._take_down(group)
+
+    def _take_down(self, group: list[_Item]) -> bool:
+        """Write what was given and tell who waits; return whether more is to come."""
+        last = any(record is None and future is None for record, future in group)
+        waiting = [future for _, future in group if future is not None]
+        if not self.failure:
+            try:
+                self._write_group([record for record, _ in group], bool(waiting) or last)
+            except Exception as error:
+                # A record that cannot be encoded is as fatal as a full disk: what follows
+                # would not be a complete history.
+                self.failure = f"{self.path}: cannot be written ({error})"
+                self._call(self._failed, self.failure)
+        if waiting:
+            self._call(_finish, waiting, self.failure)
+        return not last
 
     def _write_group(self, items: list[JournalRecord | _Turn | None], sync: bool) -> None:
         """Write records, turning to a new file where that was asked."""

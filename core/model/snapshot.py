@@ -251,6 +251,15 @@ class KillView(Struct, frozen=True, gc=False):
     detail: str
 
 
+class GuardView(Struct, frozen=True, gc=False):
+    """The guard: the process that pulls the cord when the desk cannot."""
+
+    state: str
+    """``watching``, ``partial`` (some venues do not answer it), ``starting``, ``gone``, or
+    ``none`` where the desk does not start one and nobody else did."""
+    detail: str
+
+
 class NewsView(Struct, frozen=True, gc=False):
     """The news: ``stories`` newest first, the rest as in ``SentimentScored``."""
 
@@ -304,3 +313,5 @@ class Snapshot(Struct, frozen=True, gc=False):
     """Entries that wait for a person, the one that expires first on top."""
     news: NewsView | None = None
     """None where no news has been read."""
+    guard: GuardView | None = None
+    """None where nothing runs that needs one."""

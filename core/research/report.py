@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from core.clock import DAY, SECOND
 from core.model.instrument import short_symbol
-from core.research.backtest import BacktestResult
+from core.research.result import BacktestResult
 from core.research.scores import Sharpe, max_drawdown, sharpe
 
 _DAYS = 30

@@ -20,7 +20,9 @@ from core.model.event import Arm, FeedChanged, FeedState, Tick, VenueOpened
 from core.model.instrument import Instrument, unified_symbol
 from core.model.market import BookTop, Side, Trade
 from core.orders.ids import ClientIds
-from core.research.backtest import BacktestResult, Bars, run_backtest
+from core.research.backtest import run_backtest
+from core.research.bars import Bars
+from core.research.result import BacktestResult
 
 TARGETS = {
     "trade event through the engine, p50 us": "<= 20",
@@ -64,7 +66,7 @@ def minute_bars(count: int, seed: int = 7) -> Bars:
     path[1:, 0] = path[:-1, 3]
     ts = START + np.arange(count, dtype=np.int64) * MINUTE
     columns = (path[:, 0], path.max(axis=1), path.min(axis=1), path[:, 3])
-    return Bars(ts.tolist(), *(c.tolist() for c in columns), [1.0] * count)
+    return Bars(ts, *columns, np.ones(count))
 
 
 def loose_config(fast: int = 20, slow: int = 60, **changes: object) -> Config:
@@ -88,12 +90,7 @@ def measure_backtest(
     bars = minute_bars(max(counts))
     found: dict[str, float] = {}
     for count in counts:
-        part = Bars(
-            *(
-                column[:count]
-                for column in (bars.ts, bars.open, bars.high, bars.low, bars.close, bars.volume)
-            )
-        )
+        part = Bars(*(column[:count] for column in (bars.ts, *bars.columns)))
         results, spent = [], []
         for _ in range(rounds):
             begun = time.process_time()

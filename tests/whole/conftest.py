@@ -30,7 +30,10 @@ class Killcord:
         self.environ = {k: v for k, v in os.environ.items() if k not in names}
         self.environ["KILLCORD_HOME"] = str(home)
         # One-second candles: positions on every venue within seconds instead of half a minute.
-        (home / "config.toml").write_text("[limits]\n[strategy]\ntimeframe = '1s'\n")
+        # No guard: each would cost a start, and act where a test kills its desk on purpose.
+        (home / "config.toml").write_text(
+            "[limits]\n[guard]\nstart = false\n[strategy]\ntimeframe = '1s'\n"
+        )
 
     def run(
         self, *arguments: str, timeout: float = 60, **environ: str

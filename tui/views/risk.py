@@ -21,6 +21,14 @@ COLUMNS = (
     Column("where", 10, 3, grow=2),
 )
 
+UNGUARDED = {
+    "partial": "the guard does not reach every venue",
+    "starting": "the guard starts",
+    "gone": "NO GUARD",
+    "none": "NO GUARD",
+}
+"""What is said of a guard that does not watch everything."""
+
 EMPTY = "No limits reported. Without limits the desk does not arm."
 
 
@@ -40,6 +48,13 @@ def view_risk(snapshot: Snapshot) -> tuple[Row, ...]:
 
 def note_risk(snapshot: Snapshot) -> str:
     """Return what stands at the right of the title."""
+    parts = [_headroom(snapshot)]
+    if snapshot.guard is not None and snapshot.guard.state != "watching":
+        parts.append(UNGUARDED[snapshot.guard.state])
+    return ", ".join(part for part in parts if part)
+
+
+def _headroom(snapshot: Snapshot) -> str:
     broken = sum(1 for limit in snapshot.limits if limit.breached)
     if broken:
         return f"{broken} BROKEN"

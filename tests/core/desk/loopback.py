@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-import time
 from collections.abc import Sequence
 from decimal import Decimal
 
+from core.clock import Clock, SystemClock
 from core.desk.ports import GatewayStats, Sink
 from core.errors import VenueUnavailable
 from core.model.account import Balance, PositionReport, VenueSwept
 from core.model.event import FeedChanged, FeedState, VenueOpened
+from core.model.instrument import Instrument
 from core.model.market import BookTop, Candle, Depth, Side, Ticker, Trade
 from core.model.order import (
     CancelSent,
@@ -73,44 +74,65 @@ class NoHistory:
 
 
 class LoopVenue:
-    """One practice venue with one instrument whose price swings enough to cross averages."""
+    """One practice venue with one instrument whose price swings enough to cross averages.
 
-    def __init__(self, name: str, balance: int = 100_000) -> None:
+    Args:
+        name: bybit, binance or okx.
+        balance: USDT at the start.
+        clock: the time here and in all reports.
+        account: the venue's id of the account; None: a new one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        balance: int = 100_000,
+        clock: Clock | None = None,
+        account: str | None = None,
+    ) -> None:
         listings = tuple(each for each in LISTINGS if each.base == "BTC")
         contracts = list_contracts(name, listings)
+        self.now = (clock or SystemClock()).now
         self.core = PracticeVenue(
-            name, contracts, NoHistory(), FundingClock(time.time_ns() // 1_000_000), _ms
+            name, contracts, NoHistory(), FundingClock(self.now() // 1_000_000), self._ms
         )
         self.name = name
-        self.account = f"{name}-{os.urandom(4).hex()}"
+        self.account = account or f"{name}-{os.urandom(4).hex()}"
         self.core.add_account(self.account, Decimal(balance), "key", "secret")
         self.down = False
         self.hold: asyncio.Event | None = None
         self.submits: list[str] = []
+        self.levels = 20
         self.thin = False
         """Leave the book so thin that a position cannot be closed at once."""
         self._middle = round(60_000 / float(contracts[BTC].instrument.tick))
         self._step = 0
         self.move()
 
+    def _ms(self) -> int:
+        return self.now() // 1_000_000
+
+    def swing(self) -> tuple[float, int]:
+        """Return where the price is, relative to its middle, and which side takes."""
+        return math.sin(self._step / 80) * 0.004, 1 if math.cos(self._step / 80) > 0 else -1
+
     def move(self) -> None:
         """Move the market one step."""
         self._step += 1
         tape = self.core.tapes[BTC]
         book = tape.book
-        swing = math.sin(self._step / 80) * 0.004
+        swing, side = self.swing()
         mid = round(self._middle * (1 + swing))
         for sign in (1, -1):
             for tick in list(book.anonymous(sign)):
                 if abs(tick - mid) > 60 or (mid - tick) * sign < 1:
                     book.set_level(sign, tick, 0)
         lots = 1 if self.thin else 4000
-        for depth in range(1, 21):
+        for depth in range(1, self.levels + 1):
             book.set_level(1, mid - depth, lots)
             book.set_level(-1, mid + depth, lots)
         tick_size = float(tape.contract.tick)
         self.core.set_mark(BTC, mid * tick_size, mid * tick_size)
-        side = 1 if math.cos(self._step / 80) > 0 else -1
         self.core.market_trade(BTC, mid + side, 3, side)
         self.core.publish(BTC)
         self.core.tick()
@@ -129,55 +151,63 @@ class LoopVenue:
         return tuple(self.report(order, source) for order in orders)
 
     def report(self, order: PracticeOrder, source: str) -> OrderReport:
-        kind = OrderKind.STOP if order.conditional else order.kind
+        """Return the venue's word; a stop and the order that it turned into are one to us."""
+        stop = self._find(order.parent_id) or order
+        kind = OrderKind.STOP if stop.conditional else stop.kind
+        now = self._find(order.child_id) or order
         return OrderReport(
             venue=self.name,
             symbol=order.symbol,
-            client_id=order.client_id,
-            venue_id=order.order_id,
+            client_id=stop.client_id,
+            venue_id=stop.order_id,
             side=order.side,
             kind=kind,
-            status=_STATUS[order.status],
+            status=_STATUS[now.status],
             qty=order.qty,
-            filled=order.filled,
-            ts=order.updated_ms * 1_000_000,
-            received=time.time_ns(),
+            filled=now.filled,
+            ts=now.updated_ms * 1_000_000,
+            received=self.now(),
             price=order.price,
-            trigger=order.trigger,
-            average=order.average,
+            trigger=stop.trigger,
+            average=now.average,
             reduce_only=order.reduce_only,
-            reason=order.cause.value,
+            reason=now.cause.value,
             source=source,
         )
 
+    def _find(self, order_id: str) -> PracticeOrder | None:
+        return self.core.find_order(self.account, order_id=order_id) if order_id else None
+
     def fill(self, fill: PracticeFill, source: str) -> Fill:
+        order = self._find(fill.order_id)
+        stop = self._find(order.parent_id) if order is not None else None
         return Fill(
             venue=self.name,
             symbol=fill.symbol,
             trade_id=fill.trade_id,
-            client_id=fill.client_id,
-            venue_id=fill.order_id,
+            client_id=stop.client_id if stop is not None else fill.client_id,
+            venue_id=stop.order_id if stop is not None else fill.order_id,
             side=fill.side,
             qty=fill.qty,
             price=fill.price,
             fee=fill.fee,
             maker=fill.maker,
             ts=fill.ts_ms * 1_000_000,
-            received=time.time_ns(),
+            received=self.now(),
             source=source,
         )
 
     def positions(self) -> tuple[PositionReport, ...]:
         return tuple(
             PositionReport(
-                self.name, p.symbol, p.qty, p.entry, time.time_ns(), p.mark, None, p.leverage
+                self.name, p.symbol, p.qty, p.entry, self.now(), p.mark, None, p.leverage
             )
             for p in self.core.positions(self.account)
         )
 
     def balance(self) -> Balance:
         wallet = self.core.wallet(self.account)
-        return Balance(self.name, "USDT", wallet.balance, time.time_ns(), wallet.available)
+        return Balance(self.name, "USDT", wallet.balance, self.now(), wallet.available)
 
     def place(self, order: Order) -> PracticeOrder:
         return self.core.submit(
@@ -208,7 +238,7 @@ class LoopGateway:
         self.loop.check()
         await asyncio.sleep(0)
         instruments = tuple(self.loop.core.instruments.values())
-        return VenueOpened(self.venue, self.loop.account, instruments, 1.5, time.time_ns())
+        return VenueOpened(self.venue, self.loop.account, instruments, 1.5, self.loop.now())
 
     async def recent_trades(self, symbol: str) -> list[Trade]:
         self.loop.check()
@@ -220,7 +250,7 @@ class LoopGateway:
 
     async def run(self, symbols: Sequence[str], sink: Sink) -> None:
         for channel in ("trades", "books", "tickers", "private"):
-            sink(FeedChanged(self.venue, channel, FeedState.UP, time.time_ns()))
+            sink(FeedChanged(self.venue, channel, FeedState.UP, self.loop.now()))
 
         def hear(event: PracticeEvent) -> None:
             if not self.loop.down:
@@ -233,7 +263,7 @@ class LoopGateway:
             stop()
 
     def _hear(self, event: PracticeEvent, sink: Sink) -> None:
-        now = time.time_ns()
+        now = self.loop.now()
         self.stats.messages += 1
         if isinstance(event, PublicTrade):
             self.stats.last_message["trades"] = now
@@ -282,7 +312,7 @@ class LoopGateway:
             trade.side,
             trade.trade_id,
             trade.ts_ms * 1_000_000,
-            time.time_ns(),
+            self.loop.now(),
         )
 
     async def submit(self, order: Order) -> OrderSent:
@@ -298,7 +328,7 @@ class LoopGateway:
             except Refusal as refusal:
                 outcome, code, reason = Outcome.REJECTED, refusal.kind.value, refusal.text
         return OrderSent(
-            self.venue, order.symbol, order.client_id, outcome, time.time_ns(), venue_id, code,
+            self.venue, order.symbol, order.client_id, outcome, self.loop.now(), venue_id, code,
             reason,
         )  # fmt: skip
 
@@ -311,19 +341,19 @@ class LoopGateway:
                 self.loop.core.cancel(self.loop.account, symbol, venue_id, client_id)
             except Refusal as refusal:
                 outcome, code = Outcome.REJECTED, refusal.kind.value
-        return CancelSent(self.venue, symbol, client_id, outcome, time.time_ns(), code)
+        return CancelSent(self.venue, symbol, client_id, outcome, self.loop.now(), code)
 
     async def query(self, symbol: str, client_id: str) -> OrderReport | OrderAbsent | None:
         if self.loop.down:
             return None
         order = self.loop.core.find_order(self.loop.account, symbol, client_id=client_id)
         if order is None:
-            return OrderAbsent(self.venue, symbol, client_id, time.time_ns())
+            return OrderAbsent(self.venue, symbol, client_id, self.loop.now())
         return self.loop.report(order, "query")
 
     async def sweep(self, since: int) -> VenueSwept:
         self.loop.check()
-        started = time.time_ns()
+        started = self.loop.now()
         fills = self.loop.core.fills(self.loop.account, since_ms=max(since // 1_000_000, 1))
         return VenueSwept(
             venue=self.venue,
@@ -334,7 +364,7 @@ class LoopGateway:
             fills=tuple(self.loop.fill(fill, "sweep") for fill in fills),
             funding=(),
             started=started,
-            received=time.time_ns(),
+            received=self.loop.now(),
         )
 
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
@@ -353,7 +383,7 @@ class LoopGateway:
 
 
 class LoopKillGateway:
-    """``core.desk.ports.KillGateway`` on a ``LoopVenue``."""
+    """``core.desk.ports.GuardGateway`` on a ``LoopVenue``."""
 
     def __init__(self, loop: LoopVenue) -> None:
         self.loop = loop
@@ -370,6 +400,10 @@ class LoopKillGateway:
 
     async def open(self) -> None:
         return None
+
+    async def prepare(self) -> tuple[Instrument, ...]:
+        await self._ask("prepare")
+        return tuple(self.loop.core.instruments.values())
 
     async def open_orders(self) -> tuple[OrderReport, ...]:
         await self._ask("open_orders")
@@ -398,18 +432,16 @@ class LoopKillGateway:
         price = instrument.round_price(position.mark * (1 + side.sign * slippage))
         order = Order(
             client_id, self.venue, position.symbol, side, OrderKind.LIMIT, abs(position.qty),
-            time.time_ns(), price, None, TimeInForce.IOC, True,
+            self.loop.now(), price, None, TimeInForce.IOC, True,
         )  # fmt: skip
         outcome, code = Outcome.ACCEPTED, ""
         try:
             self.loop.place(order)
         except Refusal as refusal:
             outcome, code = Outcome.REJECTED, refusal.kind.value
-        return OrderSent(self.venue, position.symbol, client_id, outcome, time.time_ns(), code=code)
+        return OrderSent(
+            self.venue, position.symbol, client_id, outcome, self.loop.now(), code=code
+        )
 
     async def close(self) -> None:
         return None
-
-
-def _ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -633,3 +633,28 @@ async def test_no_room_to_start_is_said_before_anything_is_sent(
     with pytest.raises(StateError, match="3 MB free.*KILLCORD_HOME"):
         await stage.desk().run()
     assert not any(venue.submits for venue in stage.venues.values())
+
+
+async def test_a_latch_that_another_set_is_obeyed_before_the_next_order(stage: Stage) -> None:
+    desk = stage.desk()
+    async with stage.running(desk):
+        await until(lambda: desk.window.snapshot().state is TradingState.ARMED)
+        path = Home(stage.root).latch("practice")
+        found = latch.Latched("guard: the desk was silent", "guard", 1, KillMode.CANCEL, ("okx",))
+        # As a guard does while this loop stands still: nothing of the desk runs in between.
+        latch.write(path, found)
+        sent = list(stage.venues["okx"].submits)
+        order = Submit("r", "me", "okx", BTC, Side.BUY, Decimal("0.01"), desk.window.now())
+        desk.pump.sink(order)
+        await until(lambda: desk.window.snapshot().state is TradingState.HALTED)
+        assert (await desk.window.command(order)).code == "HALTED"
+        assert stage.venues["okx"].submits == sent
+        picture = desk.window.snapshot()
+        assert (picture.state, picture.cause) == (TradingState.HALTED, found.cause)
+        await desk.pump.drain(5)
+        assert latch.read(path).pending == ("okx",)  # type: ignore[union-attr]  # not lost
+        # Released by hand, it stays released.
+        await desk.window.command(Resume("me", desk.window.now()))
+        await desk.pump.drain(5)
+        await asyncio.sleep(0.3)
+        assert desk.window.snapshot().state is TradingState.DISARMED

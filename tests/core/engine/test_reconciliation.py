@@ -329,3 +329,26 @@ def test_two_venues_are_judged_apart() -> None:
     (entry,) = scene.orders(out)
     assert entry.venue == "bybit"
     assert entry.qty == D("0.064")  # 200,000 x 4 % x 0.8 / 2, at 49,500.1
+
+
+def test_fills_learned_out_of_order_are_no_change_of_capital() -> None:
+    """A fill that the stream lost is averaged later than at the venue: cash and entry differ."""
+    scene = held()
+    ledger = scene.engine.ledger
+    scene.give(scene.true_sweep())
+    before = ledger.accounts["bybit"].cash
+    entry = ledger.open["bybit", BTC].entry
+    # At the venue 0.010 more was realised at 100 above the average; the rest costs so much more.
+    qty = ledger.open["bybit", BTC].qty
+    shift = D("0.010") * 100 / qty
+    position = PositionReport("bybit", BTC, qty, entry + shift, scene.now)
+    for _ in range(4):
+        scene.wait(10)
+        scene.give(scene.true_sweep(positions=[position], balance=before + D("0.010") * 100))
+    assert ledger.accounts["bybit"].cash == before
+    assert "CashAdjusted" not in [type(record).__name__ for record in scene.journal]
+    scene.wait(10)
+    scene.give(scene.true_sweep(positions=[position], balance=before + 5))
+    scene.wait(10)
+    scene.give(scene.true_sweep(positions=[position], balance=before + 5))
+    assert [r.amount for r in scene.journal if type(r).__name__ == "CashAdjusted"] == [D(4)]

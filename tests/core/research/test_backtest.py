@@ -11,7 +11,8 @@ import pytest
 from core.clock import MINUTE
 from core.config import Config, Limits, Strategy
 from core.model.instrument import Instrument
-from core.research.backtest import Bars, run_backtest
+from core.research.backtest import run_backtest
+from core.research.bars import Bars
 
 D = Decimal
 START = 1_700_000_000 // 60 * MINUTE

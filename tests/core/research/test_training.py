@@ -11,7 +11,8 @@ import pytest
 from core.config import Strategy
 from core.errors import ConfigError, RegistryError, SafetyRefusal, UsageError
 from core.model.instrument import Instrument
-from core.research.backtest import Bars, run_backtest
+from core.research.backtest import run_backtest
+from core.research.bars import Bars
 from core.research.candles import CandleFile
 from core.research.feature_table import make_features
 from core.research.learning import calibrate, fit_linear, fit_trees, score_linear, score_trees

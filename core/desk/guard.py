@@ -1,0 +1,346 @@
+"""The guard: a small process of its own that pulls the cord when the desk cannot.
+
+It has its own connections and reads the keys itself. The desk's loop sends it a beat ten times a
+second; when the socket breaks (the desk was killed), or no beat came for ``Hello.silence`` seconds
+(it is stopped, or its loop is blocked), the guard sets the latch, so that the desk is HALTED
+whether it recovers or is started anew, and then does what the kill cord does, on every venue.
+
+Silence is counted in the guard's own waking time: on a machine that sleeps or stands still
+altogether the guard sleeps too, and a desk that was given no chance to beat is not silent.
+
+Two never work at once. A desk that recovers sees the latch before it sends anything and leaves
+the venues to the guard; a desk that is started anew takes the home's lock, at which the guard
+stops, and goes on with the venues that the latch still lists.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from core.clock import SystemClock
+from core.desk import latch, watchwords
+from core.desk.identity import identity
+from core.desk.kill import PROVED, RANK, VALIDITY, KillExecutor
+from core.desk.latch import Latched
+from core.desk.lock import Lock, holder
+from core.desk.ports import GuardGateway
+from core.desk.watchwords import DUTY, Beat, Duty, End, Hello
+from core.errors import KillcordError, NoDesk
+from core.home import Home
+from core.model.event import Event, KillReported
+from core.model.instrument import Instrument
+from core.orders.ids import ClientIds
+from core.orders.records import Intent
+from core.orders.records import encode as encode_record
+
+STEP = 0.05
+"""Seconds between looks at the time."""
+PREPARE_EVERY = 30.0
+"""Seconds between requests that keep each venue's connection, clock and rules fresh."""
+PREPARE_AGAIN = 3.0
+"""The same for a venue that did not answer."""
+PREPARE_LIMIT = 20.0
+LATCH_LIMIT = 0.25
+"""Seconds for which a disk may hold up the cancel."""
+FIRST_SEQ = 36**9 // 2
+"""Where the guard's client ids begin: half of the numbers are out of the desk's reach."""
+
+Tell = Callable[[str], None]
+
+
+class Guard:
+    """Guards one desk until it ends or the kill is proved.
+
+    Args:
+        home: the desk's.
+        reach: opens the kill path to the venues that a desk names.
+        tell: takes lines for the guard's log.
+        patience: seconds to wait for a desk; None: for ever.
+        validity: seconds between the sweeps that prove a kill; see ``core.desk.kill``.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        reach: Callable[[Hello], Sequence[GuardGateway]],
+        tell: Tell,
+        patience: float | None = None,
+        validity: float = VALIDITY,
+    ) -> None:
+        self._home = home
+        self._reach = reach
+        self._tell = tell
+        self._patience = patience
+        self._validity = validity
+        self._gateways: Sequence[GuardGateway] = ()
+        self._instruments: dict[tuple[str, str], Instrument] = {}
+        self._ready: dict[str, str] = {}
+        """Venue to why it does not answer; empty when it does."""
+
+    async def run(self) -> bool:
+        """Guard a desk; return whether the cord had to be pulled.
+
+        Raises:
+            AlreadyRunning: the home has a guard.
+            NoDesk: none came within the patience.
+            KillcordError: a key cannot be read or must not be used.
+        """
+        lock = Lock(self._home.guard_lock, f"the guard's place of {self._home.data}", "guard")
+        try:
+            wire = await self._find()
+            hello = await wire.hello()
+            self._gateways = self._reach(hello)
+            warm = [asyncio.create_task(self._keep_warm(each)) for each in self._gateways]
+            duty = asyncio.create_task(self._report(wire))
+            self._tell(
+                f"guarding desk {hello.pid} on {', '.join(hello.venues)}:"
+                f" {hello.mode} after {hello.silence:g} s of silence"
+            )
+            try:
+                why = await wire.watch(hello.silence)
+                if why:
+                    rescue = Rescue(
+                        self._home, hello, self._gateways, self._instruments, why, self._validity
+                    )
+                    await rescue.run(self._tell)
+            finally:
+                for task in (*warm, duty):
+                    task.cancel()
+                await asyncio.gather(*warm, duty, return_exceptions=True)
+                wire.close()
+                await asyncio.gather(*(gateway.close() for gateway in self._gateways))
+            return bool(why)
+        finally:
+            lock.release()
+
+    async def _find(self) -> Wire:
+        deadline = None if self._patience is None else time.monotonic() + self._patience
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                _, wire = await loop.create_unix_connection(Wire, str(self._home.guard_socket))
+                return wire
+            except OSError:
+                if deadline is not None and time.monotonic() > deadline:
+                    raise NoDesk("no desk to guard: start one with `killcord`") from None
+                await asyncio.sleep(0.2)
+
+    async def _keep_warm(self, gateway: GuardGateway) -> None:
+        """Know the venue's rules and clock, and keep a connection open."""
+        while True:
+            try:
+                async with asyncio.timeout(PREPARE_LIMIT):
+                    for item in await gateway.prepare():
+                        self._instruments[gateway.venue, item.symbol] = item
+                problem = ""
+            except (KillcordError, TimeoutError) as error:
+                problem = str(error) or "no answer"
+            if problem and problem != self._ready.get(gateway.venue):
+                self._tell(f"{gateway.venue} does not answer: {problem}")
+            self._ready[gateway.venue] = problem
+            await asyncio.sleep(PREPARE_AGAIN if problem else PREPARE_EVERY)
+
+    async def _report(self, wire: Wire) -> None:
+        while True:
+            ready = tuple(name for name, problem in self._ready.items() if not problem)
+            detail = "; ".join(problem for problem in self._ready.values() if problem)
+            wire.say(Duty(os.getpid(), ready, detail))
+            await asyncio.sleep(DUTY)
+
+
+class Wire(asyncio.Protocol):
+    """The guard's end of the socket."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._hello: asyncio.Future[Hello] = asyncio.get_running_loop().create_future()
+        self._stirred = asyncio.Event()
+        """Set when the socket broke or the desk said that it ends."""
+        self._transport: asyncio.WriteTransport | None = None
+        self._quiet = 0.0
+        self._beats = 0
+        self._ended = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is of no such class
+
+    def data_received(self, data: bytes) -> None:
+        """Take the desk's words."""
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            word = watchwords.read(line)
+            if isinstance(word, Beat):
+                self._quiet = 0.0
+                self._beats += 1
+            elif isinstance(word, Hello):
+                self._hello.set_result(word)
+            elif isinstance(word, End):
+                self._ended = True
+                self._stirred.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the desk is gone."""
+        self._stirred.set()
+        if not self._hello.done():
+            self._hello.set_exception(NoDesk("the desk went away before it said who it is"))
+
+    async def hello(self) -> Hello:
+        """Return the desk's first word.
+
+        Raises:
+            NoDesk: it went away, or says nothing.
+        """
+        try:
+            async with asyncio.timeout(10.0):
+                return await self._hello
+        except TimeoutError:
+            raise NoDesk("the desk did not say who it is") from None
+
+    async def watch(self, silence: float) -> str:
+        """Wait for the desk's end; return why the cord must be pulled, empty when it need not."""
+        while not self._stirred.is_set():
+            before = time.monotonic()
+            try:
+                async with asyncio.timeout(STEP):
+                    await self._stirred.wait()
+            except TimeoutError:
+                # A guard that overslept was not there to listen either.
+                self._quiet += min(time.monotonic() - before, 2 * STEP)
+            if self._beats and self._quiet >= silence:
+                return f"the desk was silent for {self._quiet:.2f} s"
+        # A desk that never got ready had nothing of its own at the venues yet.
+        return "" if self._ended or not self._beats else "the desk ended without a word"
+
+    def say(self, word: Duty) -> None:
+        """Send the desk a word, if it still listens."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(watchwords.write(word))
+
+    def close(self) -> None:
+        """Close the socket."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+class Rescue:
+    """One pull of the cord by the guard.
+
+    Args:
+        home: the desk's.
+        hello: the desk's words about itself.
+        gateways: the venues.
+        instruments: (venue, symbol) to rules.
+        why: what happened to the desk.
+        validity: see ``Guard``.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        hello: Hello,
+        gateways: Sequence[GuardGateway],
+        instruments: Mapping[tuple[str, str], Instrument],
+        why: str,
+        validity: float,
+    ) -> None:
+        self._hello = hello
+        self._latch_path = home.latch(hello.environment)
+        self._lock_path = home.lock
+        self._journal = home.state(hello.environment) / "guard.jsonl"
+        self._clock = SystemClock()
+        self._stirred = asyncio.Event()
+        """Set when a venue has a verdict."""
+        self._set = False
+        """Whether the latch is on the disk."""
+        found = latch.read(self._latch_path)
+        cause = found.cause if found else f"guard: {why}"
+        self._latched = Latched(
+            cause,
+            found.actor if found else "guard",
+            self._clock.now(),
+            max(hello.mode, found.mode if found else hello.mode, key=RANK.__getitem__),
+            tuple(sorted(hello.venues)),
+        )
+        who = identity(home.state(hello.environment))
+        self._executor = KillExecutor(
+            gateways,
+            ClientIds(who.instance, hello.epoch, who.key, FIRST_SEQ),
+            self._write,
+            self._take,
+            instruments,
+            hello.worst,
+            home.state(hello.environment),
+            self._clock,
+            validity,
+        )
+
+    async def run(self, tell: Tell) -> None:
+        """Latch, then work on every venue until it is proved or the guard is relieved."""
+        latched = self._latched
+        tell(f"{latched.cause}: pulling the cord, {latched.mode}")
+        setting = asyncio.create_task(self._set_latch(latched, tell))
+        await asyncio.wait([setting], timeout=LATCH_LIMIT)
+        self._executor.pull(latched.mode, latched.cause, "guard")
+        try:
+            while self._latched.pending and not (reason := self._relieved()):
+                try:
+                    async with asyncio.timeout(2 * STEP):
+                        await self._stirred.wait()
+                except TimeoutError:
+                    continue
+                self._stirred.clear()
+                await self._note_progress(tell)
+            if self._latched.pending:
+                tell(f"relieved: {reason}; not proved: {', '.join(self._latched.pending)}")
+        finally:
+            await self._executor.close()
+            await asyncio.wait([setting], timeout=LATCH_LIMIT)
+
+    def _relieved(self) -> str:
+        """Return why another goes on from here; empty while nobody does."""
+        if holder(self._lock_path) not in (None, self._hello.pid):
+            return "another desk took over"
+        if self._set and not self._latch_path.exists():
+            return "the latch was released"
+        return ""
+
+    async def _note_progress(self, tell: Tell) -> None:
+        runs = self._executor.runs
+        for name in self._latched.pending:
+            run = runs[name]
+            if run.verdict:
+                tell(f"{name}: {run.verdict} after {run.seconds:.2f} s {run.detail}".rstrip())
+        left = tuple(n for n in self._latched.pending if runs[n].verdict not in PROVED)
+        if left != self._latched.pending and not self._relieved():
+            self._latched = msgspec.structs.replace(self._latched, pending=left)
+            await self._set_latch(self._latched, tell)
+
+    async def _set_latch(self, latched: Latched, tell: Tell) -> None:
+        try:
+            await asyncio.to_thread(latch.write, self._latch_path, latched)
+            self._set = True
+        except OSError as error:
+            tell(f"{self._latch_path}: {error.strerror}; going on without the latch")
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, KillReported):
+            self._stirred.set()
+
+    async def _write(self, intent: Intent) -> None:
+        """Note an order before it is sent; the desk's journal may have another writer."""
+        await asyncio.to_thread(_append, self._journal, encode_record(intent))
+
+
+def _append(path: Path, record: bytes) -> None:
+    with open(path, "ab") as file:
+        file.write(record + b"\n")
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,126 @@
+"""Candles of many instruments as one stream of rows, each row what closes at one time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, repeat
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from core.clock import SECOND
+from core.config import Config
+from core.model.instrument import Instrument
+from core.model.market import Candle
+
+Column = Sequence[Any] | NDArray[Any]
+"""Plain numbers, or an array of them."""
+_BLOCK = 4096
+"""Rows that are made into plain numbers at once."""
+
+
+class Bars(Struct, frozen=True, gc=False):
+    """Candles of one instrument as columns of equal length, oldest first."""
+
+    ts: Column
+    """Open times, nanoseconds UTC, rising by the strategy's timeframe or more."""
+    open: Column
+    high: Column
+    low: Column
+    close: Column
+    volume: Column
+    """Base units."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Open, high, low, close and volume."""
+        return self.open, self.high, self.low, self.close, self.volume
+
+
+def check_bars(candles: Mapping[Instrument, Bars], config: Config) -> int:
+    """Return how many bars there are.
+
+    Raises:
+        ValueError: no candles, columns of different lengths, a row that is no candle or out of
+            order, or an instrument the configuration does not trade.
+    """
+    if {rules.venue for rules in candles} != set(config.venues):
+        raise ValueError("the configured venues must be those of the instruments")
+    for rules, bars in candles.items():
+        if rules.symbol not in config.symbols:
+            raise ValueError(f"{rules.symbol} is not among the configured symbols")
+        _check_columns(f"{rules.venue} {rules.symbol}", bars, int(config.strategy.timeframe))
+    count = sum(len(bars.ts) for bars in candles.values())
+    if not count:
+        raise ValueError("no candles")
+    return count
+
+
+def _check_columns(name: str, bars: Bars, timeframe: int) -> None:
+    if len({len(column) for column in (bars.ts, *bars.columns)}) != 1:
+        raise ValueError(f"{name}: columns of different lengths")
+    ts = np.asarray(bars.ts, np.int64)
+    open_, high, low, close, volume = (np.asarray(one, np.float64) for one in bars.columns)
+    with np.errstate(invalid="ignore"):
+        good = (low > 0) & (low <= open_) & (open_ <= high) & (low <= close) & (close <= high)
+        good &= np.isfinite(high) & np.isfinite(volume) & (volume >= 0)
+    good[1:] &= np.diff(ts) >= timeframe * SECOND
+    if not good.all():
+        raise ValueError(f"{name}: row {int(np.argmin(good)) + 1} is not a candle that follows")
+
+
+class Stretch(Struct, frozen=True, gc=False):
+    """A time in which the same instruments have candles, all at the same times."""
+
+    lanes: tuple[int, ...]
+    """Which instruments, by their number."""
+    first: tuple[int, ...]
+    """Of each, the row it begins with."""
+    count: int
+
+
+def stretches(columns: Sequence[Column]) -> Iterator[Stretch]:
+    """Yield the stretches of several instruments' open times, oldest first."""
+    times = [np.asarray(column, np.int64) for column in columns]
+    if len(times) == 1:
+        yield Stretch((0,), (0,), len(times[0]))
+        return
+    every = np.unique(np.concatenate(times))
+    has = np.stack([np.isin(every, one) for one in times])
+    edges = np.flatnonzero((np.diff(has.astype(np.int8), axis=1) != 0).any(axis=0)) + 1
+    for begin, end in zip([0, *edges.tolist()], [*edges.tolist(), len(every)], strict=True):
+        lanes = tuple(np.flatnonzero(has[:, begin]).tolist())
+        first = tuple(int(np.searchsorted(times[lane], every[begin])) for lane in lanes)
+        yield Stretch(lanes, first, end - begin)
+
+
+def stream(
+    rules: Instrument, bars: Bars, timeframe: int, first: int, count: int
+) -> Iterator[Candle]:
+    """Return some of an instrument's candles as events, known when they closed.
+
+    Args:
+        timeframe: seconds.
+    """
+    columns = (_values(column, first, count) for column in (*bars.columns, bars.ts))
+    closed = map((timeframe * SECOND).__add__, _values(bars.ts, first, count))
+    # Made in C, positionally: a candle costs 0.1 us.
+    return map(
+        Candle,
+        repeat(rules.venue),
+        repeat(rules.symbol),
+        repeat(timeframe),
+        *columns,
+        closed,
+    )
+
+
+def _values(column: Column, first: int, count: int) -> Iterator[Any]:
+    """Yield plain numbers; an array's are made a block at a time, so they need no memory."""
+    end = first + count
+    spans = ((begin, min(begin + _BLOCK, end)) for begin in range(first, end, _BLOCK))
+    if isinstance(column, np.ndarray):
+        return chain.from_iterable(column[begin:stop].tolist() for begin, stop in spans)
+    return chain.from_iterable(column[begin:stop] for begin, stop in spans)

@@ -1,0 +1,82 @@
+"""Kill the desk with orders out; time what the venues do by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from decimal import Decimal
+from typing import Any
+
+from core.errors import NoDesk, StateError
+from core.model.instrument import VENUES
+from tui.drills.stage import READY_LIMIT, Scene, ready, stage
+
+DEAD_LIMIT = 45.0
+"""Seconds after which a dead-man timer of 30 s has certainly fired."""
+
+
+async def drill_deadman(faults: str) -> dict[str, Any]:
+    """Rest an order on each venue and play it; see the module."""
+    async with stage(faults, filled=False) as scene:
+        if not await scene.until(ready, READY_LIMIT):
+            raise NoDesk("drill: the desk did not get ready")
+        await scene.ask("POST", "/v1/commands", {"type": "Arm", "actor": "drill"})
+        for venue in VENUES:
+            await _rest(scene, venue)
+        wanted = {name for name in VENUES if name != "bybit"}
+        armed = await scene.until(lambda s: wanted <= _armed(s) and _protected(s), 20.0)
+        stops = {name: _stops(books) for name, books in scene.books().items()}
+        scene.desk.kill()
+        started = time.monotonic()
+        gone: dict[str, float] = {}
+        while time.monotonic() - started < DEAD_LIMIT and wanted - set(gone):
+            for name, books in scene.books().items():
+                if name not in gone and not [o for o in books["open"] if o["kind"] == "limit"]:
+                    gone[name] = round(time.monotonic() - started, 2)
+            await asyncio.sleep(0.05)
+        left = scene.books()
+        venues = {
+            name: {
+                "orders_gone_s": gone.get(name),
+                "timer": "none" if name == "bybit" else "armed",
+                "stops_before": stops[name],
+                "stops_after": _stops(left[name]),
+            }
+            for name in VENUES
+        }
+        kept = all(v["stops_after"] == v["stops_before"] == 1 for v in venues.values())
+        return {"passed": armed and kept and wanted <= set(gone), "venues": venues}
+
+
+async def _rest(scene: Scene, venue: str) -> None:
+    """Have the desk open a position, which it protects by a stop, and rest an entry below it."""
+    held = scene.server.venues[venue]
+    item = held.instruments["BTC/USDT:USDT"]
+    mark = Decimal(str(held.tapes["BTC/USDT:USDT"].mark))
+    order = {
+        "type": "Submit",
+        "actor": "drill",
+        "venue": venue,
+        "symbol": "BTC/USDT:USDT",
+        "side": "buy",
+        "qty": str(item.floor_qty(Decimal(300) / mark)),
+    }
+    below = str(item.round_price(mark * Decimal("0.985")))
+    for kind in ({"kind": "market"}, {"kind": "limit", "price": below}):
+        request = {**order, **kind, "request": f"drill-{venue}-{kind['kind']}"}
+        answer = await scene.ask("POST", "/v1/commands", request)
+        if not answer["ok"]:
+            raise StateError(f"drill: {venue} {kind['kind']}: {answer['code']} {answer['detail']}")
+
+
+def _armed(picture: dict[str, Any]) -> set[str]:
+    return {v["venue"] for v in picture["venues"] if v["dead_man_s"] is not None}
+
+
+def _protected(picture: dict[str, Any]) -> bool:
+    held = picture["positions"]
+    return len(held) == len(VENUES) and all(position["stop"] is not None for position in held)
+
+
+def _stops(books: dict[str, Any]) -> int:
+    return sum(order["kind"] != "limit" for order in books["open"])
