@@ -334,10 +334,10 @@ def test_the_ladder_adds_up_venues_and_has_the_best_prices_in_the_middle() -> No
     shown = [[cell.text for cell in row.cells] for row in rows]
     # 99.97 counts at 99.9 and 100.13 at 100.2: never better than it is.
     assert [(r[1], r[2], r[3], r[5]) for r in shown if r[4] != "spread"] == [
-        ("100.2", "9.000", "10.00", "byok"),
+        ("100.2", "9.000", "10.00", "by ok"),
         ("100.1", "1.000", "1.000", "by"),
         ("100.0", "1.000", "1.000", "by"),
-        ("99.9", "5.000", "6.000", "byok"),
+        ("99.9", "5.000", "6.000", "by ok"),
     ]
     assert [row[4] for row in shown][2] == "spread"
     assert [row[0] for row in shown] == ["", "", "", "", "▲0.009"]
