@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 _SHOWN = {
     "question_mark": "?",
+    "slash": "/",
+    "left": "←",
+    "right": "→",
     "escape": "esc",
     "pageup": "pgup",
     "pagedown": "pgdn",

@@ -290,7 +290,7 @@ def test_a_kill_that_did_not_arrive_stays_loud() -> None:
 def test_the_footer_always_has_room_for_help_and_quit() -> None:
     from tui.keymap import KEYS
 
-    shown = text(view_footer([key for key in KEYS if key.footer], 60))
+    shown = text(view_footer([key for key in KEYS if key.footer], 60).line)
     assert len(shown) <= 60
     assert "F12 KILL" in shown
     assert "? help" in shown

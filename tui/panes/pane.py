@@ -74,8 +74,8 @@ VIEWS: dict[str, View] = {
         False,
     ),
     "news": _of_desk(news.COLUMNS, news.view_news, news.note_news, news.EMPTY, False),
-    "risk": _of_desk(risk.COLUMNS, risk.view_risk, risk.note_risk, risk.EMPTY, False),
-    "venues": _of_desk(venues.COLUMNS, venues.view_venues, venues.note_venues, venues.EMPTY, False),
+    "risk": _of_desk(risk.COLUMNS, risk.view_risk, risk.note_risk, risk.EMPTY),
+    "venues": _of_desk(venues.COLUMNS, venues.view_venues, venues.note_venues, venues.EMPTY),
 }
 
 
@@ -106,7 +106,7 @@ class Pane(LiveGrid):
         self.title = self.showing = to or self._turns[(at + 1) % len(self._turns)]
         self._view = VIEWS[self.showing]
         self.empty, self.selects = self._view.empty, self._view.selects
-        self.repaint()
+        self.freeze(False)
 
 
 class VenuesPane(Pane):
