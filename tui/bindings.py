@@ -14,14 +14,21 @@ if TYPE_CHECKING:
 _SHOWN = {
     "question_mark": "?",
     "slash": "/",
-    "left": "←",
-    "right": "→",
+    "comma": ",",
+    "full_stop": ".",
     "escape": "esc",
     "pageup": "pgup",
     "pagedown": "pgdn",
     "shift+tab": "⇧tab",
     "up": "↑",
     "down": "↓",
+    "left": "←",
+    "right": "→",
+    "shift+left": "⇧←",
+    "shift+right": "⇧→",
+    "plus": "+",
+    "equals_sign": "=",
+    "minus": "-",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -135,6 +136,9 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    # numpy reads it when it is loaded. Threads cost more than they give on matrices this narrow,
+    # and one of them sums in the same order every time.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from tui import train
 
     return train.run(arguments)
@@ -207,6 +211,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="RECORDING|DATE",
         help="name, folder, date such as 2026-11-21, or last; without it: list them",
     )
+    replay.add_argument("--no-ui", action="store_true", help="compare only, as with --json")
+    replay.add_argument("--fps", type=int, help="frames a second (default 10)")
+    replay.add_argument("--serve", default="", metavar="SOCKET", help=argparse.SUPPRESS)
 
     verify = _command(commands, "verify", _verify, "check the journal's hash chain")
     verify.add_argument("path", nargs="?", help="a journal file or folder (default: this home's)")

@@ -74,6 +74,27 @@ def _row(id: str, keys: str, help: str, step: int) -> Key:
     return Key(id, keys, f"cursor({step})", id.replace("_", " "), help, "rows")
 
 
+def _replay(id: str, keys: str, label: str, help: str, verb: str, footer: bool = True) -> Key:
+    action = f"replay('{id}')"
+    return Key(f"replay_{id}", keys, action, label, help, "replay", verb, footer=footer)
+
+
+_REPLAY = (
+    _replay("pause", "space", "pause", "Pause the recording, or go on", "replay: pause or go on"),
+    _replay("faster", "plus,equals_sign", "faster", "Play faster, up to 60×", "replay: faster"),
+    _replay("slower", "minus", "slower", "Play slower, down to 1×", "replay: slower"),
+    _replay("forward", "right", "10 s", "Ten seconds on; with shift a minute", "replay: on"),
+    _replay("back", "left", "back", "Ten seconds back; with shift a minute", "replay: back"),
+    _replay("minute", "shift+right", "minute", "A minute on", "replay: a minute on", False),
+    _replay("minute_back", "shift+left", "back", "A minute back", "replay: a minute back", False),
+    _replay("next", "f", "next", "The next order, refusal or alarm", "replay: next"),
+    _replay("previous", "F", "previous", "The one before", "replay: previous", False),
+    _replay("order", "O", "order", "The next order", "replay: next order"),
+    _replay("refusal", "R", "refusal", "The next refusal", "replay: next refusal"),
+    _replay("alarm", "A", "alarm", "The next alarm", "replay: next alarm"),
+)
+"""Keys that mean something while a recording is looked at, and nothing otherwise."""
+
 KEYS: tuple[Key, ...] = (
     _cord(
         "kill",
@@ -186,6 +207,7 @@ KEYS: tuple[Key, ...] = (
     _trade(
         "disarm", "d", "disarm", "Stop opening risk, keep orders and positions", "trading: disarm"
     ),
+    *_REPLAY,
     *(
         _look(
             f"pane_{name}",
@@ -261,17 +283,17 @@ KEYS: tuple[Key, ...] = (
     ),
     _look(
         "freeze",
-        "space",
-        "freeze",
+        "H",
+        "hold",
         "Hold the rows still to pick among them, or go on",
-        "table: freeze or go on",
+        "table: hold still or go on",
         "log",
     ),
     _look(
         "copy",
         "ctrl+c",
         "copy",
-        "Copy the cell picked with the arrows, else the row",
+        "Copy the cell picked with , and . (else the row)",
         "table: copy",
         *_TABLES,
     ),
@@ -282,8 +304,8 @@ KEYS: tuple[Key, ...] = (
     _row("page_down", "pagedown", "Ten rows down", 10),
     _row("top", "home,g", "First row", -100_000),
     _row("bottom", "end,G", "Last row", 100_000),
-    Key("cell_left", "left", "cell(-1)", "cell left", "The cell to the left", "rows"),
-    Key("cell_right", "right", "cell(1)", "cell right", "The cell to the right", "rows"),
+    Key("cell_left", "comma", "cell(-1)", "cell left", "The cell to the left", "rows"),
+    Key("cell_right", "full_stop", "cell(1)", "cell right", "The cell to the right", "rows"),
     Key(
         "clock",
         "U",
@@ -321,5 +343,12 @@ def panes_of(action: str) -> tuple[str, ...]:
     """Return where an action, named without its arguments, does something; empty: everywhere."""
     return _PANES_OF.get(action, ())
 
+
+CHANGES = frozenset(
+    key.action.partition("(")[0]
+    for key in KEYS
+    if key.group in ("kill cord", "trading") and not key.fixed and key.id != "why"
+)
+"""Actions that change something at the desk, the kill cord aside."""
 
 _PANES_OF = {key.action.partition("(")[0]: key.panes for key in KEYS}

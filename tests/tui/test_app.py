@@ -412,20 +412,20 @@ async def test_ctrl_c_copies_the_cell_or_the_row(desk: Loopback, home: Home) -> 
     async with terminal(home) as (app, pilot):
         await pilot.press("3", "home", "ctrl+c")
         assert app.clipboard.split("\t")[:3] == ["BTC", "binance", "▲ long"]
-        await pilot.press("right", "right", "ctrl+c")
+        await pilot.press("full_stop", "full_stop", "ctrl+c")
         assert app.clipboard == "binance"
         assert "copied binance" in said(app)
         await pilot.press("Y")
         assert app.clipboard.startswith("BTC\tbinance")
-        await pilot.press("left", "left", "left", "ctrl+c")
+        await pilot.press("comma", "comma", "comma", "ctrl+c")
         assert app.clipboard.startswith("BTC\tbinance")
 
 
-async def test_space_holds_the_log_still(desk: Loopback, home: Home) -> None:
+async def test_capital_h_holds_the_log_still(desk: Loopback, home: Home) -> None:
     async with terminal(home) as (app, pilot):
         pane = app.panes["log"]
         assert isinstance(pane, Pane)
-        await pilot.press("5", "space")
+        await pilot.press("5", "H")
         before = pane.rows
         new = LogView(999, pictures.NOW, "info", "info", "something new")
         desk.show(pictures.busy(1, log=(*desk.picture.log, new)))
@@ -434,7 +434,7 @@ async def test_space_holds_the_log_still(desk: Loopback, home: Home) -> None:
         assert "FROZEN" in pane.in_sight()
         await pilot.press("down", "down", "Y")
         assert app.clipboard.split("\t")[-1] == before[2].cells[-1].text
-        await pilot.press("space")
+        await pilot.press("H")
         assert pane.rows[0].cells[-1].text == "something new"
         assert pane.selected is None
 

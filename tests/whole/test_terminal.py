@@ -90,3 +90,11 @@ def test_closing_the_terminal_leaves_the_desk_running(killcord: Killcord) -> Non
         assert state(killcord)["state"] == "halted"
     finally:
         killcord.run("stop")
+
+    replay = Pty(killcord, "replay", "last", size=(80, 24))
+    replay.read_until(lambda text: "REPLAY" in text and "identical" in text)
+    replay.press(b"A")  # the next alarm: the cord of before
+    replay.read_until(lambda text: "HALTED" in text)
+    replay.press(b"\x11")  # ctrl+q
+    replay.read_until(lambda text: "\x1b[?1049l" in text)
+    replay.hang_up()
