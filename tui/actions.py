@@ -326,7 +326,7 @@ class ActingApp(DealingApp):
             argument = rest.strip("')")
             if key.verb and self.check_action(name, (argument,)):
                 run = getattr(self, f"action_{name}")
-                title = f"{key.verb}  [{bindings.display(key.keys)}]"
+                title = f"{key.verb} · {bindings.display(key.keys)}"
                 yield SystemCommand(title, key.help, (lambda r=run, a=argument: r(a) if a else r()))
         for name in PALETTES:
             if name != self.theme:
