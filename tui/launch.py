@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import signal
 import socket
 import subprocess
 import sys
@@ -113,6 +114,8 @@ def open_terminal(arguments: argparse.Namespace) -> int:
         if not code:
             return None
         text = (home.run / "desk.err").read_text(errors="replace").strip()
+        if code < 0:
+            return code, f"killed by {signal.Signals(-code).name}"
         return code, text or f"killcord: the desk ended with code {code}: see {home.desk_log}"
 
     return show(home, problem, fps=None, starting="" if child is None else "starting the desk")

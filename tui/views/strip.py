@@ -26,6 +26,8 @@ class Link(NamedTuple):
     """The terminal cannot keep up with the frames; some are skipped."""
     starting: str = ""
     """What was begun a moment ago, such as ``starting the desk``: no answer yet is no news."""
+    died: str = ""
+    """How the desk this terminal started came to a sudden end; empty while it did not."""
 
 
 class Item(NamedTuple):
@@ -78,6 +80,14 @@ def _waiting(link: Link) -> tuple[Line, Line]:
 
 
 def _lost(link: Link) -> Line:
+    if link.died:
+        return (
+            Cell(" DESK DIED ", "alarm"),
+            Cell(f"  {clean(link.died)}; stops stay at the venues. "),
+            Cell("^q", "key"),
+            Cell(", then "),
+            Cell("killcord", "key"),
+        )
     return (
         Cell(" NO DESK ", "alarm"),
         Cell(f"  not reachable for {numbers.age(link.quiet_s)}, what you see is old; trying again"),
