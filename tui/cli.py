@@ -373,10 +373,14 @@ def _sentiment_commands(commands: Any) -> None:
 
 
 def _backtest_options(commands: Any) -> None:
-    backtest = _command(commands, "backtest", _backtest, "trade recorded candles, and report")
+    backtest = _command(commands, "backtest", _backtest, "trade recorded markets, and report")
     add = backtest.add_argument
     add("--strategy", default="ema_cross", metavar="NAME", help="default ema_cross")
     _candle_options(backtest)
+    add("--trades", nargs="+", metavar="PATH", help="files of trades (and quotes) instead")
+    add("--books", nargs="+", metavar="PATH", help="recorded order book frames instead")
+    add("--recording", metavar="NAME", help="what a desk recorded instead, such as last")
+    add("--latency", default="50", metavar="MS", help="order flow: one way to a venue (default 50)")
     add("--funding", metavar="FILE", help="CSV of settlements: symbol, ts_ms, funding_rate")
     add("--balance", default="100000", help="USDT on each venue (default 100000)")
     add("--taker-fee", metavar="BP", help="basis points; default: the venue's")
@@ -422,7 +426,11 @@ def _candle_options(parser: argparse.ArgumentParser) -> None:
         choices=("bybit", "binance", "okx"),
         help="whose rules and fees; without --candles whose stored candles, with --timeframe",
     )
-    add("--timeframe", metavar="1h", help="of the stored candles: killcord history list")
+    add(
+        "--timeframe",
+        metavar="1h",
+        help="of the stored candles (killcord history list), or of those made from order flow",
+    )
     _environment_option(parser)
 
 
