@@ -128,7 +128,7 @@ def weather(*faults: str, kills: float = 0.08, together: bool = False) -> Callab
 
 
 def accept_late_requests(world: World) -> None:
-    weather("late request", "lost answer", kills=0.2)(world)
+    weather("late request", "late order", "lost answer", kills=0.2)(world)
     for wire in world.wires.values():
         wire.enforced = False
 
@@ -276,7 +276,7 @@ SAFEGUARDS: dict[str, Without] = {
     "stops stay until flat": Without({"core.desk.desk.KillExecutor": CancelsStopsFirst}),
     "two sweeps a window apart prove a kill": Without(
         {"core.desk.desk.KillExecutor": TrustsOneSweep},
-        prepare=weather("late request", kills=0.3),
+        prepare=weather("late order", kills=0.3),
     ),
     "a start finishes a kill": Without(
         {"tests.simulation.world.SimulatedDesk": ForgetsUnfinishedKills},
@@ -290,7 +290,7 @@ SAFEGUARDS: dict[str, Without] = {
     "a torn tail is cut off": Without({"core.journal.frames.load": load_torn}),
 }
 """Safeguard to the composition without it."""
-MOST = 400
+MOST = 200
 """Seeds within which a missing safeguard must be noticed."""
 
 

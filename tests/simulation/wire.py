@@ -59,6 +59,7 @@ REQUEST_FAULTS = (
     "lost answer",
     "odd answer",
     "late request",
+    "late order",
     "slow",
     "reset",
     "used budget",
@@ -131,6 +132,8 @@ class Wire:
             there += self.chance.uniform(0.2, 2.0)
         if self.strikes("late request"):
             there += self.chance.uniform(0.5, 3.0 if self.chance.random() < 0.5 else 25.0)
+        if what == "submit" and self.strikes("late order"):
+            there += self.chance.uniform(0.3, 1.5)
         if self.strikes("reset"):
             self.loop.call_later(self.latency(), _fail, future, Lost("reset"))
             there += self.chance.uniform(0.0, 3.0)
