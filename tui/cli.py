@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -135,6 +136,9 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
+    # numpy reads it when it is loaded. Threads cost more than they give on matrices this narrow,
+    # and one of them sums in the same order every time.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from tui import train
 
     return train.run(arguments)

@@ -11,9 +11,9 @@ import msgspec
 from core.errors import UsageError
 from core.home import Home
 from core.research.candles import CandleFile
+from core.research.panel import Plan
 from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
-from core.research.training import Plan
 from core.signals.registry import Registry
 from tui.backtest import one_timeframe, points, progress, read_files
 

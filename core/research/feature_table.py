@@ -18,6 +18,12 @@ Floats = NDArray[np.float64]
 _DAY = 86_400_000
 
 
+def volatility(close: Floats, length: int = 48) -> Floats:
+    """Return the realised volatility at each close, log return a candle; NaN while warming up."""
+    move = np.diff(np.log(close / close[0]), prepend=0.0)
+    return np.maximum(np.sqrt(_sum(move**2, length) / length), FLOOR)
+
+
 def make_features(
     ts_ms: NDArray[np.int64],
     open_: Floats,
@@ -41,7 +47,7 @@ def make_features(
     last = np.concatenate([close[:1], close[:-1]])
     height = np.log(high / low)
     turnover = volume * close
-    vol = {n: np.maximum(np.sqrt(_sum(move**2, n) / n), FLOOR) for n in (6, 24, 48, 168)}
+    vol = {n: volatility(close, n) for n in (6, 24, 48, 168)}
     unit = vol[48]
     columns = [_clip(_lag(x, n) / (unit * np.sqrt(n))) for n in RETURNS]
     columns += [np.log(vol[6] / unit), np.log(unit / vol[168])]

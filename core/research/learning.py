@@ -1,7 +1,11 @@
-"""Fitting: a linear model and LightGBM on rows of features, and their calibration."""
+"""Fitting: a linear model and boosted trees on rows of features, and their calibration."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from importlib.util import find_spec
+from math import inf, nextafter
 from typing import Any
 
 import numpy as np
@@ -11,81 +15,229 @@ from core.signals.model import REACH, Linear
 
 Floats = NDArray[np.float64]
 
+KINDS = ("linear", "lightgbm", "xgboost")
+LINEAR: dict[str, Any] = {"ridge": 1e-3}
+"""Penalty of the linear model's weights, per row."""
 TREES: dict[str, Any] = {
-    "objective": "binary",
+    "rounds": 120,
     "num_leaves": 8,
     "min_data_in_leaf": 1500,
     "learning_rate": 0.03,
     "feature_fraction": 0.4,
     "bagging_fraction": 0.6,
-    "bagging_freq": 1,
     "lambda_l2": 50.0,
-    "deterministic": True,
-    "force_row_wise": True,
-    "num_threads": 1,
-    "verbosity": -1,
 }
-"""Few leaves with many rows each: on candles, larger trees learn noise."""
-ROUNDS = 120
-RIDGE = 1e-3
-"""Penalty of the linear model's weights, per row."""
+"""LightGBM. Few leaves with many rows each: on candles, larger trees learn noise."""
+BOOST: dict[str, Any] = {
+    "rounds": 120,
+    "max_depth": 3,
+    "min_child_weight": 400.0,
+    "learning_rate": 0.03,
+    "feature_fraction": 0.4,
+    "bagging_fraction": 0.6,
+    "lambda_l2": 50.0,
+}
+"""XGBoost, as large as LightGBM's."""
+DEFAULTS: dict[str, dict[str, Any]] = {"linear": LINEAR, "lightgbm": TREES, "xgboost": BOOST}
 
 
-def fit_linear(rows: Floats, rose: Floats) -> Linear:
-    """Fit logistic regression by Newton's method on standardised features clipped at 4.
+def kinds_here() -> tuple[str, ...]:
+    """Return the kinds of models that can be trained; XGBoost is an optional extra."""
+    return KINDS if find_spec("xgboost") else KINDS[:2]
+
+
+def fit_kind(
+    kind: str,
+    rows: Floats,
+    rose: Floats,
+    weights: Floats,
+    seed: int,
+    parameters: Mapping[str, Any] | None = None,
+) -> Any:
+    """Fit one model.
 
     Args:
-        rows: one row of features a sample.
+        kind: see ``KINDS``.
+        rows: one row of features a sample; NaN where one is not known.
         rose: 1.0 where the price rose, else 0.0.
+        weights: of the samples, positive.
+        seed: the same rows and seed give the same model, bit for bit.
+        parameters: what differs from ``DEFAULTS``.
     """
-    mean = rows.mean(axis=0)
-    deviation = rows.std(axis=0)
+    chosen = DEFAULTS[kind] | dict(parameters or {})
+    weights = weights / weights.mean()
+    if kind == "linear":
+        return fit_linear(rows, rose, weights, chosen["ridge"])
+    fit = fit_trees if kind == "lightgbm" else fit_boost
+    return fit(rows, rose, weights, seed, chosen)
+
+
+def score(model: Any, rows: Floats) -> Floats:
+    """Return the log odds of many rows."""
+    if isinstance(model, Linear):
+        scaled = (rows - np.array(model.mean)) / np.array(model.deviation)
+        missing = np.isnan(scaled)
+        scaled = np.clip(np.where(missing, 0.0, scaled), -REACH, REACH)
+        total = scaled @ np.array(model.weights) + missing @ np.array(model.absent)
+        return np.asarray(total + model.bias)
+    return np.asarray(model.predict(rows, raw_score=True, num_threads=1), np.float64)
+
+
+def fit_linear(rows: Floats, rose: Floats, weights: Floats, ridge: float) -> Linear:
+    """Fit logistic regression by Newton's method on standardised features clipped at 4.
+
+    A missing value is the mean, and a flag with a weight of its own.
+    """
+    missing = np.isnan(rows)
+    gaps = missing.any(axis=0)
+    mean, deviation = np.nanmean(rows, axis=0), np.nanstd(rows, axis=0)
     deviation[deviation < 1e-12] = 1.0
     inputs = np.clip((rows - mean) / deviation, -REACH, REACH)
-    weights = newton(np.column_stack([inputs, np.ones(len(rows))]), rose, RIDGE)
+    inputs[missing] = 0.0
+    table = np.column_stack([inputs, missing[:, gaps], np.ones(len(rows))])
+    found = newton(table, rose, ridge, weights)
+    width = rows.shape[1]
+    absent = np.zeros(width)
+    absent[gaps] = found[width:-1]
     return Linear(
         tuple(mean.tolist()),
         tuple(deviation.tolist()),
-        tuple(weights[:-1].tolist()),
-        float(weights[-1]),
+        tuple(found[:width].tolist()),
+        tuple(absent.tolist()),
+        float(found[-1]),
     )
 
 
-def newton(inputs: Floats, rose: Floats, ridge: float) -> Floats:
+def newton(inputs: Floats, rose: Floats, ridge: float, weights: Floats | None = None) -> Floats:
     """Return the weights of a logistic regression; the last column, the bias, is not penalised."""
     count, width = inputs.shape
-    weights = np.zeros(width)
+    each = np.ones(count) if weights is None else weights
+    found = np.zeros(width)
     penalty = np.full(width, ridge * count)
     penalty[-1] = 1e-9 * count
     for _ in range(25):
-        chance = sigmoid(inputs @ weights)
-        slope = inputs.T @ (chance - rose) + penalty * weights
-        curve = (inputs * (chance * (1 - chance))[:, None]).T @ inputs
+        chance = sigmoid(inputs @ found)
+        slope = inputs.T @ (each * (chance - rose)) + penalty * found
+        curve = (inputs * (each * chance * (1 - chance))[:, None]).T @ inputs
         step = np.linalg.solve(curve + np.diag(penalty), slope)
-        weights -= step
+        found -= step
         if np.abs(step).max() < 1e-9:
             break
-    return weights
+    return found
 
 
-def score_linear(model: Linear, rows: Floats) -> Floats:
-    """Return the log odds of many rows."""
-    scaled = (rows - np.array(model.mean)) / np.array(model.deviation)
-    return np.asarray(np.clip(scaled, -REACH, REACH) @ np.array(model.weights) + model.bias)
-
-
-def fit_trees(rows: Floats, rose: Floats, seed: int) -> Any:
-    """Fit LightGBM; the same rows and seed give the same text, bit for bit."""
+def fit_trees(
+    rows: Floats, rose: Floats, weights: Floats, seed: int, chosen: Mapping[str, Any]
+) -> Any:
+    """Fit LightGBM."""
     import lightgbm
 
-    parameters = TREES | {"seed": seed}
+    parameters = dict(chosen) | {
+        "objective": "binary",
+        "bagging_freq": 1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": 1,
+        "verbosity": -1,
+        "seed": seed,
+    }
+    rounds = parameters.pop("rounds")
     parameters["min_data_in_leaf"] = min(parameters["min_data_in_leaf"], max(len(rows) // 20, 20))
-    return lightgbm.train(parameters, lightgbm.Dataset(rows, rose), num_boost_round=ROUNDS)
+    data = lightgbm.Dataset(rows, rose, weight=weights)
+    return lightgbm.train(parameters, data, num_boost_round=rounds)
 
 
-def score_trees(model: Any, rows: Floats) -> Floats:
-    """Return the log odds of many rows."""
-    return np.asarray(model.predict(rows, raw_score=True, num_threads=1), np.float64)
+def fit_boost(
+    rows: Floats, rose: Floats, weights: Floats, seed: int, chosen: Mapping[str, Any]
+) -> Any:
+    """Fit XGBoost; its trees are given back as LightGBM's, which score them the same."""
+    import lightgbm
+    import xgboost
+
+    least = min(chosen["min_child_weight"], max(len(rows) // 80, 5))
+    booster = xgboost.train(
+        {
+            "objective": "binary:logistic",
+            "max_depth": chosen["max_depth"],
+            "min_child_weight": least,
+            "learning_rate": chosen["learning_rate"],
+            "colsample_bytree": chosen["feature_fraction"],
+            "subsample": chosen["bagging_fraction"],
+            "reg_lambda": chosen["lambda_l2"],
+            "base_score": 0.5,
+            "nthread": 1,
+            "seed": seed,
+        },
+        xgboost.DMatrix(rows, rose, weight=weights),
+        num_boost_round=chosen["rounds"],
+    )
+    text = translate(booster.save_raw("json").decode(), rows.shape[1])
+    return lightgbm.Booster(model_str=text)
+
+
+def translate(text: str, width: int) -> str:
+    """Return XGBoost's trees (its JSON, base score 0.5) in LightGBM's text form.
+
+    One form is stored and one path scores: LightGBM's takes 8 us a row. XGBoost goes left where a
+    value, as a float32, is below the condition; the threshold is put so that a double decides the
+    same.
+
+    Args:
+        text: ``Booster.save_raw("json")``.
+        width: features of a row.
+    """
+    model = json.loads(text)["learner"]["gradient_booster"]["model"]
+    trees = [_translate_tree(number, tree) for number, tree in enumerate(model["trees"])]
+    head = [
+        "tree",
+        "version=v4",
+        "num_class=1",
+        "num_tree_per_iteration=1",
+        "label_index=0",
+        f"max_feature_idx={width - 1}",
+        "objective=binary sigmoid:1",
+        "feature_names=" + " ".join(f"Column_{i}" for i in range(width)),
+        "feature_infos=" + " ".join(["[-inf:inf]"] * width),
+        "tree_sizes=" + " ".join(str(len(tree)) for tree in trees),
+    ]
+    return "\n".join(head) + "\n\n" + "".join(trees) + "end of trees\n"
+
+
+def _translate_tree(number: int, tree: Mapping[str, Any]) -> str:
+    left, right = tree["left_children"], tree["right_children"]
+    values = tree["split_conditions"]
+    inner = [node for node, child in enumerate(left) if child >= 0]
+    leaves = [node for node, child in enumerate(left) if child < 0]
+    # LightGBM numbers inner nodes from 0 and leaves from -1 downwards.
+    place = {node: at for at, node in enumerate(inner)} | {n: ~at for at, n in enumerate(leaves)}
+    missing_is_nan, goes_left = 8, 2
+    lines: dict[str, list[Any]] = {
+        "split_feature": [tree["split_indices"][node] for node in inner],
+        "split_gain": [tree["loss_changes"][node] for node in inner],
+        "threshold": [repr(_threshold(values[node])) for node in inner],
+        "decision_type": [
+            missing_is_nan + goes_left * bool(tree["default_left"][node]) for node in inner
+        ],
+        "left_child": [place[left[node]] for node in inner],
+        "right_child": [place[right[node]] for node in inner],
+        "leaf_value": [repr(float(np.float32(values[node]))) for node in leaves],
+        "leaf_weight": [tree["sum_hessian"][node] for node in leaves],
+        "leaf_count": [0] * len(leaves),
+        "internal_value": [0] * len(inner),
+        "internal_weight": [0] * len(inner),
+        "internal_count": [0] * len(inner),
+    }
+    text = f"Tree={number}\nnum_leaves={len(leaves)}\nnum_cat=0\n"
+    text += "".join(f"{name}={' '.join(map(str, items))}\n" for name, items in lines.items())
+    return text + "is_linear=0\nshrinkage=1\n\n\n"
+
+
+def _threshold(condition: float) -> float:
+    """Return the largest double that, rounded to float32, is below the condition."""
+    at = np.float32(condition)
+    below = np.nextafter(at, np.float32(-inf))
+    middle = (float(at) + float(below)) / 2.0
+    return middle if np.float32(middle) < at else nextafter(middle, -inf)
 
 
 def calibrate(odds: Floats, rose: Floats) -> tuple[float, float]:

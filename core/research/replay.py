@@ -101,9 +101,10 @@ class Rerun:
         self.config = config = _config(session, path)
         self.note = ""
         own = find_strategy(home.strategies, config.strategy) | find_model(
-            home.models, config.strategy
+            home.models, config.strategy, session.strategy
         )
-        if stamp(home.strategies, home.models, config.strategy) != session.strategy:
+        now = stamp(home.strategies, home.models, config.strategy)
+        if now != session.strategy and config.strategy.name != "lightgbm":
             self.note = f"the strategy {config.strategy.name} is not the one that was recorded"
         try:
             ledger = restore(msgspec.json.decode(session.checkpoint, type=Checkpoint))

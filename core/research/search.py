@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
 import msgspec
 import numpy as np
 from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 
 from core.research.candles import CandleFile
-from core.research.learning import RIDGE, ROUNDS, TREES
+from core.research.honesty import gate, leak_checks, shuffle_labels
+from core.research.learning import DEFAULTS, kinds_here
+from core.research.panel import Around, Panel, Plan, change, make_panel
+from core.research.scores import Overfitting, overfitting
 from core.research.training import (
-    KINDS,
     Fitted,
-    Fold,
-    Panel,
-    Plan,
-    Trial,
+    Forecast,
+    blend,
     fit,
-    gate,
-    leak_checks,
-    make_panel,
-    run_trial,
-    shuffle_labels,
+    forecast,
+    last_fold,
+    make_recipe,
 )
-from core.signals.registry import FEATURE_HASH, Check, Meta, Registry
+from core.research.trial import Trial, score_trial, together
+from core.research.tuning import Configuration, tune
+from core.signals.registry import Check, Meta, Registry
+
+ENSEMBLE = "ensemble"
 
 
 class Finding(Struct, frozen=True, tag="train"):
@@ -47,8 +50,22 @@ class Finding(Struct, frozen=True, tag="train"):
     """Each configuration's scores out of sample; the linear baseline is always among them."""
     tried: int
     """Configurations ever tried on these candles: what the deflated Sharpe ratio counts."""
+    overfitting: Overfitting | None
+    """What choosing the best of them was worth."""
     gate: tuple[Check, ...]
     data: dict[str, Any]
+
+
+class Candidate(Struct, frozen=True):
+    """One configuration, walked forward."""
+
+    panel: Panel
+    plan: Plan
+    trial: Trial
+    said: Forecast
+    members: tuple[Candidate, ...] = ()
+    """Of an ensemble."""
+    weights: tuple[float, ...] = ()
 
 
 def search(
@@ -57,7 +74,10 @@ def search(
     registry: Registry,
     *,
     now: str,
+    around: Around | None = None,
     shuffled: bool = False,
+    trials: int = 0,
+    storage: str = "",
     progress: Callable[[float], object] | None = None,
 ) -> Finding:
     """Train, score, judge and store; promote when every condition holds.
@@ -67,77 +87,151 @@ def search(
         plans: one a horizon.
         registry: gets the model, whatever comes of it.
         now: ISO 8601, UTC.
+        around: what is known beside the candles.
         shuffled: give labels to the wrong rows: what is found then is a bug.
+        trials: configurations to try beyond the defaults, see ``tune``.
+        storage: of the study, see ``tune``.
         progress: told the part that is done.
 
     Raises:
         ValueError: too few candles for one step of the walk.
+        UsageError: see ``tune``.
     """
-    panels = [make_panel(files, plan.horizon) for plan in plans]
+    around = around or Around()
+    panels = [make_panel(files, plan, around) for plan in plans]
     if shuffled:
         panels = [
-            replace(shuffle_labels(panel, plan.seed), hash=panel.hash + "-shuffled")
+            change(shuffle_labels(panel, plan.seed), hash=panel.hash + "-shuffled")
             for panel, plan in zip(panels, plans, strict=True)
         ]
-    found: list[tuple[Panel, Plan, Trial]] = []
-    steps = len(plans) * len(KINDS)
-    for panel, plan in zip(panels, plans, strict=True):
-        for kind in KINDS:
-            done = len(found)
+    kinds = kinds_here()
+    found: list[Candidate] = []
+    ratios: dict[str, float] = {}
+    steps = len(plans) * len(kinds) + trials
 
-            def tell(part: float, done: int = done) -> None:
-                if progress is not None:
-                    progress((done + part) / steps)
+    def run(configuration: Configuration) -> Candidate:
+        at, kind, parameters = configuration
+        panel, plan, done = panels[at], plans[at], len(found)
 
-            found.append((panel, plan, run_trial(kind, panel, plan, tell)))
-    panel, plan, best = _choose(found)
-    ratios = registry.note_trials(
-        panel.hash,
-        {_name(plan, trial): _daily_ratio(trial) for _, plan, trial in found},
+        def tell(part: float) -> None:
+            if progress is not None:
+                progress((done + part) / steps)
+
+        said = forecast(kind, panel, plan, parameters, tell)
+        trial = score_trial(kind, panel, plan, said, parameters)
+        found.append(Candidate(panel, plan, trial, said))
+        ratios[_name(plan, trial)] = _daily_ratio(trial)
+        return found[-1]
+
+    def attempt(configuration: Configuration) -> tuple[float, dict[str, Any]]:
+        one = run(configuration)
+        name = _name(one.plan, one.trial)
+        return one.trial.brier_skill, {"name": name, "ratio": ratios[name]}
+
+    for at in range(len(plans)):
+        for kind in kinds:
+            run((at, kind, {}))
+    if trials:
+        noted = tune(
+            trials,
+            len(plans),
+            kinds,
+            attempt,
+            name=_study(panels, plans),
+            seed=plans[0].seed,
+            storage=storage,
+        )
+        ratios.update({one["name"]: one["ratio"] for one in noted})
+    for at in range(len(plans)):
+        one = _ensemble([one for one in found if one.panel is panels[at]])
+        found.append(one)
+        ratios[_name(one.plan, one.trial)] = _daily_ratio(one.trial)
+    return _judge(files, around, found, registry, ratios, now)
+
+
+def _judge(
+    files: Sequence[CandleFile],
+    around: Around,
+    found: Sequence[Candidate],
+    registry: Registry,
+    ratios: Mapping[str, float],
+    now: str,
+) -> Finding:
+    """Store the best, and promote it if it passes."""
+    best = _choose(found)
+    all_ratios = registry.note_trials(best.panel.hash, dict(ratios))
+    chosen = overfitting(together([one.trial for one in found]))
+    linear = _baseline(found, best.plan)
+    leaks = leak_checks(files, around, best.panel, best.plan, linear.trial)
+    checks = gate(best.trial, all_ratios, chosen, leaks)
+    recipe = msgspec.json.encode(
+        make_recipe(_fit(best), best.weights or (1.0,), best.panel, best.plan)
     )
-    checks = gate(best, ratios, leak_checks(files, panel, plan))
-    fitted = fit(best.kind, panel, _last_fold(panel, plan), plan)
-    text = _text(fitted)
-    meta = _describe(fitted, text, panel, plan, best, checks, now)
-    known = {one.id for one in registry.all()}
-    if meta.id not in known:
-        registry.store(meta, text)
+    meta = _describe(best, recipe, checks, now)
+    if meta.id not in {one.id for one in registry.all()}:
+        registry.store(meta, recipe)
     if meta.passed:
         registry.promote(meta.id)
-    failed = [check for check in checks if not check.passed]
-    verdict = (
-        "promoted" if meta.passed else "no edge found: " + "; ".join(str(check) for check in failed)
-    )
     return Finding(
         meta.id,
         meta.passed,
-        verdict,
-        best.kind,
-        best.horizon,
-        tuple(_scores(trial) for _, _, trial in found),
-        len(ratios),
+        _verdict(meta),
+        best.trial.kind,
+        best.trial.horizon,
+        tuple(_scores(one.trial) for one in found),
+        len(all_ratios),
+        chosen,
         checks,
         meta.data,
     )
 
 
-def _choose(found: Sequence[tuple[Panel, Plan, Trial]]) -> tuple[Panel, Plan, Trial]:
-    """Return the best configuration; LightGBM only where it beats the linear model beside it."""
-    linear = {trial.horizon: trial for _, _, trial in found if trial.kind == "linear"}
+def _verdict(meta: Meta) -> str:
+    if meta.passed:
+        return "promoted: desks with strategy lightgbm trade it from their next start"
+    failed = ", ".join(check.name for check in meta.gate if not check.passed)
+    return f"no edge found, nothing was promoted; it does not pass: {failed}"
+
+
+def _baseline(found: Sequence[Candidate], plan: Plan) -> Candidate:
+    """Return the linear model of a plan, with its default parameters."""
+    return next(one for one in found if one.plan is plan and one.trial.kind == "linear")
+
+
+def _choose(found: Sequence[Candidate]) -> Candidate:
+    """Return the best configuration; trees only where they beat the linear model beside them."""
     fit_to_win = [
         one
         for one in found
-        if one[2].kind == "linear" or one[2].brier_skill > linear[one[2].horizon].brier_skill
+        if one.trial.kind == "linear"
+        or one.trial.brier_skill > _baseline(found, one.plan).trial.brier_skill
     ]
-    return max(fit_to_win, key=lambda one: one[2].probabilistic_sharpe)
+    return max(fit_to_win, key=lambda one: one.trial.probabilistic_sharpe)
 
 
-def _last_fold(panel: Panel, plan: Plan) -> Fold:
-    """Return the newest training part there is: its labels end with the candles."""
-    end = len(panel.times) - plan.horizon - 1
-    tune = plan.train // 5
-    start = max(end - plan.train, 0)
-    return Fold(range(start, end - tune - plan.purge), range(end - tune, end), range(0))
+def _ensemble(found: Sequence[Candidate]) -> Candidate:
+    """Return the ensemble of the best configuration of each kind on one panel."""
+    best: dict[str, Candidate] = {}
+    for one in found:
+        kind = one.trial.kind
+        if kind not in best or one.trial.brier_skill > best[kind].trial.brier_skill:
+            best[kind] = one
+    members = tuple(best.values())
+    panel, plan = members[0].panel, members[0].plan
+    said, weights = blend(panel, plan, [one.said for one in members])
+    parameters = {one.trial.kind: one.trial.parameters for one in members}
+    parameters = {kind: value for kind, value in parameters.items() if value}
+    trial = score_trial(ENSEMBLE, panel, plan, said, parameters)
+    return Candidate(panel, plan, trial, said, members, tuple(weights))
+
+
+def _fit(best: Candidate) -> list[Fitted]:
+    """Fit what is to be stored, on the newest training part."""
+    fold = last_fold(best.panel, best.plan)
+    return [
+        fit(one.trial.kind, best.panel, fold, best.plan, one.trial.parameters)
+        for one in best.members or (best,)
+    ]
 
 
 def _daily_ratio(trial: Trial) -> float:
@@ -147,59 +241,50 @@ def _daily_ratio(trial: Trial) -> float:
 
 
 def _name(plan: Plan, trial: Trial) -> str:
-    return (
-        f"{trial.kind} {plan.horizon} candles, window {plan.train}, test {plan.test},"
-        f" cost {plan.cost:g}, seed {plan.seed}"
-    )
+    different = "".join(f", {key} {value}" for key, value in sorted(trial.parameters.items()))
+    plan_text = ", ".join(f"{key} {value}" for key, value in asdict(plan).items())
+    return f"{trial.kind}{different}; {plan_text}"
 
 
-def _text(fitted: Fitted) -> str:
-    if fitted.kind == "lightgbm":
-        return str(fitted.model.model_to_string())
-    return msgspec.json.encode(fitted.model).decode()
+def _study(panels: Sequence[Panel], plans: Sequence[Plan]) -> str:
+    text = "".join(f"{panel.hash}{plan}" for panel, plan in zip(panels, plans, strict=True))
+    return "killcord-" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _scores(trial: Trial) -> dict[str, Any]:
-    return {name: value for name, value in asdict(trial).items() if name != "daily"}
+    hidden = ("daily", "first_day")
+    return {key: value for key, value in asdict(trial).items() if key not in hidden}
 
 
-def _describe(
-    fitted: Fitted,
-    text: str,
-    panel: Panel,
-    plan: Plan,
-    trial: Trial,
-    checks: tuple[Check, ...],
-    now: str,
-) -> Meta:
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    trees = fitted.kind == "lightgbm"
+def _describe(best: Candidate, recipe: bytes, checks: tuple[Check, ...], now: str) -> Meta:
+    panel, plan, trial = best.panel, best.plan, best.trial
+    digest = hashlib.sha256(recipe).hexdigest()
     identity = hashlib.sha256(f"{digest}{panel.hash}{plan}".encode()).hexdigest()[:12]
+    used = {one.trial.kind: one.trial.parameters for one in best.members or (best,)}
     return Meta(
-        id=f"{fitted.kind}-{plan.horizon}x{plan.timeframe}-{identity}",
-        kind=fitted.kind,
-        file="model.txt" if trees else "model.json",
+        id=f"{trial.kind}-{plan.horizon}x{plan.timeframe}-{identity}",
+        kind=trial.kind,
         sha256=digest,
-        features=FEATURE_HASH,
+        features=panel.names,
         timeframe=plan.timeframe,
         horizon=plan.horizon,
-        threshold=fitted.threshold,
-        slope=fitted.slope,
-        offset=fitted.offset,
         trained=now,
         data={
             "symbols": list(panel.symbols),
             "from_ms": int(panel.times[0]),
             "to_ms": int(panel.times[-1]),
             "rows": len(panel.at),
+            "unclear": panel.unclear,
             "sha256": panel.hash,
         },
-        parameters=asdict(plan) | (TREES | {"rounds": ROUNDS} if trees else {"ridge": RIDGE}),
+        parameters=asdict(plan)
+        | {kind: DEFAULTS[kind] | dict(parameters) for kind, parameters in used.items()}
+        | ({"weights": list(best.weights)} if best.weights else {}),
         versions={
             "python": platform.python_version(),
             "numpy": np.__version__,
-            "lightgbm": version("lightgbm"),
             "killcord": version("killcord"),
+            **{kind: import_module(kind).__version__ for kind in used if kind != "linear"},
         },
         scores=_scores(trial),
         gate=checks,

@@ -1,106 +1,22 @@
-"""Walk-forward training: every score comes from candles that no part of the model has seen."""
+"""Walk-forward training: every forecast is of candles that no part of the model has seen."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
-from core.research.candles import CandleFile
-from core.research.feature_table import make_features
-from core.research.learning import (
-    Floats,
-    calibrate,
-    fit_linear,
-    fit_trees,
-    score_linear,
-    score_trees,
-    sigmoid,
-)
-from core.research.scores import deflated_sharpe, probabilistic_sharpe, sharpe
-from core.signals.candle_features import WARMUP
-from core.signals.model import follow
-from core.signals.registry import Check
+from core.research.labels import decay
+from core.research.learning import calibrate, fit_kind, score, sigmoid
+from core.research.panel import Floats, Ints, Panel, Plan, rows_of
+from core.signals.model import Linear, Member, Recipe, define
 
-Ints = NDArray[np.int64]
 Progress = Callable[[float], object] | None
 
-KINDS = ("linear", "lightgbm")
-_DAY = 86_400
-
-
-class Plan(Struct, frozen=True):
-    """How to train. Spans are in candles."""
-
-    timeframe: int
-    """Seconds."""
-    horizon: int
-    train: int
-    test: int
-    cost: float
-    """Fraction of notional a side: fee, half spread and slippage."""
-    seed: int = 1
-
-    @property
-    def purge(self) -> int:
-        """Candles between training and test: the label's reach, and a day of embargo."""
-        return self.horizon + 2 + max(_DAY // self.timeframe, 1)
-
-
-class Panel(Struct, frozen=True):
-    """Rows of all symbols, in order of time."""
-
-    times: Ints
-    """The distinct open times, milliseconds UTC."""
-    at: Ints
-    """Index into ``times`` of each row."""
-    who: Ints
-    """Symbol of each row."""
-    rows: Floats
-    ahead: Floats
-    """Log return from the next open to the open ``horizon`` candles later; NaN at the end."""
-    step: Floats
-    """Return of the next candle, open to open: what a position decided now earns first."""
-    symbols: tuple[str, ...]
-    hash: str
-
-
-def make_panel(files: Sequence[CandleFile], horizon: int) -> Panel:
-    """Turn candle files of one timeframe into rows with labels.
-
-    A row is known at the close of its candle. What is decided on it is filled at the next open.
-    """
-    parts = []
-    digest = hashlib.sha256()
-    for who, file in enumerate(sorted(files, key=lambda one: one.symbol)):
-        columns = (file.open, file.high, file.low, file.close, file.volume)
-        for column in (file.ts, *columns):
-            digest.update(column.tobytes())
-        rows = make_features(file.ts, *columns)
-        opens = np.log(file.open)
-        ahead, step = np.full(len(opens), np.nan), np.full(len(opens), np.nan)
-        ahead[: -horizon - 1] = opens[horizon + 1 :] - opens[1:-horizon]
-        step[:-2] = file.open[2:] / file.open[1:-1] - 1.0
-        keep = slice(WARMUP - 1, None)
-        parts.append((file.ts[keep], np.full(len(opens), who)[keep], rows[keep], ahead[keep],
-                      step[keep]))  # fmt: skip
-    ts, who_, rows, ahead, step = (np.concatenate([part[i] for part in parts]) for i in range(5))
-    order = np.lexsort((who_, ts))
-    times, at = np.unique(ts[order], return_inverse=True)
-    return Panel(
-        times,
-        at.astype(np.int64),
-        who_[order].astype(np.int64),
-        rows[order],
-        ahead[order],
-        step[order],
-        tuple(sorted(file.symbol for file in files)),
-        digest.hexdigest(),
-    )
+_SURE = 1e-6
+"""Least weight of a member that is worse than a coin, so that there is always one."""
 
 
 class Fold(Struct, frozen=True):
@@ -126,257 +42,140 @@ def walk(times: int, plan: Plan) -> Iterator[Fold]:
         start = test.stop
 
 
+def last_fold(panel: Panel, plan: Plan) -> Fold:
+    """Return the newest training part there is: its labels end with the candles."""
+    end = len(panel.times) - plan.horizon - 1
+    tune = plan.train // 5
+    start = max(end - plan.train, 0)
+    return Fold(range(start, end - tune - plan.purge), range(end - tune, end), range(0))
+
+
 class Fitted(Struct, frozen=True):
-    """A model with its calibration and the probability from which it pays to act."""
+    """A model with its calibration."""
 
     kind: str
     model: Any
     slope: float
     offset: float
-    threshold: float
+    reach: float
+    """Mean size of a move over the horizon, in expected moves."""
+
+    def predict(self, rows: Floats) -> Floats:
+        """Return calibrated probabilities of a rise."""
+        return sigmoid(self.slope * score(self.model, rows) + self.offset)
+
+    def member(self, weight: float) -> Member:
+        """Return it as it is stored."""
+        if isinstance(self.model, Linear):
+            return Member(self.kind, weight, self.slope, self.offset, self.model)
+        text = str(self.model.model_to_string())
+        return Member(self.kind, weight, self.slope, self.offset, None, text)
 
 
-def fit(kind: str, panel: Panel, fold: Fold, plan: Plan) -> Fitted:
+def fit(
+    kind: str,
+    panel: Panel,
+    fold: Fold,
+    plan: Plan,
+    parameters: Mapping[str, Any] | None = None,
+) -> Fitted:
     """Fit and calibrate one model on a fold's training part."""
-    rows, rose, moves = _labelled(panel, fold.fit)
+    rows, rose, chosen = _labelled(panel, fold.fit)
+    weights = panel.alone[chosen] * decay(fold.fit.stop - panel.at[chosen], plan.half_life)
+    model = fit_kind(kind, rows, rose, weights, plan.seed, parameters)
     tune_rows, tune_rose, _ = _labelled(panel, fold.tune)
-    if kind == "linear":
-        model: Any = fit_linear(rows, rose)
-        odds = score_linear(model, tune_rows)
-    else:
-        model = fit_trees(rows, rose, plan.seed)
-        odds = score_trees(model, tune_rows)
-    slope, offset = calibrate(odds, tune_rose)
-    # (2p - 1) E|r| > two sides of cost
-    threshold = 0.5 + plan.cost / max(float(np.abs(moves).mean()), 1e-9)
-    return Fitted(kind, model, slope, offset, min(threshold, 1.0))
+    slope, offset = calibrate(score(model, tune_rows), tune_rose)
+    sizes = np.abs(panel.ahead[chosen]) / panel.move[chosen]
+    return Fitted(kind, model, slope, offset, float(sizes.mean()))
 
 
-def predict(fitted: Fitted, rows: Floats) -> Floats:
-    """Return calibrated probabilities of a rise."""
-    score = score_linear if fitted.kind == "linear" else score_trees
-    return sigmoid(fitted.slope * score(fitted.model, rows) + fitted.offset)
-
-
-def _labelled(panel: Panel, span: range) -> tuple[Floats, Floats, Floats]:
-    chosen = _rows_of(panel, span)
+def _labelled(panel: Panel, span: range) -> tuple[Floats, Floats, Ints]:
+    chosen = rows_of(panel, span)
     chosen = chosen[np.isfinite(panel.ahead[chosen])]
-    moves = panel.ahead[chosen]
-    return panel.rows[chosen], (moves > 0).astype(np.float64), moves
+    return panel.rows[chosen], (panel.ahead[chosen] > 0).astype(np.float64), chosen
 
 
-def _rows_of(panel: Panel, span: range) -> Ints:
-    first, last = np.searchsorted(panel.at, [span.start, span.stop])
-    return np.arange(first, last)
+class Forecast(Struct, frozen=True):
+    """What one configuration said of every candle it was tested on."""
+
+    chance: Floats
+    """Probability of a rise by row of the panel; NaN where not tested."""
+    bar: Floats
+    """Probability from which acting pays, by row."""
 
 
-class Trial(Struct, frozen=True):
-    """Out-of-sample scores of one configuration."""
+def forecast(
+    kind: str,
+    panel: Panel,
+    plan: Plan,
+    parameters: Mapping[str, Any] | None = None,
+    progress: Progress = None,
+) -> Forecast:
+    """Walk one configuration forward.
 
-    kind: str
-    horizon: int
-    samples: int
-    auc: float
-    auc_error: float
-    """Standard error of the AUC, counting one sample a horizon: labels overlap in time, and symbols
-    move together."""
-    ic: float
-    """Spearman correlation of probability and return, pooled."""
-    brier_skill: float
-    """Part of a coin's Brier score that is saved; above 0 is better than a coin."""
-    sharpe: float | None
-    """Of daily returns after costs, annualised."""
-    sharpe_low: float | None
-    sharpe_high: float | None
-    sharpe_gross: float | None
-    turnover: float
-    """Notional traded a day, as a multiple of equity."""
-    exposure: float
-    """Part of the time in a position."""
-    probabilistic_sharpe: float
-    days: int
-    daily: tuple[float, ...]
-    """Returns a day after costs."""
-
-
-def run_trial(kind: str, panel: Panel, plan: Plan, progress: Progress = None) -> Trial:
-    """Walk one configuration forward and score what it said."""
+    Raises:
+        ValueError: too few candles for one fold.
+    """
     folds = list(walk(len(panel.times), plan))
     if not folds:
         raise ValueError("too few candles for one fold")
-    chance = np.full(len(panel.at), np.nan)
-    bar = np.full(len(panel.at), np.nan)
+    chance, bar = np.full((2, len(panel.at)), np.nan)
     for done, fold in enumerate(folds):
-        fitted = fit(kind, panel, fold, plan)
-        rows = _rows_of(panel, fold.test)
-        chance[rows] = predict(fitted, panel.rows[rows])
-        bar[rows] = fitted.threshold
+        fitted = fit(kind, panel, fold, plan, parameters)
+        rows = rows_of(panel, fold.test)
+        chance[rows] = fitted.predict(panel.rows[rows])
+        # As ``core.signals.model.bar``.
+        bar[rows] = np.minimum(0.5 + plan.cost / (fitted.reach * panel.move[rows]), 1.0)
         if progress is not None:
             progress((done + 1) / len(folds))
-    return score_trial(kind, panel, plan, chance, bar)
+    return Forecast(chance, bar)
 
 
-def score_trial(kind: str, panel: Panel, plan: Plan, chance: Floats, bar: Floats) -> Trial:
-    """Score out-of-sample probabilities: what they knew, and what acting on them earned."""
-    known = np.isfinite(chance) & np.isfinite(panel.ahead)
-    rose = panel.ahead[known] > 0
-    said = chance[known]
-    net, gross, turnover, exposure = trade(panel, plan, chance, bar)
-    measured, raw = sharpe(net, _DAY), sharpe(gross, _DAY)
-    return Trial(
-        kind,
-        plan.horizon,
-        int(known.sum()),
-        auc(said, rose),
-        _auc_error(rose, len(np.unique(panel.at[known])) / plan.horizon),
-        _rank_correlation(said, panel.ahead[known]),
-        1.0 - float(((said - rose) ** 2).mean()) / 0.25,
-        measured.value if measured else None,
-        measured.low if measured else None,
-        measured.high if measured else None,
-        raw.value if raw else None,
-        turnover,
-        exposure,
-        probabilistic_sharpe(net),
-        len(net),
-        tuple(net.tolist()),
-    )
+def blend(panel: Panel, plan: Plan, members: Sequence[Forecast]) -> tuple[Forecast, list[float]]:
+    """Average forecasts by what each has shown out of sample up to then.
 
-
-def trade(
-    panel: Panel, plan: Plan, chance: Floats, bar: Floats
-) -> tuple[Floats, Floats, float, float]:
-    """Act on probabilities as the strategy does, each symbol with an equal part of the equity.
+    The weights of a fold are the members' Brier skills in the folds whose labels were known before
+    it; equal in the first ones, or where none beat a coin.
 
     Returns:
-        Daily returns after costs, before costs, notional traded a day, part of the time invested.
+        The forecast, and the weights that all folds together give.
     """
-    count = len(panel.symbols)
-    days = panel.times[panel.at] // (_DAY * 1000)
-    tested = np.isfinite(chance)
-    first, last = int(days[tested].min()), int(days[tested].max())
-    gross, paid = np.zeros(last - first + 1), np.zeros(last - first + 1)
-    held = 0
-    for who in range(count):
-        mine = np.flatnonzero(tested & (panel.who == who))
-        target = 0
-        path = []
-        for one, threshold in zip(chance[mine].tolist(), bar[mine].tolist(), strict=True):
-            target = follow(target, one, threshold)
-            path.append(target)
-        position = np.array(path, np.float64)
-        traded = np.abs(np.diff(position, prepend=0.0, append=0.0))
-        day = days[mine] - first
-        np.add.at(gross, day, position * np.nan_to_num(panel.step[mine]) / count)
-        np.add.at(paid, day, traded[:-1] / count)
-        if len(day):
-            paid[day[-1]] += traded[-1] / count
-        held += int(np.abs(position).sum())
-    net = gross - paid * plan.cost
-    return net, gross, float(paid.mean()), held / max(int(tested.sum()), 1)
+    chance, bar = np.zeros((2, len(panel.at)))
+    said = np.stack([one.chance for one in members])
+    bars = np.stack([one.bar for one in members])
+    known = np.isfinite(panel.ahead) & np.isfinite(said[0])
+    rose = panel.ahead > 0
+    saved = np.where(known, 0.25 - (said - rose) ** 2, 0.0)
+    tested = np.zeros(len(panel.at), bool)
+    for fold in walk(len(panel.times), plan):
+        rows = rows_of(panel, fold.test)
+        before = rows_of(panel, range(fold.test.start - plan.purge))
+        weights = _weigh(saved[:, before].sum(axis=1))
+        chance[rows] = weights @ said[:, rows]
+        bar[rows] = weights @ bars[:, rows]
+        tested[rows] = True
+    chance[~tested] = bar[~tested] = np.nan
+    return Forecast(chance, bar), _weigh(saved.sum(axis=1)).tolist()
 
 
-def auc(said: Floats, rose: NDArray[np.bool_]) -> float:
-    """Return the chance that a rise was given a higher probability than a fall; ties count half."""
-    ups = int(rose.sum())
-    downs = len(rose) - ups
-    if not ups or not downs:
-        return 0.5
-    return float((_ranks(said)[rose].sum() - ups * (ups + 1) / 2) / (ups * downs))
+def _weigh(saved: Floats) -> Floats:
+    useful = np.maximum(saved, 0.0)
+    if not useful.sum() > _SURE:
+        return np.full(len(saved), 1.0 / len(saved))
+    return np.asarray(useful / useful.sum())
 
 
-def _auc_error(rose: NDArray[np.bool_], effective: float) -> float:
-    """Return the standard error of the AUC of a worthless model (Mann and Whitney 1947)."""
-    part = float(rose.mean())
-    if not 0.0 < part < 1.0 or effective < 2:
-        return 0.5
-    return float(np.sqrt((1 / part + 1 / (1 - part)) / (12 * effective)))
-
-
-def _ranks(values: Floats) -> Floats:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    upper = np.cumsum(counts)
-    return np.asarray((upper - (counts - 1) / 2.0)[inverse], np.float64)
-
-
-def _rank_correlation(one: Floats, two: Floats) -> float:
-    a, b = _ranks(one), _ranks(two)
-    if a.std() == 0 or b.std() == 0:
-        return 0.0
-    return float(np.corrcoef(a, b)[0, 1])
-
-
-# --- leaks ------------------------------------------------------------------------------------
-
-
-def shuffle_labels(panel: Panel, seed: int) -> Panel:
-    """Return the panel with labels and returns given to the wrong rows: nothing can be learnt."""
-    order = np.random.default_rng(seed).permutation(np.flatnonzero(np.isfinite(panel.ahead)))
-    ahead, step = panel.ahead.copy(), panel.step.copy()
-    sorted_ = np.sort(order)
-    ahead[sorted_] = panel.ahead[order]
-    step[sorted_] = panel.step[order]
-    return _changed(panel, ahead=ahead, step=step)
-
-
-def leak_checks(files: Sequence[CandleFile], panel: Panel, plan: Plan) -> list[Check]:
-    """Return what must hold if no future reaches the features.
-
-    Shuffled labels must not be learnt; a future return planted among the features must be found, or
-    the first test proves nothing; a row must not change when the candles after it are cut off.
-    """
-    blind = run_trial("linear", shuffle_labels(panel, plan.seed), plan).auc
-    planted = panel.rows.copy()
-    planted[:, 0] = np.nan_to_num(panel.ahead)
-    seeing = run_trial("linear", _changed(panel, rows=planted), plan).auc
-    worst = 0.0
-    for file in files:
-        for part in (0.5, 0.8):
-            end = max(int(len(file.ts) * part), WARMUP)
-            columns = [
-                getattr(file, name) for name in ("ts", "open", "high", "low", "close", "volume")
-            ]
-            tail = max(end - 3 * WARMUP, 0)
-            short = make_features(*(column[tail:end] for column in columns))[-1]
-            longer = make_features(*(column[tail : end + WARMUP] for column in columns))
-            worst = max(worst, float(np.nanmax(np.abs(short - longer[end - tail - 1]))))
-    return [
-        Check("shuffled labels teach nothing", blind, "AUC 0.48 to 0.52", 0.48 <= blind <= 0.52),
-        Check("a planted future is found", seeing, "AUC above 0.9", seeing > 0.9),
-        Check("features do not see the future", worst, "difference 0", worst < 1e-12),
-    ]
-
-
-def _changed(panel: Panel, **fields: Any) -> Panel:
-    values = {name: getattr(panel, name) for name in Panel.__struct_fields__}
-    return Panel(**(values | fields))
-
-
-def gate(trial: Trial, ratios: Sequence[float], leaks: Sequence[Check]) -> tuple[Check, ...]:
-    """Return the conditions under which a model may trade.
-
-    Args:
-        trial: the chosen configuration.
-        ratios: Sharpe ratios per day of every configuration ever tried on these candles.
-        leaks: see ``leak_checks``.
-    """
-    spread = float(np.std(ratios, ddof=1)) if len(ratios) > 1 else 0.0
-    deflated = deflated_sharpe(trial.daily, max(len(ratios), 1), spread)
-    chance = 0.5 + 2.0 * trial.auc_error
-    low = trial.sharpe_low
-    return (
-        Check("days out of sample", trial.days, "at least 90", trial.days >= 90),
-        # A market that rose lets a model that only says "up" beat a coin and earn.
-        Check("tells rises from falls", trial.auc, f"AUC above {chance:.3f}", trial.auc > chance),
-        Check(
-            "better than a coin", trial.brier_skill, "Brier skill above 0", trial.brier_skill > 0
-        ),
-        Check("earns after costs", low, "Sharpe interval above 0", bool(low and low > 0)),
-        Check(
-            f"not the luck of {len(ratios)} trials",
-            deflated,
-            "deflated Sharpe 0.95",
-            deflated >= 0.95,
-        ),
-        *leaks,
+def make_recipe(
+    fitted: Sequence[Fitted], weights: Sequence[float], panel: Panel, plan: Plan
+) -> Recipe:
+    """Return what is stored of a model: of one, or of several that make an ensemble."""
+    return Recipe(
+        plan.timeframe,
+        plan.horizon,
+        panel.names,
+        define(panel.names),
+        panel.known,
+        plan.cost,
+        sum(one.reach * weight for one, weight in zip(fitted, weights, strict=True)),
+        tuple(one.member(weight) for one, weight in zip(fitted, weights, strict=True)),
     )

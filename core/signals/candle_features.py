@@ -65,6 +65,8 @@ class CandleFeatures:
     """The row of features after each closed candle of one instrument."""
 
     def __init__(self) -> None:
+        self.volatility = 0.0
+        """Of the last 48 candles, log return a candle; 0 while warming up."""
         self._count = 0
         self._logs: deque[float] = deque(maxlen=WARMUP)
         self._close = self._first = 0.0
@@ -127,7 +129,7 @@ class CandleFeatures:
         turnovers = [one.push(turnover) for one in self._turnovers.values()]
         if self._count < WARMUP:
             return None
-        unit = max(vol[48], FLOOR)
+        unit = self.volatility = max(vol[48], FLOOR)
         span = high - low
         row = [_clip((x - logs[-1 - n]) / (unit * sqrt(n))) for n in RETURNS]
         row += (

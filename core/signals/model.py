@@ -3,36 +3,59 @@
 from __future__ import annotations
 
 import ctypes
-from math import exp
+import hashlib
+from collections.abc import Sequence
+from math import exp, sqrt
 from typing import Any, Protocol
 
 from msgspec import Struct
 
 from core import config
+from core.clock import SECOND
 from core.model.market import Candle
-from core.signals.candle_features import NAMES, WARMUP, CandleFeatures
+from core.signals import candle_features, context
+from core.signals.candle_features import WARMUP, CandleFeatures
+from core.signals.context import Context
 from core.signals.decision import Decision
+from core.signals.features import Feature
 
 REACH = 4.0
 """Deviations at which the linear model clips its inputs."""
+DESCRIBED: dict[str, Feature] = {
+    feature.name: feature
+    for features in (candle_features.FEATURES, *(one.features for one in context.FAMILIES))
+    for feature in features
+}
+"""Every feature there is, the candles' first."""
 
 
 class Linear(Struct, frozen=True):
-    """Logistic regression on standardised, clipped features."""
+    """Logistic regression on standardised, clipped features.
+
+    A value that is not known (NaN) counts as the mean, and adds the weight of its flag.
+    """
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
     weights: tuple[float, ...]
+    absent: tuple[float, ...]
     bias: float
 
     def score(self, row: list[float]) -> float:
         """Return the log odds of a rise."""
         total = self.bias
-        for value, mean, deviation, weight in zip(
-            row, self.mean, self.deviation, self.weights, strict=True
+        for value, mean, deviation, weight, absent in zip(
+            row, self.mean, self.deviation, self.weights, self.absent, strict=True
         ):
             scaled = (value - mean) / deviation
-            total += weight * (-REACH if scaled < -REACH else REACH if scaled > REACH else scaled)
+            if scaled >= REACH:
+                total += weight * REACH
+            elif scaled <= -REACH:
+                total -= weight * REACH
+            elif scaled == scaled:  # not NaN
+                total += weight * scaled
+            else:
+                total += absent
         return total
 
 
@@ -45,21 +68,22 @@ class Scorer(Protocol):
 
 
 class Trees:
-    """A LightGBM model on the C interface's fast single-row path, one thread.
+    """Boosted trees on LightGBM's fast single-row path of its C interface, one thread.
 
     ``Booster.predict`` takes 30 us and stalls for milliseconds when OpenMP finds the cores taken.
 
     Args:
-        text: LightGBM's own text form.
+        text: LightGBM's own text form; XGBoost's trees are kept in it too.
+        width: features of a row.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, width: int) -> None:
         # LightGBM costs 0.5 s to import.
         import lightgbm
         from lightgbm.basic import _LIB, _safe_call
 
         self._booster = lightgbm.Booster(model_str=text)  # keeps the handle alive
-        self._row = (ctypes.c_double * len(NAMES))()
+        self._row = (ctypes.c_double * width)()
         self._out = ctypes.c_double()
         self._length = ctypes.c_int64()
         self._fast = ctypes.c_void_p()
@@ -72,7 +96,7 @@ class Trees:
                 ctypes.c_int(from_first),
                 ctypes.c_int(all_trees),
                 ctypes.c_int(float64),
-                ctypes.c_int32(len(NAMES)),
+                ctypes.c_int32(width),
                 b"num_threads=1",
                 ctypes.byref(self._fast),
             )
@@ -84,9 +108,6 @@ class Trees:
             ctypes.byref(self._out),
         )
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Trees:
-        return self  # it never changes
-
     def score(self, row: list[float]) -> float:
         """Return the log odds of a rise."""
         self._row[:] = row  # type: ignore[assignment]  # the stub wants c_double; floats are taken
@@ -95,51 +116,155 @@ class Trees:
         return self._out.value
 
 
-class Model(Struct, frozen=True):
-    """A promoted model, ready to score."""
+class Member(Struct, frozen=True):
+    """One fitted model with its calibration; several make an ensemble."""
 
-    name: str
+    kind: str
+    """``linear``, ``lightgbm`` or ``xgboost``."""
+    weight: float
+    """Its part of the probability; the members' sum to 1."""
+    slope: float
+    """Platt calibration of the log odds."""
+    offset: float
+    linear: Linear | None = None
+    trees: str = ""
+
+
+class Recipe(Struct, frozen=True):
+    """All that makes a probability of a row of features: what is stored of a model."""
+
     timeframe: int
     """Seconds."""
     horizon: int
     """Candles ahead that the probability speaks of."""
-    threshold: float
-    """Probability from which the expected move pays the round trip."""
-    slope: float
-    """Platt calibration of the log odds."""
-    offset: float
-    scorer: Scorer
+    features: tuple[str, ...]
+    """Columns of a row, in their order."""
+    definitions: str
+    """Hash of what those features are."""
+    known: tuple[str, ...]
+    """Features that training never missed: without one of them there is no signal."""
+    cost: float
+    """Fraction of notional a side: fee, half spread and slippage."""
+    reach: float
+    """Expected size of a move over the horizon, in units of volatility times its root."""
+    members: tuple[Member, ...]
+
+
+def define(features: Sequence[str]) -> str:
+    """Return a hash that changes when one of these features comes to mean something else.
+
+    Raises:
+        KeyError: there is no such feature.
+    """
+    lines = "\n".join(repr(DESCRIBED[name]) for name in features)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def bar(cost: float, reach: float, move: float) -> float:
+    """Return the probability from which acting pays a round trip: (2p - 1) E|r| > 2 cost.
+
+    Args:
+        cost: a side, fraction of notional.
+        reach: see ``Recipe``.
+        move: volatility a candle times the root of the horizon, log return.
+    """
+    return min(0.5 + cost / (reach * move), 1.0)
+
+
+class Model:
+    """A stored model, ready to score.
+
+    Args:
+        name: its id.
+        recipe: as stored.
+    """
+
+    def __init__(self, name: str, recipe: Recipe) -> None:
+        self.name = name
+        self.recipe = recipe
+        self.timeframe = recipe.timeframe
+        self.horizon = recipe.horizon
+        self._root = sqrt(recipe.horizon)
+        self._members = [
+            (
+                Trees(one.trees, len(recipe.features)) if one.linear is None else one.linear,
+                one.slope,
+                one.offset,
+                one.weight,
+            )
+            for one in recipe.members
+        ]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Model:
+        return self  # it never changes, and what LightGBM holds of it cannot be copied
 
     def probability(self, row: list[float]) -> float:
         """Return the calibrated probability that the price is higher after ``horizon`` candles."""
-        odds = self.slope * self.scorer.score(row) + self.offset
-        return 1.0 / (1.0 + exp(-odds)) if odds > -700.0 else 0.0
+        total = 0.0
+        for scorer, slope, offset, weight in self._members:
+            odds = slope * scorer.score(row) + offset
+            if odds > -700.0:
+                total += weight / (1.0 + exp(-odds))
+        return total
+
+    def threshold(self, volatility: float) -> float:
+        """Return the probability from which acting pays now.
+
+        Args:
+            volatility: log return a candle.
+        """
+        return bar(self.recipe.cost, self.recipe.reach, volatility * self._root)
 
 
 class ModelStrategy:
     """Long where a rise is probable enough to pay the costs, short where a fall is; out at a coin.
 
-    The score is the probability of a rise less one half.
+    The score is the probability of a rise less one half. Where a feature that the model always had
+    in training is not known, there is no signal, and the reason names it.
     """
+
+    context: Context
 
     def __init__(self, settings: config.Strategy, model: Model) -> None:
         self.name = "lightgbm"
         self.timeframe = int(settings.timeframe)
         self.warmup = WARMUP
+        self._span = self.timeframe * SECOND
         self._features = CandleFeatures()
         self._model = model
+        wanted = model.recipe.features
+        own = candle_features.NAMES
+        self.needs = tuple(name for name in wanted if name not in own)
+        """Features that the engine supplies."""
+        columns = (*own, *self.needs)
+        self._take = [columns.index(name) for name in wanted]
+        if self._take == list(range(len(columns))):
+            self._take = []
+        self._known = [
+            (wanted.index(name), name) for name in model.recipe.known if name in self.needs
+        ]
         self._target = 0
+        self._silent = ""
 
     def on_candle(self, candle: Candle) -> Decision | None:
         """Take the next closed candle; decide when the probability crosses a threshold."""
-        row = self._features.update(
+        features = self._features
+        row = features.update(
             candle.ts, candle.open, candle.high, candle.low, candle.close, candle.volume
         )
         if row is None:
             return None
+        if self.needs:
+            row += self.context.row
+        if self._take:
+            row = [row[at] for at in self._take]
+        unknown = [name for at, name in self._known if row[at] != row[at]]
+        if unknown:
+            return self._say_nothing(candle, unknown)
+        self._silent = ""
         model = self._model
         chance = model.probability(row)
-        target = follow(self._target, chance, model.threshold)
+        target = follow(self._target, chance, model.threshold(features.volatility))
         if target == self._target:
             return None
         self._target = target
@@ -148,6 +273,19 @@ class ModelStrategy:
             chance - 0.5,
             f"{chance:.1%} for a rise in {model.horizon} candles; {model.name}",
         )
+
+    def _say_nothing(self, candle: Candle, unknown: list[str]) -> Decision | None:
+        """Be out, and say once why."""
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        why = "; ".join(self.context.lacks) or "not heard of yet"
+        text = f"no signal: {', '.join(unknown[:3])}{more} not known ({why}); {self._model.name}"
+        if text == self._silent and not self._target:
+            return None
+        # What a warm-up says is not heard.
+        if candle.received - candle.ts < 2 * self._span:
+            self._silent = text
+        self._target = 0
+        return Decision(0, 0.0, text)
 
 
 def follow(target: int, chance: float, threshold: float) -> int:

@@ -1,7 +1,7 @@
 """Trained models on disk: text and JSON with hashes, never pickles; one of them may trade.
 
 models/<id>/meta.json     what it is, its scores, the hash of the file beside it
-models/<id>/model.txt     LightGBM's text form, or model.json for the linear one
+models/<id>/model.json    all that makes a probability of features; trees in LightGBM's text form
 models/CHAMPION           the id that trades; replaced by rename
 models/trials.jsonl       every configuration ever tried, for honest statistics
 """
@@ -18,11 +18,10 @@ from msgspec import Struct
 
 from core import config
 from core.errors import ConfigError, RegistryError, SafetyRefusal, UsageError
-from core.signals.candle_features import NAMES
-from core.signals.model import Linear, Model, ModelStrategy, Scorer, Trees
+from core.signals.model import DESCRIBED, Model, ModelStrategy, Recipe, define
 from core.signals.strategy import Maker, Strategy
 
-FEATURE_HASH = hashlib.sha256("\n".join(NAMES).encode()).hexdigest()
+FILE = "model.json"
 
 
 class Check(Struct, frozen=True):
@@ -44,16 +43,12 @@ class Meta(Struct, frozen=True):
 
     id: str
     kind: str
-    """``lightgbm`` or ``linear``."""
-    file: str
+    """``linear``, ``lightgbm``, ``xgboost`` or ``ensemble``."""
     sha256: str
-    features: str
-    """Hash of the ordered feature names."""
+    """Of its file."""
+    features: tuple[str, ...]
     timeframe: int
     horizon: int
-    threshold: float
-    slope: float
-    offset: float
     trained: str
     """ISO 8601, UTC."""
     data: dict[str, Any]
@@ -79,12 +74,12 @@ class Registry:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def store(self, meta: Meta, text: str) -> None:
-        """Write a model whole or not at all."""
+    def store(self, meta: Meta, file: bytes) -> None:
+        """Write a model whole or not at all; ``file`` is its encoded ``Recipe``."""
         folder = self.folder / meta.id
         half = self.folder / f".{meta.id}.half"
         half.mkdir(parents=True)
-        (half / meta.file).write_text(text)
+        (half / FILE).write_bytes(file)
         (half / "meta.json").write_bytes(msgspec.json.format(msgspec.json.encode(meta)))
         half.rename(folder)
 
@@ -113,7 +108,7 @@ class Registry:
             meta = msgspec.json.decode(path.read_bytes(), type=Meta)
         except msgspec.MsgspecError as error:
             raise RegistryError(f"{path}: {error}; remove the folder and train again") from error
-        model = path.parent / Path(meta.file).name
+        model = path.parent / FILE
         if not model.is_file() or _hash(model.read_bytes()) != meta.sha256:
             raise RegistryError(f"{model}: is not the file that was stored; train again")
         return meta
@@ -156,16 +151,23 @@ class Registry:
         Raises:
             RegistryError: it is corrupt, or of other features.
         """
-        meta = self.read(name)
-        if meta.features != FEATURE_HASH:
-            raise RegistryError(f"{name}: was trained on other features; train again")
-        text = (self.folder / name / Path(meta.file).name).read_text()
-        scorer: Scorer = (
-            Trees(text) if meta.kind == "lightgbm" else msgspec.json.decode(text, type=Linear)
-        )
-        return Model(
-            name, meta.timeframe, meta.horizon, meta.threshold, meta.slope, meta.offset, scorer
-        )
+        self.read(name)
+        path = self.folder / name / FILE
+        try:
+            recipe = msgspec.json.decode(path.read_bytes(), type=Recipe)
+        except msgspec.MsgspecError as error:
+            raise RegistryError(f"{path}: {error}; train again") from error
+        strange = [one for one in recipe.features if one not in DESCRIBED]
+        if strange:
+            raise RegistryError(
+                f"{name}: needs features that are not here: {', '.join(strange)}; train again"
+            )
+        if define(recipe.features) != recipe.definitions:
+            raise RegistryError(f"{name}: its features mean something else now; train again")
+        try:
+            return Model(name, recipe)
+        except Exception as error:  # of LightGBM, or a row of weights that is too short
+            raise RegistryError(f"{name}: cannot be loaded: {error}; train again") from error
 
     def note_trials(self, data: str, ratios: dict[str, float]) -> list[float]:
         """Add tried configurations and return the Sharpe ratios of all ever tried on these data.
@@ -184,17 +186,23 @@ class Registry:
         return list({one["trial"]: one["sharpe"] for one in lines if one["data"] == data}.values())
 
 
-def find_model(folder: Path, settings: config.Strategy) -> dict[str, Maker]:
+def find_model(folder: Path, settings: config.Strategy, name: str = "") -> dict[str, Maker]:
     """Return the maker of the strategy ``lightgbm``, if that is the one the settings name.
 
+    Args:
+        folder: of all models.
+        settings: name the strategy.
+        name: of the model; empty for the one that trades.
+
     Raises:
+        UsageError: there is no such model.
         ConfigError: no model is promoted, or it is of another timeframe.
         RegistryError: it is corrupt, or of other features.
     """
     if settings.name != "lightgbm":
         return {}
     registry = Registry(folder)
-    name = registry.champion
+    name = name or registry.champion
     if not name:
         raise ConfigError(
             ["strategy.name: lightgbm: no model is promoted: `killcord train` looks for one"]

@@ -26,11 +26,16 @@ def test_a_walk_without_edge_is_a_normal_answer(
     answer = json.loads(capsys.readouterr().out)
     assert answer["type"] == "train"
     assert not answer["promoted"]
-    assert [trial["kind"] for trial in answer["trials"]] == ["linear", "lightgbm"]
+    assert [trial["kind"] for trial in answer["trials"]] == [
+        "linear",
+        "lightgbm",
+        "xgboost",
+        "ensemble",
+    ]
     assert main([*train, "--horizons", "2"]) == 0
     text = capsys.readouterr().out
     assert "no edge found" in text
-    assert "not the luck of 4 trials" in text
+    assert "not the luck of 8 trials" in text
     assert main(["models", "list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert len(listed["models"]) == 2

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
+import lightgbm
 import msgspec
 import numpy as np
 import pytest
+import xgboost
 
 from core.config import Strategy
 from core.errors import ConfigError, RegistryError, SafetyRefusal, UsageError
@@ -15,12 +20,15 @@ from core.research.backtest import run_backtest
 from core.research.bars import Bars
 from core.research.candles import CandleFile
 from core.research.feature_table import make_features
-from core.research.learning import calibrate, fit_linear, fit_trees, score_linear, score_trees
+from core.research.honesty import audit
+from core.research.learning import KINDS, calibrate, fit_kind, fit_linear, score, translate
+from core.research.panel import Around, Plan, make_panel
+from core.research.scores import auc
 from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
-from core.research.training import Plan, auc, leak_checks, make_panel, walk
-from core.signals.model import Linear, Trees, follow
-from core.signals.registry import Registry, find_model
+from core.research.training import walk
+from core.signals.model import Linear, Recipe, Trees, follow
+from core.signals.registry import FILE, Registry, find_model
 from core.signals.strategy import strategy_maker
 from tests.core.research.test_backtest import rules, settings
 
@@ -44,7 +52,7 @@ def found(
 def test_a_planted_edge_is_found_and_promoted(found: tuple[Finding, Path]) -> None:
     finding, folder = found
     assert finding.promoted, finding.verdict
-    assert {trial["kind"] for trial in finding.trials} == {"linear", "lightgbm"}
+    assert [trial["kind"] for trial in finding.trials] == [*KINDS, "ensemble"]
     assert all(trial["auc"] > 0.55 for trial in finding.trials)
     assert Registry(folder).champion == finding.id
 
@@ -75,9 +83,9 @@ def test_a_leak_is_caught(monkeypatch: pytest.MonkeyPatch, files: list[CandleFil
         table[:-1, 0] = np.diff(np.log(columns[4]))
         return table
 
-    monkeypatch.setattr("core.research.training.make_features", peeking)
-    checks = {check.name: check for check in leak_checks(files, make_panel(files, 4), PLAN)}
-    assert not checks["features do not see the future"].passed
+    assert audit(files, Around()) == 0.0
+    monkeypatch.setattr("core.research.panel.make_features", peeking)
+    assert audit(files, Around()) > 0.0
 
 
 def test_no_label_reaches_into_a_later_part() -> None:
@@ -93,7 +101,7 @@ def test_no_label_reaches_into_a_later_part() -> None:
 
 
 def test_labels_begin_at_the_next_open(files: list[CandleFile]) -> None:
-    panel = make_panel(files[:1], 4)
+    panel = make_panel(files[:1], PLAN)
     i = 700
     at = int(np.searchsorted(files[0].ts, panel.times[i]))
     opens = files[0].open
@@ -103,19 +111,56 @@ def test_labels_begin_at_the_next_open(files: list[CandleFile]) -> None:
     assert np.isfinite(panel.ahead[:-5]).all()
 
 
-def test_one_row_scores_as_many_do(files: list[CandleFile]) -> None:
-    panel = make_panel(files, 4)
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_row_scores_as_many_do(files: list[CandleFile], kind: str) -> None:
+    panel = make_panel(files, PLAN)
     known = np.isfinite(panel.ahead)
     rows, rose = panel.rows[known][:3_000], (panel.ahead[known][:3_000] > 0).astype(float)
-    linear, trees = fit_linear(rows, rose), fit_trees(rows, rose, 3)
-    fast = Trees(trees.model_to_string())
-    stored = msgspec.json.decode(msgspec.json.encode(linear), type=Linear)
+    rows[::7, 3] = np.nan
+    weights = np.linspace(0.5, 1.5, len(rows))
+    model = fit_kind(kind, rows, rose, weights, 3)
     few = rows[:200]
-    np.testing.assert_array_equal([fast.score(r) for r in few.tolist()], score_trees(trees, few))
-    np.testing.assert_allclose(
-        [stored.score(r) for r in few.tolist()], score_linear(linear, few), atol=1e-12
-    )
-    assert fit_trees(rows, rose, 3).model_to_string() == trees.model_to_string()
+    if kind == "linear":
+        stored = msgspec.json.decode(msgspec.json.encode(model), type=Linear)
+        assert stored.absent[3] != 0.0
+        np.testing.assert_allclose(
+            [stored.score(r) for r in few.tolist()], score(model, few), atol=1e-12
+        )
+        assert fit_kind(kind, rows, rose, weights, 3) == model
+    else:
+        text = model.model_to_string()
+        fast = Trees(text, rows.shape[1])
+        np.testing.assert_array_equal([fast.score(r) for r in few.tolist()], score(model, few))
+        assert fit_kind(kind, rows, rose, weights, 3).model_to_string() == text
+
+
+def test_xgboost_scores_the_same_in_the_form_it_is_stored_in() -> None:
+    rng = np.random.default_rng(2)
+    rows = rng.standard_normal((4_000, 5)).astype(np.float32).astype(np.float64)
+    rows[rng.random(rows.shape) < 0.1] = np.nan
+    rose = (np.nan_to_num(rows[:, 0]) * rows[:, 1] + rng.standard_normal(4_000) > 0).astype(float)
+    data = xgboost.DMatrix(rows, rose)
+    settings = {"objective": "binary:logistic", "max_depth": 4, "base_score": 0.5, "nthread": 1}
+    theirs = xgboost.train(settings, data, num_boost_round=30)
+    ours = lightgbm.Booster(model_str=translate(theirs.save_raw("json").decode(), 5))
+    # Values at a condition, and those that only float32 makes equal to it, decide the same.
+    conditions = [
+        t for tree in theirs.get_dump(dump_format="json") for t in splits(json.loads(tree))
+    ]
+    probes = rows[: 3 * len(conditions)].copy()
+    for i, (feature, at) in enumerate(conditions[: len(probes) // 3]):
+        for j, value in enumerate((at, at * (1 + 2e-8), at * (1 - 2e-8))):
+            probes[3 * i + j, feature] = value
+    for table in (rows, probes):
+        said = theirs.predict(xgboost.DMatrix(table), output_margin=True)
+        np.testing.assert_allclose(ours.predict(table, raw_score=True), said, atol=2e-6)
+
+
+def splits(node: dict[str, Any]) -> list[tuple[int, float]]:
+    if "leaf" in node:
+        return []
+    deeper = [one for child in node["children"] for one in splits(child)]
+    return [(int(node["split"][1:]), float(node["split_condition"])), *deeper]
 
 
 def test_linear_finds_the_weights_that_made_the_labels() -> None:
@@ -123,12 +168,25 @@ def test_linear_finds_the_weights_that_made_the_labels() -> None:
     rows = rng.standard_normal((40_000, 3)) * [1.0, 5.0, 0.1] + [0.0, 3.0, 1.0]
     odds = 0.8 * rows[:, 0] - 0.4 * (rows[:, 1] - 3.0) / 5.0 + 0.2
     rose = (rng.random(40_000) < 1 / (1 + np.exp(-odds))).astype(float)
-    model = fit_linear(rows, rose)
+    one = np.ones(40_000)
+    model = fit_linear(rows, rose, one, 1e-3)
     np.testing.assert_allclose(model.weights, [0.8, -0.4, 0.0], atol=0.04)
+    assert model.absent == (0.0, 0.0, 0.0)
     slope, offset = calibrate(3.0 * odds + 1.0, rose)
     assert slope == pytest.approx(1 / 3, abs=0.02)
     assert offset == pytest.approx(-1 / 3, abs=0.03)
     assert calibrate(-odds, rose) == (0.0, 0.0)
+
+
+def test_what_is_missing_says_what_it_says() -> None:
+    """A value that is missing more often before rises tells by its absence."""
+    rng = np.random.default_rng(4)
+    rose = (rng.random(20_000) < 0.5).astype(float)
+    rows = rng.standard_normal((20_000, 2))
+    rows[rng.random(20_000) < np.where(rose > 0, 0.6, 0.2), 1] = np.nan
+    for kind in KINDS:
+        said = score(fit_kind(kind, rows, rose, np.ones(20_000), 1), rows)
+        assert said[np.isnan(rows[:, 1])].mean() > said[~np.isnan(rows[:, 1])].mean() + 0.5
 
 
 def test_auc_by_hand() -> None:
@@ -175,12 +233,25 @@ def test_what_is_wrong_with_a_registry_is_named(
     assert find_model(source, Strategy()) == {}
     registry = Registry(tmp_path)
     meta = Registry(source).read(finding.id)
-    text = (source / finding.id / meta.file).read_text()
-    registry.store(msgspec.structs.replace(meta, features="other"), text)
-    with pytest.raises(RegistryError, match="other features"):
-        registry.promote(finding.id)
+    file = (source / finding.id / FILE).read_bytes()
+    recipe = msgspec.json.decode(file, type=Recipe)
+    replace = msgspec.structs.replace
+    wrong = {
+        "mean something else": replace(recipe, definitions="other"),
+        "not here: crystal": replace(recipe, features=("crystal",)),
+        "cannot be loaded": replace(
+            recipe, members=(replace(recipe.members[0], linear=None, trees="pickle"),)
+        ),
+    }
+    for number, (problem, changed) in enumerate(wrong.items()):
+        data = msgspec.json.encode(changed)
+        other = replace(meta, id=f"other-{number}", sha256=hashlib.sha256(data).hexdigest())
+        registry.store(other, data)
+        with pytest.raises(RegistryError, match=problem):
+            registry.promote(other.id)
     assert registry.champion == ""
-    (tmp_path / finding.id / meta.file).write_text(text + " ")
+    registry.store(meta, file)
+    (tmp_path / finding.id / FILE).write_bytes(file + b" ")
     with pytest.raises(RegistryError, match="is not the file"):
         registry.read(finding.id)
     (tmp_path / finding.id / "meta.json").write_text("{")
@@ -195,7 +266,7 @@ def test_promotion_and_demotion(found: tuple[Finding, Path], tmp_path: Path) -> 
     finding, source = found
     registry = Registry(tmp_path)
     meta = Registry(source).read(finding.id)
-    registry.store(meta, (source / finding.id / meta.file).read_text())
+    registry.store(meta, (source / finding.id / FILE).read_bytes())
     assert registry.demote() == ""
     registry.promote(finding.id)
     assert registry.champion == finding.id

@@ -1,0 +1,163 @@
+"""What a model must pass before it may trade, and the tests for leaks that every training runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec.structs import replace
+
+from core.research.candles import CandleFile
+from core.research.panel import Around, Panel, Plan, change, tabulate
+from core.research.scores import Overfitting, deflated_sharpe
+from core.research.training import forecast
+from core.research.trial import Trial, score_trial
+from core.signals.candle_features import WARMUP
+from core.signals.registry import Check
+
+SUSPECT = 0.55
+"""An AUC on the direction of an hour above this was a leak whenever it was looked into."""
+_COLUMNS = ("ts", "open", "high", "low", "close", "volume")
+
+
+def shuffle_labels(panel: Panel, seed: int) -> Panel:
+    """Return the panel with labels and returns given to the wrong rows: nothing can be learnt."""
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(np.isfinite(panel.ahead)))
+    ahead, step = panel.ahead.copy(), panel.step.copy()
+    sorted_ = np.sort(order)
+    ahead[sorted_] = panel.ahead[order]
+    step[sorted_] = panel.step[order]
+    return change(panel, ahead=ahead, step=step)
+
+
+def leak_checks(
+    files: Sequence[CandleFile], around: Around, panel: Panel, plan: Plan, trial: Trial
+) -> list[Check]:
+    """Return what must hold if no future reaches the features.
+
+    * Shuffled labels must not be learnt; a future return planted among the features must be found,
+      or the first test proves nothing.
+    * A row must not change when everything after its candle is cut off.
+    * Rows shifted one candle into the past must know nearly as much: an edge that is gone a candle
+      later is a leak, or the bounce between bid and ask, which nobody can trade.
+
+    Args:
+        files: that the panel was made of.
+        around: the same.
+        panel: see ``make_panel``.
+        plan: the same.
+        trial: of the linear model on this panel.
+    """
+    blind = _auc(shuffle_labels(panel, plan.seed), plan)
+    planted = panel.rows.copy()
+    planted[:, 0] = np.nan_to_num(panel.ahead)
+    seeing = _auc(change(panel, rows=planted), plan)
+    later = _auc(_shift(panel), plan)
+    edge = trial.auc - 0.5
+    kept = (later - 0.5) / edge if edge > 2.0 * trial.auc_error else None
+    least = 0.5 if trial.auc > SUSPECT else 0.25
+    worst = audit(files, around)
+    return [
+        Check("shuffled labels teach nothing", blind, "AUC 0.48 to 0.52", 0.48 <= blind <= 0.52),
+        Check("a planted future is found", seeing, "AUC above 0.9", seeing > 0.9),
+        Check("features do not see the future", worst, "difference 0", worst < 1e-12),
+        Check(
+            "a candle later the edge is still there",
+            kept,
+            f"{least:g} of it",
+            kept is None or kept >= least,
+        ),
+    ]
+
+
+def _auc(panel: Panel, plan: Plan) -> float:
+    return score_trial("linear", panel, plan, forecast("linear", panel, plan)).auc
+
+
+def _shift(panel: Panel) -> Panel:
+    """Return the panel with each symbol's rows one candle late."""
+    rows = panel.rows.copy()
+    for who in range(len(panel.symbols)):
+        mine = np.flatnonzero(panel.who == who)
+        rows[mine[1:]] = panel.rows[mine[:-1]]
+    return change(panel, rows=rows)
+
+
+def audit(files: Sequence[CandleFile], around: Around) -> float:
+    """Return by how much a row changes when what comes after its candle is cut off; 0 is honest."""
+    worst = 0.0
+    for file in files:
+        for part in (0.5, 0.8):
+            last = max(int(len(file.ts) * part), WARMUP)
+            if last >= len(file.ts):
+                continue
+            since = int(file.ts[max(last - 3 * WARMUP, 0)])
+            now = int(file.ts[last])
+            later = int(file.ts[min(last + WARMUP, len(file.ts) - 1)])
+            short = _known(file, files, around, since, now)[-1]
+            longer = _known(file, files, around, since, later)[len(_cut(file, since, now).ts) - 1]
+            if (np.isnan(short) != np.isnan(longer)).any():
+                return np.inf
+            worst = max(worst, float(np.nanmax(np.abs(short - longer))))
+    return worst
+
+
+def _known(
+    file: CandleFile, files: Sequence[CandleFile], around: Around, since: int, until: int
+) -> np.ndarray:
+    """Return the features of what is known from one candle's open to another's close."""
+    own = _cut(file, since, until)
+    end = until + file.timeframe * 1000
+    known = Around(
+        tuple(_cut(one, since, until) for one in around.others),
+        {name: _cut(one, since, until) for name, one in around.index.items()},
+        {
+            name: tuple(one for one in settled if one[0] < end)
+            for name, settled in around.funding.items()
+        },
+    )
+    return tabulate(own, [_cut(one, since, until) for one in files if one is not file], known)
+
+
+def _cut(file: CandleFile, since: int, until: int) -> CandleFile:
+    first, last = np.searchsorted(file.ts, [since, until + 1])
+    return replace(file, **{name: getattr(file, name)[first:last] for name in _COLUMNS})
+
+
+def gate(
+    trial: Trial, ratios: Sequence[float], chosen: Overfitting | None, leaks: Sequence[Check]
+) -> tuple[Check, ...]:
+    """Return the conditions under which a model may trade.
+
+    Args:
+        trial: the chosen configuration.
+        ratios: Sharpe ratios per day of every configuration ever tried on these candles.
+        chosen: what choosing among the configurations of this search was worth.
+        leaks: see ``leak_checks``.
+    """
+    spread = float(np.std(ratios, ddof=1)) if len(ratios) > 1 else 0.0
+    deflated = deflated_sharpe(trial.daily, max(len(ratios), 1), spread)
+    chance = 0.5 + 2.0 * trial.auc_error
+    skill, low, off = trial.brier_skill, trial.sharpe_low, trial.calibration
+    loses = chosen.loses if chosen else None
+    return (
+        Check("days out of sample", trial.days, "at least 90", trial.days >= 90),
+        # A market that rose lets a model that only says "up" beat a coin and earn.
+        Check("tells rises from falls", trial.auc, f"AUC above {chance:.3f}", trial.auc > chance),
+        Check("better than a coin", skill, "Brier skill above 0", skill > 0),
+        Check("means what it says", off, "calibration error at most 0.05", off <= 0.05),
+        Check("earns after costs", low, "Sharpe interval above 0", bool(low and low > 0)),
+        Check(
+            f"not the luck of {len(ratios)} trials",
+            deflated,
+            "deflated Sharpe 0.95",
+            deflated >= 0.95,
+        ),
+        Check(
+            "the best of one half earns in the other",
+            loses,
+            "loses in at most 0.25 of the splits",
+            loses is not None and loses <= 0.25,
+        ),
+        *leaks,
+    )

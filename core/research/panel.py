@@ -1,0 +1,197 @@
+"""The rows that are learnt from: features and labels of all symbols, in order of time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from core.research.candles import CandleFile
+from core.research.feature_table import make_features, volatility
+from core.research.labels import Labels, fixed_horizon, triple_barrier, uniqueness
+from core.signals import candle_features
+from core.signals.candle_features import WARMUP
+from core.signals.context import FAMILIES, TABLES, History
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_DAY = 86_400
+_MOST_MISSING = 0.5
+"""A column that is missing more often than this is left out."""
+_NEVER = 0.001
+"""A feature that is missing less often than this in training must be known to act on a model."""
+
+
+class Plan(Struct, frozen=True):
+    """How to train. Spans are in candles."""
+
+    timeframe: int
+    """Seconds."""
+    horizon: int
+    train: int
+    test: int
+    cost: float
+    """Fraction of notional a side: fee, half spread and slippage."""
+    seed: int = 1
+    label: str = "horizon"
+    """``horizon``, or ``barrier`` for triple barriers within it."""
+    width: float = 1.0
+    """Of the barriers, in expected moves."""
+    half_life: int = 0
+    """Candles in which a sample's weight halves; 0 for never."""
+
+    @property
+    def purge(self) -> int:
+        """Candles between training and test: the label's reach, and a day of embargo."""
+        return self.horizon + 2 + max(_DAY // self.timeframe, 1)
+
+
+class Around(Struct, frozen=True):
+    """What is known beside the candles that are learnt from."""
+
+    others: tuple[CandleFile, ...] = ()
+    """The same symbols at other venues."""
+    index: Mapping[str, CandleFile] = {}
+    """Index or spot candles by symbol."""
+    funding: Mapping[str, tuple[tuple[int, float], ...]] = {}
+    """Settlements by symbol; see ``History``."""
+
+
+class Panel(Struct, frozen=True):
+    """Rows of all symbols, in order of time."""
+
+    times: Ints
+    """The distinct open times, milliseconds UTC."""
+    at: Ints
+    """Index into ``times`` of each row."""
+    who: Ints
+    """Symbol of each row."""
+    rows: Floats
+    """Features; NaN where one is not known."""
+    ahead: Floats
+    """Log return from the next open to the label's end; NaN where it is not known."""
+    alone: Floats
+    """Uniqueness of each label, 0 to 1."""
+    move: Floats
+    """Expected move over the horizon: volatility a candle by its root; log return."""
+    step: Floats
+    """Return of the next candle, open to open: what a position decided now earns first."""
+    turnover: Floats
+    """Quote traded in the candle."""
+    symbols: tuple[str, ...]
+    names: tuple[str, ...]
+    """Of the features."""
+    known: tuple[str, ...]
+    """Those of them that are never missing."""
+    unclear: int
+    """Rows without a label because a candle reached both barriers."""
+    hash: str
+    """Of everything the rows were made of."""
+
+
+def make_panel(files: Sequence[CandleFile], plan: Plan, around: Around | None = None) -> Panel:
+    """Turn candle files of one timeframe into rows with labels.
+
+    A row is known at the close of its candle. What is decided on it is filled at the next open.
+    Context features are among the columns where there are data for them.
+    """
+    around = around or Around()
+    files = sorted(files, key=lambda one: one.symbol)
+    parts: list[tuple[NDArray[Any], ...]] = []
+    unclear = 0
+    for who, file in enumerate(files):
+        rows = tabulate(file, files, around)
+        labels, move = label(file, plan)
+        step = np.full(len(file.open), np.nan)
+        step[:-2] = file.open[2:] / file.open[1:-1] - 1.0
+        unclear += labels.unclear
+        columns = (
+            file.ts,
+            np.full(len(file.ts), who),
+            rows,
+            labels.ahead,
+            uniqueness(labels.lasts),
+            move,
+            step,
+            file.volume * file.close,
+        )
+        parts.append(tuple(column[WARMUP - 1 :] for column in columns))
+    whole = [np.concatenate([part[i] for part in parts]) for i in range(8)]
+    order = np.lexsort((whole[1], whole[0]))
+    ts, owner, rows, ahead, alone, move, step, turnover = (column[order] for column in whole)
+    times, at = np.unique(ts, return_inverse=True)
+    missing = np.isnan(rows).mean(axis=0)
+    keep = missing <= _MOST_MISSING
+    names = np.array(columns_of())[keep].tolist()
+    return Panel(
+        times,
+        at.astype(np.int64),
+        owner.astype(np.int64),
+        np.ascontiguousarray(rows[:, keep]),
+        ahead,
+        alone,
+        move,
+        step,
+        turnover,
+        tuple(file.symbol for file in files),
+        tuple(names),
+        tuple(name for name, part in zip(names, missing[keep], strict=True) if part < _NEVER),
+        unclear,
+        _hash(files, around),
+    )
+
+
+def columns_of() -> tuple[str, ...]:
+    """Return the names of the columns that ``tabulate`` makes."""
+    return (
+        *candle_features.NAMES,
+        *(feature.name for family in FAMILIES for feature in family.features),
+    )
+
+
+def tabulate(file: CandleFile, files: Sequence[CandleFile], around: Around) -> Floats:
+    """Return all features of one file's candles, from these and what is around them."""
+    history = History(
+        file,
+        others=(*(one for one in files if one is not file), *around.others),
+        index=around.index.get(file.symbol),
+        funding=around.funding.get(file.symbol, ()),
+    )
+    own = make_features(file.ts, file.open, file.high, file.low, file.close, file.volume)
+    return np.hstack([own, *(table(history) for table in TABLES)])
+
+
+def label(file: CandleFile, plan: Plan) -> tuple[Labels, Floats]:
+    """Return the labels, and the expected move over the horizon at each candle's close."""
+    move = volatility(file.close) * np.sqrt(plan.horizon)
+    if plan.label == "barrier":
+        return triple_barrier(file, plan.horizon, move, plan.width), move
+    return fixed_horizon(file, plan.horizon), move
+
+
+def change(panel: Panel, **fields: Any) -> Panel:
+    """Return the panel with other fields; nothing is copied."""
+    values = {name: getattr(panel, name) for name in Panel.__struct_fields__}
+    return Panel(**(values | fields))
+
+
+def rows_of(panel: Panel, span: range) -> Ints:
+    """Return the rows of a span of times."""
+    first, last = np.searchsorted(panel.at, [span.start, span.stop])
+    return np.arange(first, last)
+
+
+def _hash(files: Sequence[CandleFile], around: Around) -> str:
+    digest = hashlib.sha256()
+    for file in (*files, *around.others, *(one for _, one in sorted(around.index.items()))):
+        digest.update(f"{file.venue} {file.symbol} {file.timeframe}".encode())
+        for column in (file.ts, file.open, file.high, file.low, file.close, file.volume):
+            digest.update(column.tobytes())
+    for symbol, settled in sorted(around.funding.items()):
+        digest.update(f"{symbol} {settled}".encode())
+    return digest.hexdigest()
