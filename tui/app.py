@@ -55,6 +55,7 @@ class TerminalApp(ActingApp):
         rebinds: a person's own keys, see ``tui.bindings.rebind``.
         actor: who gives the commands.
         desk_problem: asked while there is no desk; an exit code and a text end the terminal.
+        claim: what it wants of control, see ``core.desk.terminals.Claim``.
         starting: what was begun just now, such as ``starting the desk``; empty for nothing.
 
     Raises:
@@ -74,12 +75,13 @@ class TerminalApp(ActingApp):
         rebinds: Mapping[str, str] | None = None,
         actor: str = "terminal",
         desk_problem: Callable[[], tuple[int, str] | None] = lambda: None,
+        claim: str = "free",
         starting: str = "",
     ) -> None:
         wanted = read(home.config_file)
         rebinds = wanted.keymap if rebinds is None else rebinds
         self._fps = fps or wanted.fps
-        client = DeskClient(recording or home.socket, self._fps, kills=home.socket)
+        client = DeskClient(recording or home.socket, self._fps, home.socket, actor, claim)
         super().__init__(client, actor, bindings.rebind(rebinds))
         for each in themes():
             self.register_theme(each)
@@ -209,7 +211,14 @@ class TerminalApp(ActingApp):
         client, snapshot = self.client, self.client.latest
         patient = snapshot is None and time.monotonic() < self._patient_until
         starting = self._starting if patient else ""
-        link = Link(client.up, client.quiet, client.error, self.behind, starting)
+        link = Link(
+            client.up,
+            client.quiet,
+            client.error,
+            self.behind,
+            starting,
+            bool(client.reads_only),
+        )
         self.behind = False
         width = self.size.width
         self._strip.show(view_strip(snapshot, link, width))

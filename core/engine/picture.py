@@ -14,6 +14,7 @@ from core.engine.world import World
 from core.model.event import FeedState
 from core.model.order import OrderReport, OrderStatus
 from core.model.snapshot import (
+    ControlView,
     FeedView,
     FillView,
     GuardView,
@@ -66,6 +67,7 @@ class ShellFacts(Struct, frozen=True, gc=False):
     venues: dict[str, VenueFacts] = {}
     log: tuple[LogView, ...] = ()
     loop_lag_ms: float = 0.0
+    control: ControlView | None = None
     guard: GuardView | None = None
 
 
@@ -148,6 +150,7 @@ class Painter:
             held=self._execution.confirmation.view(),
             news=self._news.view(),
             guard=facts.guard,
+            control=facts.control,
         )
 
     def _position(self, key: tuple[str, str]) -> PositionView:
