@@ -54,7 +54,8 @@ class TerminalApp(ActingApp):
         theme: a key of ``tui.theme.PALETTES``.
         rebinds: a person's own keys, see ``tui.bindings.rebind``.
         actor: who gives the commands.
-        desk_problem: asked while there is no desk; an exit code and a text end the terminal.
+        desk_problem: asked while there is no desk; an exit code and a text end the terminal, but
+            a desk that was killed (a negative code) leaves what it showed last on the screen.
         claim: what it wants of control, see ``core.desk.terminals.Claim``.
         starting: what was begun just now, such as ``starting the desk``; empty for nothing.
 
@@ -211,21 +212,16 @@ class TerminalApp(ActingApp):
         client, snapshot = self.client, self.client.latest
         patient = snapshot is None and time.monotonic() < self._patient_until
         starting = self._starting if patient else ""
-        link = Link(
-            client.up,
-            client.quiet,
-            client.error,
-            self.behind,
-            starting,
-            bool(client.reads_only),
-        )
+        code, text = (None if client.up else self._desk_problem()) or (0, "")
+        died = text if code < 0 and snapshot is not None else ""
+        reads = bool(client.reads_only)
+        link = Link(client.up, client.quiet, client.error, self.behind, starting, reads, died)
         self.behind = False
         width = self.size.width
         self._strip.show(view_strip(snapshot, link, width))
         self._banner.show(view_banner(snapshot, self.commands.pull, time.monotonic()))
         self._foot.show((self.saying or view_footer(self._possible_keys(), width),))
-        if not client.up and (problem := self._desk_problem()) is not None:
-            code, text = problem
+        if code and not died:
             self.exit(text, return_code=code)
         if snapshot is None:
             return

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 import pwd
+import signal
 import socket
 import subprocess
 import sys
@@ -115,6 +116,8 @@ def open_terminal(arguments: argparse.Namespace) -> int:
         if not code:
             return None
         text = (home.run / "desk.err").read_text(errors="replace").strip()
+        if code < 0:
+            return code, f"killed by {signal.Signals(-code).name}"
         return code, text or f"killcord: the desk ended with code {code}: see {home.desk_log}"
 
     return show(home, problem, fps=None, starting="" if child is None else "starting the desk")

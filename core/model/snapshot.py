@@ -11,6 +11,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from core.model.event import TradingState, VenueState
+from core.model.learning import LearningView
 from core.model.market import Side
 from core.model.news import NewsReading, NewsSource, NewsStory
 from core.model.order import OrderKind, OrderStatus
@@ -278,6 +279,8 @@ class NewsView(Struct, frozen=True, gc=False):
     problem: str
     updated: int
     trending: tuple[str, ...] = ()
+    blocked: tuple[tuple[str, float], ...] = ()
+    """Entities on which the news guard blocks new longs, and the seconds left."""
 
 
 class Snapshot(Struct, frozen=True, gc=False):
@@ -320,6 +323,8 @@ class Snapshot(Struct, frozen=True, gc=False):
     """Entries that wait for a person, the one that expires first on top."""
     news: NewsView | None = None
     """None where no news has been read."""
+    learning: LearningView | None = None
+    """None where no strategy uses models."""
     replay: ReplayView | None = None
     """None where the picture is of now."""
     control: ControlView | None = None

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from core.desk.lock import holder
 from tests.whole.conftest import ROOT, Killcord
 from tui.client import DeskClient
 
@@ -105,6 +106,18 @@ def test_closing_the_terminal_leaves_the_desk_running(killcord: Killcord) -> Non
     replay.hang_up()
 
 
+def test_a_desk_that_is_killed_leaves_its_terminal_standing(killcord: Killcord) -> None:
+    terminal = Pty(killcord, "--env", "practice", "--seed", "7", size=(140, 45))
+    terminal.read_until(lambda text: "PRACTICE" in text and "BTC" in text)
+    desk = holder(killcord.home / "run" / "desk.lock")
+    assert desk is not None
+    os.kill(desk, signal.SIGKILL)
+    terminal.read_until(lambda text: "killed by SIGKILL" in text)
+    terminal.press(b"\x11")  # ctrl+q
+    terminal.read_until(lambda text: "\x1b[?1049l" in text)
+    terminal.hang_up()
+
+
 class Follower(threading.Thread):
     """A second terminal's client, attached the whole time, in a loop of its own."""
 
@@ -174,6 +187,7 @@ def test_a_desk_is_reached_through_ssh(killcord: Killcord, tmp_path: Path) -> No
         (tmp_path / program).chmod(0o755)
     killcord.environ["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
     with killcord.desk("--seed", "7") as desk:
+        desk.wait("a picture", bool)
         home = str(killcord.home)
         terminal = Pty(
             killcord, "attach", "--ssh", "ana@desk", "--remote-home", home, size=(120, 30)

@@ -28,6 +28,8 @@ class Link(NamedTuple):
     """What was begun a moment ago, such as ``starting the desk``: no answer yet is no news."""
     reads_only: bool = False
     """Another terminal has control, or none."""
+    died: str = ""
+    """How the desk this terminal started came to a sudden end; empty while it did not."""
 
 
 class Item(NamedTuple):
@@ -80,6 +82,14 @@ def _waiting(link: Link) -> tuple[Line, Line]:
 
 
 def _lost(link: Link) -> Line:
+    if link.died:
+        return (
+            Cell(" DESK DIED ", "alarm"),
+            Cell(f"  {clean(link.died)}; stops stay at the venues. "),
+            Cell("^q", "key"),
+            Cell(", then "),
+            Cell("killcord", "key"),
+        )
     return (
         Cell(" NO DESK ", "alarm"),
         Cell(f"  not reachable for {numbers.age(link.quiet_s)}, what you see is old; trying again"),
