@@ -68,14 +68,21 @@ class Home:
         A Unix socket path holds about 100 bytes; a deep home falls back to a short name under /tmp
         derived from the home, in a folder only this user can enter.
         """
-        path = self.run / "desk.sock"
+        return self._short("desk.sock")
+
+    def replay_socket(self, pid: int) -> Path:
+        """The socket on which a recording is played to the terminal of that process."""
+        return self._short(f"replay-{pid}.sock")
+
+    def _short(self, name: str) -> Path:
+        path = self.run / name
         if len(os.fsencode(path)) <= 99:
             return path
         import hashlib
         import tempfile
 
-        digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"killcord-{os.getuid()}-{digest}" / "desk.sock"
+        digest = hashlib.sha256(os.fsencode(self.run / "desk.sock")).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"killcord-{os.getuid()}-{digest}" / name
 
     @property
     def guard_socket(self) -> Path:

@@ -8,17 +8,21 @@ from typing import Any
 from textual.app import SystemCommand
 from textual.screen import Screen
 
+from core.errors import KillcordError
+from core.model.replay import Wish
 from core.model.snapshot import Snapshot
 from tui import bindings
 from tui.client import DeskClient, Target
 from tui.cursor import Cursor
 from tui.dealing import DealingApp
-from tui.keymap import PANES, Key
+from tui.keymap import CHANGES, PANES, Key
 from tui.layouts import AUTO, LAYOUTS, shown
 from tui.panes.chart import ChartPane
 from tui.panes.pane import DepthPane, Pane
+from tui.text import clean
 from tui.theme import PALETTES
 from tui.views.focus import TIMEFRAMES, Focus, chart_venue, next_venue
+from tui.views.replay import wish_of
 from tui.views.table import Cell
 
 NARROW, LOW = 100, 30
@@ -93,6 +97,11 @@ class ActingApp(DealingApp):
         return shown(self.layouts[self.layout_name], self.size.width, self.size.height)
 
     @property
+    def replaying(self) -> bool:
+        """Whether what is shown is a recording."""
+        return self.snapshot is not None and self.snapshot.replay is not None
+
+    @property
     def cursor(self) -> Cursor | None:
         """What the keys would act on; None before the first picture."""
         if self.snapshot is None:
@@ -107,6 +116,10 @@ class ActingApp(DealingApp):
             return self.commands.flatten_open
         if action == "dashboard":
             return self.zoomed
+        if action == "replay":
+            return self.replaying
+        if self.replaying and action in CHANGES:
+            return False
         if action in _ANYWHERE:
             return action != "switch" or self.current == "log"
         cursor = self.cursor
@@ -125,6 +138,19 @@ class ActingApp(DealingApp):
             venue = chart_venue(snapshot, focus)
             self.client.watch(Target(venue, focus.symbol, focus.timeframe))
         return focus._replace(watch=self.client.watched)
+
+    # --- a recording ---------------------------------------------------------------------------
+
+    def action_replay(self, what: str) -> None:
+        """Pause a recording, play it at another speed, go elsewhere in it."""
+        if self.snapshot is not None and self.snapshot.replay is not None:
+            self.start(self._direct(wish_of(what, self.snapshot.replay)))
+
+    async def _direct(self, wish: Wish) -> None:
+        try:
+            await self.client.direct(wish)
+        except KillcordError as error:
+            self.say((Cell(" ! ", "warn"), Cell(clean(error), "warn")))
 
     # --- panes --------------------------------------------------------------------------------
 
@@ -236,7 +262,7 @@ class ActingApp(DealingApp):
         """Leave; ask what becomes of the desk, when there is one."""
         from tui.screens.leave import LeaveScreen
 
-        if self.snapshot is None or not self.client.up:
+        if self.snapshot is None or not self.client.up or self.replaying:
             self.exit("")
         elif not isinstance(self.screen, LeaveScreen):
             self.push_screen(LeaveScreen())

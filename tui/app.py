@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 # Textual reads this once, when it is imported; it caps every repaint that is not our frame timer.
 os.environ.setdefault("TEXTUAL_FPS", "20")
@@ -48,12 +49,14 @@ class TerminalApp(ActingApp):
 
     Args:
         home: where the desk's control socket is.
+        recording: the control socket of a recording to look at instead; None: the desk.
         fps: frames a second; None takes the configuration's, as for the next two.
         theme: a key of ``tui.theme.PALETTES``.
         rebinds: a person's own keys, see ``tui.bindings.rebind``.
         actor: who gives the commands.
-        desk_problem: asked while there is no desk; an exit code and a text end the terminal.
-        starting: whether the desk was only just started.
+        desk_problem: asked while there is no desk; an exit code and a text end the terminal, but
+            a desk that was killed (a negative code) leaves what it showed last on the screen.
+        starting: what was begun just now, such as ``starting the desk``; empty for nothing.
 
     Raises:
         ConfigError: the terminal's settings are wrong, or take a reserved key.
@@ -66,17 +69,19 @@ class TerminalApp(ActingApp):
         self,
         home: Home,
         *,
+        recording: Path | None = None,
         fps: int | None = None,
         theme: str | None = None,
         rebinds: Mapping[str, str] | None = None,
         actor: str = "terminal",
         desk_problem: Callable[[], tuple[int, str] | None] = lambda: None,
-        starting: bool = False,
+        starting: str = "",
     ) -> None:
         wanted = read(home.config_file)
         rebinds = wanted.keymap if rebinds is None else rebinds
         self._fps = fps or wanted.fps
-        super().__init__(DeskClient(home.socket, self._fps), actor, bindings.rebind(rebinds))
+        client = DeskClient(recording or home.socket, self._fps, kills=home.socket)
+        super().__init__(client, actor, bindings.rebind(rebinds))
         for each in themes():
             self.register_theme(each)
         self.theme = theme or wanted.theme
@@ -84,7 +89,8 @@ class TerminalApp(ActingApp):
         self.behind = False
         """Whether frames are being skipped because the terminal does not keep up."""
         self._desk_problem = desk_problem
-        self._patient_until = time.monotonic() + (START_S if starting else 0.0)
+        self._starting = starting
+        self._patient_until = time.monotonic() + START_S
         self.layouts = layouts(wanted.layouts)
         self.layout_name = wanted.layout
         self._drawn: tuple[Snapshot | None, WatchView | None] = (None, None)
@@ -113,7 +119,7 @@ class TerminalApp(ActingApp):
     def on_mount(self) -> None:
         """Start following the desk; end cleanly when the terminal goes away."""
         self._assert_kill_keys()
-        tty.catch_signals(lambda: self.exit(""))
+        tty.catch_signals(self, lambda: self.exit(""))
         self.theme_changed_signal.subscribe(self, lambda _: self._reink())
         self.run_worker(self.client.run(), name="desk stream")
         self.run_worker(self.client.run_watch(), name="symbol stream")
@@ -202,15 +208,17 @@ class TerminalApp(ActingApp):
             self.behind = True
             return
         client, snapshot = self.client, self.client.latest
-        starting = snapshot is None and time.monotonic() < self._patient_until
-        link = Link(client.up, client.quiet, client.error, self.behind, starting)
+        patient = snapshot is None and time.monotonic() < self._patient_until
+        starting = self._starting if patient else ""
+        code, text = (None if client.up else self._desk_problem()) or (0, "")
+        died = text if code < 0 and snapshot is not None else ""
+        link = Link(client.up, client.quiet, client.error, self.behind, starting, died)
         self.behind = False
         width = self.size.width
         self._strip.show(view_strip(snapshot, link, width))
         self._banner.show(view_banner(snapshot, self.commands.pull, time.monotonic()))
         self._foot.show((self.saying or view_footer(self._possible_keys(), width),))
-        if not client.up and (problem := self._desk_problem()) is not None:
-            code, text = problem
+        if code and not died:
             self.exit(text, return_code=code)
         if snapshot is None:
             return

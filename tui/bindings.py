@@ -19,6 +19,13 @@ _SHOWN = {
     "shift+tab": "⇧tab",
     "up": "↑",
     "down": "↓",
+    "left": "←",
+    "right": "→",
+    "shift+left": "⇧←",
+    "shift+right": "⇧→",
+    "plus": "+",
+    "equals_sign": "=",
+    "minus": "-",
 }
 
 

@@ -211,6 +211,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="RECORDING|DATE",
         help="name, folder, date such as 2026-11-21, or last; without it: list them",
     )
+    replay.add_argument("--no-ui", action="store_true", help="compare only, as with --json")
+    replay.add_argument("--fps", type=int, help="frames a second (default 10)")
+    replay.add_argument("--serve", default="", metavar="SOCKET", help=argparse.SUPPRESS)
 
     verify = _command(commands, "verify", _verify, "check the journal's hash chain")
     verify.add_argument("path", nargs="?", help="a journal file or folder (default: this home's)")

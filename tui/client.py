@@ -20,7 +20,8 @@ import msgspec
 
 from core.errors import KillcordError, NoDesk
 from core.model.effect import Answer
-from core.model.event import Command, Submit
+from core.model.event import Command, Kill, Submit
+from core.model.replay import Wish
 from core.model.snapshot import Snapshot, WatchView
 from core.model.whatif import WhatIf
 from core.model.why import Why
@@ -123,10 +124,13 @@ class DeskClient:
     Args:
         path: the control socket.
         hz: most snapshots a second.
+        kills: the control socket that the kill cord pulls at; None: the same. Who looks at a
+            recording and pulls it means the desk that runs.
     """
 
-    def __init__(self, path: Path, hz: int = 10) -> None:
+    def __init__(self, path: Path, hz: int = 10, kills: Path | None = None) -> None:
         self.path = path
+        self._kills = kills or path
         self.latest: Snapshot | None = None
         self.error = ""
         """Why there is no connection; empty while there is one."""
@@ -166,7 +170,16 @@ class DeskClient:
 
     async def send(self, command: Command, timeout: float = TIMEOUT_S) -> Answer:
         """Send one command; see the function ``send``."""
-        return await in_thread(lambda: send(self.path, command, timeout))
+        path = self._kills if isinstance(command, Kill) else self.path
+        return await in_thread(lambda: send(path, command, timeout))
+
+    async def direct(self, wish: Wish) -> None:
+        """Tell a replay what to do.
+
+        Raises:
+            NoDesk, KillcordError: as ``send``.
+        """
+        await in_thread(lambda: ask(self.path, "POST", "/v1/replay", msgspec.to_builtins(wish)))
 
     async def weigh(self, order: Submit) -> WhatIf:
         """Ask what an order would do; see the function ``weigh``."""

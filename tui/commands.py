@@ -12,7 +12,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from uuid import uuid4
 
-from core.errors import KillcordError
+from core.errors import KillcordError, NoDesk
 from core.model.effect import Answer
 from core.model.event import (
     AnswerSignal,
@@ -96,16 +96,26 @@ class Commands:
             except KillcordError as error:
                 if self.pull is not mine:
                     return
+                if isinstance(error, NoDesk) and self._replaying():
+                    self.pull = None
+                    self._say((Cell(" no desk is running: there is nothing to stop", "warn"),))
+                    return
                 self.pull = mine = mine._replace(error=str(error))
             else:
                 if self.pull is mine:
                     self.pull = mine._replace(delivered=True, error="")
                 if not answer.ok:
                     self._tell("kill", answer)
+                elif self._replaying():
+                    self._say((Cell(" ✓ ", "up"), Cell("the running desk is halted", "alarm")))
                 return
             if time.monotonic() - mine.at > PATIENCE_S:
                 return
             await asyncio.sleep(0.25)
+
+    def _replaying(self) -> bool:
+        picture = self.client.latest
+        return picture is not None and picture.replay is not None
 
     async def arm(self) -> None:
         """Allow opening risk."""

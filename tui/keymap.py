@@ -82,6 +82,27 @@ def _row(id: str, keys: str, help: str, step: int) -> Key:
     return Key(id, keys, f"cursor({step})", id.replace("_", " "), help, "rows")
 
 
+def _replay(id: str, keys: str, label: str, help: str, verb: str, footer: bool = True) -> Key:
+    action = f"replay('{id}')"
+    return Key(f"replay_{id}", keys, action, label, help, "replay", verb, footer=footer)
+
+
+_REPLAY = (
+    _replay("pause", "space", "pause", "Pause the recording, or go on", "replay: pause or go on"),
+    _replay("faster", "plus,equals_sign", "faster", "Play faster, up to 60×", "replay: faster"),
+    _replay("slower", "minus", "slower", "Play slower, down to 1×", "replay: slower"),
+    _replay("forward", "right", "10 s", "Ten seconds on; with shift a minute", "replay: on"),
+    _replay("back", "left", "back", "Ten seconds back; with shift a minute", "replay: back"),
+    _replay("minute", "shift+right", "minute", "A minute on", "replay: a minute on", False),
+    _replay("minute_back", "shift+left", "back", "A minute back", "replay: a minute back", False),
+    _replay("next", "f", "next", "The next order, refusal or alarm", "replay: next"),
+    _replay("previous", "F", "previous", "The one before", "replay: previous", False),
+    _replay("order", "O", "order", "The next order", "replay: next order"),
+    _replay("refusal", "R", "refusal", "The next refusal", "replay: next refusal"),
+    _replay("alarm", "A", "alarm", "The next alarm", "replay: next alarm"),
+)
+"""Keys that mean something while a recording is looked at, and nothing otherwise."""
+
 KEYS: tuple[Key, ...] = (
     _cord(
         "kill",
@@ -194,6 +215,7 @@ KEYS: tuple[Key, ...] = (
     _trade(
         "disarm", "d", "disarm", "Stop opening risk, keep orders and positions", "trading: disarm"
     ),
+    *_REPLAY,
     *(
         _look(
             f"pane_{name}",
@@ -319,4 +341,11 @@ def view_of(action: str) -> str:
 
 
 _VIEW_OF = {key.action.partition("(")[0]: key.showing for key in KEYS}
+CHANGES = frozenset(
+    key.action.partition("(")[0]
+    for key in KEYS
+    if key.group in ("kill cord", "trading") and not key.fixed and key.id != "why"
+)
+"""Actions that change something at the desk, the kill cord aside."""
+
 _PANES_OF = {key.action.partition("(")[0]: key.panes for key in KEYS}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import signal
 import socket
 import subprocess
 import sys
@@ -25,7 +26,7 @@ T = TypeVar("T")
 
 def start(arguments: argparse.Namespace) -> int:
     """Run ``killcord``: a terminal on the desk, or the desk alone where nobody can look."""
-    if not arguments.no_ui and not _has_terminal():
+    if not arguments.no_ui and not has_terminal():
         sys.stderr.write("killcord: no terminal to draw on; running headless, as with --no-ui\n")
         arguments.no_ui = True
     if arguments.json and not arguments.no_ui:
@@ -33,7 +34,8 @@ def start(arguments: argparse.Namespace) -> int:
     return run_headless(arguments) if arguments.no_ui else open_terminal(arguments)
 
 
-def _has_terminal() -> bool:
+def has_terminal() -> bool:
+    """Return whether there is a terminal to draw on."""
     # Keys come from standard input; textual draws on standard error.
     return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
@@ -112,9 +114,11 @@ def open_terminal(arguments: argparse.Namespace) -> int:
         if not code:
             return None
         text = (home.run / "desk.err").read_text(errors="replace").strip()
+        if code < 0:
+            return code, f"killed by {signal.Signals(-code).name}"
         return code, text or f"killcord: the desk ended with code {code}: see {home.desk_log}"
 
-    return _show(home, problem, fps=None, starting=child is not None)
+    return show(home, problem, fps=None, starting="" if child is None else "starting the desk")
 
 
 def attach(arguments: argparse.Namespace) -> int:
@@ -127,21 +131,28 @@ def attach(arguments: argparse.Namespace) -> int:
     home = Home.find()
     if not _listens(home.socket):
         raise NoDesk("no desk is running here: start one with `killcord`")
-    if not _has_terminal():
+    if not has_terminal():
         raise UsageError("no terminal to draw on: `killcord status` works without one")
-    return _show(home, lambda: None, fps=arguments.fps)
+    return show(home, lambda: None, fps=arguments.fps)
 
 
-def _show(
+def show(
     home: Home,
     problem: Callable[[], tuple[int, str] | None],
     *,
     fps: int | None,
-    starting: bool = False,
+    starting: str = "",
+    recording: Path | None = None,
 ) -> int:
+    """Run the terminal and return its exit code.
+
+    Args:
+        home: whose desk is shown.
+        problem: see ``TerminalApp``, as the rest.
+    """
     from tui.app import TerminalApp
 
-    app = TerminalApp(home, fps=fps, desk_problem=problem, starting=starting)
+    app = TerminalApp(home, recording=recording, fps=fps, desk_problem=problem, starting=starting)
     last_line = app.run()
     if last_line:
         (sys.stderr if app.return_code else sys.stdout).write(f"{last_line}\n")

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import os
+import signal
+import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
@@ -19,6 +24,7 @@ from core.research.replay import (
     replay,
 )
 from tui import numbers
+from tui.launch import has_terminal
 from tui.text import clean
 
 
@@ -33,6 +39,11 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.recording:
         return _list(find_sessions(home), arguments.json)
     path = find_session(home, arguments.recording)
+    if arguments.serve:
+        serve(path, home, Path(arguments.serve))
+        return 0
+    if not (arguments.json or arguments.no_ui) and has_terminal():
+        return look(arguments, path, home)
     answer = replay(path, home, _progress(arguments))
     if arguments.json:
         _print(msgspec.json.encode(answer).decode())
@@ -40,6 +51,57 @@ def run(arguments: argparse.Namespace) -> int:
         for line in table(answer):
             _print(line)
     return 0 if answer.equal else 1
+
+
+def serve(path: Path, home: Home, socket: Path) -> None:
+    """Play a recording on a control socket until standard input ends: whoever looks is gone."""
+    from core.desk.control import ControlSocket
+    from core.research.playback import Playback
+
+    async def main() -> None:
+        playback = Playback(path, home)
+        control = ControlSocket(playback, socket)
+        await control.start()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(0, playback.request_stop, "nobody looks any more")
+        loop.add_signal_handler(signal.SIGTERM, playback.request_stop, "SIGTERM")
+        try:
+            await playback.run()
+        finally:
+            await control.close()
+
+    asyncio.run(main())
+
+
+def look(arguments: argparse.Namespace, path: Path, home: Home) -> int:
+    """Open the terminal on a recording, played by a process of its own."""
+    from tui.launch import show
+
+    socket = home.replay_socket(os.getpid())
+    socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    errors = socket.with_suffix(".err")
+    command = [sys.executable, "-m", "tui.cli", "replay", str(path), "--serve", str(socket)]
+    with errors.open("wb") as problems:
+        player = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=problems
+        )
+
+    def problem() -> tuple[int, str] | None:
+        code = player.poll()
+        if code is None:
+            return None
+        text = errors.read_text(errors="replace").strip()
+        return code or 1, text or "killcord: the recording ended"
+
+    try:
+        return show(
+            home, problem, fps=arguments.fps, starting="opening the recording", recording=socket
+        )
+    finally:
+        assert player.stdin is not None
+        player.stdin.close()
+        player.wait()
+        errors.unlink(missing_ok=True)
 
 
 def table(answer: ReplayReport) -> list[str]:

@@ -33,8 +33,20 @@ def backlog(app: App[Any]) -> int:
     return writer._queue.qsize() if writer is not None else 0
 
 
-def catch_signals(end: Callable[[], None]) -> None:
-    """End cleanly on SIGHUP and SIGTERM, which would otherwise kill the process on the spot."""
+def catch_signals(app: App[Any], end: Callable[[], None]) -> None:
+    """End cleanly on SIGHUP and SIGTERM, which would otherwise kill the process on the spot.
+
+    A hang-up brings SIGCONT with it, on which Textual 8.2 begins to read the device anew: a thread
+    that spins on a dead one, and after the end of the app keeps the process from ending.
+    """
+    resume = signal.getsignal(signal.SIGCONT)
+
+    def resumed(number: int, frame: Any) -> None:
+        if callable(resume) and getattr(app._driver, "_must_signal_resume", False):
+            resume(number, frame)
+
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGCONT, resumed)
     for number in SIGNALS:
         with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread
             asyncio.get_running_loop().add_signal_handler(number, end)

@@ -15,6 +15,7 @@ HTTP and WebSocket on a Unix socket that only its owner can open, the peer's uid
 * ``GET /v1/why?id=``: what a decision rested on (``core.model.why.Why``), by client order id, or
   by ``venue|symbol`` for the last signal there.
 * ``POST /v1/stop``, ``GET /healthz``, ``/readyz``, ``/metrics``
+* ``POST /v1/replay``: a ``core.model.replay.Wish``, where a recording is played, not a desk.
 """
 
 from __future__ import annotations
@@ -25,14 +26,16 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
 
 from core.desk.charts import MOST, TIMEFRAMES
 from core.desk.kill import KillReport
+from core.errors import UsageError
 from core.model.effect import Answer
 from core.model.event import Command, Submit
+from core.model.replay import Wish
 from core.model.snapshot import BarView, DepthView, WatchView
 from core.model.whatif import WhatIf
 from core.model.why import Why
@@ -113,8 +116,21 @@ class Controlled(Protocol):
         ...
 
 
+@runtime_checkable
+class Directed(Protocol):
+    """What plays a recording can do besides."""
+
+    def direct(self, wish: Wish) -> None:
+        """Pause, go faster, go elsewhere.
+
+        Raises:
+            UsageError: what is wished for there is not.
+        """
+        ...
+
+
 class ControlSocket:
-    """Serves a desk on a Unix socket."""
+    """Serves a desk, or what looks like one, on a Unix socket."""
 
     def __init__(self, desk: Controlled, path: Path) -> None:
         self._desk = desk
@@ -136,6 +152,8 @@ class ControlSocket:
         app.router.add_post("/v1/commands", self._commands)
         app.router.add_post("/v1/whatif", self._whatif)
         app.router.add_post("/v1/stop", self._stop)
+        if isinstance(self._desk, Directed):
+            app.router.add_post("/v1/replay", self._replay)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
@@ -189,6 +207,14 @@ class ControlSocket:
         if not isinstance(order, Submit):
             return _refusal(400, "BAD_REQUEST", "type: only a Submit can be weighed")
         return _json(msgspec.json.encode(self._desk.weigh(order)))
+
+    async def _replay(self, request: web.Request) -> web.Response:
+        assert isinstance(self._desk, Directed)
+        try:
+            self._desk.direct(msgspec.json.decode(await request.read(), type=Wish))
+        except (msgspec.MsgspecError, UsageError) as error:
+            return _refusal(400, "BAD_REQUEST", str(error))
+        return _json(b'{"ok":true}')
 
     async def _why(self, request: web.Request) -> web.Response:
         found = self._desk.why(request.query.get("id", ""))

@@ -59,7 +59,6 @@ from core.model.event import (
 )
 from core.model.market import BookTop, Candle, Depth, Ticker, Trade
 from core.model.order import Order, OrderSent, Outcome
-from core.model.snapshot import DepthView
 from core.orders.records import Intent
 
 ANSWER_LIMIT = 5.0
@@ -187,14 +186,6 @@ class Pump:
             self._waiting.pop(request, None)
         self.history.command(command, answer)
         return answer
-
-    def depth(self, venue: str, symbol: str) -> tuple[DepthView, ...]:
-        """Return the newest book levels; empty strings mean any."""
-        return tuple(
-            DepthView(depth.venue, depth.symbol, depth.bids, depth.asks)
-            for depth in self.depths.values()
-            if venue in ("", depth.venue) and symbol in ("", depth.symbol)
-        )
 
     def keep_latch(self, cause: str) -> None:
         """Set the latch that the journal says there is."""

@@ -23,6 +23,7 @@ from core.desk.ports import Gateway
 from core.desk.pulse import Pulse
 from core.desk.pump import Pump
 from core.desk.routes import rank, route
+from core.desk.sight import explain, view_depths, view_symbol
 from core.engine.picture import ShellFacts, VenueFacts
 from core.journal.store import Store
 from core.journal.wal import Journal
@@ -129,7 +130,7 @@ class Window:
 
     def depth(self, venue: str, symbol: str) -> tuple[DepthView, ...]:
         """Return book levels; empty strings mean any."""
-        return self._pump.depth(venue, symbol)
+        return view_depths(self._pump.depths, venue, symbol)
 
     def candles(self, venue: str, symbol: str, timeframe: int, count: int) -> tuple[BarView, ...]:
         """Return the last bars of an instrument, oldest first, the running one included."""
@@ -137,14 +138,7 @@ class Window:
 
     def watch(self, venue: str, symbol: str, timeframe: int, count: int) -> WatchView:
         """Return books and public trades of a symbol on all venues, and one venue's bars."""
-        return WatchView(
-            symbol,
-            venue,
-            timeframe,
-            self._pump.depth("", symbol),
-            self.candles(venue, symbol, timeframe, count),
-            self._pump.charts.prints(symbol),
-        )
+        return view_symbol(self._pump.depths, self._pump.charts, venue, symbol, timeframe, count)
 
     def weigh(self, order: Submit) -> WhatIf:
         """Return what an order would do, and what it would cost on each venue's live book."""
@@ -158,17 +152,7 @@ class Window:
 
     def why(self, name: str) -> Why | None:
         """Return what a decision rested on and what became of it; None when it is not known."""
-        found = self._engine.why(name)
-        if found is None:
-            order = self._engine.ledger.find(name)
-            if order is None:
-                return None
-            intent = order.order
-            words = f"{intent.side} {intent.qty} {intent.kind}, reduces: never vetoed"
-            found = Why(
-                name, intent.venue, intent.symbol, intent.created, words, None, "DONE", None, ()
-            )
-        return msgspec.structs.replace(found, happenings=self._pump.trails.of(found.client_id))
+        return explain(self._engine, self._pump.trails, name)
 
     async def command(self, command: Command) -> Answer:
         """Hand a command to the engine and return its answer."""

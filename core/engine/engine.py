@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
@@ -151,6 +152,16 @@ class Engine:
             InvariantBroken: control.broken,
         }
         tracking.restore()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Engine:
+        """Return an engine in the same state that goes on by itself: a replay goes back to it."""
+        memo[id(self._world.config)] = self._world.config
+        if self._hash is not None:
+            memo[id(self._hash)] = self._hash.copy()
+        twin = Engine.__new__(Engine)
+        memo[id(self)] = twin
+        twin.__dict__.update(deepcopy(self.__dict__, memo))
+        return twin
 
     @property
     def state(self) -> TradingState:

@@ -357,7 +357,7 @@ def read_recording(path: Path, start: int = 1) -> Iterator[Recorded]:
             read_spool(segment) if segment.suffix == ".spool" else _read_parquet(segment, start)
         )
         for first, lines in blocks:
-            if expected is not None and first != expected and first > start:
+            if expected not in (None, first) and max(first, expected or 0) > start:
                 raise RecordingError(f"{segment}: event {expected} is missing, {first} follows")
             expected = first + len(lines)
             for number, (text, decisions) in enumerate(lines, first):
@@ -367,6 +367,27 @@ def read_recording(path: Path, start: int = 1) -> Iterator[Recorded]:
                     yield Recorded(number, _decode(text), decisions)
                 except msgspec.MsgspecError as error:
                     raise RecordingError(f"{segment}: event {number}: {error}") from error
+
+
+def last_moment(path: Path) -> int:
+    """Return when the last recorded event of a session was received, nanoseconds UTC; 0 if none.
+
+    Raises:
+        RecordingError: its last segment is damaged.
+    """
+    end = read_end(path)
+    if end is not None:
+        return end.ended
+    last = 0
+    for segment in segments_of(path)[-1:]:
+        if segment.suffix == ".spool":
+            for _, lines in read_spool(segment):
+                last = _decode(lines[-1][0]).received
+        else:
+            start = _first(segment)
+            for recorded in read_recording(segment, start):
+                last = recorded.event.received
+    return last
 
 
 def segments_of(path: Path) -> list[Path]:

@@ -14,6 +14,7 @@ from core.model.event import TradingState, VenueState
 from core.model.market import Side
 from core.model.news import NewsReading, NewsSource, NewsStory
 from core.model.order import OrderKind, OrderStatus
+from core.model.replay import ReplayView
 
 
 class FeedView(Struct, frozen=True, gc=False):
@@ -310,5 +311,7 @@ class Snapshot(Struct, frozen=True, gc=False):
     """Entries that wait for a person, the one that expires first on top."""
     news: NewsView | None = None
     """None where no news has been read."""
+    replay: ReplayView | None = None
+    """None where the picture is of now."""
     guard: GuardView | None = None
     """None where nothing runs that needs one."""

@@ -8,7 +8,9 @@ characters of letters, digits, dash and underscore, OKX 32 letters and digits, B
 
 from __future__ import annotations
 
+from copy import copy
 from hashlib import blake2b
+from typing import Any
 
 from msgspec import Struct
 
@@ -79,6 +81,11 @@ class ClientIds:
         self._mac = blake2b(key=key, digest_size=4)
         self._mac.update(b".")  # past the key's own block, which is hashed here and not each time
         self._prefix = _VERSION + instance + _PAIRS[self.epoch]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ClientIds:
+        twin = copy(self)  # the keyed hash is only ever copied, never fed
+        memo[id(self)] = twin
+        return twin
 
     def next(self, purpose: Purpose) -> str:
         """Return the next id and count it."""

@@ -120,17 +120,6 @@ class Rerun:
         """Fills booked so far, in this session."""
         return self.engine.ledger.fills - self._fills
 
-    def process(self, event: Event) -> tuple[Effect, ...]:
-        """Give the engine an event, as the desk did.
-
-        An engine that failed on it then fails on it now; the desk went on, told it so by the next
-        event, and what had been decided came out with that one.
-        """
-        try:
-            return self.engine.process(event)
-        except Exception:
-            return ()
-
     def check_end(self, seq: int) -> None:
         """Check that the last event read is the last one recorded.
 
@@ -141,6 +130,18 @@ class Rerun:
             raise RecordingError(
                 f"{self.path}: ends at event {seq}, but {self.end.events} were recorded"
             )
+
+
+def decide(engine: Engine, event: Event) -> tuple[Effect, ...]:
+    """Give the engine an event, as the desk did, and return what it decides.
+
+    An engine that failed on it then fails on it now; the desk went on, told it so by the next
+    event, and what had been decided came out with that one.
+    """
+    try:
+        return engine.process(event)
+    except Exception:
+        return ()
 
 
 def compare(recorded: Recorded, effects: tuple[Effect, ...]) -> Difference | None:
@@ -173,7 +174,7 @@ def replay(path: Path, home: Home, progress: Progress = lambda done, total: None
     for recorded in read_recording(path):
         seq, last = recorded.seq, recorded.event.received
         first = first or last
-        effects = rerun.process(recorded.event)
+        effects = decide(rerun.engine, recorded.event)
         if difference is None:
             difference = compare(recorded, effects)
         orders += sum(type(effect) is SubmitOrder for effect in effects)

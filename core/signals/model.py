@@ -6,7 +6,7 @@ import ctypes
 import hashlib
 from collections.abc import Sequence
 from math import exp, sqrt
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -107,6 +107,9 @@ class Trees:
             ctypes.byref(self._length),
             ctypes.byref(self._out),
         )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Trees:
+        return self  # it never changes
 
     def score(self, row: list[float]) -> float:
         """Return the log odds of a rise."""

@@ -50,6 +50,25 @@ def test_a_closed_window_ends_the_terminal_and_nothing_else(home: Path) -> None:
     other.close()
 
 
+def test_a_hang_up_does_not_make_it_read_the_device_twice(home: Path) -> None:
+    # SIGCONT comes with SIGHUP; a second thread on a device that is gone would spin for ever.
+    terminal = Pty(home, 10, (120, 40))
+    os.write(terminal.fd, b"?")
+    terminal.read_until(b"esc goes back")
+    os.write(terminal.fd, b"\x1b")
+    terminal.read_until(b"PRACTICE")
+    threads = len(os.listdir(f"/proc/{terminal.pid}/task"))
+    os.kill(terminal.pid, signal.SIGCONT)
+    os.write(terminal.fd, b"?")
+    terminal.read_until(b"esc goes back")
+    deadline = time.monotonic() + 10
+    while len(os.listdir(f"/proc/{terminal.pid}/task")) > threads:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.close(terminal.fd)
+    assert wait_exit(terminal.pid) == 0
+
+
 def test_hostile_text_never_reaches_the_device() -> None:
     with served(hz=5, picture="hostile") as folder:
         terminal = Pty(folder, 10, (120, 40))

@@ -252,6 +252,8 @@ def test_the_strip_says_when_what_it_shows_is_old() -> None:
     assert "PRACTICE" in money
     assert "NO DESK" in health
     assert "4.2s" in health
+    died = text(view_strip(pictures.busy(), lost._replace(died="killed by SIGKILL"), 80)[1])
+    assert died == " DESK DIED   killed by SIGKILL; stops stay at the venues. ^q, then killcord"
     assert "NO DESK" in text(view_strip(None, lost, 80)[0])
     assert "connecting" in text(view_strip(None, Link(False, 0.0), 80)[0])
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from core.desk.lock import holder
 from tests.whole.conftest import ROOT, Killcord
 
 pytestmark = [pytest.mark.whole, pytest.mark.timeout(180)]
@@ -90,3 +91,23 @@ def test_closing_the_terminal_leaves_the_desk_running(killcord: Killcord) -> Non
         assert state(killcord)["state"] == "halted"
     finally:
         killcord.run("stop")
+
+    replay = Pty(killcord, "replay", "last", size=(80, 24))
+    replay.read_until(lambda text: "REPLAY" in text and "identical" in text)
+    replay.press(b"A")  # the next alarm: the cord of before
+    replay.read_until(lambda text: "HALTED" in text)
+    replay.press(b"\x11")  # ctrl+q
+    replay.read_until(lambda text: "\x1b[?1049l" in text)
+    replay.hang_up()
+
+
+def test_a_desk_that_is_killed_leaves_its_terminal_standing(killcord: Killcord) -> None:
+    terminal = Pty(killcord, "--env", "practice", "--seed", "7", size=(140, 45))
+    terminal.read_until(lambda text: "PRACTICE" in text and "BTC" in text)
+    desk = holder(killcord.home / "run" / "desk.lock")
+    assert desk is not None
+    os.kill(desk, signal.SIGKILL)
+    terminal.read_until(lambda text: "killed by SIGKILL" in text)
+    terminal.press(b"\x11")  # ctrl+q
+    terminal.read_until(lambda text: "\x1b[?1049l" in text)
+    terminal.hang_up()

@@ -51,7 +51,7 @@ def _section(title: str, keys: list[Key], text: str = "") -> list[Line]:
 
 
 def _rank(group: str) -> int:
-    return ("kill cord", "trading", "panes", "rows", "program").index(group)
+    return ("kill cord", "trading", "replay", "panes", "rows", "program").index(group)
 
 
 class Page(Canvas):

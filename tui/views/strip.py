@@ -10,6 +10,7 @@ from core.model.snapshot import Snapshot
 from tui import numbers
 from tui.text import clean
 from tui.views.positions import value_of
+from tui.views.replay import view_replay
 from tui.views.table import Cell, Line, Tone, signed_cell
 from tui.views.venues import dead_man_cell, state_cell
 
@@ -23,8 +24,10 @@ class Link(NamedTuple):
     error: str = ""
     behind: bool = False
     """The terminal cannot keep up with the frames; some are skipped."""
-    starting: bool = False
-    """The desk was started a moment ago; that it does not answer yet is no news."""
+    starting: str = ""
+    """What was begun a moment ago, such as ``starting the desk``: no answer yet is no news."""
+    died: str = ""
+    """How the desk this terminal started came to a sudden end; empty while it did not."""
 
 
 class Item(NamedTuple):
@@ -61,12 +64,14 @@ def view_strip(snapshot: Snapshot | None, link: Link, width: int) -> tuple[Line,
     money = _squeeze(_money(snapshot), width)
     if not link.up:
         return money, _lost(link)
+    if snapshot.replay is not None:
+        return money, _squeeze([Item(*each) for each in view_replay(snapshot.replay)], width)
     return money, _squeeze(_health(snapshot, link), width)
 
 
 def _waiting(link: Link) -> tuple[Line, Line]:
     if link.starting:
-        first = (Cell(" KILLCORD ", "key"), Cell("  starting the desk", "dim"))
+        first = (Cell(" KILLCORD ", "key"), Cell(f"  {link.starting}", "dim"))
     elif link.error:
         first = (Cell(" NO DESK ", "alarm"), Cell(f"  {clean(link.error)}"))
     else:
@@ -75,6 +80,14 @@ def _waiting(link: Link) -> tuple[Line, Line]:
 
 
 def _lost(link: Link) -> Line:
+    if link.died:
+        return (
+            Cell(" DESK DIED ", "alarm"),
+            Cell(f"  {clean(link.died)}; stops stay at the venues. "),
+            Cell("^q", "key"),
+            Cell(", then "),
+            Cell("killcord", "key"),
+        )
     return (
         Cell(" NO DESK ", "alarm"),
         Cell(f"  not reachable for {numbers.age(link.quiet_s)}, what you see is old; trying again"),
@@ -88,8 +101,12 @@ def _money(snapshot: Snapshot) -> list[Item]:
     day = None
     if snapshot.day_pnl is not None and snapshot.equity and snapshot.equity != snapshot.day_pnl:
         day = snapshot.day_pnl / (snapshot.equity - snapshot.day_pnl)
+    if snapshot.replay is not None:
+        where: Line = (Cell(" REPLAY ", "alarm"), Cell(f" {environment}", "dim"))
+    else:
+        where = (Cell(f" {environment.upper()} ", _ENVIRONMENTS.get(environment, "alarm")),)
     items = [
-        Item(0, (Cell(f" {environment.upper()} ", _ENVIRONMENTS.get(environment, "alarm")),)),
+        Item(0, where),
         Item(0, (Cell(f" {snapshot.state.value.upper()} ", _STATES[snapshot.state]),)),
         Item(0, (Cell("equity ", "dim"), Cell(numbers.money(snapshot.equity), "strong"))),
         Item(
