@@ -119,7 +119,7 @@ class Strategy(Section):
     """``ema_cross``, ``mean_reversion``, ``funding_carry``, ``lightgbm`` (a trained model),
     ``ensemble`` (several, weighed), or the file of one of your own."""
     timeframe: Seconds = 5.0
-    """Length of its candles."""
+    """Length of its candles; ``lightgbm`` without one decides on candles of an hour."""
     fast: Annotated[int, Field(ge=1, le=1000)] = 3
     """Fast average, candles."""
     slow: Annotated[int, Field(ge=2, le=5000)] = 9
@@ -133,6 +133,14 @@ class Strategy(Section):
     short while it is at or above; 0: news change no decision. 0.4 is clear news."""
     weights: dict[str, float] = {"ema_cross": 1.0, "mean_reversion": 1.0, "funding_carry": 1.0}
     """The members of ``ensemble`` and what each weighs; your own may be among them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _candles_of_a_model(cls, given: Any) -> Any:
+        # 11 bp a round trip are not paid by the moves of seconds: docs/learning.md.
+        if isinstance(given, dict) and given.get("name") == "lightgbm":
+            return {"timeframe": 3600.0} | given
+        return given
 
     @field_validator("weights")
     @classmethod
@@ -164,6 +172,32 @@ class Practice(Section):
     """USDT on each venue at the start."""
     faults: str = ""
     """What goes wrong on purpose: a shipped script's name or a path; see docs/practice.md."""
+
+
+class Learning(Section):
+    """How the strategy lightgbm comes by its models."""
+
+    train: bool = True
+    """Train in the background, on the venue's own history, while a desk runs."""
+    every: Seconds = 604_800.0
+    """Time between two trainings."""
+    retry: Seconds = 900.0
+    """Time until a training that failed is tried again."""
+    history: Seconds = 31_536_000.0
+    """How much history is learnt from, where the venue has it; at most 40,000 candles."""
+    horizons: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = (4, 24)
+    """Candles ahead that are tried."""
+    out_of_sample: Annotated[int, Field(ge=10, le=3650)] = 90
+    """Days of history that a model must have been tested on before it may trade."""
+    shadow: Annotated[int, Field(ge=30, le=365)] = 30
+    """Days that a new model is watched beside the one that trades, before it may replace it."""
+
+    @field_validator("horizons")
+    @classmethod
+    def _some_horizon(cls, horizons: tuple[int, ...]) -> tuple[int, ...]:
+        if not horizons:
+            raise ValueError("name at least one horizon")
+        return tuple(sorted(set(horizons)))
 
 
 class Storage(Section):
@@ -301,6 +335,7 @@ class Config(Section):
     """Worst price the kill cord accepts, as a fraction of the mark price."""
     limits: Limits
     strategy: Strategy = Strategy()
+    learning: Learning = Learning()
     practice: Practice = Practice()
     storage: Storage = Storage()
     guard: Guard = Guard()

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _SHOWN = {
     "question_mark": "?",
+    "right_square_bracket": "]",
+    "left_square_bracket": "[",
     "escape": "esc",
     "pageup": "pgup",
     "pagedown": "pgdn",

@@ -95,8 +95,12 @@ _REPLAY = (
     _replay("back", "left", "back", "Ten seconds back; with shift a minute", "replay: back"),
     _replay("minute", "shift+right", "minute", "A minute on", "replay: a minute on", False),
     _replay("minute_back", "shift+left", "back", "A minute back", "replay: a minute back", False),
-    _replay("next", "f", "next", "The next order, refusal or alarm", "replay: next"),
-    _replay("previous", "F", "previous", "The one before", "replay: previous", False),
+    _replay(
+        "next", "right_square_bracket", "next", "The next order, refusal or alarm", "replay: next"
+    ),
+    _replay(
+        "previous", "left_square_bracket", "previous", "The one before", "replay: previous", False
+    ),
     _replay("order", "O", "order", "The next order", "replay: next order"),
     _replay("refusal", "R", "refusal", "The next refusal", "replay: next refusal"),
     _replay("alarm", "A", "alarm", "The next alarm", "replay: next alarm"),
@@ -335,12 +339,6 @@ def panes_of(action: str) -> tuple[str, ...]:
     return _PANES_OF.get(action, ())
 
 
-def view_of(action: str) -> str:
-    """Return the view that must be on show for an action; empty: any."""
-    return _VIEW_OF.get(action, "")
-
-
-_VIEW_OF = {key.action.partition("(")[0]: key.showing for key in KEYS}
 CHANGES = frozenset(
     key.action.partition("(")[0]
     for key in KEYS
@@ -348,4 +346,11 @@ CHANGES = frozenset(
 )
 """Actions that change something at the desk, the kill cord aside."""
 
+
+def view_of(action: str) -> str:
+    """Return the view that must be on show for an action; empty: any."""
+    return _VIEW_OF.get(action, "")
+
+
+_VIEW_OF = {key.action.partition("(")[0]: key.showing for key in KEYS}
 _PANES_OF = {key.action.partition("(")[0]: key.panes for key in KEYS}

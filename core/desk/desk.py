@@ -41,6 +41,7 @@ from core.desk.pulse import Pulse
 from core.desk.pump import Pump
 from core.desk.summary import DeskSummary, VenueSummary
 from core.desk.supervisor import Supervisor
+from core.desk.trainer import Trainer
 from core.desk.triggers import KillFile, Signals
 from core.desk.watchwords import Hello
 from core.desk.window import Window
@@ -65,9 +66,8 @@ from core.orders.ids import ClientIds
 from core.orders.records import Intent
 from core.portfolio.ledger import Ledger
 from core.signals.folder import find_strategy
-from core.signals.registry import find_model
 from core.signals.stamp import stamp
-from core.signals.strategy import strategy_maker
+from core.signals.strategy import named, strategy_maker
 
 READY_LIMIT = 30.0
 """Seconds that ``run`` waits for the first word of every venue."""
@@ -229,6 +229,8 @@ class Desk:
         keep(self.pulse.run, "pulse")
         if self._news is not None:
             keep(self._read_news, "news")
+        if self.pump.trainer is not None:
+            keep(self._learn, "learning")
         for venue in self.pump.venues.values():
             self._tasks.start(self._run_venue(venue), venue.venue)
         for name, timer in self._timers.items():
@@ -245,12 +247,9 @@ class Desk:
         ids = ClientIds(who.instance, epoch, who.key, ledger.next_seq)
         halted = ledger.state is TradingState.HALTED
         recorder = self._recorder(who, epoch) if config.storage.record else None
-        own = find_strategy(self._home.strategies, config.strategy) | find_model(
-            self._home.models, config.strategy
-        )
-        self.engine = Engine(
-            config, ids, ledger, make_strategy=strategy_maker(config.strategy, own)
-        )
+        own = find_strategy(self._home.strategies, config.strategy)
+        make_strategy = strategy_maker(config.strategy, own)
+        self.engine = Engine(config, ids, ledger, make_strategy=make_strategy)
         self.pump = Pump(
             self.engine,
             self.journal,
@@ -269,6 +268,7 @@ class Desk:
             self.pump.venues[gateway.venue] = Bulkhead(
                 gateway,
                 config,
+                make_strategy().warmup,
                 self.engine.cursor,
                 self.pump.sink,
                 self.lines,
@@ -290,6 +290,18 @@ class Desk:
         )
         self._closers += [gateway.close for gateway in self._kill_gateways]
         self._closers.append(self.kill.close)
+        if "lightgbm" in named(config.strategy):
+            self.pump.trainer = Trainer(
+                config,
+                self._home.models(config.environment),
+                self._home.history(config.environment),
+                {gateway.venue: gateway for gateway in self._gateways},
+                instruments,
+                self.engine.models.record,
+                self.pump.sink,
+                self.lines,
+                self._clock,
+            )
         hello = Hello(
             os.getpid(),
             self.environment,
@@ -330,7 +342,7 @@ class Desk:
             config.model_dump(mode="json", exclude={"storage"}),
             who.instance,
             who.key,
-            stamp(home.strategies, home.models, config.strategy),
+            stamp(home.strategies, config.strategy),
             self.journal.checkpoint,
         )
         loop = asyncio.get_running_loop()
@@ -472,6 +484,11 @@ class Desk:
             if self.journal.stats.records - turned >= TURN_AFTER:
                 turned = self.journal.stats.records
                 self.journal.turn(self.engine.ledger, self._clock.now())
+
+    async def _learn(self) -> None:
+        await self.ready.wait()  # trading comes first
+        if self.pump.trainer is not None:
+            await self.pump.trainer.run()
 
     async def _read_news(self) -> None:
         await self.ready.wait()  # trading comes first

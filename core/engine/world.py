@@ -62,6 +62,8 @@ class World:
             name: Venue(name, config.limits.orders_per_second) for name in config.venues
         }
         self.slots: dict[tuple[str, str], Slot] = {}
+        self.seat: Callable[[Strategy], None] = lambda strategy: None
+        """Shows a new strategy who knows the models on duty."""
         self._followers: dict[tuple[str, str], list[Slot]] = {}
         """Instruments by whose candles they hear."""
         self.readings: SentimentScored | None = None
@@ -156,6 +158,7 @@ class World:
             if slot in others:
                 others.remove(slot)
         slot.strategy = strategy
+        self.seat(strategy)
         slot.context = slot.waiting = None
         needs = getattr(strategy, "needs", ())
         if needs:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from core.model.event import TradingState, VenueState
+from core.model.learning import LearningView
 from core.model.market import Side
 from core.model.news import NewsReading, NewsSource, NewsStory
 from core.model.order import OrderKind, OrderStatus
@@ -311,6 +312,8 @@ class Snapshot(Struct, frozen=True, gc=False):
     """Entries that wait for a person, the one that expires first on top."""
     news: NewsView | None = None
     """None where no news has been read."""
+    learning: LearningView | None = None
+    """None where no strategy uses models."""
     replay: ReplayView | None = None
     """None where the picture is of now."""
     guard: GuardView | None = None
