@@ -85,13 +85,12 @@ def test_a_headline_moves_the_picture_and_a_decision_and_trading_outlives_its_re
         feed.publish("Exchange halts Solana withdrawals after $90M hack")
         published = time.monotonic()
 
-        def picked(answer: dict[str, Any]) -> bool:
-            return any(
-                signal["symbol"].startswith("SOL/") and signal["score"] < -0.3
-                for signal in answer["signals"]
-            )
+        def decided() -> dict[str, Any] | None:
+            found = ask(socket, "GET", "/v1/snapshot")["signals"]
+            mine = (s for s in found if s["symbol"].startswith("SOL/") and s["score"] < -0.3)
+            return next(mine, None)
 
-        while not picked(ask(socket, "GET", "/v1/snapshot")):
+        while (signal := decided()) is None:
             assert time.monotonic() - published < 60
             time.sleep(0.02)
         print(f"decided {time.monotonic() - published:.2f} s after publication")
@@ -100,7 +99,6 @@ def test_a_headline_moves_the_picture_and_a_decision_and_trading_outlives_its_re
         assert story["assets"] == ["SOL"]
         assert story["scorer"] == picture["news"]["scorer"]
         assert score(picture, "SOL") < -0.3
-        signal = next(s for s in picture["signals"] if s["symbol"].startswith("SOL/"))
         assert signal["target"] == -1
         why = ask(socket, "GET", f"/v1/why?id={signal['venue']}|{signal['symbol']}")
         assert why["signal"]["parts"] == [["news_score", why["news"]["score"]]]
