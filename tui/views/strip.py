@@ -164,7 +164,7 @@ def _health(snapshot: Snapshot, link: Link) -> list[Item]:
     market = clean(snapshot.market, 60)
     items.append(Item(1, (Cell("lag ", "dim"), Cell(f"{snapshot.loop_lag_ms:.1f}ms"))))
     items.append(Item(2, (Cell(market, "dim"),)))
-    items.append(Item(3, (Cell(numbers.clock(snapshot.ts) + " UTC", "dim"),)))
+    items.append(Item(3, (Cell(f"{numbers.clock(snapshot.ts)} {numbers.CLOCK.zone}", "dim"),)))
     if (control := snapshot.control) is not None and (link.reads_only or control.terminals > 1):
         items.insert(0, Item(1, _control(control, link.reads_only)))
     if snapshot.discrepancies:
