@@ -264,6 +264,42 @@ class News(Section):
         return feeds
 
 
+class Analyst(Section):
+    """A language model that reads the weightiest stories; what it says is shown, moves nothing."""
+
+    provider: Literal["off", "openai", "anthropic"] = "off"
+    """Whose model; its key: `killcord keys add openai`."""
+    model: str = ""
+    """Its name, as the provider lists it."""
+    address: str = ""
+    """Of another server that speaks as the provider does; empty: the provider's own."""
+    requests: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Most requests in 24 hours."""
+    dollars: Annotated[float, Field(gt=0, le=1_000)] = 0.5
+    """Most US dollars in 24 hours, by the prices below; the dearest case counts before it is sent.
+    """
+    price_in: Annotated[float, Field(ge=0, le=1_000)] = 5.0
+    """US dollars for a million tokens read. Both prices are dearer than most models', so that a
+    price left as it is ends the spending early, never late."""
+    price_out: Annotated[float, Field(ge=0, le=1_000)] = 25.0
+    """US dollars for a million tokens written."""
+    impact: Annotated[float, Field(ge=0, le=1)] = 0.6
+    """A story is read when its score is this far from zero, or when three outlets carry it."""
+
+    @field_validator("address")
+    @classmethod
+    def _address(cls, address: str) -> str:
+        if address and not address.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return address
+
+    @model_validator(mode="after")
+    def _named(self) -> Analyst:
+        if self.provider != "off" and not self.model.strip():
+            raise ValueError("analyst.model: name the model to ask")
+        return self
+
+
 class Terminal(Section):
     """How the terminal looks."""
 
@@ -304,6 +340,7 @@ class Config(Section):
     storage: Storage = Storage()
     guard: Guard = Guard()
     news: News = News()
+    analyst: Analyst = Analyst()
     terminal: Terminal = Terminal()
 
     @field_validator("symbols", mode="after")

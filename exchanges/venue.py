@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from core.desk.ports import GatewayStats, Sink
@@ -133,7 +133,7 @@ class VenueGateway:
         self._symbols.update(known)
         await Streams(self.rules, self.line, self.stats, sink).run(known)
 
-    async def submit(self, order: Order) -> OrderSent:
+    async def submit(self, order: Order, go: Callable[[], bool] | None = None) -> OrderSent:
         """Send one order. Never raises and never retries: every failure is an Outcome."""
         try:
             self._symbols.add(order.symbol)
@@ -142,7 +142,7 @@ class VenueGateway:
         except (VenueError, AssertionError) as error:
             return self._sent(order, Verdict(Outcome.NOT_SENT, "unsendable", str(error)))
         urgency = Urgency.REDUCE if order.reduce_only else Urgency.ORDER
-        reply = await self.line.send(request, urgency)
+        reply = await self.line.send(request, urgency, go)
         verdict = judge(reply, self.rules.read, self.rules.refusals)
         if verdict.venue_id:
             self.rules.names.link(verdict.venue_id, order.client_id)

@@ -55,7 +55,7 @@ def make_pane(name: str, number: int) -> AnyPane:
         return ChartPane(name, number)
     if name == "depth":
         return DepthPane(name, number)
-    return Pane(name, number, ("fills", "trades", "news") if name == "log" else ())
+    return Pane(name, number, ("fills", "trades", "news", "sources") if name == "log" else ())
 
 
 class ActingApp(DealingApp):
@@ -198,12 +198,29 @@ class ActingApp(DealingApp):
         self.redraw()
 
     def action_news(self) -> None:
-        """Show the news in the log pane and go there, or the log again."""
+        """Show the news in the log pane and go there, then their sources, the log again."""
         pane = self.panes["log"]
         assert isinstance(pane, Pane)
-        pane.switch("log" if pane.showing == "news" else "news")
+        pane.switch({"news": "sources", "sources": "log"}.get(pane.showing, "news"))
         if self.current != "log":
             self.action_pane("log")
+        self.redraw()
+
+    def action_story(self) -> None:
+        """Show the story under the cursor in full."""
+        from tui.screens.story import StoryScreen
+
+        story = self.cursor.story() if self.cursor is not None else None
+        if story is not None and self.snapshot is not None and not self.in_dialog:
+            self.push_screen(StoryScreen(story, self.snapshot))
+
+    def action_only(self) -> None:
+        """Show the news of one asset alone: the story's first, its next, then all again."""
+        story = self.cursor.story() if self.cursor is not None else None
+        choices = ["", *(story.assets if story is not None else ())]
+        about = self.focus_on.about
+        at = choices.index(about) if about in choices else 0
+        self.focus_on = self.focus_on._replace(about=choices[(at + 1) % len(choices)])
         self.redraw()
 
     def action_timeframe(self, step: int | str) -> None:

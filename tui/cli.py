@@ -23,7 +23,10 @@ The kill cord, from any shell: killcord kill --mode flatten
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    # The cord is not kept waiting by the grammar of everything else.
+    arguments = _kill_parser().parse_args(words[1:]) if words[:1] == ["kill"] else None
+    arguments = arguments or _parser().parse_args(words)
     run: Run = arguments.run
     try:
         return run(arguments)
@@ -63,6 +66,12 @@ def _attach(arguments: argparse.Namespace) -> int:
     from tui import launch
 
     return launch.attach(arguments)
+
+
+def _kill(arguments: argparse.Namespace) -> int:
+    from tui import cord
+
+    return cord.pull(arguments)
 
 
 def _guard(arguments: argparse.Namespace) -> int:
@@ -199,16 +208,7 @@ def _parser() -> argparse.ArgumentParser:
     resume = _command(commands, "resume", _remote("resume"), "release the kill cord's latch")
     resume.add_argument("--yes", action="store_true", help="do not ask for the word")
 
-    kill = _command(commands, "kill", _remote("kill"), "pull the kill cord")
-    kill.add_argument(
-        "--mode",
-        choices=("halt", "cancel", "flatten"),
-        default="cancel",
-        help="halt: open no more; cancel: and cancel entries, keep stops (default); "
-        "flatten: and close every position, then prove it",
-    )
-    kill.add_argument("--venue", default="", help="one venue only")
-    kill.add_argument("--cause", default="killed by hand", help="written into the report")
+    _kill_options(_command(commands, "kill", _kill, "pull the kill cord"))
     _command(commands, "stop", _remote("stop"), "end the desk; positions keep their stops")
 
     guard = _command(commands, "guard", _guard, "guard a desk: pull the cord when it dies or hangs")
@@ -252,6 +252,28 @@ def _parser() -> argparse.ArgumentParser:
     _key_commands(commands)
     _config_commands(commands)
     return parser
+
+
+def _kill_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="killcord kill", description="pull the kill cord")
+    parser.add_argument("--json", action="store_true", help="answer in JSON")
+    parser.set_defaults(run=_kill)
+    _kill_options(parser)
+    return parser
+
+
+def _kill_options(kill: argparse.ArgumentParser) -> None:
+    kill.add_argument(
+        "--mode",
+        choices=("halt", "cancel", "flatten"),
+        default="cancel",
+        help="halt: open no more; cancel: and cancel entries, keep stops (default); "
+        "flatten: and close every position, then prove it",
+    )
+    kill.add_argument(
+        "--venue", default="", choices=("bybit", "binance", "okx"), help="one venue only"
+    )
+    kill.add_argument("--cause", default="killed by hand", help="written into the report")
 
 
 class _Version(argparse.Action):
@@ -351,10 +373,14 @@ def _sentiment_commands(commands: Any) -> None:
 
 
 def _backtest_options(commands: Any) -> None:
-    backtest = _command(commands, "backtest", _backtest, "trade recorded candles, and report")
+    backtest = _command(commands, "backtest", _backtest, "trade recorded markets, and report")
     add = backtest.add_argument
     add("--strategy", default="ema_cross", metavar="NAME", help="default ema_cross")
     _candle_options(backtest)
+    add("--trades", nargs="+", metavar="PATH", help="files of trades (and quotes) instead")
+    add("--books", nargs="+", metavar="PATH", help="recorded order book frames instead")
+    add("--recording", metavar="NAME", help="what a desk recorded instead, such as last")
+    add("--latency", default="50", metavar="MS", help="order flow: one way to a venue (default 50)")
     add("--funding", metavar="FILE", help="CSV of settlements: symbol, ts_ms, funding_rate")
     add("--balance", default="100000", help="USDT on each venue (default 100000)")
     add("--taker-fee", metavar="BP", help="basis points; default: the venue's")
@@ -374,6 +400,12 @@ def _training_options(commands: Any) -> None:
     add("--test", type=int, default=360, help="candles a test step (default 360)")
     add("--cost", default="6.5", metavar="BP", help="a side: fee, spread, slippage (default 6.5)")
     add("--seed", type=int, default=1)
+    add("--label", choices=("horizon", "barrier"), default="horizon", help="what is foretold")
+    add("--half-life", type=int, default=0, metavar="N", help="candles in which old rows fade")
+    add("--funding", metavar="PATH", help="settlements (CSV) of the candles' venue: a feature")
+    add("--spot", nargs="+", default=[], metavar="PATH", help="spot candles: basis is a feature")
+    add("--trials", type=int, default=0, metavar="N", help="parameters to try beyond the usual")
+    add("--study", default="", metavar="URL", help="database in which machines share the trials")
     add("--shuffle-labels", action="store_true", help="give labels to the wrong rows: must fail")
     models = _command(commands, "models", _models, "trained models, and which one trades")
     models.add_argument(
@@ -394,7 +426,11 @@ def _candle_options(parser: argparse.ArgumentParser) -> None:
         choices=("bybit", "binance", "okx"),
         help="whose rules and fees; without --candles whose stored candles, with --timeframe",
     )
-    add("--timeframe", metavar="1h", help="of the stored candles: killcord history list")
+    add(
+        "--timeframe",
+        metavar="1h",
+        help="of the stored candles (killcord history list), or of those made from order flow",
+    )
     _environment_option(parser)
 
 

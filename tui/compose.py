@@ -63,7 +63,7 @@ def _desk(
 ) -> Desk:
     gateways = [open_gateway(venue, access) for venue, access in accesses.items()]
     kill_gateways = [open_kill_gateway(gateway) for gateway in gateways]
-    news = Companion(config.news, home.news) if config.reads_news else None
+    news = Companion(config.news, config.analyst, home.news) if config.reads_news else None
     guard = (lambda: start_guard(home)) if config.guard.start else None
     return Desk(config, home, gateways, kill_gateways, facts, news=news, guard=guard)
 

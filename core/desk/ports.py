@@ -72,8 +72,14 @@ class Gateway(Protocol):
         """
         ...
 
-    async def submit(self, order: Order) -> OrderSent:
-        """Send one order. Never raises and never retries: every failure is an Outcome."""
+    async def submit(self, order: Order, go: Callable[[], bool] | None = None) -> OrderSent:
+        """Send one order. Never raises and never retries: every failure is an Outcome.
+
+        Args:
+            order: what to send.
+            go: asked at the last moment, after whatever the order had to wait for; False: the gate
+                has closed, and the order is NOT_SENT. None: there is no gate.
+        """
         ...
 
     async def cancel(self, symbol: str, client_id: str, venue_id: str) -> CancelSent:

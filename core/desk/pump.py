@@ -301,11 +301,16 @@ class Pump:
         leverage = self._leverage.get((order.venue, order.symbol))
         if leverage is not None and not leverage.done():
             await asyncio.wait([leverage])
-        self.heed_latch()
-        if self.state is TradingState.HALTED and not order.reduce_only:
+        if not self._may_go(order):
             self._not_sent(order, "HALTED", "the gate closed before it was sent")
             return
-        self.sink(await self.venues[order.venue].gateway.submit(order))
+        gateway = self.venues[order.venue].gateway
+        self.sink(await gateway.submit(order, lambda: self._may_go(order)))
+
+    def _may_go(self, order: Order) -> bool:
+        """Whether an order may leave now; what only reduces always may."""
+        self.heed_latch()
+        return order.reduce_only or self.state is not TradingState.HALTED
 
     def _not_sent(self, order: Order, code: str, reason: str) -> None:
         now = self._clock.now()

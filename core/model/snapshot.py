@@ -268,6 +268,8 @@ class NewsView(Struct, frozen=True, gc=False):
     problem: str
     updated: int
     trending: tuple[str, ...] = ()
+    blocked: tuple[tuple[str, float], ...] = ()
+    """Entities on which the news guard blocks new longs, and the seconds left."""
 
 
 class Snapshot(Struct, frozen=True, gc=False):

@@ -109,7 +109,6 @@ def _known(
     own = _cut(file, since, until)
     end = until + file.timeframe * 1000
     known = Around(
-        tuple(_cut(one, since, until) for one in around.others),
         {name: _cut(one, since, until) for name, one in around.index.items()},
         {
             name: tuple(one for one in settled if one[0] < end)

@@ -282,6 +282,8 @@ def _describe(best: Candidate, recipe: bytes, checks: tuple[Check, ...], now: st
             "from_ms": int(panel.times[0]),
             "to_ms": int(panel.times[-1]),
             "rows": len(panel.at),
+            "features": list(panel.names),
+            "missing": [name for name in panel.names if name not in panel.known],
             "unclear": panel.unclear,
             "sha256": panel.hash,
         },

@@ -230,16 +230,14 @@ class ModelStrategy:
         self.timeframe = int(settings.timeframe)
         self.warmup = WARMUP
         self._span = self.timeframe * SECOND
-        self._features = CandleFeatures()
         self._model = model
         wanted = model.recipe.features
-        own = candle_features.NAMES
+        own = tuple(name for name in wanted if name in candle_features.NAMES)
+        self._features = CandleFeatures(own)
         self.needs = tuple(name for name in wanted if name not in own)
         """Features that the engine supplies."""
         columns = (*own, *self.needs)
-        self._take = [columns.index(name) for name in wanted]
-        if self._take == list(range(len(columns))):
-            self._take = []
+        self._take = [] if columns == wanted else [columns.index(name) for name in wanted]
         self._known = [
             (wanted.index(name), name) for name in model.recipe.known if name in self.needs
         ]

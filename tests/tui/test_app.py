@@ -45,6 +45,7 @@ from tui.panes.chart import ChartPane
 from tui.panes.pane import DepthPane, Pane
 from tui.screens.resize import ResizeScreen
 from tui.screens.stop import StopScreen
+from tui.screens.story import StoryScreen
 from tui.screens.ticket import LOOK_S, TicketScreen
 from tui.screens.why import WhyScreen
 from tui.widgets.choice import Choice
@@ -420,7 +421,7 @@ async def test_v_shows_fills_then_public_trades_of_the_symbol(desk: Loopback, ho
         assert len(pane.rows) == 60
         await pilot.press("o")
         assert 0 < len(framed(app).panes["log"].rows) < 60  # type: ignore[union-attr]
-        await pilot.press("v", "v")
+        await pilot.press("v", "v", "v")
         assert pane.showing == "log"
 
 
@@ -431,7 +432,36 @@ async def test_n_shows_the_news_and_the_log_again(desk: Loopback, home: Home) ->
         await pilot.press("n")
         assert (pane.showing, app.current, app.zoomed) == ("news", "log", False)
         await pilot.press("n")
+        assert pane.showing == "sources"
+        await pilot.press("n")
         assert (pane.showing, app.current, app.zoomed) == ("log", "log", False)
+
+
+async def test_a_story_opens_and_the_news_can_be_filtered(desk: Loopback, home: Home) -> None:
+    desk.picture = pictures.busy(news=pictures.news())
+    async with terminal(home) as (app, pilot):
+        pane = app.panes["log"]
+        assert isinstance(pane, Pane)
+        await pilot.press("n", "home")
+        assert "o open" in said(app)
+        assert "f filter" in said(app)
+        await pilot.press("o")
+        assert isinstance(app.screen, StoryScreen)
+        await pilot.press("o")
+        assert not app.in_dialog
+        await pilot.press("f")
+        assert app.focus_on.about == "BTC"
+        assert [row.key for row in pane.rows] == ["a"]
+        await pilot.press("f")
+        assert app.focus_on.about == "ETH"
+        await pilot.press("f")
+        assert len(pane.rows) == 3
+        await pilot.press("down", "down", "f")
+        assert app.focus_on.about == "SOL"
+        desk.show(pictures.busy(1, news=pictures.news(stories=())))
+        await until(lambda: framed(app) and not pane.rows)
+        await pilot.press("f")  # nothing is left of the asset, and all can be had again
+        assert app.focus_on.about == ""
 
 
 async def test_layouts_are_stepped_through_and_hidden_panes_are_a_key_away(

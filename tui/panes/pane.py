@@ -73,7 +73,10 @@ VIEWS: dict[str, View] = {
         activity.EMPTY_PRINTS,
         False,
     ),
-    "news": _of_desk(news.COLUMNS, news.view_news, news.note_news, news.EMPTY, False),
+    "news": View(lambda _: news.COLUMNS, news.view_news, news.note_news, news.EMPTY),
+    "sources": _of_desk(
+        news.SOURCE_COLUMNS, news.view_sources, news.note_sources, news.EMPTY_SOURCES, False
+    ),
     "risk": _of_desk(risk.COLUMNS, risk.view_risk, risk.note_risk, risk.EMPTY, False),
     "venues": _of_desk(venues.COLUMNS, venues.view_venues, venues.note_venues, venues.EMPTY, False),
 }

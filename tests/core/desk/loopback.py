@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from core.clock import Clock, SystemClock
@@ -319,7 +319,7 @@ class LoopGateway:
             self.loop.now(),
         )
 
-    async def submit(self, order: Order) -> OrderSent:
+    async def submit(self, order: Order, go: Callable[[], bool] | None = None) -> OrderSent:
         self.loop.submits.append(order.client_id)
         if self.loop.hold is not None:
             await self.loop.hold.wait()
