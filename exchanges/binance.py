@@ -20,6 +20,7 @@ from msgspec.json import Decoder
 from core.errors import VenueError, VenueRefused
 from core.model.market import Side
 from core.model.order import Order, OrderKind, OrderReport, TimeInForce
+from exchanges.access import ENTRY_WINDOW_MS
 from exchanges.asking import ask_unless
 from exchanges.binance_feed import BinanceFeed
 from exchanges.binance_private import BinancePrivate
@@ -148,6 +149,8 @@ class BinanceRules(BinanceQueries):
             params["timeInForce"] = _TIF[order.tif]
         if order.reduce_only:
             params["reduceOnly"] = "true"
+        else:
+            params["recvWindow"] = ENTRY_WINDOW_MS
         return Request("fapiPrivatePostOrder", params, weight(0.1, 1))
 
     def cancel(self, symbol: str, client_id: str, venue_id: str, *, stop: bool) -> Request:

@@ -9,7 +9,9 @@ only draw a pool down to its floor. At least 30 % of every pool is kept for what
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
+from bisect import insort
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 
@@ -71,6 +73,7 @@ class _Waiter(Struct, eq=False):
     urgency: Urgency
     order: int
     costs: Costs
+    pools: frozenset[str]
     ready: asyncio.Future[None]
 
 
@@ -119,10 +122,12 @@ class Budget:
             self._draw(costs)
             return
         self._count += 1
-        waiter = _Waiter(urgency, self._count, costs, asyncio.get_running_loop().create_future())
-        self._waiters.append(waiter)
-        self._waiters.sort(key=lambda item: (item.urgency, item.order))
-        self._serve()
+        pools = frozenset(name for name, _ in costs)
+        ready = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(urgency, self._count, costs, pools, ready)
+        insort(self._waiters, waiter, key=lambda item: (item.urgency, item.order))
+        if not self._is_behind(waiter):
+            self._serve()
         try:
             await asyncio.wait_for(waiter.ready, PATIENCE[urgency])
         except TimeoutError:
@@ -172,33 +177,42 @@ class Budget:
         for name, cost in costs:
             self._left[name] -= cost
 
+    def _is_behind(self, waiter: _Waiter) -> bool:
+        """Whether somebody ahead waits for the same pool: then there is nothing to look at yet."""
+        ahead = itertools.takewhile(lambda other: other is not waiter, self._waiters)
+        return any(not waiter.pools.isdisjoint(other.pools) for other in ahead)
+
     def _serve(self) -> None:
         """Let through whoever can pay, most urgent first; nobody overtakes in the same pool."""
-        self._timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         now = self._refill()
         blocked: set[str] = set()
+        waiting: list[_Waiter] = []
+        soonest = 1.0
         for waiter in self._waiters:
             if waiter.ready.done():
                 continue
-            names = {name for name, _ in waiter.costs}
-            if names & blocked or not self._affords(waiter.urgency, waiter.costs, now):
-                blocked |= names
-                continue
-            self._draw(waiter.costs)
-            waiter.ready.set_result(None)
-        self._waiters = [waiter for waiter in self._waiters if not waiter.ready.done()]
-        if self._waiters and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._delay(now), self._serve)
+            if blocked.isdisjoint(waiter.pools):
+                if self._affords(waiter.urgency, waiter.costs, now):
+                    self._draw(waiter.costs)
+                    waiter.ready.set_result(None)
+                    continue
+                soonest = min(soonest, self._delay(waiter, now))
+            blocked |= waiter.pools
+            waiting.append(waiter)
+        self._waiters = waiting
+        if waiting:
+            delay = max(0.002, soonest)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._serve)
 
-    def _delay(self, now: float) -> float:
-        soonest = 1.0
-        for waiter in self._waiters:
-            needed = max(
-                (self._needed(name, cost, FLOOR[waiter.urgency]) - self._left[name])
-                / self._rate[name]
-                for name, cost in waiter.costs
-            )
-            if waiter.urgency >= Urgency.ORDER:
-                needed = max(needed, self._paused_until - now)
-            soonest = min(soonest, needed)
-        return max(0.002, soonest)
+    def _delay(self, waiter: _Waiter, now: float) -> float:
+        """Return the seconds until a waiter can pay, if nobody else draws."""
+        needed = max(
+            (self._needed(name, cost, FLOOR[waiter.urgency]) - self._left[name]) / self._rate[name]
+            for name, cost in waiter.costs
+        )
+        if waiter.urgency >= Urgency.ORDER:
+            needed = max(needed, self._paused_until - now)
+        return needed

@@ -18,6 +18,7 @@ from msgspec.json import Decoder
 
 from core.model.market import Side
 from core.model.order import Order, OrderKind, OrderReport, TimeInForce
+from exchanges.access import ENTRY_WINDOW_MS, RECV_WINDOW_MS
 from exchanges.asking import ask_unless
 from exchanges.budget import Pool, Urgency
 from exchanges.bybit_feed import BybitFeed
@@ -35,6 +36,7 @@ _TIF = {
     TimeInForce.POST_ONLY: "PostOnly",
 }
 _CANCEL_BATCH = 20
+_CREATE = "v5/order/create"
 _TOPICS = ["order", "execution", "position", "wallet"]
 
 
@@ -99,6 +101,19 @@ class BybitRules(BybitQueries):
     wrong_key = codes(10003, 10004, 10005, 10007, 10009, 10010, 33004)
     wrong_place = frozenset()
     unavailable = codes(10000, 10006, 10016, 10018, 10019, 10429)
+
+    def dress(self, exchange: Any) -> None:
+        """Let an order that can open risk expire sooner: ccxt has one window for everything."""
+        sign = exchange.sign
+
+        def sign_with_window(
+            path: str, api: Any = "public", method: str = "GET", params: Any = None, *more: Any
+        ) -> Any:
+            opens = path == _CREATE and not params.get("reduceOnly")
+            exchange.options["recvWindow"] = ENTRY_WINDOW_MS if opens else RECV_WINDOW_MS
+            return sign(path, api, method, params, *more)
+
+        exchange.sign = sign_with_window
 
     def read(self, body: str) -> Answer:
         """Read ``retCode`` and the order id, where there is one."""

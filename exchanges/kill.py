@@ -1,7 +1,9 @@
-"""The kill path to one venue: its own ccxt instance, connections and budget.
+"""The kill path to one venue: its own ccxt instance and connections, and the first place in line.
 
 A cancel behind four hundred queued reads takes forty seconds on a shared ccxt instance and
-sixty milliseconds on its own (reliability.md, finding 9). Nothing here waits for the trading side.
+sixty milliseconds on its own. What counts against the venue's limits is one budget for both sides:
+of each limit 30 % is kept for what reduces risk, a kill passes whoever waits, and when the trading
+side is quiet the kill may use all of it.
 """
 
 from __future__ import annotations
@@ -24,13 +26,13 @@ from core.model.order import (
     TimeInForce,
 )
 from exchanges.access import Access
-from exchanges.budget import Urgency
+from exchanges.budget import Budget, Urgency
 from exchanges.line import VenueLine
 from exchanges.outcome import Verdict, judge
 from exchanges.venue import RULES, VenueGateway
 
 SHARE = 0.3
-"""Part of the venue's limits that is the kill path's own."""
+"""Part of the venue's limits that a desk leaves for the guard, which cannot know what it used."""
 
 
 def open_kill_gateway(trading: VenueGateway) -> VenueKillGateway:
@@ -55,7 +57,8 @@ class VenueKillGateway:
         self.rules = RULES[venue]()
         if trading is not None:
             self.rules.names = trading.rules.names
-        self.line = VenueLine(self.rules, access, SHARE)
+        budget = trading.line.budget if trading is not None else Budget(self.rules.pools, SHARE)
+        self.line = VenueLine(self.rules, access, budget)
 
     async def open(self) -> None:
         """Prepare: load rules from what the trading gateway already knows; connect lazily."""

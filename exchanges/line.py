@@ -12,6 +12,7 @@ import ssl
 import statistics
 import time
 from collections import deque
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import lru_cache
 from types import SimpleNamespace
@@ -68,16 +69,17 @@ class VenueLine:
     Args:
         rules: the venue.
         access: environment and key.
-        share: part of the venue's limits that this line may use.
+        budget: what may be asked of the venue; lines of one process share one, so that it counts
+            all of them. None: the venue's limits are this line's own.
     """
 
-    def __init__(self, rules: Rules, access: Access, share: float = 1.0) -> None:
+    def __init__(self, rules: Rules, access: Access, budget: Budget | None = None) -> None:
         self.rules = rules
         self.access = access
         self.exchange: Any = build_exchange(rules.venue, access)
         self.exchange.on_rest_response = _keep_reply
         rules.dress(self.exchange)
-        self.budget = Budget(rules.pools, share)
+        self.budget = budget or Budget(rules.pools)
         self._session: aiohttp.ClientSession | None = None
         self._trips: deque[float] = deque(maxlen=101)
         self.offset_ms = 0.0
@@ -114,8 +116,16 @@ class VenueLine:
         self.exchange.session = self._session
         self.exchange.asyncio_loop = asyncio.get_running_loop()
 
-    async def send(self, request: Request, urgency: Urgency) -> Reply:
-        """Send once. Everything that can happen is in the reply; only cancellation raises."""
+    async def send(
+        self, request: Request, urgency: Urgency, go: Callable[[], bool] | None = None
+    ) -> Reply:
+        """Send once. Everything that can happen is in the reply; only cancellation raises.
+
+        Args:
+            request: what to send.
+            urgency: its place in the line.
+            go: asked when it is its turn; False: it is not sent after all.
+        """
         self.open()
         reply = Reply()
         try:
@@ -123,6 +133,9 @@ class VenueLine:
         except Exhausted as error:
             reply.fault = f"budget: {error}"
             reply.wait = error.seconds
+            return reply
+        if go is not None and not go():
+            reply.fault = "the gate closed before it was sent"
             return reply
         token = _record.set(reply)
         started = time.perf_counter()

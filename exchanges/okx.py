@@ -22,7 +22,7 @@ from msgspec.json import Decoder
 from core.errors import VenueUnavailable
 from core.model.instrument import Instrument
 from core.model.order import Order, OrderKind, OrderReport, TimeInForce
-from exchanges.access import RECV_WINDOW_MS
+from exchanges.access import ENTRY_WINDOW_MS, RECV_WINDOW_MS
 from exchanges.budget import Pool, Urgency
 from exchanges.okx_feed import OkxFeed
 from exchanges.okx_private import OkxPrivate, Rows
@@ -112,7 +112,9 @@ class OkxRules(OkxQueries):
         ) -> Any:
             signed = sign(path, api, method, params, *more)
             if path in _EXPIRING:
-                signed["headers"]["expTime"] = str(exchange.nonce() + RECV_WINDOW_MS)
+                opens = path == "trade/order" and not params.get("reduceOnly")
+                window = ENTRY_WINDOW_MS if opens else RECV_WINDOW_MS
+                signed["headers"]["expTime"] = str(exchange.nonce() + window)
             return signed
 
         exchange.sign = sign_with_deadline

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from core.desk.ports import GatewayStats, Sink
 from core.errors import KeyRefused, UsageError, VenueError, VenueRefused, VenueUnavailable
 from core.model.account import VenueSwept
 from core.model.event import VenueOpened
-from core.model.instrument import VENUES
+from core.model.instrument import VENUES, Instrument
 from core.model.market import Candle, Trade
 from core.model.order import (
     CancelSent,
@@ -72,8 +72,7 @@ class VenueGateway:
             VenueUnavailable, AuthenticationFailed, KeyRefused.
         """
         line, rules = self.line, self.rules
-        line.open()
-        offset = await line.synchronise()
+        offset = await self._greet()
         instruments, account = await asyncio.gather(
             rules.load(line), rules.account(line, self.access.environment)
         )
@@ -96,14 +95,37 @@ class VenueGateway:
             ) from error
         return VenueOpened(self.venue, account.uid, tuple(instruments), offset, time.time_ns())
 
+    async def look(self) -> tuple[Instrument, ...]:
+        """Load the rules alone: enough for what is public, and needs no key.
+
+        Raises:
+            VenueUnavailable.
+        """
+        await self._greet()
+        instruments = await self.rules.load(self.line)
+        self.rules.adopt(instruments)
+        return tuple(instruments)
+
+    async def _greet(self) -> float:
+        self.line.open()
+        return await self.line.synchronise()
+
     async def recent_trades(self, symbol: str) -> list[Trade]:
         """Return the last public trades, oldest first, as many as one request gives."""
         return await self.rules.trades(self.line, self.rules.instrument(symbol))
 
-    async def candles(self, symbol: str, timeframe: int, count: int) -> list[Candle]:
-        """Return the last closed candles, oldest first; ``timeframe`` in seconds, at least 60."""
+    async def candles(
+        self, symbol: str, timeframe: int, count: int, before: int | None = None
+    ) -> list[Candle]:
+        """Return the last closed candles, oldest first; see the port.
+
+        Raises:
+            VenueUnavailable, VenueRefused: also for a timeframe the venue does not have.
+        """
         item = self.rules.instrument(symbol)
-        return await self.rules.candles(self.line, item, timeframe, count)
+        if timeframe not in self.rules.timeframes:
+            raise VenueRefused(f"{self.venue}: has no candles of {timeframe} s")
+        return await self.rules.candles(self.line, item, timeframe, count, before)
 
     async def run(self, symbols: Sequence[str], sink: Sink) -> None:
         """Stream market and account events into ``sink`` until cancelled."""
@@ -111,7 +133,7 @@ class VenueGateway:
         self._symbols.update(known)
         await Streams(self.rules, self.line, self.stats, sink).run(known)
 
-    async def submit(self, order: Order) -> OrderSent:
+    async def submit(self, order: Order, go: Callable[[], bool] | None = None) -> OrderSent:
         """Send one order. Never raises and never retries: every failure is an Outcome."""
         try:
             self._symbols.add(order.symbol)
@@ -120,7 +142,7 @@ class VenueGateway:
         except (VenueError, AssertionError) as error:
             return self._sent(order, Verdict(Outcome.NOT_SENT, "unsendable", str(error)))
         urgency = Urgency.REDUCE if order.reduce_only else Urgency.ORDER
-        reply = await self.line.send(request, urgency)
+        reply = await self.line.send(request, urgency, go)
         verdict = judge(reply, self.rules.read, self.rules.refusals)
         if verdict.venue_id:
             self.rules.names.link(verdict.venue_id, order.client_id)

@@ -14,9 +14,18 @@ from core.clock import HOUR, SECOND, Clock
 from core.config import News
 from core.desk.lock import Lock
 from core.errors import StateError
-from core.model.news import HALF_LIFE, NewsPart, NewsReading, NewsReport, NewsSource, NewsStory
+from core.model.news import (
+    HALF_LIFE,
+    NewsOpinion,
+    NewsPart,
+    NewsReading,
+    NewsReport,
+    NewsSource,
+    NewsStory,
+)
 from core.secrets import Secret
 from sentiment.aggregate import Aggregator
+from sentiment.analyst import Analyst
 from sentiment.archive import Archive, Kept
 from sentiment.articles import Article, Rules, admit, clean_text
 from sentiment.entities import Assets, Link
@@ -46,6 +55,7 @@ class Reader:
         keys: of the services, by name.
         clock: wall time.
         sources: whom to ask; None: those of the configuration.
+        analyst: gives a second reading of weighty stories; closed with the reader.
 
     Raises:
         ModelUnavailable: not even the offline engine loads.
@@ -58,6 +68,7 @@ class Reader:
         keys: Mapping[str, Secret],
         clock: Clock,
         sources: Sequence[Source] | None = None,
+        analyst: Analyst | None = None,
     ) -> None:
         self._wanted = config.engine
         self._clock = clock
@@ -66,13 +77,15 @@ class Reader:
         self._assets = Assets.load(config.assets)
         self._stories = Stories(self._rules.keep)
         self._aggregator = Aggregator(config.weights, self._rules.keep)
-        self._engine: Engine = open_engine(config.engine)
+        self._engine: Engine = open_engine(config.engine, token=keys.get("HUGGINGFACE_API_KEY"))
         self._sources = configured_sources(config) if sources is None else sources
         self._fetcher = Fetcher(Memory(folder / "sources.json"), keys, clock)
         self._states: dict[str, NewsSource] = {}
         self._due: dict[str, int] = {}
         """Source to when it is asked next, so that a day's requests last the day."""
         self._trending: tuple[str, ...] = ()
+        self._analyst = analyst
+        self._thinking: asyncio.Task[None] | None = None
         self._seen: dict[str, int] = {}
         """Article to when it was published."""
         self._shown: dict[str, NewsStory] = {}
@@ -103,6 +116,7 @@ class Reader:
             self._file(entry)
         self._archive.add(entries)
         self._forget(now)
+        self._consult()
         return bool(entries)
 
     def report(self) -> NewsReport:
@@ -113,12 +127,12 @@ class Reader:
             reading = self._read(asset, now)
             if reading.evidence:
                 readings.append(reading)
-        engine = self._engine
+        engine, analyst = self._engine, self._analyst
         problem = engine.problem if isinstance(engine, WithFallback) else ""
         return NewsReport(
-            stories=tuple(reversed(self._shown.values())),
+            stories=tuple(self._with_opinion(story) for story in reversed(self._shown.values())),
             readings=tuple(readings),
-            sources=tuple(self._states.values()),
+            sources=(*self._states.values(), *([analyst.status()] if analyst else ())),
             scorer=_label(engine.name, engine.hash),
             instead_of=self._instead_of,
             problem=problem,
@@ -138,15 +152,45 @@ class Reader:
             found.newest,
             found.score - before.score,
             tuple(
-                NewsPart(it.story, it.title, it.outlet, it.outlets, it.value, it.share)
+                NewsPart(
+                    it.story,
+                    it.title,
+                    it.outlet,
+                    it.outlets,
+                    it.value,
+                    it.share,
+                    self._opinion(self._shown.get(it.story)),
+                )
                 for it in parts
             ),
         )
 
     async def close(self) -> None:
         """Close connections and engine."""
+        if self._thinking is not None:
+            self._thinking.cancel()
+            await asyncio.gather(self._thinking, return_exceptions=True)
+        if self._analyst is not None:
+            await self._analyst.close()
         await self._fetcher.close()
         self._engine.close()
+
+    def _consult(self) -> None:
+        """Let the analyst read the next story, beside everything else."""
+        if self._analyst is None or (self._thinking is not None and not self._thinking.done()):
+            return
+        story = self._analyst.choose(self._shown.values())
+        if story is not None:
+            self._thinking = asyncio.create_task(self._analyst.read(story))
+
+    def _opinion(self, story: NewsStory | None) -> NewsOpinion | None:
+        if self._analyst is None or story is None:
+            return None
+        return self._analyst.opinion(story)
+
+    def _with_opinion(self, story: NewsStory) -> NewsStory:
+        opinion = self._opinion(story)
+        return story if opinion is None else msgspec.structs.replace(story, opinion=opinion)
 
     # --- from items to stories ------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from core.config import Config
 from core.errors import UsageError
 from core.home import Home
 from core.model.instrument import Instrument
@@ -19,6 +20,7 @@ from core.research.bars import Bars
 from core.research.flow import run_flow
 from core.research.report import BacktestReport, report
 from core.research.result import BacktestResult
+from core.signals.strategy import Strategy
 from tui import numbers
 from tui.flow_files import read_flow
 from tui.market_files import (
@@ -33,6 +35,7 @@ from tui.market_files import (
     strategy_of,
     to_bars,
 )
+from tui.settings import environment_of
 from tui.text import clean
 
 _MS = 1_000_000
@@ -49,12 +52,17 @@ def run(arguments: argparse.Namespace) -> int:
     """
     sources = ("candles", "trades", "books", "recording")
     given = [name for name in sources if getattr(arguments, name)]
-    if len(given) != 1:
+    stored = arguments.venue and arguments.timeframe
+    if len(given) > 1 or not (given or stored):
         names = ", ".join(f"--{name}" for name in sources)
-        raise UsageError(f"name what is to be played, once: one of {names}")
-    if given != ["candles"] and arguments.audit:
+        raise UsageError(
+            f"name what is to be played, once: one of {names};"
+            " or --venue and --timeframe for stored candles"
+        )
+    candles = given in ([], ["candles"])
+    if arguments.audit and not candles:
         raise UsageError("--audit: plays candles with other futures; give --candles")
-    answer = play_candles(arguments) if given == ["candles"] else play_flow(arguments)
+    answer = play_candles(arguments) if candles else play_flow(arguments)
     if arguments.check_parity:
         from tui.parity import compare_live
 
@@ -70,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def play_candles(arguments: argparse.Namespace) -> BacktestReport:
-    """Trade candle files."""
+    """Trade candles: files, or what ``killcord history`` has stored."""
     files = read_files(arguments)
     timeframe = one_timeframe(files)
     candles = list_candles(arguments, files)
@@ -78,7 +86,7 @@ def play_candles(arguments: argparse.Namespace) -> BacktestReport:
     slippage = points(arguments, "slippage") or Decimal(0)
     spans = {rules: (int(one.ts[0]), int(one.ts[-1])) for rules, one in candles.items()}
     balance, funding = number(arguments, "balance"), settlements(arguments.funding, spans)
-    make, show = strategy_of(config, Home.find()), progress(arguments)
+    make, show = employ(arguments, config), progress(arguments)
 
     def play(
         chosen: Mapping[Instrument, Bars], tell: Callable[[float], object] | None = None
@@ -114,7 +122,7 @@ def play_flow(arguments: argparse.Namespace) -> BacktestReport:
         balance=number(arguments, "balance"),
         funding=settlements(arguments.funding, spans),
         latency=int(number(arguments, "latency") * _MS),
-        make_strategy=strategy_of(config, Home.find()),
+        make_strategy=employ(arguments, config),
         progress=progress(arguments),
     )
     return report(result, flow.source, config.strategy, 0)
@@ -127,6 +135,12 @@ def _write_page(path: Path, answer: BacktestReport) -> None:
         path.write_text(make_page(answer), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--html {path}: {error.strerror}") from error
+
+
+def employ(arguments: argparse.Namespace, config: Config) -> Callable[[], Strategy]:
+    """Return what makes the configured strategy, one of the user's own or a model included."""
+    home = Home.find()
+    return strategy_of(config, home, environment_of(arguments, home))
 
 
 def table(answer: BacktestReport) -> list[str]:

@@ -23,7 +23,10 @@ The kill cord, from any shell: killcord kill --mode flatten
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    # The cord is not kept waiting by the grammar of everything else.
+    arguments = _kill_parser().parse_args(words[1:]) if words[:1] == ["kill"] else None
+    arguments = arguments or _parser().parse_args(words)
     run: Run = arguments.run
     try:
         return run(arguments)
@@ -63,6 +66,12 @@ def _attach(arguments: argparse.Namespace) -> int:
     from tui import launch
 
     return launch.attach(arguments)
+
+
+def _kill(arguments: argparse.Namespace) -> int:
+    from tui import cord
+
+    return cord.pull(arguments)
 
 
 def _guard(arguments: argparse.Namespace) -> int:
@@ -150,6 +159,16 @@ def _models(arguments: argparse.Namespace) -> int:
     return models.run(arguments)
 
 
+def _history(name: str) -> Run:
+    def run(arguments: argparse.Namespace) -> int:
+        from tui import history
+
+        command: Run = getattr(history, name)
+        return command(arguments)
+
+    return run
+
+
 def _remote(name: str) -> Run:
     def run(arguments: argparse.Namespace) -> int:
         from tui import remote
@@ -189,16 +208,7 @@ def _parser() -> argparse.ArgumentParser:
     resume = _command(commands, "resume", _remote("resume"), "release the kill cord's latch")
     resume.add_argument("--yes", action="store_true", help="do not ask for the word")
 
-    kill = _command(commands, "kill", _remote("kill"), "pull the kill cord")
-    kill.add_argument(
-        "--mode",
-        choices=("halt", "cancel", "flatten"),
-        default="cancel",
-        help="halt: open no more; cancel: and cancel entries, keep stops (default); "
-        "flatten: and close every position, then prove it",
-    )
-    kill.add_argument("--venue", default="", help="one venue only")
-    kill.add_argument("--cause", default="killed by hand", help="written into the report")
+    _kill_options(_command(commands, "kill", _kill, "pull the kill cord"))
     _command(commands, "stop", _remote("stop"), "end the desk; positions keep their stops")
 
     guard = _command(commands, "guard", _guard, "guard a desk: pull the cord when it dies or hangs")
@@ -237,10 +247,33 @@ def _parser() -> argparse.ArgumentParser:
     _practice_options(commands)
     _sentiment_commands(commands)
     _backtest_options(commands)
+    _history_commands(commands)
     _training_options(commands)
     _key_commands(commands)
     _config_commands(commands)
     return parser
+
+
+def _kill_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="killcord kill", description="pull the kill cord")
+    parser.add_argument("--json", action="store_true", help="answer in JSON")
+    parser.set_defaults(run=_kill)
+    _kill_options(parser)
+    return parser
+
+
+def _kill_options(kill: argparse.ArgumentParser) -> None:
+    kill.add_argument(
+        "--mode",
+        choices=("halt", "cancel", "flatten"),
+        default="cancel",
+        help="halt: open no more; cancel: and cancel entries, keep stops (default); "
+        "flatten: and close every position, then prove it",
+    )
+    kill.add_argument(
+        "--venue", default="", choices=("bybit", "binance", "okx"), help="one venue only"
+    )
+    kill.add_argument("--cause", default="killed by hand", help="written into the report")
 
 
 class _Version(argparse.Action):
@@ -343,11 +376,10 @@ def _backtest_options(commands: Any) -> None:
     backtest = _command(commands, "backtest", _backtest, "trade recorded markets, and report")
     add = backtest.add_argument
     add("--strategy", default="ema_cross", metavar="NAME", help="default ema_cross")
-    _candle_options(backtest, required=False)
+    _candle_options(backtest)
     add("--trades", nargs="+", metavar="PATH", help="files of trades (and quotes) instead")
     add("--books", nargs="+", metavar="PATH", help="recorded order book frames instead")
     add("--recording", metavar="NAME", help="what a desk recorded instead, such as last")
-    add("--timeframe", metavar="TIME", help="of candles made from order flow, such as 5s")
     add("--html", metavar="FILE", help="write the report as a page of its own, with charts")
     add("--audit", action="store_true", help="play other futures: decisions must not change")
     add("--check-parity", action="store_true", help="trade it live on practice, too, and compare")
@@ -365,13 +397,19 @@ def _backtest_options(commands: Any) -> None:
 def _training_options(commands: Any) -> None:
     train = _command(commands, "train", _train, "look for an edge, honestly, and promote it if any")
     add = train.add_argument
-    _candle_options(train, required=False)
+    _candle_options(train)
     add("--synthetic", metavar="edge=X", help="made-up candles with an edge of X instead")
     add("--horizons", default="4,24", metavar="N,M", help="candles ahead (default 4,24)")
     add("--window", type=int, default=2880, help="candles to train on (default 2880)")
     add("--test", type=int, default=360, help="candles a test step (default 360)")
     add("--cost", default="6.5", metavar="BP", help="a side: fee, spread, slippage (default 6.5)")
     add("--seed", type=int, default=1)
+    add("--label", choices=("horizon", "barrier"), default="horizon", help="what is foretold")
+    add("--half-life", type=int, default=0, metavar="N", help="candles in which old rows fade")
+    add("--funding", metavar="PATH", help="settlements (CSV) of the candles' venue: a feature")
+    add("--spot", nargs="+", default=[], metavar="PATH", help="spot candles: basis is a feature")
+    add("--trials", type=int, default=0, metavar="N", help="parameters to try beyond the usual")
+    add("--study", default="", metavar="URL", help="database in which machines share the trials")
     add("--shuffle-labels", action="store_true", help="give labels to the wrong rows: must fail")
     models = _command(commands, "models", _models, "trained models, and which one trades")
     models.add_argument(
@@ -379,18 +417,60 @@ def _training_options(commands: Any) -> None:
     )
     models.add_argument("id", nargs="?", default="")
     models.add_argument("--synthetic", action="store_true", help="those of made-up candles")
+    _environment_option(models)
 
 
-def _candle_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
+def _candle_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--candles", required=required, nargs="+", metavar="PATH", help="files, or folders of them")
-    add("--symbols", metavar="BTC,ETH", help="only these of a folder")
+    add("--candles", nargs="+", default=[], metavar="PATH", help="files, or folders of them")
+    add("--symbols", "--symbol", metavar="BTC,ETH", help="only these of a folder, or of the stored")
     add(
         "--venue",
         default="",
         choices=("bybit", "binance", "okx"),
-        help="whose rules and fees; default: what the folder's name begins with, else bybit",
+        help="whose rules and fees; without --candles whose stored candles, with --timeframe",
     )
+    add(
+        "--timeframe",
+        metavar="1h",
+        help="of the stored candles (killcord history list), or of those made from order flow",
+    )
+    _environment_option(parser)
+
+
+def _environment_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--env", choices=("practice", "testnet", "live"), help="whose candles and models"
+    )
+
+
+def _history_commands(commands: Any) -> None:
+    history = commands.add_parser("history", help="candles of venues: download and keep them")
+    actions = history.add_subparsers(metavar="ACTION", required=True)
+
+    download = _command(actions, "download", _history("download"), "fetch what is missing")
+    _series_arguments(download)
+    add = download.add_argument
+    add("--from", dest="since", metavar="DATE", help="UTC, such as 2026-01-31; default: a year ago")
+    add("--to", metavar="DATE", help="default: now")
+    add("--replace", action="store_true", help="throw away stored candles that are not the venue's")
+    add("--config", metavar="FILE", help="configuration file")
+
+    listing = _command(actions, "list", _history("show"), "say what is stored")
+    export = _command(actions, "export", _history("export"), "write a series to a file")
+    _series_arguments(export)
+    export.add_argument("path", help="ends in .parquet or .csv")
+    take = _command(actions, "import", _history("take_in"), "store the candles of files")
+    take.add_argument("path", help="a candle file, or a folder of them")
+    take.add_argument("--venue", default="", help="default: what the folder's name begins with")
+    for action in (download, listing, export, take):
+        _environment_option(action)
+
+
+def _series_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("venue")
+    parser.add_argument("symbol", help="BTC, or several: BTC,ETH")
+    parser.add_argument("timeframe", help="1m, 5m, 15m, 1h, 4h, 1d")
 
 
 def _key_commands(commands: Any) -> None:

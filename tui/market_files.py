@@ -15,25 +15,29 @@ from core.config import Config, load
 from core.errors import RecordingError, UsageError
 from core.home import Home
 from core.model.instrument import Instrument, short_symbol, unified_symbol
+from core.research.archive import Archive, timeframe_of
 from core.research.bars import Bars
 from core.research.candles import CandleFile, find_files, read_candles, read_funding
 from core.signals.folder import find_strategy
 from core.signals.registry import find_model
-from core.signals.strategy import Strategy, strategy_maker
+from core.signals.strategy import Strategy, named, strategy_maker
 from exchanges.practice.contracts import LISTINGS, list_contracts, make_listing
+from tui.settings import environment_of
 
 _MS = 1_000_000
 _BASIS_POINT = Decimal("0.0001")
 
 
 def read_files(arguments: argparse.Namespace) -> list[CandleFile]:
-    """Read the candle files that ``--candles`` and ``--symbols`` mean.
+    """Read the candles that are meant: files, or what ``killcord history`` has stored.
 
     Raises:
         RecordingError: a file cannot be read, or a row of it is wrong.
-        UsageError: none of them is of a wanted symbol.
+        UsageError: nothing is of a wanted symbol.
     """
     wanted = {unified_symbol(name) for name in (arguments.symbols or "").split(",") if name}
+    if not arguments.candles:
+        return _stored(arguments, wanted)
     paths = [file for path in arguments.candles for file in find_files(Path(path))]
     bases = {path: unified_symbol(path.name.partition(".")[0].partition("_")[0]) for path in paths}
     files = [read_candles(path) for path in paths if not wanted or bases[path] in wanted]
@@ -42,6 +46,28 @@ def read_files(arguments: argparse.Namespace) -> list[CandleFile]:
         names = ", ".join(sorted(short_symbol(symbol) for symbol in missing))
         raise UsageError(f"--symbols: no candle file of {names} in {' '.join(arguments.candles)}")
     return files
+
+
+def _stored(arguments: argparse.Namespace, wanted: set[str]) -> list[CandleFile]:
+    if not (arguments.venue and arguments.timeframe):
+        raise UsageError("give --candles PATH; or --venue and --timeframe for what is stored")
+    try:
+        timeframe = timeframe_of(arguments.timeframe)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    home = Home.find()
+    found = [
+        series
+        for series in Archive(home.history(environment_of(arguments, home))).all()
+        if (series.venue, series.timeframe) == (arguments.venue, timeframe)
+        and (not wanted or series.symbol in wanted)
+    ]
+    missing = wanted - {series.symbol for series in found}
+    if missing or not found:
+        names = ",".join(sorted(short_symbol(symbol) for symbol in missing)) or "BTC"
+        what = f"{arguments.venue} {names} {arguments.timeframe}"
+        raise UsageError(f"not stored: killcord history download {what}")
+    return [series.read() for series in found]
 
 
 def one_timeframe(files: list[CandleFile]) -> int:
@@ -172,13 +198,20 @@ def load_config(
     )
 
 
-def strategy_of(config: Config, home: Home) -> Callable[[], Strategy]:
+def strategy_of(config: Config, home: Home, environment: str) -> Callable[[], Strategy]:
     """Return what makes the configured strategy, one of a home's own or a model included.
+
+    Args:
+        config: names it.
+        home: has strategies and models.
+        environment: whose models.
 
     Raises:
         ConfigError: there is no such strategy.
     """
-    own = find_strategy(home.strategies, config.strategy) | find_model(home.models, config.strategy)
+    own = find_strategy(home.strategies, config.strategy)
+    if "lightgbm" in named(config.strategy):
+        own |= find_model(home.models(environment), config.strategy)
     return strategy_maker(config.strategy, own)
 
 

@@ -39,11 +39,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _read(config: Config, home: Home, arguments: argparse.Namespace) -> int:
+    from sentiment.analyst import open_analyst
     from sentiment.reader import Reader, hold
 
     with hold(home.news):
         keys = news_keys(home, os.environ)
-        reader = Reader(config.news, home.news, keys, SystemClock())
+        clock = SystemClock()
+        analyst = open_analyst(config.analyst, home.news, keys, clock)
+        reader = Reader(config.news, home.news, keys, clock, analyst=analyst)
         try:
             printed: set[str] = set()
             while True:

@@ -27,6 +27,7 @@ from core.research.parity import Parity, check_parity
 from core.research.replay import find_session, recorded_config
 from exchanges.recorded import identify
 from tui.market_files import load_config, number, one_timeframe, read_files, strategy_of
+from tui.settings import environment_of
 
 _MS = 1_000_000
 _FASTEST = 100
@@ -54,7 +55,7 @@ def compare_live(arguments: argparse.Namespace) -> Parity:
 
 def _compare(path: Path, home: Home, latency: int) -> Parity:
     config = recorded_config(read_session(path), path)
-    return check_parity(path, config, strategy_of(config, home), latency)
+    return check_parity(path, config, strategy_of(config, home, config.environment), latency)
 
 
 def _run_desk(arguments: argparse.Namespace, home: Home) -> None:
@@ -62,9 +63,14 @@ def _run_desk(arguments: argparse.Namespace, home: Home) -> None:
     config, speed = _settings(arguments)
     home.config_file.write_text(render(config), encoding="utf-8")
     own = Home.find()
-    for name in ("strategies", "models"):
-        if (folder := getattr(own, name)).is_dir():
-            getattr(home, name).symlink_to(folder, target_is_directory=True)
+    environment = environment_of(arguments, own)
+    for there, here in (
+        (own.strategies, home.strategies),
+        (own.models(environment), home.models("practice")),
+    ):
+        if there.is_dir():
+            here.parent.mkdir(parents=True, exist_ok=True)
+            here.symlink_to(there, target_is_directory=True)
     path = (arguments.candles or arguments.books)[0]
     command = [
         *(sys.executable, "-m", "tui.cli", "--env", "practice", "--no-ui", "--json"),

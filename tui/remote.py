@@ -1,10 +1,9 @@
-"""Commands that ask the running desk: status, orders, the kill cord."""
+"""Commands that ask the running desk: status, orders, arming. The kill cord is in ``cord``."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import uuid
 from decimal import Decimal, InvalidOperation
@@ -14,9 +13,7 @@ from core.errors import SafetyRefusal, UsageError
 from core.home import Home
 from core.model.instrument import VENUES, short_symbol, unified_symbol
 from tui.control import ask
-
-KILL_PATIENCE = 90.0
-"""Seconds to wait for a kill report; the executor goes on whatever happens here."""
+from tui.cord import actor
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -42,6 +39,15 @@ def status(arguments: argparse.Namespace) -> int:
         f"open positions {len(s['positions'])}, unknown orders {s['unknown_orders']},"
         f" discrepancies {s['discrepancies']}, refusals {s['refusals']}"
     )
+    if s.get("learning"):
+        # The views import more than a status should cost where there is no model.
+        import msgspec
+
+        from core.model.learning import LearningView
+        from tui.views.learning import learning_lines
+
+        learning = msgspec.convert(s["learning"], LearningView)
+        lines += [f"model     {line}" for line in learning_lines(learning, s["ts"])]
     return _print_text(lines)
 
 
@@ -146,34 +152,6 @@ def resume(arguments: argparse.Namespace) -> int:
     return _send(arguments, {"type": "Resume"})
 
 
-def kill(arguments: argparse.Namespace) -> int:
-    """Pull the kill cord and print each venue's verdict."""
-    if arguments.venue and arguments.venue not in VENUES:
-        raise UsageError(f"no venue {arguments.venue!r}: choose one of {', '.join(VENUES)}")
-    command = {
-        "type": "Kill",
-        "mode": arguments.mode,
-        "cause": arguments.cause,
-        "venue": arguments.venue,
-        "actor": _actor(),
-    }
-    report = ask(Home.find().socket, "POST", "/v1/commands?wait=1", command, timeout=KILL_PATIENCE)
-    venues = report.get("venues", {})
-    bad = [name for name, v in venues.items() if v["verdict"] in ("", "INCOMPLETE", "BLIND")]
-    if arguments.json:
-        _print_json(report)
-    else:
-        _print_text(
-            [
-                f"{name:9} {v['verdict'] or 'RUNNING':15} {v['seconds']:6.2f} s  cancelled"
-                f" {v['orders_cancelled']}, closed {v['positions_closed']}  {v['detail']}"
-                for name, v in venues.items()
-            ]
-            + ["HALTED until `killcord resume`"]
-        )
-    return 1 if bad else 0
-
-
 def stop(arguments: argparse.Namespace) -> int:
     """End the desk."""
     answer = ask(Home.find().socket, "POST", "/v1/stop")
@@ -240,7 +218,7 @@ def _snapshot() -> Any:
 
 
 def _send(arguments: argparse.Namespace, command: dict[str, Any]) -> int:
-    command.setdefault("actor", _actor())
+    command.setdefault("actor", actor())
     if command["type"] in ("Submit", "Cancel", "Close", "ResolveOrder", "AnswerSignal"):
         command["request"] = uuid.uuid4().hex[:12]
     answer = ask(Home.find().socket, "POST", "/v1/commands", command)
@@ -263,10 +241,6 @@ def _confirm(arguments: argparse.Namespace, word: str) -> None:
 
 def _money(text: str | None) -> str:
     return "-" if text is None else f"{Decimal(text):,.2f}"
-
-
-def _actor() -> str:
-    return f"shell:{os.environ.get('USER') or os.getuid()}"
 
 
 def _venue(text: str) -> str:

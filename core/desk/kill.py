@@ -44,12 +44,15 @@ from core.orders.records import Intent
 
 T = TypeVar("T")
 
-VALIDITY = 3.5
-"""Seconds between the two proving sweeps: a venue accepts a request for 3 s, and a margin."""
+VALIDITY = 1.5
+"""Seconds between the two proving looks: an order that can open risk stays valid for 1 s at each
+venue, and a margin of half a second for what our clock may be off."""
 DEADLINE = 10.0
 """Seconds after which a venue that is not done is reported INCOMPLETE or BLIND, and goes on."""
 QUERY_LIMIT = 4.0
 """Seconds for one request."""
+RETRY_SOON = 0.25
+"""Seconds until the first new attempt; each further one waits as much longer, up to ``RETRY``."""
 RETRY = 2.0
 """Seconds between attempts on a venue that does not answer or does not fill."""
 SETTLE = 0.15
@@ -75,7 +78,11 @@ class VenueKill(Struct):
     positions_closed: int = 0
     seconds: float = 0.0
     first_cancel_s: float | None = None
+    """When the first cancel went out; seconds since the pull, like those below."""
+    cancelled_s: float | None = None
+    """When a look first showed no order that could add risk."""
     flat_s: float | None = None
+    """When a look first showed no order and no position."""
     attempts: int = 0
     detail: str = ""
     blind: bool = False
@@ -98,7 +105,7 @@ class KillExecutor:
     """Runs kills. Idempotent: a second pull joins the first, or makes it go further.
 
     Args:
-        gateways: one for each venue, with connections and budget of their own.
+        gateways: one for each venue, with connections of its own.
         ids: makes KILL ids.
         write: makes an intent durable; a kill does not wait for a journal that is broken.
         sink: takes the events that tell the engine.
@@ -200,7 +207,7 @@ class KillExecutor:
                     run.detail, run.blind = _one_line(error), True
                     if self._age(run) >= DEADLINE:
                         self._tell(run, "BLIND")
-                    await asyncio.sleep(RETRY)
+                    await asyncio.sleep(min(RETRY, RETRY_SOON * run.attempts))
                     continue
                 if run.mode is mode:
                     self._tell(run, verdict)
@@ -220,37 +227,58 @@ class KillExecutor:
             return "HALTED_ONLY"
         gateway = self._gateways[run.venue]
         await _limited(gateway.open())
+        flatten = mode is KillMode.FLATTEN
         while True:
-            await self._cancel(run, gateway, everything=False)
-            flatten = mode is KillMode.FLATTEN
-            dust = await self._flatten(run, gateway) if flatten else ()
+            # Side by side: a query that hangs holds up only its own half.
+            work = [self._cancel_entries(run, gateway)]
             if flatten:
-                await self._cancel(run, gateway, everything=True)
-            clean = await self._clean(gateway, mode)
-            run.flat_s = run.flat_s or self._age(run)
-            if clean:
+                work.append(self._flatten(run, gateway))
+            await _all(*work)
+            orders, positions = await self._look(run, gateway)
+            if self._clean(mode, orders, positions):
                 await asyncio.sleep(self._validity)
-                if await self._clean(gateway, mode):
+                if self._clean(mode, *await self._look(run, gateway)):
                     break
+            elif flatten and orders and self._is_flat(positions):
+                # Flat first: until then a stop is all that protects a position.
+                await self._cancel(run, gateway, [o for o in orders if not _adds_risk(o)])
             if run.mode is not mode:
                 return ""
-        run.detail = ", ".join(f"{p.symbol} {p.qty}" for p in dust)
         if mode is KillMode.CANCEL:
             return "CANCELLED_ONLY"
-        return "FLAT_DUST" if dust else "FLAT_VERIFIED"
+        run.detail = ", ".join(f"{p.symbol} {p.qty}" for p in positions if p.qty)
+        return "FLAT_DUST" if run.detail else "FLAT_VERIFIED"
 
-    async def _cancel(self, run: VenueKill, gateway: KillGateway, everything: bool) -> None:
+    async def _cancel_entries(self, run: VenueKill, gateway: KillGateway) -> None:
         orders = await _limited(gateway.open_orders())
-        wanted = [order for order in orders if everything or _adds_risk(order)]
-        if wanted:
+        run.blind = False
+        await self._cancel(run, gateway, [order for order in orders if _adds_risk(order)])
+
+    async def _cancel(
+        self, run: VenueKill, gateway: KillGateway, orders: Sequence[OrderReport]
+    ) -> None:
+        if orders:
             if run.first_cancel_s is None:
                 run.first_cancel_s = self._age(run)
             # Many orders are several requests, which the venue's limits space out.
-            batches = 1 if len(wanted) <= 20 else 2
-            run.orders_cancelled += await _limited(gateway.cancel_orders(wanted), batches)
+            batches = 1 if len(orders) <= 20 else 2
+            run.orders_cancelled += await _limited(gateway.cancel_orders(orders), batches)
 
-    async def _flatten(self, run: VenueKill, gateway: KillGateway) -> tuple[PositionReport, ...]:
-        """Reduce until nothing but dust is left; return the dust."""
+    async def _look(
+        self, run: VenueKill, gateway: KillGateway
+    ) -> tuple[Sequence[OrderReport], Sequence[PositionReport]]:
+        """Ask the venue for everything, and note since when it has nothing left."""
+        orders, positions = await asyncio.gather(
+            _limited(gateway.open_orders()), _limited(gateway.positions())
+        )
+        if run.cancelled_s is None and not any(_adds_risk(order) for order in orders):
+            run.cancelled_s = self._age(run)
+        if run.flat_s is None and not orders and self._is_flat(positions):
+            run.flat_s = self._age(run)
+        return orders, positions
+
+    async def _flatten(self, run: VenueKill, gateway: KillGateway) -> None:
+        """Reduce until nothing but dust is left."""
         step = 0
         seen: set[str] = set()
         while True:
@@ -260,7 +288,7 @@ class KillExecutor:
             seen = {p.symbol for p in positions}
             live = [p for p in positions if not self._is_dust(p)]
             if not live:
-                return tuple(positions)
+                return
             slippage = self._ladder[min(step, len(self._ladder) - 1)]
             replies = await asyncio.gather(
                 *(self._reduce(gateway, position, slippage) for position in live)
@@ -305,13 +333,16 @@ class KillExecutor:
         self._sink(sent)
         return "" if sent.outcome is Outcome.ACCEPTED else f"{sent.code} {sent.reason}".strip()
 
-    async def _clean(self, gateway: KillGateway, mode: KillMode) -> bool:
-        orders, positions = await asyncio.gather(
-            _limited(gateway.open_orders()), _limited(gateway.positions())
-        )
+    def _clean(
+        self, mode: KillMode, orders: Sequence[OrderReport], positions: Sequence[PositionReport]
+    ) -> bool:
+        """Whether a look shows nothing that the mode has to do something about."""
         if mode is KillMode.CANCEL:
             return not any(_adds_risk(order) for order in orders)
-        return not orders and all(not p.qty or self._is_dust(p) for p in positions)
+        return not orders and self._is_flat(positions)
+
+    def _is_flat(self, positions: Sequence[PositionReport]) -> bool:
+        return all(not p.qty or self._is_dust(p) for p in positions)
 
     def _age(self, run: VenueKill) -> float:
         """Return seconds since the pull."""
@@ -373,6 +404,14 @@ def _adds_risk(order: OrderReport) -> bool:
 async def _limited(work: Awaitable[T], requests: int = 1) -> T:
     async with asyncio.timeout(QUERY_LIMIT * requests):
         return await work
+
+
+async def _all(*work: Awaitable[None]) -> None:
+    """Run all of it to its end, then raise the first error there was."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if result is not None:
+            raise result
 
 
 def _one_line(error: BaseException) -> str:

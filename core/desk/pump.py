@@ -27,6 +27,7 @@ from core.desk.kill import PROVED, RANK, KillExecutor
 from core.desk.latch import Latched
 from core.desk.lines import Lines, scrub
 from core.desk.trails import Trails
+from core.desk.trainer import Trainer
 from core.engine.engine import Engine
 from core.errors import StateError, VenueError
 from core.journal.recording import Recorder
@@ -36,7 +37,9 @@ from core.model.effect import (
     CancelOrder,
     Effect,
     ExecuteKill,
+    ModelDropped,
     Notify,
+    PredictionScored,
     QueryOrder,
     Record,
     RequestSweep,
@@ -103,6 +106,7 @@ class Pump:
         self.depths: dict[tuple[str, str], Depth] = {}
         self.venues: dict[str, Bulkhead] = {}
         self.kill: KillExecutor | None = None
+        self.trainer: Trainer | None = None
         self._journal = journal
         self._lines = lines
         self.history = history
@@ -134,6 +138,8 @@ class Pump:
             ExecuteKill: self._execute_kill,
             StateChanged: self._change_state,
             Signalled: self._signal,
+            PredictionScored: history.prediction,
+            ModelDropped: self._dropped,
             RiskEvent: self._risk,
             Answer: self._answer,
             Notify: self._lines.effect,
@@ -295,11 +301,16 @@ class Pump:
         leverage = self._leverage.get((order.venue, order.symbol))
         if leverage is not None and not leverage.done():
             await asyncio.wait([leverage])
-        self.heed_latch()
-        if self.state is TradingState.HALTED and not order.reduce_only:
+        if not self._may_go(order):
             self._not_sent(order, "HALTED", "the gate closed before it was sent")
             return
-        self.sink(await self.venues[order.venue].gateway.submit(order))
+        gateway = self.venues[order.venue].gateway
+        self.sink(await gateway.submit(order, lambda: self._may_go(order)))
+
+    def _may_go(self, order: Order) -> bool:
+        """Whether an order may leave now; what only reduces always may."""
+        self.heed_latch()
+        return order.reduce_only or self.state is not TradingState.HALTED
 
     def _not_sent(self, order: Order, code: str, reason: str) -> None:
         now = self._clock.now()
@@ -393,6 +404,10 @@ class Pump:
         self.signals += 1
         self._lines.effect(effect)
         self.history.signal(effect)
+
+    def _dropped(self, effect: ModelDropped) -> None:
+        if self.trainer is not None:
+            self.trainer.dropped(effect)
 
     def _risk(self, effect: RiskEvent) -> None:
         self._lines.effect(effect)

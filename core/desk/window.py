@@ -106,6 +106,7 @@ class Window:
 
     def snapshot(self) -> Snapshot:
         """Return the picture now."""
+        trainer = self._pump.trainer
         return self._engine.snapshot(
             self._clock.now(),
             ShellFacts(
@@ -115,6 +116,7 @@ class Window:
                 venues={g.venue: _facts(g, self._timers.get(g.venue)) for g in self._gateways},
                 log=self._lines.last(100),
                 loop_lag_ms=self._pulse.lag_ms,
+                training=trainer.view if trainer is not None else None,
                 guard=self._guard.view,
             ),
         )
@@ -190,6 +192,8 @@ def _facts(gateway: Gateway, timer: DeadMan | None) -> VenueFacts:
         messages=stats.messages,
         bad_messages=stats.bad_messages,
         reconnects=stats.reconnects,
+        gaps=stats.gaps,
+        budget_used=stats.budget_used,
         last_message=dict(stats.last_message),
         latency_ms=stats.latency_ms,
         dead_man=timer.scope if timer is not None else "",

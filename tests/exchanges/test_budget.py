@@ -61,7 +61,7 @@ async def test_a_cancel_passes_waiting_reads() -> None:
 
 
 async def test_waiters_are_served_by_urgency_then_age() -> None:
-    pool, clock = budget(10, 10.0)
+    pool, clock = budget(10, 0.1)
     while True:  # to the last token
         try:
             async with asyncio.timeout(0.01):
@@ -85,7 +85,7 @@ async def test_waiters_are_served_by_urgency_then_age() -> None:
     for _ in range(400):
         if len(served) == 5:
             break
-        clock.now += 0.05
+        clock.now += 0.01  # a token
         await asyncio.sleep(0.003)
     assert served == ["kill", "cancel 1", "cancel 2", "order", "read"]
     await asyncio.gather(*tasks)
@@ -132,3 +132,23 @@ async def test_a_request_dearer_than_the_pool_goes_when_it_is_full_and_is_paid_o
     clock.now += 2.0
     async with asyncio.timeout(3):
         await late
+
+
+async def test_hundreds_that_wait_cost_the_loop_one_look_at_a_time() -> None:
+    pool, _ = budget(10)
+    await spend(pool, Urgency.READ)
+    looks = 0
+    serve = pool._serve
+
+    def count() -> None:
+        nonlocal looks
+        looks += 1
+        serve()
+
+    pool._serve = count  # type: ignore[method-assign]
+    reads = [asyncio.create_task(pool.take(Urgency.READ, COST)) for _ in range(400)]
+    await asyncio.sleep(0.05)
+    assert looks <= 2  # one for the first in line, and its timer; each look was 400 once
+    for read in reads:
+        read.cancel()
+    await asyncio.gather(*reads, return_exceptions=True)

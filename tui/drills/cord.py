@@ -20,7 +20,7 @@ async def drill_kill(faults: str) -> dict[str, Any]:
         await scene.until(_asked, READY_LIMIT)
         await scene.reach_faults()
         latch = scene.home.latch("practice")
-        started = time.monotonic()
+        started, pulled = time.monotonic(), time.time_ns()
         killer = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tui.cli", "kill", "--mode", "flatten", "--json",
             "--cause", "drill",
@@ -37,16 +37,19 @@ async def drill_kill(faults: str) -> dict[str, Any]:
         out, problems = waiter.result()
         if not out:
             raise StateError(f"drill: killcord kill failed: {problems.decode().strip()}")
-        return _judge(json.loads(out), scene.books(), latched, latch.exists())
+        report = json.loads(out)
+        times = {
+            "shell_to_gate_s": round((report["started"] - pulled) / 1e9, 3),
+            "shell_to_latch_s": latched,
+        }
+        return _judge(report, scene.books(), latch.exists()) | times
 
 
 def _asked(picture: dict[str, Any]) -> bool:
     return all(venue["swept_age_s"] is not None for venue in picture["venues"])
 
 
-def _judge(
-    report: dict[str, Any], books: dict[str, Any], latched: float | None, held: bool
-) -> dict[str, Any]:
+def _judge(report: dict[str, Any], books: dict[str, Any], held: bool) -> dict[str, Any]:
     """Compare what the desk reports with what the venues have."""
     venues: dict[str, Any] = {}
     truthful = held
@@ -55,7 +58,9 @@ def _judge(
         flat = said["verdict"] == "FLAT_VERIFIED"
         truthful &= not flat or not (left["orders"] or left["positions"])
         truthful &= flat or bool(said["detail"])
-        keys = ("verdict", "seconds", "first_cancel_s", "flat_s", "orders_cancelled")
+        keys = (
+            "verdict", "seconds", "first_cancel_s", "cancelled_s", "flat_s", "orders_cancelled",
+        )  # fmt: skip
         facts = {
             key: round(said[key], 3) if isinstance(said[key], float) else said[key] for key in keys
         }
@@ -65,7 +70,6 @@ def _judge(
         "passed": truthful and flat_everywhere,
         "truthful": truthful,
         "latched": held,
-        "shell_to_latch_s": latched,
         "seconds": round(report["seconds"], 3),
         "venues": venues,
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from core.clock import Clock, SystemClock
@@ -244,7 +244,9 @@ class LoopGateway:
         self.loop.check()
         return [self._trade(trade) for trade in self.loop.core.recent_trades(symbol, 500)]
 
-    async def candles(self, symbol: str, timeframe: int, count: int) -> list[Candle]:
+    async def candles(
+        self, symbol: str, timeframe: int, count: int, before: int | None = None
+    ) -> list[Candle]:
         self.loop.check()
         return []
 
@@ -315,7 +317,7 @@ class LoopGateway:
             self.loop.now(),
         )
 
-    async def submit(self, order: Order) -> OrderSent:
+    async def submit(self, order: Order, go: Callable[[], bool] | None = None) -> OrderSent:
         self.loop.submits.append(order.client_id)
         if self.loop.hold is not None:
             await self.loop.hold.wait()
