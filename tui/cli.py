@@ -423,6 +423,7 @@ def _training_options(commands: Any) -> None:
     add("--label", choices=("horizon", "barrier"), default="horizon", help="what is foretold")
     add("--half-life", type=int, default=0, metavar="N", help="candles in which old rows fade")
     add("--funding", metavar="PATH", help="settlements (CSV) of the candles' venue: a feature")
+    add("--news", nargs="+", default=[], metavar="PATH", help="recordings: their news are features")
     add("--spot", nargs="+", default=[], metavar="PATH", help="spot candles: basis is a feature")
     add("--trials", type=int, default=0, metavar="N", help="parameters to try beyond the usual")
     add("--study", default="", metavar="URL", help="database in which machines share the trials")
