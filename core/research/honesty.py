@@ -114,6 +114,7 @@ def _known(
             name: tuple(one for one in settled if one[0] < end)
             for name, settled in around.funding.items()
         },
+        tuple(word for word in around.news if word.received < end * 1_000_000),
     )
     return tabulate(own, [_cut(one, since, until) for one in files if one is not file], known)
 

@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from core.model.event import SentimentScored, encode
 from core.research.candles import CandleFile
 from core.research.feature_table import make_features, volatility
 from core.research.labels import Labels, fixed_horizon, triple_barrier, uniqueness
@@ -58,6 +59,8 @@ class Around(Struct, frozen=True):
     """Index or spot candles by symbol."""
     funding: Mapping[str, tuple[tuple[int, float], ...]] = {}
     """Settlements by symbol; see ``History``."""
+    news: tuple[SentimentScored, ...] = ()
+    """What the news said, oldest first."""
 
 
 class Panel(Struct, frozen=True):
@@ -166,6 +169,7 @@ def tabulate(file: CandleFile, files: Sequence[CandleFile], around: Around) -> F
         others=tuple(one for one in files if one is not file),
         index=around.index.get(file.symbol),
         funding=around.funding.get(file.symbol, ()),
+        events=around.news,
     )
     own = make_features(file.ts, file.open, file.high, file.low, file.close, file.volume)
     return np.hstack([own, *(table(history) for table in TABLES)])
@@ -199,4 +203,6 @@ def _hash(files: Sequence[CandleFile], around: Around) -> str:
             digest.update(column.tobytes())
     for symbol, settled in sorted(around.funding.items()):
         digest.update(f"{symbol} {settled}".encode())
+    for word in around.news:
+        digest.update(encode(word))
     return digest.hexdigest()
