@@ -20,6 +20,13 @@ from exchanges.book import Book, Crossed, Level
 MILLI = 1_000_000
 """Nanoseconds in the unit that all three venues stamp with."""
 
+LOSSES = 3
+"""Times that a book may be lost within ``SPAN`` before it is doubted."""
+SPAN = 30_000 * MILLI
+DOUBT = 5_000 * MILLI
+"""How long a book that was lost so often must then stay in step before it is shown again: a stream
+that lies is right for a moment after each snapshot."""
+
 Resync = Callable[[str, str], None]
 """Asks for a fresh snapshot: venue symbol, reason. Called once until the snapshot came."""
 
@@ -28,7 +35,8 @@ class Lane:
     """What is kept of one instrument between its frames."""
 
     __slots__ = (
-        "book", "fresh", "instrument", "pending", "scale", "stale", "symbol", "top", "top_sequence",
+        "book", "doubted_until", "fresh", "instrument", "losses", "pending", "scale", "stale",
+        "symbol", "top", "top_sequence",
     )  # fmt: skip
 
     def __init__(self, instrument: Instrument) -> None:
@@ -38,6 +46,10 @@ class Lane:
         self.scale = base_units(instrument)
         self.top: tuple[float, float, float, float] | None = None
         self.top_sequence = 0
+        self.losses: list[int] = []
+        """When the book was lost, the last ``LOSSES`` times, nanoseconds UTC."""
+        self.doubted_until = 0
+        """Before this nothing of the book is told."""
         self.stale = False
         """A snapshot was asked for and has not come."""
         self.fresh = False
@@ -126,7 +138,7 @@ class Feed:
         """Send the depth of every book that changed; called ten times a second."""
         for lane in self.lanes.values():
             book = lane.book
-            if book.dirty and book.sequence is not None:
+            if book.dirty and book.sequence is not None and received >= lane.doubted_until:
                 self.sink(book.depth(received, lane.scale))
 
     def unsynchronise(self) -> None:
@@ -190,8 +202,8 @@ class Feed:
         received: int,
     ) -> None:
         """Take best bid and offer from a venue's own channel for it."""
-        if top == lane.top or sequence < lane.top_sequence:
-            return
+        if top == lane.top or sequence < lane.top_sequence or lane.stale:
+            return  # a book that is lost is no market, though its best prices may be right
         if not 0.0 < top[0] < top[2]:
             self.refuse("books", f"{lane.symbol}: crossed or empty top {top!r}", received)
             return
@@ -201,6 +213,8 @@ class Feed:
     def _send_top(
         self, lane: Lane, top: tuple[float, float, float, float], ts: int, received: int
     ) -> None:
+        if received < lane.doubted_until:
+            return
         lane.top = top
         bid, bid_size, ask, ask_size = top
         scale = lane.scale
@@ -214,5 +228,8 @@ class Feed:
         if lane.stale:
             return
         lane.stale = True
+        lane.losses = [*lane.losses, received][-LOSSES:]
+        if len(lane.losses) == LOSSES and received - lane.losses[0] < SPAN:
+            lane.doubted_until = received + DOUBT
         self.refuse("books", f"{lane.symbol}: {reason}", received)
         self._resync(lane.instrument.venue_symbol, reason)

@@ -26,7 +26,7 @@ from msgspec import Struct
 
 from core.clock import Clock
 from core.desk.ports import KillGateway, Sink
-from core.errors import StateError
+from core.errors import StateError, VenueUnavailable
 from core.model.account import PositionReport
 from core.model.event import KillMode, KillReported
 from core.model.instrument import Instrument
@@ -44,13 +44,20 @@ from core.orders.records import Intent
 
 T = TypeVar("T")
 
-VALIDITY = 1.5
-"""Seconds between the two proving looks: an order that can open risk stays valid for 1 s at each
+VALIDITY = 2.0
+"""Seconds between the two proving looks: an order that can open risk stays valid for 1.5 s at each
 venue, and a margin of half a second for what our clock may be off."""
 DEADLINE = 10.0
 """Seconds after which a venue that is not done is reported INCOMPLETE or BLIND, and goes on."""
 QUERY_LIMIT = 4.0
-"""Seconds for one request."""
+"""Seconds for one question, however often it is asked."""
+ASK_AGAIN = 1.2
+"""Seconds without an answer after which it is asked once more, over another connection."""
+CANCEL_LIMIT = 3.0
+"""Seconds for cancels: several requests, spaced by the venue's limits. What they have done by then
+stays done; the next look tells what is left."""
+REDUCE_LIMIT = 1.5
+"""Seconds for a reducing order, which is never repeated: the next look says what became of it."""
 RETRY_SOON = 0.25
 """Seconds until the first new attempt; each further one waits as much longer, up to ``RETRY``."""
 RETRY = 2.0
@@ -226,7 +233,7 @@ class KillExecutor:
         if mode is KillMode.HALT:
             return "HALTED_ONLY"
         gateway = self._gateways[run.venue]
-        await _limited(gateway.open())
+        await gateway.open()
         flatten = mode is KillMode.FLATTEN
         while True:
             # Side by side: a query that hangs holds up only its own half.
@@ -250,7 +257,7 @@ class KillExecutor:
         return "FLAT_DUST" if run.detail else "FLAT_VERIFIED"
 
     async def _cancel_entries(self, run: VenueKill, gateway: KillGateway) -> None:
-        orders = await _limited(gateway.open_orders())
+        orders = await _ask(gateway.open_orders, "open orders")
         run.blind = False
         await self._cancel(run, gateway, [order for order in orders if _adds_risk(order)])
 
@@ -260,16 +267,18 @@ class KillExecutor:
         if orders:
             if run.first_cancel_s is None:
                 run.first_cancel_s = self._age(run)
-            # Many orders are several requests, which the venue's limits space out.
-            batches = 1 if len(orders) <= 20 else 2
-            run.orders_cancelled += await _limited(gateway.cancel_orders(orders), batches)
+            try:
+                async with asyncio.timeout(CANCEL_LIMIT):
+                    run.orders_cancelled += await gateway.cancel_orders(orders)
+            except TimeoutError:
+                raise VenueUnavailable(f"no answer to a cancel within {CANCEL_LIMIT:g} s") from None
 
     async def _look(
         self, run: VenueKill, gateway: KillGateway
     ) -> tuple[Sequence[OrderReport], Sequence[PositionReport]]:
         """Ask the venue for everything, and note since when it has nothing left."""
         orders, positions = await asyncio.gather(
-            _limited(gateway.open_orders()), _limited(gateway.positions())
+            _ask(gateway.open_orders, "open orders"), _ask(gateway.positions, "positions")
         )
         if run.cancelled_s is None and not any(_adds_risk(order) for order in orders):
             run.cancelled_s = self._age(run)
@@ -282,7 +291,7 @@ class KillExecutor:
         step = 0
         seen: set[str] = set()
         while True:
-            positions = [p for p in await _limited(gateway.positions()) if p.qty]
+            positions = [p for p in await _ask(gateway.positions, "positions") if p.qty]
             run.blind = False
             run.positions_closed += len(seen - {p.symbol for p in positions})
             seen = {p.symbol for p in positions}
@@ -329,7 +338,11 @@ class KillExecutor:
                 await self._write(intent)
         except (StateError, TimeoutError):
             pass  # it can only reduce: a disk that hangs must not keep a position open
-        sent = await _limited(gateway.reduce(position, client_id, slippage))
+        try:
+            async with asyncio.timeout(REDUCE_LIMIT):
+                sent = await gateway.reduce(position, client_id, slippage)
+        except TimeoutError:
+            return f"no answer to a reducing order within {REDUCE_LIMIT:g} s"
         self._sink(sent)
         return "" if sent.outcome is Outcome.ACCEPTED else f"{sent.code} {sent.reason}".strip()
 
@@ -401,9 +414,27 @@ def _adds_risk(order: OrderReport) -> bool:
     return not order.reduce_only
 
 
-async def _limited(work: Awaitable[T], requests: int = 1) -> T:
-    async with asyncio.timeout(QUERY_LIMIT * requests):
-        return await work
+async def _ask(make: Callable[[], Awaitable[T]], what: str) -> T:
+    """Ask, and ask again beside it while no answer comes: a question may be repeated.
+
+    Raises:
+        VenueUnavailable: no answer at all, or the first that came was that there is none.
+    """
+    asked: set[asyncio.Task[T]] = set()
+    try:
+        async with asyncio.timeout(QUERY_LIMIT):
+            while True:
+                asked.add(asyncio.ensure_future(make()))
+                done, _ = await asyncio.wait(
+                    asked, timeout=ASK_AGAIN, return_when=asyncio.FIRST_COMPLETED
+                )
+                if done:
+                    return done.pop().result()
+    except TimeoutError:
+        raise VenueUnavailable(f"no answer to {what} within {QUERY_LIMIT:g} s") from None
+    finally:
+        for task in asked:
+            task.cancel()
 
 
 async def _all(*work: Awaitable[None]) -> None:
