@@ -53,6 +53,8 @@ QUERY_LIMIT = 4.0
 """Seconds for one question, however often it is asked."""
 ASK_AGAIN = 1.2
 """Seconds without an answer after which it is asked once more, over another connection."""
+ASK_MOST = 4
+"""Times that a question is asked before the attempt counts as failed."""
 CANCEL_LIMIT = 3.0
 """Seconds for cancels: several requests, spaced by the venue's limits. What they have done by then
 stays done; the next look tells what is left."""
@@ -82,6 +84,7 @@ class VenueKill(Struct):
     verdict: str = ""
     """Empty while running; see ``KillReported``."""
     orders_cancelled: int = 0
+    """Of those it was asked to cancel, how many it no longer lists."""
     positions_closed: int = 0
     seconds: float = 0.0
     first_cancel_s: float | None = None
@@ -149,6 +152,8 @@ class KillExecutor:
         self._told: dict[str, asyncio.Event] = {}
         self._since: dict[str, float] = {}
         """Venue to the loop's second of the pull."""
+        self._pressed: dict[str, set[str]] = {}
+        """Venue to the ids of the orders that it was asked to cancel."""
         self._began = 0
 
     @property
@@ -178,6 +183,7 @@ class KillExecutor:
                 continue
             run = self._runs[name] = VenueKill(name, mode, cause, actor)
             self._since[name] = asyncio.get_running_loop().time()
+            self._pressed[name] = set()
             self._told[name] = asyncio.Event()
             self._tasks[name] = asyncio.create_task(self._work(run), name=f"kill {name}")
 
@@ -267,9 +273,10 @@ class KillExecutor:
         if orders:
             if run.first_cancel_s is None:
                 run.first_cancel_s = self._age(run)
+            self._pressed[run.venue] |= {order.venue_id for order in orders}
             try:
                 async with asyncio.timeout(CANCEL_LIMIT):
-                    run.orders_cancelled += await gateway.cancel_orders(orders)
+                    await gateway.cancel_orders(orders)
             except TimeoutError:
                 raise VenueUnavailable(f"no answer to a cancel within {CANCEL_LIMIT:g} s") from None
 
@@ -280,6 +287,7 @@ class KillExecutor:
         orders, positions = await asyncio.gather(
             _ask(gateway.open_orders, "open orders"), _ask(gateway.positions, "positions")
         )
+        run.orders_cancelled = len(self._pressed[run.venue] - {o.venue_id for o in orders})
         if run.cancelled_s is None and not any(_adds_risk(order) for order in orders):
             run.cancelled_s = self._age(run)
         if run.flat_s is None and not orders and self._is_flat(positions):
@@ -415,26 +423,31 @@ def _adds_risk(order: OrderReport) -> bool:
 
 
 async def _ask(make: Callable[[], Awaitable[T]], what: str) -> T:
-    """Ask, and ask again beside it while no answer comes: a question may be repeated.
+    """Ask, and ask again where no usable answer came; while none comes, ask once more beside it.
 
     Raises:
-        VenueUnavailable: no answer at all, or the first that came was that there is none.
+        VenueUnavailable: no usable answer.
     """
-    asked: set[asyncio.Task[T]] = set()
+    asked: set[asyncio.Future[T]] = set()
+    failed: VenueUnavailable | None = None
     try:
         async with asyncio.timeout(QUERY_LIMIT):
-            while True:
+            for _ in range(ASK_MOST):
                 asked.add(asyncio.ensure_future(make()))
-                done, _ = await asyncio.wait(
+                done, asked = await asyncio.wait(
                     asked, timeout=ASK_AGAIN, return_when=asyncio.FIRST_COMPLETED
                 )
-                if done:
-                    return done.pop().result()
+                for answer in done:
+                    try:
+                        return answer.result()
+                    except VenueUnavailable as error:
+                        failed = error
     except TimeoutError:
-        raise VenueUnavailable(f"no answer to {what} within {QUERY_LIMIT:g} s") from None
+        pass
     finally:
         for task in asked:
             task.cancel()
+    raise failed or VenueUnavailable(f"no answer to {what} within {QUERY_LIMIT:g} s")
 
 
 async def _all(*work: Awaitable[None]) -> None:

@@ -102,7 +102,9 @@ async def _buy(scene: Scene, venue: str) -> None:
     await scene.ask("POST", "/v1/commands", market_order(scene, venue))
     if not await _wait(lambda: scene.books()[venue]["positions"], STOP_LIMIT):
         orders = (await scene.ask("GET", "/v1/snapshot"))["orders"]
-        last = next((o for o in orders if o["venue"] == venue and not o["reduce_only"]), {})
+        last: dict[str, Any] = next(
+            (o for o in orders if o["venue"] == venue and not o["reduce_only"]), {}
+        )
         raise NoDesk(f"drill: {venue} did not fill an entry: {last}")
 
 
