@@ -14,7 +14,15 @@ from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from core.errors import ConfigError
 from core.model.instrument import unified_symbol
@@ -78,6 +86,13 @@ class Limits(Section):
     """Largest sum of all positions, as a multiple of equity."""
     venue_notional: Annotated[Decimal, Field(gt=0, le=20)] = Decimal(1)
     """Largest sum of positions on one venue, as a multiple of equity."""
+    value_at_risk: Fraction = Decimal("0.02")
+    """Largest loss that one day in twenty may exceed (95 %, one day, from three weeks of hours)."""
+    expected_shortfall: Fraction = Decimal("0.03")
+    """Largest mean loss of those days."""
+    correlated_notional: Annotated[Decimal, Field(gt=0, le=20)] = Decimal("0.2")
+    """Largest sum of positions in symbols that move as one (correlation 0.8 or more, either way),
+    as a multiple of equity; longs are not set off against shorts."""
     open_orders: Annotated[int, Field(ge=1, le=1000)] = 120
     """Most working orders at once, stops included."""
     orders_per_second: Annotated[int, Field(ge=1, le=100)] = 10
@@ -111,7 +126,7 @@ class Strategy(Section):
     """``ema_cross``, ``mean_reversion``, ``funding_carry``, ``lightgbm`` (a trained model),
     ``ensemble`` (several, weighed), or the file of one of your own."""
     timeframe: Seconds = 5.0
-    """Length of its candles."""
+    """Length of its candles; ``lightgbm`` without one decides on candles of an hour."""
     fast: Annotated[int, Field(ge=1, le=1000)] = 3
     """Fast average, candles."""
     slow: Annotated[int, Field(ge=2, le=5000)] = 9
@@ -125,6 +140,14 @@ class Strategy(Section):
     short while it is at or above; 0: news change no decision. 0.4 is clear news."""
     weights: dict[str, float] = {"ema_cross": 1.0, "mean_reversion": 1.0, "funding_carry": 1.0}
     """The members of ``ensemble`` and what each weighs; your own may be among them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _candles_of_a_model(cls, given: Any) -> Any:
+        # 11 bp a round trip are not paid by the moves of seconds: docs/learning.md.
+        if isinstance(given, dict) and given.get("name") == "lightgbm":
+            return {"timeframe": 3600.0} | given
+        return given
 
     @field_validator("weights")
     @classmethod
@@ -156,6 +179,32 @@ class Practice(Section):
     """USDT on each venue at the start."""
     faults: str = ""
     """What goes wrong on purpose: a shipped script's name or a path; see docs/practice.md."""
+
+
+class Learning(Section):
+    """How the strategy lightgbm comes by its models."""
+
+    train: bool = True
+    """Train in the background, on the venue's own history, while a desk runs."""
+    every: Seconds = 604_800.0
+    """Time between two trainings."""
+    retry: Seconds = 900.0
+    """Time until a training that failed is tried again."""
+    history: Seconds = 31_536_000.0
+    """How much history is learnt from, where the venue has it; at most 45,000 candles."""
+    horizons: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = (4, 24)
+    """Candles ahead that are tried."""
+    out_of_sample: Annotated[int, Field(ge=10, le=3650)] = 90
+    """Days of history that a model must have been tested on before it may trade."""
+    shadow: Annotated[int, Field(ge=30, le=365)] = 30
+    """Days that a new model is watched beside the one that trades, before it may replace it."""
+
+    @field_validator("horizons")
+    @classmethod
+    def _some_horizon(cls, horizons: tuple[int, ...]) -> tuple[int, ...]:
+        if not horizons:
+            raise ValueError("name at least one horizon")
+        return tuple(sorted(set(horizons)))
 
 
 class Storage(Section):
@@ -222,6 +271,42 @@ class News(Section):
         return feeds
 
 
+class Analyst(Section):
+    """A language model that reads the weightiest stories; what it says is shown, moves nothing."""
+
+    provider: Literal["off", "openai", "anthropic"] = "off"
+    """Whose model; its key: `killcord keys add openai`."""
+    model: str = ""
+    """Its name, as the provider lists it."""
+    address: str = ""
+    """Of another server that speaks as the provider does; empty: the provider's own."""
+    requests: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Most requests in 24 hours."""
+    dollars: Annotated[float, Field(gt=0, le=1_000)] = 0.5
+    """Most US dollars in 24 hours, by the prices below; the dearest case counts before it is sent.
+    """
+    price_in: Annotated[float, Field(ge=0, le=1_000)] = 5.0
+    """US dollars for a million tokens read. Both prices are dearer than most models', so that a
+    price left as it is ends the spending early, never late."""
+    price_out: Annotated[float, Field(ge=0, le=1_000)] = 25.0
+    """US dollars for a million tokens written."""
+    impact: Annotated[float, Field(ge=0, le=1)] = 0.6
+    """A story is read when its score is this far from zero, or when three outlets carry it."""
+
+    @field_validator("address")
+    @classmethod
+    def _address(cls, address: str) -> str:
+        if address and not address.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return address
+
+    @model_validator(mode="after")
+    def _named(self) -> Analyst:
+        if self.provider != "off" and not self.model.strip():
+            raise ValueError("analyst.model: name the model to ask")
+        return self
+
+
 class Terminal(Section):
     """How the terminal looks."""
 
@@ -257,10 +342,12 @@ class Config(Section):
     """Worst price the kill cord accepts, as a fraction of the mark price."""
     limits: Limits
     strategy: Strategy = Strategy()
+    learning: Learning = Learning()
     practice: Practice = Practice()
     storage: Storage = Storage()
     guard: Guard = Guard()
     news: News = News()
+    analyst: Analyst = Analyst()
     terminal: Terminal = Terminal()
 
     @field_validator("symbols", mode="after")

@@ -43,10 +43,13 @@ class Home:
         """Strategies of the user's own, one Python file each."""
         return self.config / "strategies"
 
-    @property
-    def models(self) -> Path:
-        """Trained models."""
-        return self.data / "models"
+    def models(self, environment: str) -> Path:
+        """Trained models; what learnt from one market is not for another."""
+        return self.state(environment) / "models"
+
+    def history(self, environment: str) -> Path:
+        """Candles of venues."""
+        return self.state(environment) / "history"
 
     @property
     def synthetic_models(self) -> Path:
@@ -54,7 +57,7 @@ class Home:
         return self.data / "models-synthetic"
 
     def state(self, environment: str) -> Path:
-        """Journal, store, recordings and latch of one environment."""
+        """Journal, store, recordings, latch, candles and models of one environment."""
         return self.data / environment
 
     def latch(self, environment: str) -> Path:

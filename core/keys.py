@@ -27,8 +27,12 @@ NEWS_KEYS = {
     "polygon": "POLYGON_API_KEY",
     "coingecko": "COINGECKO_API_KEY",
     "cryptopanic": "CRYPTOPANIC_API_KEY",
+    "openai": "OPENAI_API_KEY",
+    "anthropic": "ANTHROPIC_API_KEY",
+    "huggingface": "HUGGINGFACE_API_KEY",
 }
-"""News service to the name of its key. It can spend a quota, never money."""
+"""Service of the news process to the name of its key. Those of the two analysts can spend money,
+within the budget of ``[analyst]``; the others spend a quota at most."""
 
 
 class Credentials(Struct, frozen=True):

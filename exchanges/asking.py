@@ -55,6 +55,7 @@ async def closed_candles(
     instrument: Instrument,
     timeframe: int,
     count: int,
+    before: int | None,
     volume: int,
     page: Callable[[int | None], Awaitable[Sequence[CandleRow]]],
 ) -> list[Candle]:
@@ -64,6 +65,7 @@ async def closed_candles(
         instrument: whose candles.
         timeframe: seconds.
         count: how many are wanted.
+        before: only candles that open before this instant, nanoseconds UTC; None: the newest.
         volume: the column of the volume in base units.
         page: asks for the candles before an open time (ms), for the newest with None; in any
             order, with the one still open or without.
@@ -72,9 +74,9 @@ async def closed_candles(
         Closed candles, oldest first; fewer than ``count`` where the venue has no more.
     """
     found: dict[int, Candle] = {}
-    before: int | None = None
+    end = None if before is None else before // MILLI
     while len(found) < count:
-        rows = await page(before)
+        rows = await page(end)
         received = time.time_ns()
         fresh = False
         for row in rows:
@@ -87,5 +89,5 @@ async def closed_candles(
                 )  # fmt: skip
         if not fresh:
             break
-        before = min(int(row[0]) for row in rows)
+        end = min(int(row[0]) for row in rows)
     return [found[opened] for opened in sorted(found)][-count:]

@@ -146,6 +146,8 @@ def weight(units: float, orders: float = 0.0) -> Costs:
 class BinanceQueries(Rules):
     """The questions; ``BinanceRules`` adds the facts and the commands."""
 
+    timeframes = _INTERVALS
+
     def time(self) -> Request:
         """The public clock."""
         return Request("fapiPublicGetTime", {}, weight(1))
@@ -199,19 +201,19 @@ class BinanceQueries(Rules):
         ]  # fmt: skip
 
     async def candles(
-        self, line: Line, instrument: Instrument, timeframe: int, count: int
+        self, line: Line, instrument: Instrument, timeframe: int, count: int, before: int | None
     ) -> list[Candle]:
         """At most 1500 a request, oldest first."""
 
-        async def page(before: int | None) -> Sequence[CandleRow]:
-            end = time.time_ns() // MILLI if before is None else before - 1
+        async def page(end: int | None) -> Sequence[CandleRow]:
+            end = time.time_ns() // MILLI if end is None else end - 1
             params = {
                 "symbol": instrument.venue_symbol, "interval": _INTERVALS[timeframe],
                 "endTime": end, "limit": min(1500, count + 2),
             }  # fmt: skip
             return _klines(await line.ask(Request("fapiPublicGetKlines", params, weight(10))))
 
-        return await closed_candles(instrument, timeframe, count, 5, page)
+        return await closed_candles(instrument, timeframe, count, before, 5, page)
 
     async def order(self, line: Line, symbol: str, client_id: str) -> OrderReport | None:
         """Ask the book it should be in first, then the other."""

@@ -114,6 +114,8 @@ def cost(pool: str = "") -> Costs:
 class BybitQueries(Rules):
     """The questions; ``BybitRules`` adds the facts and the commands."""
 
+    timeframes = _INTERVALS
+
     def time(self) -> Request:
         """The public clock."""
         return Request("publicGetV5MarketTime", {}, cost())
@@ -159,12 +161,12 @@ class BybitQueries(Rules):
         ]  # fmt: skip
 
     async def candles(
-        self, line: Line, instrument: Instrument, timeframe: int, count: int
+        self, line: Line, instrument: Instrument, timeframe: int, count: int, before: int | None
     ) -> list[Candle]:
         """At most 1000 a request, newest first on the wire."""
 
-        async def page(before: int | None) -> Sequence[CandleRow]:
-            end = time.time_ns() // MILLI if before is None else before - 1
+        async def page(end: int | None) -> Sequence[CandleRow]:
+            end = time.time_ns() // MILLI if end is None else end - 1
             params = {
                 "category": "linear", "symbol": instrument.venue_symbol,
                 "interval": _INTERVALS[timeframe], "end": end, "limit": min(1000, count + 2),
@@ -172,7 +174,7 @@ class BybitQueries(Rules):
             body = await line.ask(Request("publicGetV5MarketKline", params, cost()))
             return _klines(body).result.rows
 
-        return await closed_candles(instrument, timeframe, count, 5, page)
+        return await closed_candles(instrument, timeframe, count, before, 5, page)
 
     async def order(self, line: Line, symbol: str, client_id: str) -> OrderReport | None:
         """Ask the open and recent orders, then the history."""

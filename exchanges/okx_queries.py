@@ -123,6 +123,8 @@ def cost(pool: str, units: float = 1.0) -> Costs:
 class OkxQueries(Rules):
     """The questions; ``OkxRules`` adds the facts and the commands."""
 
+    timeframes = _BARS
+
     def time(self) -> Request:
         """The public clock."""
         return Request("publicGetPublicTime", {}, cost("time"))
@@ -163,21 +165,21 @@ class OkxQueries(Rules):
         ]  # fmt: skip
 
     async def candles(
-        self, line: Line, instrument: Instrument, timeframe: int, count: int
+        self, line: Line, instrument: Instrument, timeframe: int, count: int, before: int | None
     ) -> list[Candle]:
         """The last 300 at once, older ones a hundred a request, newest first on the wire."""
 
-        async def page(before: int | None) -> Sequence[CandleRow]:
+        async def page(end: int | None) -> Sequence[CandleRow]:
             params: dict[str, Any] = {"instId": instrument.venue_symbol, "bar": _BARS[timeframe]}
             method, limit = "publicGetMarketCandles", 300
-            if before is not None:
+            if end is not None:
                 method, limit = "publicGetMarketHistoryCandles", 100
-                params["after"] = str(before)
+                params["after"] = str(end)
             params["limit"] = min(limit, count + 2)
             return _candles(await line.ask(Request(method, params, cost("market")))).data
 
         # Column 5 is the volume in contracts, 6 in base units.
-        return await closed_candles(instrument, timeframe, count, 6, page)
+        return await closed_candles(instrument, timeframe, count, before, 6, page)
 
     async def order(self, line: Line, symbol: str, client_id: str) -> OrderReport | None:
         """Ask the book it should be in first, then the other."""

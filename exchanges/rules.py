@@ -104,6 +104,8 @@ class Rules:
     """Codes that say that a request was signed too early or too late for the venue's clock."""
     unavailable: ClassVar[frozenset[str]]
     """Codes that mean "not now": rate limits, maintenance, internal errors."""
+    timeframes: ClassVar[Mapping[int, str]]
+    """Candles that the venue has: seconds to its own name."""
     two_books: ClassVar[bool] = False
     """Whether conditional orders have endpoints and ids of their own."""
     private_sockets: ClassVar[tuple[str, ...]] = ("private",)
@@ -191,9 +193,9 @@ class Rules:
         raise NotImplementedError
 
     async def candles(
-        self, line: Line, instrument: Instrument, timeframe: int, count: int
+        self, line: Line, instrument: Instrument, timeframe: int, count: int, before: int | None
     ) -> list[Candle]:
-        """Ask for the last closed candles, oldest first."""
+        """Ask for the last closed candles that open before an instant (ns), oldest first."""
         raise NotImplementedError
 
     async def order(self, line: Line, symbol: str, client_id: str) -> OrderReport | None:

@@ -11,7 +11,7 @@ from core.desk.ports import GatewayStats, Sink
 from core.errors import KeyRefused, UsageError, VenueError, VenueRefused, VenueUnavailable
 from core.model.account import VenueSwept
 from core.model.event import VenueOpened
-from core.model.instrument import VENUES
+from core.model.instrument import VENUES, Instrument
 from core.model.market import Candle, Trade
 from core.model.order import (
     CancelSent,
@@ -74,8 +74,7 @@ class VenueGateway:
             VenueUnavailable, AuthenticationFailed, KeyRefused.
         """
         line, rules = self.line, self.rules
-        line.open()
-        offset = await line.synchronise()
+        offset = await self._greet()
         instruments, account = await asyncio.gather(
             rules.load(line), rules.account(line, self.access.environment)
         )
@@ -98,14 +97,37 @@ class VenueGateway:
             ) from error
         return VenueOpened(self.venue, account.uid, tuple(instruments), offset, time.time_ns())
 
+    async def look(self) -> tuple[Instrument, ...]:
+        """Load the rules alone: enough for what is public, and needs no key.
+
+        Raises:
+            VenueUnavailable.
+        """
+        await self._greet()
+        instruments = await self.rules.load(self.line)
+        self.rules.adopt(instruments)
+        return tuple(instruments)
+
+    async def _greet(self) -> float:
+        self.line.open()
+        return await self.line.synchronise()
+
     async def recent_trades(self, symbol: str) -> list[Trade]:
         """Return the last public trades, oldest first, as many as one request gives."""
         return await self.rules.trades(self.line, self.rules.instrument(symbol))
 
-    async def candles(self, symbol: str, timeframe: int, count: int) -> list[Candle]:
-        """Return the last closed candles, oldest first; ``timeframe`` in seconds, at least 60."""
+    async def candles(
+        self, symbol: str, timeframe: int, count: int, before: int | None = None
+    ) -> list[Candle]:
+        """Return the last closed candles, oldest first; see the port.
+
+        Raises:
+            VenueUnavailable, VenueRefused: also for a timeframe the venue does not have.
+        """
         item = self.rules.instrument(symbol)
-        return await self.rules.candles(self.line, item, timeframe, count)
+        if timeframe not in self.rules.timeframes:
+            raise VenueRefused(f"{self.venue}: has no candles of {timeframe} s")
+        return await self.rules.candles(self.line, item, timeframe, count, before)
 
     async def run(self, symbols: Sequence[str], sink: Sink) -> None:
         """Stream market and account events into ``sink`` until cancelled."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from core.clock import Clock, SystemClock
-from core.config import News
+from core.config import Analyst, News
 from core.desk.ports import Sink
 from core.model.event import SentimentScored
 from core.model.news import NewsReport
@@ -33,12 +33,16 @@ class Companion:
 
     Args:
         config: what it reads.
+        analyst: who gives weighty stories a second reading.
         folder: where it keeps articles and quotas.
         clock: stamps the events.
     """
 
-    def __init__(self, config: News, folder: Path, clock: Clock | None = None) -> None:
+    def __init__(
+        self, config: News, analyst: Analyst, folder: Path, clock: Clock | None = None
+    ) -> None:
         self._config = config
+        self._analyst = analyst
         self._folder = folder
         self._clock = clock or SystemClock()
         self._scorer = ""
@@ -85,7 +89,11 @@ class Companion:
         assert process.stderr
         complaint = asyncio.create_task(_last_line(process.stderr))
         try:
-            order = {"news": self._config.model_dump(mode="json"), "folder": str(self._folder)}
+            order = {
+                "news": self._config.model_dump(mode="json"),
+                "analyst": self._analyst.model_dump(mode="json"),
+                "folder": str(self._folder),
+            }
             process.stdin.write(msgspec.json.encode(order) + b"\n")
             # A line without its end is one that a killed process did not finish.
             while (line := await process.stdout.readline()).endswith(b"\n"):

@@ -17,14 +17,15 @@ from pathlib import Path
 import msgspec
 
 from core.clock import SystemClock
-from core.config import News
+from core.config import Analyst, News
 from core.errors import KillcordError
 from core.home import Home
 from core.keys import news_keys
 from core.model.news import NewsReport, NewsStory
 from core.secrets import Secret
 from core.vault import VaultUnavailable
-from sentiment.reader import Reader, hold
+from sentiment.analyst import open_analyst
+from sentiment.reader import PATIENCE, Reader, hold
 
 REPEAT = 30.0
 """Seconds after which readings are told again though nothing came: evidence fades."""
@@ -36,7 +37,9 @@ def main() -> int:
     order = msgspec.json.decode(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_desk, daemon=True).start()
     try:
-        asyncio.run(_read(News.model_validate(order["news"]), Path(order["folder"])))
+        news = News.model_validate(order["news"])
+        analyst = Analyst.model_validate(order["analyst"])
+        asyncio.run(_read(news, analyst, Path(order["folder"])))
     except KillcordError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -51,16 +54,22 @@ def _end_with_desk() -> None:
     os._exit(0)
 
 
-async def _read(config: News, folder: Path) -> None:
+async def _read(config: News, analyst: Analyst, folder: Path) -> None:
     with hold(folder):
         keys, trouble = _keys()
-        reader = Reader(config, folder, keys, SystemClock())
+        clock = SystemClock()
+        second = open_analyst(analyst, folder, keys, clock)
+        reader = Reader(config, folder, keys, clock, analyst=second)
         teller = _Teller()
         teller.tell(reader.report(), trouble)
+        loop = asyncio.get_running_loop()
         while True:
-            await reader.poll()
+            again = loop.time() + config.poll
+            await reader.poll(PATIENCE)
             teller.tell(reader.report(), trouble)
-            await asyncio.sleep(config.poll)
+            while (left := again - loop.time()) > 0:
+                await reader.late(left)
+                teller.tell(reader.report(), trouble)
 
 
 def _keys() -> tuple[dict[str, Secret], str]:

@@ -14,9 +14,18 @@ from core.clock import HOUR, SECOND, Clock
 from core.config import News
 from core.desk.lock import Lock
 from core.errors import StateError
-from core.model.news import HALF_LIFE, NewsPart, NewsReading, NewsReport, NewsSource, NewsStory
+from core.model.news import (
+    HALF_LIFE,
+    NewsOpinion,
+    NewsPart,
+    NewsReading,
+    NewsReport,
+    NewsSource,
+    NewsStory,
+)
 from core.secrets import Secret
 from sentiment.aggregate import Aggregator
+from sentiment.analyst import Analyst
 from sentiment.archive import Archive, Kept
 from sentiment.articles import Article, Rules, admit, clean_text
 from sentiment.entities import Assets, Link
@@ -29,6 +38,8 @@ from sentiment.stories import Stories
 
 STORIES = 60
 """The newest of them are kept for the screen."""
+PATIENCE = 1.0
+"""Seconds that news wait for slower sources, to be told together."""
 PARTS = 4
 """Stories told behind a reading: the weightiest."""
 TRENDS = 15
@@ -46,6 +57,7 @@ class Reader:
         keys: of the services, by name.
         clock: wall time.
         sources: whom to ask; None: those of the configuration.
+        analyst: gives a second reading of weighty stories; closed with the reader.
 
     Raises:
         ModelUnavailable: not even the offline engine loads.
@@ -58,6 +70,7 @@ class Reader:
         keys: Mapping[str, Secret],
         clock: Clock,
         sources: Sequence[Source] | None = None,
+        analyst: Analyst | None = None,
     ) -> None:
         self._wanted = config.engine
         self._clock = clock
@@ -66,13 +79,17 @@ class Reader:
         self._assets = Assets.load(config.assets)
         self._stories = Stories(self._rules.keep)
         self._aggregator = Aggregator(config.weights, self._rules.keep)
-        self._engine: Engine = open_engine(config.engine)
+        self._engine: Engine = open_engine(config.engine, token=keys.get("HUGGINGFACE_API_KEY"))
         self._sources = configured_sources(config) if sources is None else sources
         self._fetcher = Fetcher(Memory(folder / "sources.json"), keys, clock)
         self._states: dict[str, NewsSource] = {}
         self._due: dict[str, int] = {}
         """Source to when it is asked next, so that a day's requests last the day."""
+        self._asked: dict[str, asyncio.Task[Poll]] = {}
+        """Sources that have not answered yet."""
         self._trending: tuple[str, ...] = ()
+        self._analyst = analyst
+        self._thinking: asyncio.Task[None] | None = None
         self._seen: dict[str, int] = {}
         """Article to when it was published."""
         self._shown: dict[str, NewsStory] = {}
@@ -84,12 +101,36 @@ class Reader:
         if remembered:
             self._archive.replace(remembered)
 
-    async def poll(self) -> bool:
-        """Ask every source that is due; return whether an article came that was not known."""
+    async def poll(self, patience: float | None = None) -> bool:
+        """Ask every source that is due; return whether an article came that was not known.
+
+        Args:
+            patience: seconds to wait for answers; what comes later is had from ``late``. None:
+                until all have answered.
+        """
         now = self._clock.now()
-        due = [source for source in self._sources if self._due.get(source.name, 0) <= now]
-        self._due |= {source.name: now + pace(source.limits) for source in due}
-        polls = await asyncio.gather(*(self._fetcher.poll(source) for source in due))
+        for source in self._sources:
+            if self._due.get(source.name, 0) <= now and source.name not in self._asked:
+                self._due[source.name] = now + pace(source.limits)
+                self._asked[source.name] = asyncio.create_task(self._fetcher.poll(source))
+        if self._asked:
+            await asyncio.wait(self._asked.values(), timeout=patience)
+        return await self._take()
+
+    async def late(self, seconds: float) -> bool:
+        """Wait for answers that are still to come, or for as long as said; return as ``poll``."""
+        if not self._asked:
+            await asyncio.sleep(seconds)
+            return False
+        await asyncio.wait(
+            self._asked.values(), timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        return await self._take()
+
+    async def _take(self) -> bool:
+        """Take in the answers that have come."""
+        done = [name for name, task in self._asked.items() if task.done()]
+        polls = [self._asked.pop(name).result() for name in done]
         now = self._clock.now()
         fresh = [article for poll in polls for article in self._admit(poll, now)]
         # In a thread: a transformer that loads would hold the other sources up.
@@ -103,6 +144,7 @@ class Reader:
             self._file(entry)
         self._archive.add(entries)
         self._forget(now)
+        self._consult()
         return bool(entries)
 
     def report(self) -> NewsReport:
@@ -113,17 +155,25 @@ class Reader:
             reading = self._read(asset, now)
             if reading.evidence:
                 readings.append(reading)
-        engine = self._engine
+        engine, analyst = self._engine, self._analyst
         problem = engine.problem if isinstance(engine, WithFallback) else ""
         return NewsReport(
-            stories=tuple(reversed(self._shown.values())),
+            stories=tuple(self._with_opinion(story) for story in reversed(self._shown.values())),
             readings=tuple(readings),
-            sources=tuple(self._states.values()),
+            sources=(*self._source_states(), *([analyst.status()] if analyst else ())),
             scorer=_label(engine.name, engine.hash),
             instead_of=self._instead_of,
             problem=problem,
             trending=self._trending,
         )
+
+    def _source_states(self) -> list[NewsSource]:
+        """Return how each source is, in the order of the configuration."""
+        silent = "asked, no answer yet"
+        known = {
+            name: NewsSource(name, State.WAITING.value, silent, 0) for name in self._asked
+        } | self._states
+        return [known[source.name] for source in self._sources if source.name in known]
 
     def _read(self, asset: str, now: int) -> NewsReading:
         found = self._aggregator.read(asset, now, HALF_LIFE)
@@ -138,15 +188,46 @@ class Reader:
             found.newest,
             found.score - before.score,
             tuple(
-                NewsPart(it.story, it.title, it.outlet, it.outlets, it.value, it.share)
+                NewsPart(
+                    it.story,
+                    it.title,
+                    it.outlet,
+                    it.outlets,
+                    it.value,
+                    it.share,
+                    self._opinion(self._shown.get(it.story)),
+                )
                 for it in parts
             ),
         )
 
     async def close(self) -> None:
         """Close connections and engine."""
+        open_ones = [*self._asked.values(), *([self._thinking] if self._thinking else ())]
+        for task in open_ones:
+            task.cancel()
+        await asyncio.gather(*open_ones, return_exceptions=True)
+        if self._analyst is not None:
+            await self._analyst.close()
         await self._fetcher.close()
         self._engine.close()
+
+    def _consult(self) -> None:
+        """Let the analyst read the next story, beside everything else."""
+        if self._analyst is None or (self._thinking is not None and not self._thinking.done()):
+            return
+        story = self._analyst.choose(self._shown.values())
+        if story is not None:
+            self._thinking = asyncio.create_task(self._analyst.read(story))
+
+    def _opinion(self, story: NewsStory | None) -> NewsOpinion | None:
+        if self._analyst is None or story is None:
+            return None
+        return self._analyst.opinion(story)
+
+    def _with_opinion(self, story: NewsStory) -> NewsStory:
+        opinion = self._opinion(story)
+        return story if opinion is None else msgspec.structs.replace(story, opinion=opinion)
 
     # --- from items to stories ------------------------------------------------------------------
 

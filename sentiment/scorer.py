@@ -14,6 +14,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from core.errors import StateError
+from core.secrets import Secret
 
 LABELS = ("negative", "neutral", "positive")
 
@@ -158,7 +159,9 @@ class WithFallback:
         self._fallback.close()
 
 
-def open_engine(engine: str = "offline", *, fallback: bool = True) -> Engine:
+def open_engine(
+    engine: str = "offline", *, fallback: bool = True, token: Secret | None = None
+) -> Engine:
     """Return the engine called ``offline``, or the transformer in a folder or of a hub name.
 
     Nothing is loaded yet for a transformer: its process starts with the first texts.
@@ -166,6 +169,7 @@ def open_engine(engine: str = "offline", *, fallback: bool = True) -> Engine:
     Args:
         engine: ``offline``, a folder, or ``owner/name``.
         fallback: let the offline engine answer when the transformer cannot.
+        token: of the hub, for models that need one.
     """
     from sentiment.offline import OfflineEngine
 
@@ -174,5 +178,5 @@ def open_engine(engine: str = "offline", *, fallback: bool = True) -> Engine:
     from sentiment.transformer import TransformerEngine
 
     if not fallback:
-        return TransformerEngine(engine)
-    return WithFallback(engine, lambda: TransformerEngine(engine), OfflineEngine.load())
+        return TransformerEngine(engine, token)
+    return WithFallback(engine, lambda: TransformerEngine(engine, token), OfflineEngine.load())

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from core.secrets import Secret
 from sentiment.scorer import ModelUnavailable, Score
 from sentiment.worker import ENVIRONMENT
 
@@ -28,10 +29,15 @@ class TransformerEngine:
     """Scores with the model in a folder or of a hub name. The process starts with the first texts.
 
     Not for two threads at once.
+
+    Args:
+        model: a folder, or ``owner/name``.
+        token: of the hub, for models that need one.
     """
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, token: Secret | None = None) -> None:
         self._model = model
+        self._token = token
         self._process: subprocess.Popen[bytes] | None = None
         self._pending = b""
         self.hash = ""
@@ -51,8 +57,8 @@ class TransformerEngine:
         if self._process is not None:
             return
         environment = {**os.environ, **ENVIRONMENT}
-        if token := os.environ.get("HUGGINGFACE_API_KEY"):
-            environment.setdefault("HF_TOKEN", token)
+        if self._token:
+            environment.setdefault("HF_TOKEN", self._token.reveal())
         self._pending = b""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "sentiment.worker", self._model],

@@ -1,224 +1,146 @@
-"""``killcord backtest``: candles through the live engine, and what it would have come to."""
+"""``killcord backtest``: the past through the live engine, and what it would have come to."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from core.config import Config, load
-from core.errors import RecordingError, UsageError
+from core.config import Config
+from core.errors import UsageError
 from core.home import Home
-from core.model.instrument import Instrument, short_symbol, unified_symbol
+from core.model.instrument import Instrument
+from core.research.audit import audit
 from core.research.backtest import run_backtest
 from core.research.bars import Bars
-from core.research.candles import CandleFile, find_files, read_candles, read_funding
+from core.research.flow import run_flow
 from core.research.report import BacktestReport, report
-from core.signals.folder import find_strategy
-from core.signals.registry import find_model
-from core.signals.strategy import strategy_maker
-from exchanges.practice.contracts import LISTINGS, list_contracts, make_listing
+from core.research.result import BacktestResult
+from core.signals.strategy import Strategy
 from tui import numbers
+from tui.flow_files import read_flow
+from tui.market_files import (
+    configure,
+    list_candles,
+    number,
+    one_timeframe,
+    points,
+    progress,
+    read_files,
+    settlements,
+    strategy_of,
+    to_bars,
+)
+from tui.settings import environment_of
 from tui.text import clean
 
 _MS = 1_000_000
-_BASIS_POINT = Decimal("0.0001")
+_EVER = 1 << 62
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run ``killcord backtest``.
+    """Run ``killcord backtest``: 0, or 1 where an audit or a comparison that was asked for failed.
 
     Raises:
         RecordingError: a file cannot be read, or a row of it is wrong.
         UsageError: files that do not fit together, or numbers that are none.
         ConfigError: with every problem found.
     """
-    files = read_files(arguments)
-    timeframe = one_timeframe(files)
-    taker, maker = (points(arguments, name) for name in ("taker_fee", "maker_fee"))
-    candles = {list_instrument(file, arguments.venue, taker, maker): file for file in files}
-    if len(candles) < len(files):
-        raise UsageError("two candle files are of the same symbol and venue")
-    config = configure(arguments, candles, timeframe)
-    slippage = points(arguments, "slippage") or Decimal(0)
-    home = Home.find()
-    own = find_strategy(home.strategies, config.strategy) | find_model(home.models, config.strategy)
-    result = run_backtest(
-        {rules: to_bars(file) for rules, file in candles.items()},
-        config,
-        balance=_number(arguments, "balance"),
-        funding=_funding(arguments.funding, candles),
-        slippage=float(slippage),
-        make_strategy=strategy_maker(config.strategy, own),
-        progress=progress(arguments),
-    )
-    silent = sum(file.silent for file in files)
-    answer = report(result, config.strategy.name, timeframe, silent)
+    sources = ("candles", "trades", "books", "recording")
+    given = [name for name in sources if getattr(arguments, name)]
+    stored = arguments.venue and arguments.timeframe
+    if len(given) > 1 or not (given or stored):
+        names = ", ".join(f"--{name}" for name in sources)
+        raise UsageError(
+            f"name what is to be played, once: one of {names};"
+            " or --venue and --timeframe for stored candles"
+        )
+    candles = given in ([], ["candles"])
+    if arguments.audit and not candles:
+        raise UsageError("--audit: plays candles with other futures; give --candles")
+    answer = play_candles(arguments) if candles else play_flow(arguments)
+    if arguments.check_parity:
+        from tui.parity import compare_live
+
+        answer = msgspec.structs.replace(answer, parity=compare_live(arguments))
+    if arguments.html:
+        _write_page(Path(arguments.html), answer)
     if arguments.json:
         sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
     else:
         sys.stdout.writelines(line + "\n" for line in table(answer))
-    return 0
+    sound = answer.audit is None or answer.audit.clean
+    return 0 if sound and (answer.parity is None or answer.parity.equal) else 1
 
 
-def read_files(arguments: argparse.Namespace) -> list[CandleFile]:
-    """Read the candle files that ``--candles`` and ``--symbols`` mean.
+def play_candles(arguments: argparse.Namespace) -> BacktestReport:
+    """Trade candles: files, or what ``killcord history`` has stored."""
+    files = read_files(arguments)
+    timeframe = one_timeframe(files)
+    candles = list_candles(arguments, files)
+    config = configure(arguments, candles, timeframe)
+    slippage = points(arguments, "slippage") or Decimal(0)
+    spans = {rules: (int(one.ts[0]), int(one.ts[-1])) for rules, one in candles.items()}
+    balance, funding = number(arguments, "balance"), settlements(arguments.funding, spans)
+    make, show = employ(arguments, config), progress(arguments)
 
-    Raises:
-        RecordingError: a file cannot be read, or a row of it is wrong.
-        UsageError: none of them is of a wanted symbol.
-    """
-    wanted = {unified_symbol(name) for name in (arguments.symbols or "").split(",") if name}
-    paths = [file for path in arguments.candles for file in find_files(Path(path))]
-    bases = {path: unified_symbol(path.name.partition(".")[0].partition("_")[0]) for path in paths}
-    files = [read_candles(path) for path in paths if not wanted or bases[path] in wanted]
-    missing = wanted - {file.symbol for file in files}
-    if missing:
-        names = ", ".join(sorted(short_symbol(symbol) for symbol in missing))
-        raise UsageError(f"--symbols: no candle file of {names} in {' '.join(arguments.candles)}")
-    return files
+    def play(
+        chosen: Mapping[Instrument, Bars], tell: Callable[[float], object] | None = None
+    ) -> BacktestResult:
+        return run_backtest(
+            chosen,
+            config,
+            balance=balance,
+            funding=funding,
+            slippage=float(slippage),
+            make_strategy=make,
+            progress=tell,
+        )
 
-
-def one_timeframe(files: list[CandleFile]) -> int:
-    """Return the timeframe that all files share, seconds.
-
-    Raises:
-        UsageError: they do not share one.
-    """
-    first = files[0]
-    for file in files:
-        if file.timeframe != first.timeframe:
-            raise UsageError(
-                f"{file.path}: candles of {file.timeframe} s, but {first.path} has"
-                f" {first.timeframe} s; give files of one timeframe"
-            )
-    return first.timeframe
+    bars = {rules: to_bars(file) for rules, file in candles.items()}
+    answer = report(play(bars, show), "candles", config.strategy, sum(f.silent for f in files))
+    if arguments.audit:
+        answer = msgspec.structs.replace(answer, audit=audit(bars, play, show))
+    return answer
 
 
-def list_instrument(
-    file: CandleFile, venue: str, taker: Decimal | None = None, maker: Decimal | None = None
-) -> Instrument:
-    """Return the rules under which a file's candles are traded: the venue's, as practice has them.
-
-    Args:
-        file: its venue, or ``venue`` where that is given, decides.
-        venue: empty to take the file's own, or Bybit where it names none.
-        taker: fee, fraction of notional; None for the venue's.
-        maker: the same for resting orders.
-    """
-    name = venue or file.venue or "bybit"
-    base = short_symbol(file.symbol)
-    known = {listing.base: listing for listing in LISTINGS}.get(base)
-    listing = make_listing(base, float(file.open[0]), known)
-    rules = list_contracts(name, (listing,))[file.symbol].instrument
-    return msgspec.structs.replace(
-        rules,
-        taker_fee=rules.taker_fee if taker is None else taker,
-        maker_fee=rules.maker_fee if maker is None else maker,
+def play_flow(arguments: argparse.Namespace) -> BacktestReport:
+    """Trade trades, books or a recorded session."""
+    flow = read_flow(arguments)
+    config = configure(arguments, flow.instruments, None)
+    spans = dict.fromkeys(flow.instruments, (flow.start // _MS, (flow.end or _EVER) // _MS))
+    result = run_flow(
+        flow.events,
+        flow.instruments,
+        config,
+        start=flow.start,
+        total=flow.total,
+        balance=number(arguments, "balance"),
+        funding=settlements(arguments.funding, spans),
+        latency=int(number(arguments, "latency") * _MS),
+        make_strategy=employ(arguments, config),
+        progress=progress(arguments),
     )
+    return report(result, flow.source, config.strategy, 0)
 
 
-def configure(
-    arguments: argparse.Namespace, instruments: Iterable[Instrument], timeframe: int
-) -> Config:
-    """Load the configuration, with the strategy of the command line and the world of the candles.
+def _write_page(path: Path, answer: BacktestReport) -> None:
+    from core.research.page import make_page
 
-    The environment is left out: a backtest must not depend on the shell it was started from.
-
-    Raises:
-        ConfigError: with every problem found.
-        UsageError: a ``--set`` without a value, or a file that does not exist.
-    """
-    path = Path(arguments.config) if arguments.config else Home.find().config_file
-    if arguments.config and not path.exists():
-        raise UsageError(f"{path}: no such file")
-    overrides: dict[str, Any] = {}
-    for text in arguments.set:
-        key, sign, value = text.partition("=")
-        if not sign:
-            raise UsageError(f"--set {text}: expected KEY=VALUE, such as strategy.fast=10")
-        overrides[key.strip()] = value.strip()
-    names = list(instruments)
-    return load(
-        path,
-        {},
-        overrides
-        | {
-            "strategy.name": arguments.strategy,
-            "strategy.timeframe": timeframe,
-            "venues": list(dict.fromkeys(one.venue for one in names)),
-            "symbols": list(dict.fromkeys(one.symbol for one in names)),
-            "environment": "practice",
-            "confirm_signals": False,  # nobody is there to be asked
-        },
-    )
-
-
-def to_bars(file: CandleFile) -> Bars:
-    """Return a file's candles as the engine's columns: times in nanoseconds."""
-    return Bars(file.ts * _MS, file.open, file.high, file.low, file.close, file.volume)
-
-
-def progress(arguments: argparse.Namespace) -> Callable[[float], object] | None:
-    """Return what draws a progress bar, where a person is watching; else None."""
-    if arguments.json or not sys.stderr.isatty():
-        return None
-    shown = -1
-
-    def draw(part: float) -> None:
-        nonlocal shown
-        percent = int(part * 100)
-        if percent != shown:
-            shown = percent
-            sys.stderr.write(f"\r{'█' * (percent // 4):25} {percent:3} %\r")
-            sys.stderr.flush()
-
-    return draw
-
-
-def _funding(
-    path: str | None, candles: dict[Instrument, CandleFile]
-) -> dict[Instrument, list[tuple[int, float]]]:
-    """Return the settlements that fall into the candles.
-
-    Raises:
-        RecordingError: the file cannot be read, or has none for any of the symbols.
-    """
-    if path is None:
-        return {}
-    known = read_funding(Path(path))
-    found = {
-        rules: [
-            (ts * _MS, rate)
-            for ts, rate in known.get(rules.symbol, ())
-            if file.ts[0] <= ts <= file.ts[-1]
-        ]
-        for rules, file in candles.items()
-    }
-    if not any(found.values()):
-        raise RecordingError(f"{path}: has no settlement of these symbols in the candles' time")
-    return found
-
-
-def _number(arguments: argparse.Namespace, name: str) -> Decimal:
-    text = str(getattr(arguments, name))
     try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("nan")
-    if not value.is_finite() or value < 0 or (name == "balance" and not value):
-        raise UsageError(f"--{name.replace('_', '-')} {text}: expected a number above zero")
-    return value
+        path.write_text(make_page(answer), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--html {path}: {error.strerror}") from error
 
 
-def points(arguments: argparse.Namespace, name: str) -> Decimal | None:
-    """Return an option given in basis points as a fraction."""
-    return None if getattr(arguments, name) is None else _number(arguments, name) * _BASIS_POINT
+def employ(arguments: argparse.Namespace, config: Config) -> Callable[[], Strategy]:
+    """Return what makes the configured strategy, one of the user's own or a model included."""
+    home = Home.find()
+    return strategy_of(config, home, environment_of(arguments, home))
 
 
 def table(answer: BacktestReport) -> list[str]:
@@ -230,6 +152,7 @@ def table(answer: BacktestReport) -> list[str]:
             f"{answer.sharpe:.2f}   95 % interval {answer.sharpe_low:.2f} to"
             f" {answer.sharpe_high:.2f}, {answer.sharpe_returns} returns"
         )
+    what = "bars" if answer.source == "candles" else "events"
     refused = ", ".join(f"{code} {count}" for code, count in answer.refused.items())
     lines = [
         f"{answer.strategy} on {', '.join(answer.venues)}, {answer.start} to {answer.end},"
@@ -243,15 +166,19 @@ def table(answer: BacktestReport) -> list[str]:
         f" stops hit {answer.stops}",
         f"  realised      {numbers.signed(answer.realised)}   fees {money(answer.fees)}"
         f"   funding {numbers.signed(answer.funding)}",
+        *_trips(answer),
         f"  refusals      {answer.refusals}" + (f"   {refused}" if refused else ""),
-        f"  speed         {answer.bars:,} bars in {answer.seconds} s,"
-        f" {answer.bars_per_second:,} bars/s",
+        f"  speed         {answer.bars:,} {what} in {answer.seconds} s,"
+        f" {answer.bars_per_second:,} {what}/s",
         f"  decisions     {answer.decision_hash}",
     ]
+    if answer.liquidations:
+        lines.append(f"  liquidated    {answer.liquidations} positions: the margin was used up")
     if answer.silent_bars:
         lines.append(f"  note          {answer.silent_bars} bars have no volume")
     if answer.halted:
         lines.append(f"  halted        {answer.halted_at}: {clean(answer.halted)}")
+    lines += _months(answer) + _audit(answer) + _parity(answer)
     lines += ["", f"  {'':8} {'':8} {'trades':>7} {'realised':>12} {'fees':>10} {'funding':>10}"
               f" {'net':>12}"]  # fmt: skip
     lines += [
@@ -260,3 +187,59 @@ def table(answer: BacktestReport) -> list[str]:
         for one in answer.by_symbol
     ]
     return lines
+
+
+def _trips(answer: BacktestReport) -> list[str]:
+    facts, drawn = answer.trips, answer.monte_carlo
+    lines = []
+    if facts is not None:
+        factor = "" if facts.profit_factor is None else f", profit factor {facts.profit_factor:.2f}"
+        lines.append(
+            f"  won           {facts.won:.1%}   on average {numbers.signed(facts.average_win)}, the"
+            f" others {numbers.signed(facts.average_loss)}{factor};"
+            f" held {numbers.age(facts.seconds_held)} in the middle"
+        )
+    if drawn is not None:
+        low, middle, high = (numbers.percent(value) for value in drawn.total_return)
+        *_, worst = drawn.max_drawdown
+        lines.append(
+            f"  luck          {low} to {high} in 90 % of {drawn.draws:,} draws of the trades,"
+            f" middle {middle}; drawdown above {worst:.2%} in 5 %"
+        )
+    return lines
+
+
+def _months(answer: BacktestReport) -> list[str]:
+    if len(answer.months) < 2:
+        return []
+    cells = [f"{one.month} {numbers.percent(one.change):>8}" for one in answer.months]
+    rows = [cells[at : at + 4] for at in range(0, len(cells), 4)]
+    return ["", *("  " + "   ".join(row) for row in rows)]
+
+
+def _audit(answer: BacktestReport) -> list[str]:
+    found = answer.audit
+    if found is None:
+        return []
+    if found.clean:
+        said = f"clean: {found.signals:,} signals are the same with {found.runs - 1} other futures"
+    else:
+        said = f"SEES THE FUTURE: {clean(found.finding, 300)}"
+    return ["", f"  look-ahead    {said}"]
+
+
+def _parity(answer: BacktestReport) -> list[str]:
+    found = answer.parity
+    if found is None:
+        return []
+    verdict = "EQUAL" if found.equal else "DIFFERENT" if found.live else "NOTHING TO COMPARE"
+    lines = [
+        "",
+        f"  parity        {verdict}: {found.same} of {found.live} signals of the desk are the"
+        f" backtest's, {found.backtest} there; {found.events:,} events in {found.seconds:.0f} s",
+        f"                orders {found.live_orders} live, {found.backtest_orders} backtest;"
+        f" fills {found.live_fills}, {found.backtest_fills}",
+    ]
+    return (
+        [*lines, f"                {clean(found.difference, 300)}"] if found.difference else lines
+    )

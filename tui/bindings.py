@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 _SHOWN = {
     "question_mark": "?",
+    "slash": "/",
+    "comma": ",",
+    "full_stop": ".",
+    "right_square_bracket": "]",
+    "left_square_bracket": "[",
     "escape": "esc",
     "pageup": "pgup",
     "pagedown": "pgdn",
@@ -111,15 +116,16 @@ def _canonical(key: str) -> str:
 
 
 def _clashes(keys: Iterable[Key]) -> list[str]:
-    owner: dict[str, str] = {}
-    problems = []
+    owners: dict[str, list[Key]] = {}
+    problems: list[str] = []
     for key in keys:
         for name in _split(key.keys):
             if name in RESERVED and not key.fixed:
                 continue
-            if name in owner:
-                problems.append(
-                    f"terminal.keymap.{key.id}: {display(name)} already means {owner[name]}"
-                )
-            owner.setdefault(name, key.id)
+            problems.extend(
+                f"terminal.keymap.{key.id}: {display(name)} already means {other.id}"
+                for other in owners.get(name, ())
+                if not (key.showing and other.showing and key.showing != other.showing)
+            )
+            owners.setdefault(name, []).append(key)
     return problems

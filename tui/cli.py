@@ -138,6 +138,12 @@ def _backtest(arguments: argparse.Namespace) -> int:
     return backtest.run(arguments)
 
 
+def _web(arguments: argparse.Namespace) -> int:
+    from tui import web
+
+    return web.run(arguments)
+
+
 def _replay(arguments: argparse.Namespace) -> int:
     from tui import replay
 
@@ -157,6 +163,16 @@ def _models(arguments: argparse.Namespace) -> int:
     from tui import models
 
     return models.run(arguments)
+
+
+def _history(name: str) -> Run:
+    def run(arguments: argparse.Namespace) -> int:
+        from tui import history
+
+        command: Run = getattr(history, name)
+        return command(arguments)
+
+    return run
 
 
 def _remote(name: str) -> Run:
@@ -189,7 +205,12 @@ def _parser() -> argparse.ArgumentParser:
     desk.set_defaults(run=_desk)
 
     attach = _command(commands, "attach", _attach, "open a terminal on the running desk")
-    attach.add_argument("--fps", type=int, help="frames a second (default 10)")
+    add = attach.add_argument
+    add("--control", action="store_true", help="take control; without it: look on, kill cord only")
+    add("--ssh", default="", metavar="USER@HOST", help="a desk on another machine, through ssh")
+    add("--remote", default="killcord", metavar="PROGRAM", help="with --ssh: killcord over there")
+    add("--remote-home", default="", metavar="PATH", help="with --ssh: KILLCORD_HOME over there")
+    add("--fps", type=int, help="frames a second (default 10)")
 
     _command(commands, "status", _remote("status"), "say how the desk is")
     arm = _command(commands, "arm", _remote("arm"), "let the desk open risk")
@@ -203,6 +224,11 @@ def _parser() -> argparse.ArgumentParser:
 
     guard = _command(commands, "guard", _guard, "guard a desk: pull the cord when it dies or hangs")
     guard.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    web = _command(commands, "web", _web, "the attached terminal in a browser on this machine")
+    web.add_argument("--control", action="store_true", help="with control; else it looks on")
+    web.add_argument("--port", type=int, default=0, help="default: a free one")
+    web.add_argument("--address", default="127.0.0.1", help="a loopback address; no other is taken")
+
     replay = _command(commands, "replay", _replay, "a recorded session again, compared and watched")
     replay.add_argument(
         "recording",
@@ -238,6 +264,7 @@ def _parser() -> argparse.ArgumentParser:
     _practice_options(commands)
     _sentiment_commands(commands)
     _backtest_options(commands)
+    _history_commands(commands)
     _training_options(commands)
     _key_commands(commands)
     _config_commands(commands)
@@ -363,10 +390,18 @@ def _sentiment_commands(commands: Any) -> None:
 
 
 def _backtest_options(commands: Any) -> None:
-    backtest = _command(commands, "backtest", _backtest, "trade recorded candles, and report")
+    backtest = _command(commands, "backtest", _backtest, "trade recorded markets, and report")
     add = backtest.add_argument
     add("--strategy", default="ema_cross", metavar="NAME", help="default ema_cross")
-    _candle_options(backtest, required=True)
+    _candle_options(backtest)
+    add("--trades", nargs="+", metavar="PATH", help="files of trades (and quotes) instead")
+    add("--books", nargs="+", metavar="PATH", help="recorded order book frames instead")
+    add("--recording", metavar="NAME", help="what a desk recorded instead, such as last")
+    add("--html", metavar="FILE", help="write the report as a page of its own, with charts")
+    add("--audit", action="store_true", help="play other futures: decisions must not change")
+    add("--check-parity", action="store_true", help="trade it live on practice, too, and compare")
+    add("--for", dest="duration", default="60s", metavar="TIME", help="of --check-parity (60s)")
+    add("--latency", default="50", metavar="MS", help="order flow: one way to a venue (default 50)")
     add("--funding", metavar="FILE", help="CSV of settlements: symbol, ts_ms, funding_rate")
     add("--balance", default="100000", help="USDT on each venue (default 100000)")
     add("--taker-fee", metavar="BP", help="basis points; default: the venue's")
@@ -379,13 +414,20 @@ def _backtest_options(commands: Any) -> None:
 def _training_options(commands: Any) -> None:
     train = _command(commands, "train", _train, "look for an edge, honestly, and promote it if any")
     add = train.add_argument
-    _candle_options(train, required=False)
+    _candle_options(train)
     add("--synthetic", metavar="edge=X", help="made-up candles with an edge of X instead")
     add("--horizons", default="4,24", metavar="N,M", help="candles ahead (default 4,24)")
     add("--window", type=int, default=2880, help="candles to train on (default 2880)")
     add("--test", type=int, default=360, help="candles a test step (default 360)")
     add("--cost", default="6.5", metavar="BP", help="a side: fee, spread, slippage (default 6.5)")
     add("--seed", type=int, default=1)
+    add("--label", choices=("horizon", "barrier"), default="horizon", help="what is foretold")
+    add("--half-life", type=int, default=0, metavar="N", help="candles in which old rows fade")
+    add("--funding", metavar="PATH", help="settlements (CSV) of the candles' venue: a feature")
+    add("--news", nargs="+", default=[], metavar="PATH", help="recordings: their news are features")
+    add("--spot", nargs="+", default=[], metavar="PATH", help="spot candles: basis is a feature")
+    add("--trials", type=int, default=0, metavar="N", help="parameters to try beyond the usual")
+    add("--study", default="", metavar="URL", help="database in which machines share the trials")
     add("--shuffle-labels", action="store_true", help="give labels to the wrong rows: must fail")
     models = _command(commands, "models", _models, "trained models, and which one trades")
     models.add_argument(
@@ -393,18 +435,60 @@ def _training_options(commands: Any) -> None:
     )
     models.add_argument("id", nargs="?", default="")
     models.add_argument("--synthetic", action="store_true", help="those of made-up candles")
+    _environment_option(models)
 
 
-def _candle_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
+def _candle_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--candles", required=required, nargs="+", metavar="PATH", help="files, or folders of them")
-    add("--symbols", metavar="BTC,ETH", help="only these of a folder")
+    add("--candles", nargs="+", default=[], metavar="PATH", help="files, or folders of them")
+    add("--symbols", "--symbol", metavar="BTC,ETH", help="only these of a folder, or of the stored")
     add(
         "--venue",
         default="",
         choices=("bybit", "binance", "okx"),
-        help="whose rules and fees; default: what the folder's name begins with, else bybit",
+        help="whose rules and fees; without --candles whose stored candles, with --timeframe",
     )
+    add(
+        "--timeframe",
+        metavar="1h",
+        help="of the stored candles (killcord history list), or of those made from order flow",
+    )
+    _environment_option(parser)
+
+
+def _environment_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--env", choices=("practice", "testnet", "live"), help="whose candles and models"
+    )
+
+
+def _history_commands(commands: Any) -> None:
+    history = commands.add_parser("history", help="candles of venues: download and keep them")
+    actions = history.add_subparsers(metavar="ACTION", required=True)
+
+    download = _command(actions, "download", _history("download"), "fetch what is missing")
+    _series_arguments(download)
+    add = download.add_argument
+    add("--from", dest="since", metavar="DATE", help="UTC, such as 2026-01-31; default: a year ago")
+    add("--to", metavar="DATE", help="default: now")
+    add("--replace", action="store_true", help="throw away stored candles that are not the venue's")
+    add("--config", metavar="FILE", help="configuration file")
+
+    listing = _command(actions, "list", _history("show"), "say what is stored")
+    export = _command(actions, "export", _history("export"), "write a series to a file")
+    _series_arguments(export)
+    export.add_argument("path", help="ends in .parquet or .csv")
+    take = _command(actions, "import", _history("take_in"), "store the candles of files")
+    take.add_argument("path", help="a candle file, or a folder of them")
+    take.add_argument("--venue", default="", help="default: what the folder's name begins with")
+    for action in (download, listing, export, take):
+        _environment_option(action)
+
+
+def _series_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("venue")
+    parser.add_argument("symbol", help="BTC, or several: BTC,ETH")
+    parser.add_argument("timeframe", help="1m, 5m, 15m, 1h, 4h, 1d")
 
 
 def _key_commands(commands: Any) -> None:

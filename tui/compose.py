@@ -11,9 +11,10 @@ from core.desk.origin import MarketFacts
 from core.errors import UsageError
 from core.home import Home
 from core.keys import Credentials
+from core.secrets import Secret
 from exchanges.access import Access
 from exchanges.kill import open_kill_gateway
-from exchanges.venue import open_gateway
+from exchanges.venue import VenueGateway, open_gateway
 from sentiment.companion import Companion
 from tui.access import access, practice_accesses, venue_accesses
 from tui.guard import start as start_guard
@@ -62,9 +63,18 @@ def _desk(
 ) -> Desk:
     gateways = [open_gateway(venue, access) for venue, access in accesses.items()]
     kill_gateways = [open_kill_gateway(gateway) for gateway in gateways]
-    news = Companion(config.news, home.news) if config.reads_news else None
+    news = Companion(config.news, config.analyst, home.news) if config.reads_news else None
     guard = (lambda: start_guard(home)) if config.guard.start else None
     return Desk(config, home, gateways, kill_gateways, facts, news=news, guard=guard)
+
+
+def public_gateway(venue: str, environment: str, base: str) -> VenueGateway:
+    """Return a gateway without a key, for what is public.
+
+    Args:
+        base: address of the practice exchange; empty elsewhere.
+    """
+    return open_gateway(venue, Access(environment, Secret(""), Secret(""), base=base))
 
 
 async def check_key(venue: str, environment: str, keys: Credentials) -> str:

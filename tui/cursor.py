@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from core.model.event import TradingState
+from core.model.news import NewsStory
 from core.model.snapshot import HeldView, OrderView, PositionView, Snapshot
-from tui.keymap import panes_of
+from tui.keymap import panes_of, view_of
 from tui.views.focus import Focus
 from tui.views.orders import order_key
 from tui.views.positions import position_key
@@ -39,6 +40,13 @@ class Cursor(NamedTuple):
         if self.pane != "orders" or not self.row:
             return None
         return next((o for o in self.snapshot.orders if order_key(o) == self.row), None)
+
+    def story(self) -> NewsStory | None:
+        """Return the news story picked."""
+        news = self.snapshot.news
+        if news is None or self.showing != "news":
+            return None
+        return next((story for story in news.stories if story.id == self.row), None)
 
     def held(self) -> HeldView | None:
         """Return the entry that waits for a person under the signal picked."""
@@ -77,6 +85,8 @@ class Cursor(NamedTuple):
         panes = panes_of(action)
         if panes and self.pane not in panes:
             return False
+        if self.showing and view_of(action) not in ("", self.showing):
+            return False
         possible = _POSSIBLE.get(action)
         return possible is None or possible(self)
 
@@ -105,6 +115,7 @@ _POSSIBLE: dict[str, Callable[[Cursor], bool]] = {
     "resize": lambda c: c.held() is not None,
     "why": lambda c: bool(c.decision()),
     "pause": lambda c: bool(c.symbol()),
-    "venue": lambda c: c.pane != "log" or c.showing == "trades",
+    "story": lambda c: c.story() is not None,
+    "only": lambda c: bool(c.focus.about) or c.story() is not None,
 }
 """Conditions beyond the pane; a key that has none here does something wherever it is offered."""

@@ -28,6 +28,8 @@ class Key(NamedTuple):
     """Name in the palette, ``group: verb``; empty for keys that are pure movement."""
     panes: tuple[str, ...] = ()
     """Where it does something; empty for everywhere."""
+    showing: str = ""
+    """The view that must be on show where panes have several; another key may share it then."""
     footer: bool = False
     fixed: bool = False
     """Cannot be rebound, and works whatever has the focus."""
@@ -48,6 +50,8 @@ PANE_HELP = {  # in the order of their number keys
 PANES = tuple(PANE_HELP)
 """Panes in the order of their number keys."""
 
+_TABLES = ("markets", "signals", "positions", "orders", "log", "risk", "venues")
+
 _FOCUSED = ("depth", "chart", "log")
 """Panes that show one symbol, or can."""
 
@@ -63,9 +67,17 @@ def _trade(
 
 
 def _look(
-    id: str, keys: str, label: str, help: str, verb: str, *panes: str, action: str = ""
+    id: str,
+    keys: str,
+    label: str,
+    help: str,
+    verb: str,
+    *panes: str,
+    action: str = "",
+    showing: str = "",
 ) -> Key:
-    return Key(id, keys, action or id, label, help, "panes", verb, panes, footer=bool(panes))
+    shown = bool(panes)
+    return Key(id, keys, action or id, label, help, "panes", verb, panes, showing, footer=shown)
 
 
 def _row(id: str, keys: str, help: str, step: int) -> Key:
@@ -85,8 +97,12 @@ _REPLAY = (
     _replay("back", "left", "back", "Ten seconds back; with shift a minute", "replay: back"),
     _replay("minute", "shift+right", "minute", "A minute on", "replay: a minute on", False),
     _replay("minute_back", "shift+left", "back", "A minute back", "replay: a minute back", False),
-    _replay("next", "f", "next", "The next order, refusal or alarm", "replay: next"),
-    _replay("previous", "F", "previous", "The one before", "replay: previous", False),
+    _replay(
+        "next", "right_square_bracket", "next", "The next order, refusal or alarm", "replay: next"
+    ),
+    _replay(
+        "previous", "left_square_bracket", "previous", "The one before", "replay: previous", False
+    ),
     _replay("order", "O", "order", "The next order", "replay: next order"),
     _replay("refusal", "R", "refusal", "The next refusal", "replay: next refusal"),
     _replay("alarm", "A", "alarm", "The next alarm", "replay: next alarm"),
@@ -231,11 +247,29 @@ KEYS: tuple[Key, ...] = (
         "switch",
         "v",
         "log/fills",
-        "In the log pane: fills, trades, news, the log again",
+        "In the log pane: fills, trades, news, sources, the log",
         "view: fills, trades, news or log",
         "log",
     ),
-    _look("news", "n", "news", "News in the log pane; the log again", "view: news"),
+    _look("news", "n", "news", "News in the log pane, its sources, the log again", "view: news"),
+    _look(
+        "story",
+        "o",
+        "open",
+        "Details of the story under the cursor",
+        "news: details",
+        "log",
+        showing="news",
+    ),
+    _look(
+        "only",
+        "f",
+        "filter",
+        "News of the story's asset alone, of its next, then all",
+        "news: filter by asset",
+        "log",
+        showing="news",
+    ),
     _look("layout", "l", "layout", "The next layout of the dashboard", "view: next layout"),
     _look(
         "timeframe",
@@ -270,13 +304,50 @@ KEYS: tuple[Key, ...] = (
         "Depth and chart of the next venue, or of all together",
         "view: next venue",
         *_FOCUSED,
+        showing="trades",
     ),
+    _look(
+        "search",
+        "slash",
+        "search",
+        "Show only rows that have these words; esc shows all",
+        "table: search",
+        *_TABLES,
+    ),
+    _look(
+        "freeze",
+        "H",
+        "hold",
+        "Hold the rows still to pick among them, or go on",
+        "table: hold still or go on",
+        "log",
+    ),
+    _look(
+        "copy",
+        "ctrl+c",
+        "copy",
+        "Copy the cell picked with , and . (else the row)",
+        "table: copy",
+        *_TABLES,
+    ),
+    _look("copy_row", "Y", "copy row", "Copy the whole row, tabs between cells", "table: copy row"),
     _row("up", "up,k", "One row up", -1),
     _row("down", "down,j", "One row down", 1),
     _row("page_up", "pageup", "Ten rows up", -10),
     _row("page_down", "pagedown", "Ten rows down", 10),
     _row("top", "home,g", "First row", -100_000),
     _row("bottom", "end,G", "Last row", 100_000),
+    Key("cell_left", "comma", "cell(-1)", "cell left", "The cell to the left", "rows"),
+    Key("cell_right", "full_stop", "cell(1)", "cell right", "The cell to the right", "rows"),
+    Key(
+        "clock",
+        "U",
+        "clock",
+        "clock",
+        "Times in UTC, or as your clock shows them",
+        "program",
+        "program: times in UTC or local",
+    ),
     Key(
         "help",
         "question_mark,f1",
@@ -285,6 +356,16 @@ KEYS: tuple[Key, ...] = (
         "Keys of this pane, then all others",
         "program",
         "program: help",
+        footer=True,
+    ),
+    Key(
+        "control",
+        "ctrl+t",
+        "control",
+        "control",
+        "Take control of the desk, or give it up",
+        "program",
+        "program: take or give up control",
         footer=True,
     ),
     Key("palette", "ctrl+p", "command_palette", "commands", "Everything by name", "program"),
@@ -313,4 +394,11 @@ CHANGES = frozenset(
 )
 """Actions that change something at the desk, the kill cord aside."""
 
+
+def view_of(action: str) -> str:
+    """Return the view that must be on show for an action; empty: any."""
+    return _VIEW_OF.get(action, "")
+
+
+_VIEW_OF = {key.action.partition("(")[0]: key.showing for key in KEYS}
 _PANES_OF = {key.action.partition("(")[0]: key.panes for key in KEYS}

@@ -39,15 +39,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _read(config: Config, home: Home, arguments: argparse.Namespace) -> int:
-    from sentiment.reader import Reader, hold
+    from sentiment.analyst import open_analyst
+    from sentiment.reader import PATIENCE, Reader, hold
 
     with hold(home.news):
         keys = news_keys(home, os.environ)
-        reader = Reader(config.news, home.news, keys, SystemClock())
+        clock = SystemClock()
+        analyst = open_analyst(config.analyst, home.news, keys, clock)
+        reader = Reader(config.news, home.news, keys, clock, analyst=analyst)
         try:
             printed: set[str] = set()
             while True:
-                await reader.poll()
+                await reader.poll(None if arguments.once else PATIENCE)
                 report = reader.report()
                 fresh = [story for story in report.stories if story.id not in printed]
                 if arguments.json:

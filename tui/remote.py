@@ -39,6 +39,15 @@ def status(arguments: argparse.Namespace) -> int:
         f"open positions {len(s['positions'])}, unknown orders {s['unknown_orders']},"
         f" discrepancies {s['discrepancies']}, refusals {s['refusals']}"
     )
+    if s.get("learning"):
+        # The views import more than a status should cost where there is no model.
+        import msgspec
+
+        from core.model.learning import LearningView
+        from tui.views.learning import learning_lines
+
+        learning = msgspec.convert(s["learning"], LearningView)
+        lines += [f"model     {line}" for line in learning_lines(learning, s["ts"])]
     return _print_text(lines)
 
 

@@ -23,6 +23,23 @@ def read(arguments: argparse.Namespace, home: Home) -> Config:
         SafetyRefusal: live trading without its gates.
         UsageError: a file named on the command line does not exist.
     """
+    config = _load(arguments, home)
+    if config.environment == "live":
+        _check_live_gates()
+    return config
+
+
+def environment_of(arguments: argparse.Namespace, home: Home) -> str:
+    """Return the environment whose candles and models a command means; nothing is traded by it.
+
+    Raises:
+        ConfigError: with every problem found.
+        UsageError: a file named on the command line does not exist.
+    """
+    return arguments.env or _load(arguments, home).environment
+
+
+def _load(arguments: argparse.Namespace, home: Home) -> Config:
     named = getattr(arguments, "config", None)
     path = Path(named) if named else home.config_file
     if named and not path.exists():
@@ -34,10 +51,7 @@ def read(arguments: argparse.Namespace, home: Home) -> Config:
         "practice.speed": getattr(arguments, "speed", None),
         "practice.faults": getattr(arguments, "faults", None),
     }
-    config = load(path, os.environ, overrides, testnet_keys=has_testnet_keys(home, os.environ))
-    if config.environment == "live":
-        _check_live_gates()
-    return config
+    return load(path, os.environ, overrides, testnet_keys=has_testnet_keys(home, os.environ))
 
 
 def _check_live_gates() -> None:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from core.errors import UsageError
 from core.home import Home
-from core.research.candles import CandleFile
-from core.research.panel import Plan
+from core.journal.recording import read_news
+from core.model.event import SentimentScored
+from core.research.candles import CandleFile, find_files, read_candles, read_funding
+from core.research.learning import kinds_here
+from core.research.panel import Around, Plan
 from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
-from core.signals.registry import Registry
-from tui.backtest import one_timeframe, points, progress, read_files
+from core.signals.registry import Check, Registry
+from tui import numbers
+from tui.market_files import one_timeframe, points, progress, read_files
+from tui.settings import environment_of
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,18 +40,34 @@ def run(arguments: argparse.Namespace) -> int:
     assert cost is not None
     if arguments.window < 500 or arguments.test < 10 or arguments.seed < 0:
         raise UsageError("--window: at least 500 candles; --test: at least 10; --seed: 0 or more")
+    if arguments.trials < 0 or arguments.half_life < 0:
+        raise UsageError("--trials and --half-life: 0 or more")
     plans = [
-        Plan(timeframe, horizon, arguments.window, arguments.test, float(cost), arguments.seed)
+        Plan(
+            timeframe,
+            horizon,
+            arguments.window,
+            arguments.test,
+            float(cost),
+            arguments.seed,
+            arguments.label,
+            half_life=arguments.half_life,
+        )
         for horizon in _horizons(arguments.horizons)
     ]
-    folder = home.synthetic_models if arguments.synthetic else home.models
+    folder = home.synthetic_models
+    if not arguments.synthetic:
+        folder = home.models(environment_of(arguments, home))
     try:
         found = search(
             files,
             plans,
             Registry(folder),
             now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            around=_around(arguments, files, timeframe),
             shuffled=arguments.shuffle_labels,
+            trials=arguments.trials,
+            storage=arguments.study,
             progress=progress(arguments),
         )
     except ValueError as error:
@@ -55,10 +79,37 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _around(arguments: argparse.Namespace, files: list[CandleFile], timeframe: int) -> Around:
+    """Read what is known beside the candles."""
+    spot = [read_candles(file) for path in arguments.spot for file in find_files(Path(path))]
+    if any(file.timeframe != timeframe for file in spot):
+        raise UsageError(f"--spot: candles of {spot[0].timeframe} s beside some of {timeframe} s")
+    funding = read_funding(Path(arguments.funding)) if arguments.funding else {}
+    mine = {file.symbol for file in files}
+    for option, symbols in (("spot", {file.symbol for file in spot}), ("funding", set(funding))):
+        if getattr(arguments, option) and not symbols & mine:
+            raise UsageError(f"--{option}: nothing of {', '.join(sorted(mine))} in there")
+    return Around({file.symbol: file for file in spot}, funding, _news(arguments))
+
+
+def _news(arguments: argparse.Namespace) -> tuple[SentimentScored, ...]:
+    """Read what the news said while desks recorded."""
+    words: list[SentimentScored] = []
+    for path in map(Path, arguments.news):
+        inside = sorted(path.glob("*/session.json"))
+        for session in [each.parent for each in inside] or [path]:
+            words += read_news(session)
+    if arguments.news and not any(word.readings for word in words):
+        raise UsageError(f"--news {' '.join(arguments.news)}: no news was read while it recorded")
+    return tuple(sorted(words, key=lambda word: word.received))
+
+
 def _files(arguments: argparse.Namespace) -> list[CandleFile]:
     if not arguments.synthetic:
-        if not arguments.candles:
-            raise UsageError("give --candles PATH, or --synthetic edge=0.1")
+        if not (arguments.candles or arguments.venue):
+            raise UsageError(
+                "give --candles PATH, --venue and --timeframe, or --synthetic edge=0.1"
+            )
         return read_files(arguments)
     word, _, value = arguments.synthetic.partition("=")
     try:
@@ -82,21 +133,67 @@ def _horizons(text: str) -> list[int]:
 
 def table(found: Finding) -> list[str]:
     """Return the finding as lines for a person."""
-    lines = [
-        f"{', '.join(found.data['symbols'])}: {found.data['rows']:,} rows",
+    return [
+        *_headline(found),
         "",
-        f"  {'out of sample':22} {'AUC':>7} {'IC':>7} {'Brier':>8} {'Sharpe':>7}"
-        f" {'95 % interval':>16} {'gross':>7} {'turnover':>9}",
+        f"  {'out of sample':20} {'AUC':>6} {'IC':>7} {'Brier':>7} {'off by':>6} {'Sharpe':>7}"
+        f" {'95 % interval':>15} {'gross':>6} {'pays':>6} {'a day':>6} {'capacity':>9}",
+        *(_row(trial) for trial in found.trials),
+        "",
+        *_legend(found),
+        "",
+        f"  judged: {found.kind}, {found.horizon} candles ahead ({found.id})",
+        *(_check(check) for check in found.gate),
+        "",
+        *textwrap.wrap(found.verdict, 100, initial_indent="  ", subsequent_indent="  "),
     ]
-    for trial in found.trials:
-        low, high = trial["sharpe_low"], trial["sharpe_high"]
-        between = f"{low:.2f} to {high:.2f}" if low is not None else "never trades"
+
+
+def _headline(found: Finding) -> list[str]:
+    data = found.data
+    symbols = [symbol.partition("/")[0] for symbol in data["symbols"]]
+    first, last = (
+        datetime.fromtimestamp(data[key] / 1000, UTC).strftime("%Y-%m-%d")
+        for key in ("from_ms", "to_ms")
+    )
+    word = "An edge was found" if found.promoted else "No edge was found"
+    lines = [
+        f"{word} in {data['rows']:,} candles of {', '.join(symbols)}, {first} to {last}.",
+        f"{len(data['features'])} features; missing in some rows: "
+        + (", ".join(data["missing"]) or "none"),
+    ]
+    return [part for line in lines for part in textwrap.wrap(line, 100)]
+
+
+def _row(trial: dict[str, Any]) -> str:
+    low, high = trial["sharpe_low"], trial["sharpe_high"]
+    between = "never trades" if low is None else f"{low:.2f} to {high:.2f}"
+    pays = "" if trial["break_even"] is None else f"{trial['break_even'] * 1e4:.1f}"
+    name = f"{trial['kind']} {trial['horizon']}" + (" tuned" if trial["parameters"] else "")
+    return (
+        f"  {name:20} {trial['auc']:6.3f} {trial['ic']:+7.3f} {trial['brier_skill']:+7.2%}"
+        f" {trial['calibration']:6.3f} {trial['sharpe'] or 0.0:7.2f} {between:>15}"
+        f" {trial['sharpe_gross'] or 0.0:6.2f} {pays:>6} {trial['turnover']:5.2f}x"
+        f" {numbers.compact(trial['capacity']):>9}"
+    )
+
+
+def _legend(found: Finding) -> list[str]:
+    lines = [
+        "Brier: saved of a coin's error. off by: mean error of the probabilities. gross: Sharpe",
+        "before costs. pays: cost a side, bp, that leaves nothing. a day: turnover by equity.",
+    ]
+    if "xgboost" not in kinds_here():
+        lines.append("xgboost was not tried: pip install 'killcord[boost]' adds it.")
+    if found.overfitting is not None:
+        chosen = found.overfitting
         lines.append(
-            f"  {trial['kind'] + ' ' + str(trial['horizon']) + ' candles':22}"
-            f" {trial['auc']:7.3f} {trial['ic']:+7.3f} {trial['brier_skill']:+8.2%}"
-            f" {trial['sharpe'] or 0.0:7.2f} {between:>16} {trial['sharpe_gross'] or 0.0:7.2f}"
-            f" {trial['turnover']:8.2f}x"
+            f"The best on half of the days is below the median on the others in"
+            f" {chosen.probability:.0%} of {chosen.splits} splits, and loses in {chosen.loses:.0%}."
         )
-    lines += ["", f"  judged: {found.kind}, {found.horizon} candles ahead, {found.id}"]
-    lines += [f"  {'✓' if check.passed else '✗'} {check}" for check in found.gate]
-    return [*lines, "", f"  {found.verdict}"]
+    return ["  " + line for line in lines]
+
+
+def _check(check: Check) -> str:
+    value = "nothing" if check.value is None else f"{check.value:.3g}"
+    return f"  {'✓' if check.passed else '✗'} {check.name:42} {value:>8}   needs {check.need}"

@@ -36,6 +36,8 @@ BLIND_AFTER = 3
 """Failed sweeps in a row after which the venue counts as not answering."""
 _BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 _WARM_UP_AT_ONCE = 5
+_MOST_WARM_UP = 5_000
+"""Candles; more would not come within the limit of time."""
 _CHUNK = 200
 """Warm-up events handed over before other tasks get the loop."""
 
@@ -46,6 +48,7 @@ class Bulkhead:
     Args:
         gateway: the venue.
         config: symbols and strategy.
+        warmup: candles of the past that the strategy wants at a start.
         cursor: says since when a sweep of a venue must bring fills; 0 when nothing is known.
         sink: takes events.
         lines: the log.
@@ -57,6 +60,7 @@ class Bulkhead:
         self,
         gateway: Gateway,
         config: Config,
+        warmup: int,
         cursor: Callable[[str], int],
         sink: Sink,
         lines: Lines,
@@ -70,6 +74,7 @@ class Bulkhead:
         self.up = False
         """Whether the last sweep succeeded."""
         self._config = config
+        self._warmup = warmup
         self._cursor = cursor
         self._sink = sink
         self._lines = lines
@@ -211,7 +216,7 @@ class Bulkhead:
         events: list[Event] = []
         async with asyncio.timeout(SWEEP_LIMIT):
             if timeframe >= 60:
-                count = min(self._config.strategy.slow * 4, 1000)
+                count = min(self._warmup, _MOST_WARM_UP)
                 events.extend(await self.gateway.candles(symbol, timeframe, count))
             events.extend(await self.gateway.recent_trades(symbol))
         return events

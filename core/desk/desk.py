@@ -36,11 +36,13 @@ from core.desk.kill import DEADLINE, VALIDITY, KillExecutor
 from core.desk.lines import Lines, LogFile
 from core.desk.lock import Lock
 from core.desk.origin import MarketFacts, Origin
+from core.desk.past import bring_hours
 from core.desk.ports import Gateway, KillGateway, NewsFeed
 from core.desk.pulse import Pulse
 from core.desk.pump import Pump
 from core.desk.summary import DeskSummary, VenueSummary
 from core.desk.supervisor import Supervisor
+from core.desk.trainer import Trainer
 from core.desk.triggers import KillFile, Signals
 from core.desk.watchwords import Hello
 from core.desk.window import Window
@@ -65,9 +67,8 @@ from core.orders.ids import ClientIds
 from core.orders.records import Intent
 from core.portfolio.ledger import Ledger
 from core.signals.folder import find_strategy
-from core.signals.registry import find_model
 from core.signals.stamp import stamp
-from core.signals.strategy import strategy_maker
+from core.signals.strategy import named, strategy_maker
 
 READY_LIMIT = 30.0
 """Seconds that ``run`` waits for the first word of every venue."""
@@ -229,6 +230,9 @@ class Desk:
         keep(self.pulse.run, "pulse")
         if self._news is not None:
             keep(self._read_news, "news")
+        keep(self._bring_hours, "hours")
+        if self.pump.trainer is not None:
+            keep(self._learn, "learning")
         for venue in self.pump.venues.values():
             self._tasks.start(self._run_venue(venue), venue.venue)
         for name, timer in self._timers.items():
@@ -245,12 +249,9 @@ class Desk:
         ids = ClientIds(who.instance, epoch, who.key, ledger.next_seq)
         halted = ledger.state is TradingState.HALTED
         recorder = self._recorder(who, epoch) if config.storage.record else None
-        own = find_strategy(self._home.strategies, config.strategy) | find_model(
-            self._home.models, config.strategy
-        )
-        self.engine = Engine(
-            config, ids, ledger, make_strategy=strategy_maker(config.strategy, own)
-        )
+        own = find_strategy(self._home.strategies, config.strategy)
+        make_strategy = strategy_maker(config.strategy, own)
+        self.engine = Engine(config, ids, ledger, make_strategy=make_strategy)
         self.pump = Pump(
             self.engine,
             self.journal,
@@ -269,6 +270,7 @@ class Desk:
             self.pump.venues[gateway.venue] = Bulkhead(
                 gateway,
                 config,
+                make_strategy().warmup,
                 self.engine.cursor,
                 self.pump.sink,
                 self.lines,
@@ -290,6 +292,18 @@ class Desk:
         )
         self._closers += [gateway.close for gateway in self._kill_gateways]
         self._closers.append(self.kill.close)
+        if "lightgbm" in named(config.strategy):
+            self.pump.trainer = Trainer(
+                config,
+                self._home.models(config.environment),
+                self._home.history(config.environment),
+                {gateway.venue: gateway for gateway in self._gateways},
+                instruments,
+                self.engine.models.record,
+                self.pump.sink,
+                self.lines,
+                self._clock,
+            )
         hello = Hello(
             os.getpid(),
             self.environment,
@@ -330,7 +344,7 @@ class Desk:
             config.model_dump(mode="json", exclude={"storage"}),
             who.instance,
             who.key,
-            stamp(home.strategies, home.models, config.strategy),
+            stamp(home.strategies, config.strategy),
             self.journal.checkpoint,
         )
         loop = asyncio.get_running_loop()
@@ -473,10 +487,20 @@ class Desk:
                 turned = self.journal.stats.records
                 self.journal.turn(self.engine.ledger, self._clock.now())
 
+    async def _learn(self) -> None:
+        await self.ready.wait()  # trading comes first
+        if self.pump.trainer is not None:
+            await self.pump.trainer.run()
+
     async def _read_news(self) -> None:
         await self.ready.wait()  # trading comes first
         if self._news is not None:
             await self._news.run(self.pump.sink)
+
+    async def _bring_hours(self) -> None:
+        await self.ready.wait()
+        venues = tuple(self.pump.venues.values())
+        await bring_hours(self.config.symbols, venues, self.pump.sink, self.lines)
 
     # --- trouble ------------------------------------------------------------------------------
 

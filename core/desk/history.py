@@ -10,7 +10,7 @@ import msgspec
 from core.clock import DAY, HOUR
 from core.journal.store import Numbers, Store
 from core.market.candles import CandleBuilder
-from core.model.effect import Answer, RiskEvent, Signalled
+from core.model.effect import Answer, PredictionScored, RiskEvent, Signalled
 from core.model.event import Command, SentimentScored
 from core.model.market import Candle, Trade
 from core.model.order import Fill
@@ -70,6 +70,10 @@ class History:
         if event.received >= self._cut_at:
             self._cut_at = event.received + HOUR
             self._store.forget("articles", "seen", event.received - self._keep_articles)
+
+    def prediction(self, effect: PredictionScored) -> None:
+        """Write what a model said and what came."""
+        self._store.put("predictions", msgspec.structs.asdict(effect))
 
     def risk(self, effect: RiskEvent) -> None:
         """Write a refusal or a breaker."""

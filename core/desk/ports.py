@@ -24,6 +24,8 @@ class GatewayStats(Struct):
     messages: int = 0
     bad_messages: int = 0
     reconnects: int = 0
+    gaps: int = 0
+    """Times a book missed a change and was brought back."""
     last_message: dict[str, int] = {}
     """Channel to nanoseconds UTC of its last message: trades, books, tickers, private."""
     latency_ms: float | None = None
@@ -50,8 +52,18 @@ class Gateway(Protocol):
         """Return the last public trades, oldest first, as many as one request gives."""
         ...
 
-    async def candles(self, symbol: str, timeframe: int, count: int) -> list[Candle]:
-        """Return the last closed candles, oldest first; ``timeframe`` in seconds, at least 60."""
+    async def candles(
+        self, symbol: str, timeframe: int, count: int, before: int | None = None
+    ) -> list[Candle]:
+        """Return the last closed candles, oldest first; fewer where the venue has no more.
+
+        Args:
+            timeframe: seconds, at least 60.
+            before: only those that open before this instant, nanoseconds UTC.
+
+        Raises:
+            VenueUnavailable, VenueRefused.
+        """
         ...
 
     async def run(self, symbols: Sequence[str], sink: Sink) -> None:

@@ -27,6 +27,7 @@ from core.desk.kill import PROVED, RANK, KillExecutor
 from core.desk.latch import Latched
 from core.desk.lines import Lines, scrub
 from core.desk.trails import Trails
+from core.desk.trainer import Trainer
 from core.engine.engine import Engine
 from core.errors import StateError, VenueError
 from core.journal.recording import Recorder
@@ -36,7 +37,9 @@ from core.model.effect import (
     CancelOrder,
     Effect,
     ExecuteKill,
+    ModelDropped,
     Notify,
+    PredictionScored,
     QueryOrder,
     Record,
     RequestSweep,
@@ -103,6 +106,7 @@ class Pump:
         self.depths: dict[tuple[str, str], Depth] = {}
         self.venues: dict[str, Bulkhead] = {}
         self.kill: KillExecutor | None = None
+        self.trainer: Trainer | None = None
         self._journal = journal
         self._lines = lines
         self.history = history
@@ -134,6 +138,8 @@ class Pump:
             ExecuteKill: self._execute_kill,
             StateChanged: self._change_state,
             Signalled: self._signal,
+            PredictionScored: history.prediction,
+            ModelDropped: self._dropped,
             RiskEvent: self._risk,
             Answer: self._answer,
             Notify: self._lines.effect,
@@ -398,6 +404,10 @@ class Pump:
         self.signals += 1
         self._lines.effect(effect)
         self.history.signal(effect)
+
+    def _dropped(self, effect: ModelDropped) -> None:
+        if self.trainer is not None:
+            self.trainer.dropped(effect)
 
     def _risk(self, effect: RiskEvent) -> None:
         self._lines.effect(effect)

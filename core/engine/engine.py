@@ -17,6 +17,7 @@ from core.engine.control import Control
 from core.engine.equity import EquityWatch
 from core.engine.execution import Execution
 from core.engine.feed import Feed
+from core.engine.models import ModelRoom
 from core.engine.news import NewsRoom
 from core.engine.picture import Painter, ShellFacts
 from core.engine.reconciler import Reconciler
@@ -37,6 +38,8 @@ from core.model.event import (
     InvariantBroken,
     Kill,
     KillReported,
+    ModelDemoted,
+    ModelPromoted,
     MoveStop,
     Pause,
     ResolveOrder,
@@ -105,7 +108,9 @@ class Engine:
         self._equity = EquityWatch(world, control.pull)
         feed = self._feed = Feed(world, execution.follow)
         news = self._news = NewsRoom(world)
-        self._painter = Painter(world, control, self._equity, execution, news)
+        models = self.models = ModelRoom(world)
+        """The models on duty."""
+        self._painter = Painter(world, control, self._equity, execution, news, models)
         self._weigher = Weigher(world, control, execution)
         self.ledger = world.ledger
         self.events = 0
@@ -148,6 +153,8 @@ class Engine:
             Pause: control.pause,
             KillReported: control.kill_reported,
             SentimentScored: self._scored,
+            ModelPromoted: models.promoted,
+            ModelDemoted: models.demoted,
             Tick: self._tick,
             InvariantBroken: control.broken,
         }
@@ -289,6 +296,7 @@ class Engine:
     def _tick(self, event: Tick) -> None:
         """Let time pass: candles close, venues grow old, the desk arms itself."""
         self._feed.beat()
+        self.models.beat()
         self._reconciler.beat()
         self._control.beat()
 

@@ -39,6 +39,7 @@ _BUY = Side.BUY
 _SELL = Side.SELL
 _DISARMED = TradingState.DISARMED
 _HALTED = TradingState.HALTED
+_CANCELLED = OrderStatus.CANCELLED
 _JOURNALED = OrderStatus.JOURNALED
 _UNKNOWN = OrderStatus.UNKNOWN
 
@@ -179,6 +180,11 @@ class Execution:
             if other.venue == slot.venue:
                 venue_after += value
         now = world.now
+        tail = cluster = None
+        if world.portfolio.known:
+            book = world.exposures(slot, slot.reach(buys, sells))
+            tail = world.portfolio.tail(book)
+            cluster = world.portfolio.cluster(slot.symbol, book)
         return Circumstances(
             world.state,
             venue.state,
@@ -200,6 +206,8 @@ class Execution:
             venue.pace.full(now),
             world.minute.full(now),
             trigger,
+            tail,
+            cluster,
         )
 
     def _bad_news(self, slot: Slot, order: Order) -> tuple[float, float]:
@@ -326,8 +334,9 @@ class Execution:
             world.active.pop(slot.key, None)
 
     def _finished(self, slot: Slot, order: WorkingOrder) -> None:
-        """Let a finished order go; slow down where a venue refuses to let us reduce."""
-        if order.status in _REFUSED and order.order.reduce_only:
+        """Let a finished order go; slow down where a venue refuses to reduce, or has no depth."""
+        unfilled = order.status is _CANCELLED and order.order.kind is _MARKET and not order.booked
+        if (order.status in _REFUSED or unfilled) and order.order.reduce_only:
             slot.attempts += 1
             slot.retry_at = self._world.now + min(2**slot.attempts, 16) * SECOND // 4
             self._put_off(slot)

@@ -74,6 +74,7 @@ class NewsRoom:
             last.problem,
             last.received,
             self._trending,
+            self._world.guard.blocked(self._world.now),
         )
 
 

@@ -12,8 +12,10 @@ from core.engine.slot import Slot
 from core.engine.venue import Venue
 from core.engine.world import World
 from core.model.event import FeedState
+from core.model.learning import TrainingView
 from core.model.order import OrderReport, OrderStatus
 from core.model.snapshot import (
+    ControlView,
     FeedView,
     FillView,
     GuardView,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from core.engine.control import Control
     from core.engine.equity import EquityWatch
     from core.engine.execution import Execution
+    from core.engine.models import ModelRoom
     from core.engine.news import NewsRoom
 
 _MILLISECOND = 1_000_000
@@ -53,6 +56,8 @@ class VenueFacts(Struct, frozen=True, gc=False):
     latency_ms: float | None = None
     dead_man: str = ""
     dead_man_s: float | None = None
+    gaps: int = 0
+    budget_used: float = 0.0
 
 
 class ShellFacts(Struct, frozen=True, gc=False):
@@ -66,6 +71,8 @@ class ShellFacts(Struct, frozen=True, gc=False):
     venues: dict[str, VenueFacts] = {}
     log: tuple[LogView, ...] = ()
     loop_lag_ms: float = 0.0
+    control: ControlView | None = None
+    training: TrainingView | None = None
     guard: GuardView | None = None
 
 
@@ -82,9 +89,11 @@ class Painter:
         equity: EquityWatch,
         execution: Execution,
         news: NewsRoom,
+        models: ModelRoom,
     ) -> None:
         self._world = world
         self._news = news
+        self._models = models
         self._control = control
         self._equity = equity
         self._execution = execution
@@ -147,7 +156,9 @@ class Painter:
             timeframe=int(world.config.strategy.timeframe),
             held=self._execution.confirmation.view(),
             news=self._news.view(),
+            learning=self._models.view(facts.training),
             guard=facts.guard,
+            control=facts.control,
         )
 
     def _position(self, key: tuple[str, str]) -> PositionView:
@@ -226,6 +237,8 @@ def _venue(world: World, venue: Venue, facts: VenueFacts, now: int) -> VenueView
         (now - venue.swept) / 1e9 if venue.swept else None,
         facts.dead_man,
         facts.dead_man_s,
+        facts.gaps,
+        facts.budget_used,
     )
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Executable, Table
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in ``migrations``; a store already there starts without alembic (0.4 s)."""
 SPOOL = 200_000
 """Most rows that wait for a database that is down; then the oldest are dropped and counted."""

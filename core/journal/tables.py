@@ -151,6 +151,24 @@ class SignalRow(Base):
     __table_args__ = (Index("ix_signals_ts", "ts"),)
 
 
+class PredictionRow(Base):
+    """What a model on duty said of a candle, and what came."""
+
+    __tablename__ = "predictions"
+    venue: Mapped[str] = mapped_column(primary_key=True)
+    symbol: Mapped[str] = mapped_column(primary_key=True)
+    ts: Mapped[int] = mapped_column(primary_key=True)
+    """Open time of the candle."""
+    model: Mapped[str] = mapped_column(primary_key=True)
+    role: Mapped[str] = mapped_column(primary_key=True)
+    horizon: Mapped[int]
+    """Candles."""
+    chance: Mapped[float]
+    """Of a rise, as it was said then."""
+    move: Mapped[float]
+    """Log return from the next open to the open ``horizon`` candles later."""
+
+
 class RiskEventRow(Base):
     """A refusal or a breaker, with its numbers."""
 

@@ -88,6 +88,31 @@ class Signalled(Struct, frozen=True, gc=False, tag=True):
     """What the score is made of, where it is a sum: name and signed share."""
 
 
+class PredictionScored(Struct, frozen=True, gc=False, tag=True):
+    """What a model on duty said of a candle has become true or false; stored."""
+
+    venue: str
+    symbol: str
+    ts: int
+    """Open time of the candle, nanoseconds UTC."""
+    model: str
+    role: str
+    horizon: int
+    """Candles ahead."""
+    chance: float
+    """The probability of a rise that it gave."""
+    move: float
+    """What came: log return from the next open to the open ``horizon`` candles later."""
+
+
+class ModelDropped(Struct, frozen=True, gc=False, tag=True):
+    """The engine has taken a model off duty by itself; the registry must know."""
+
+    role: str
+    id: str
+    cause: str
+
+
 class RiskEvent(Struct, frozen=True, gc=False, tag=True):
     """A refusal or a breaker, with its numbers; stored and shown.
 
@@ -132,6 +157,8 @@ Effect = (
     | ExecuteKill
     | StateChanged
     | Signalled
+    | PredictionScored
+    | ModelDropped
     | RiskEvent
     | Answer
     | Notify

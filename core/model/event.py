@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from core.model.account import Balance, FundingPaid, PositionReport, VenueSwept
 from core.model.instrument import Instrument
+from core.model.learning import Record
 from core.model.market import BadMessage, BookTop, Candle, Depth, Side, Ticker, Trade
 from core.model.news import NewsReading, NewsSource, NewsStory
 from core.model.order import (
@@ -265,6 +266,43 @@ class SentimentScored(Struct, frozen=True, gc=False, tag=True):
     trending: tuple[str, ...] | None = None
 
 
+class ModelRole(StrEnum):
+    """What a model on duty does: the champion trades, the challenger is watched beside it."""
+
+    CHAMPION = "champion"
+    CHALLENGER = "challenger"
+
+
+class ModelPromoted(Struct, frozen=True, gc=False, tag=True):
+    """A model is on duty from now on.
+
+    The event carries the whole model, so that a replay needs no registry and decides the same.
+
+    Attributes:
+        role: whether it trades, or is only watched.
+        meta: ``core.signals.registry.Meta`` as JSON.
+        text: the model's file.
+        received: nanoseconds UTC.
+        live: how it has done so far, ``core.model.learning.Record``.
+    """
+
+    role: ModelRole
+    meta: str
+    text: str
+    received: int
+    live: Record = Record()
+
+
+class ModelDemoted(Struct, frozen=True, gc=False, tag=True):
+    """A model is off duty: no model does what it did."""
+
+    role: ModelRole
+    id: str
+    cause: str
+    actor: str
+    received: int
+
+
 class Tick(Struct, frozen=True, gc=False, tag=True):
     """Time passed. Sent once a second by the shell; the only clock the engine has."""
 
@@ -324,6 +362,8 @@ Event = (
     | Pause
     | KillReported
     | SentimentScored
+    | ModelPromoted
+    | ModelDemoted
     | Tick
     | InvariantBroken
 )

@@ -20,6 +20,22 @@ def news_asset(base: str) -> str:
     return _SCALED.sub("", base, count=1) if base[:4] == "1000" else base
 
 
+class NewsOpinion(Struct, frozen=True, gc=False):
+    """What a language model made of a story. It is shown, and moves nothing; its text is untrusted.
+
+    ``direction`` is up, down or none, ``horizon`` hours, days or weeks, ``confidence`` the model's
+    own, 0 to 1.
+    """
+
+    analyst: str
+    """Service and model."""
+    assets: tuple[str, ...]
+    direction: str
+    horizon: str
+    confidence: float
+    reason: str
+
+
 class NewsPart(Struct, frozen=True, gc=False):
     """One story's part in a reading; its texts are untrusted."""
 
@@ -32,6 +48,7 @@ class NewsPart(Struct, frozen=True, gc=False):
     """The story's own score, -1 to 1."""
     share: float
     """Its part of the reading's score; all parts, those left out too, add up to it."""
+    opinion: NewsOpinion | None = None
 
 
 class NewsReading(Struct, frozen=True, gc=False):
@@ -77,6 +94,8 @@ class NewsStory(Struct, frozen=True, gc=False):
     """Of negative, neutral, positive."""
     names: tuple[str, ...] = ()
     """The outlets, first one first."""
+    opinion: NewsOpinion | None = None
+    """A second reading, where an analyst is wished and has read it."""
 
 
 class NewsSource(Struct, frozen=True, gc=False):

@@ -11,6 +11,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from core.model.event import TradingState, VenueState
+from core.model.learning import LearningView
 from core.model.market import Side
 from core.model.news import NewsReading, NewsSource, NewsStory
 from core.model.order import OrderKind, OrderStatus
@@ -49,6 +50,10 @@ class VenueView(Struct, frozen=True, gc=False):
     """What the venue's own timer covers: ``symbol``, ``account``, or nothing without one."""
     dead_man_s: float | None = None
     """Seconds until it cancels our resting orders if we fall silent; None while it is not set."""
+    gaps: int = 0
+    """Times a book missed a change and was brought back."""
+    budget_used: float = 0.0
+    """Share of the venue's request budget in use, 0 to 1."""
 
 
 class MarketView(Struct, frozen=True, gc=False):
@@ -216,7 +221,8 @@ class LimitView(Struct, frozen=True, gc=False):
 
     code: str
     name: str
-    value: float
+    value: float | None
+    """None while there is nothing to tell from; ``detail`` says what is missing."""
     limit: float
     unit: str
     """``quote``, ``fraction``, ``count``, ``seconds`` or ``times``."""
@@ -256,6 +262,17 @@ class GuardView(Struct, frozen=True, gc=False):
     detail: str
 
 
+class ControlView(Struct, frozen=True, gc=False):
+    """Which terminal may change something, and how many look on."""
+
+    holder: str
+    """Its id; empty when nobody has control."""
+    name: str
+    """What people call it."""
+    terminals: int
+    """How many are attached, that one included."""
+
+
 class NewsView(Struct, frozen=True, gc=False):
     """The news: ``stories`` newest first, the rest as in ``SentimentScored``."""
 
@@ -267,6 +284,8 @@ class NewsView(Struct, frozen=True, gc=False):
     problem: str
     updated: int
     trending: tuple[str, ...] = ()
+    blocked: tuple[tuple[str, float], ...] = ()
+    """Entities on which the news guard blocks new longs, and the seconds left."""
 
 
 class Snapshot(Struct, frozen=True, gc=False):
@@ -309,7 +328,11 @@ class Snapshot(Struct, frozen=True, gc=False):
     """Entries that wait for a person, the one that expires first on top."""
     news: NewsView | None = None
     """None where no news has been read."""
+    learning: LearningView | None = None
+    """None where no strategy uses models."""
     replay: ReplayView | None = None
     """None where the picture is of now."""
+    control: ControlView | None = None
+    """None where nobody needs control."""
     guard: GuardView | None = None
     """None where nothing runs that needs one."""

@@ -80,24 +80,35 @@ def read_candles(path: Path) -> CandleFile:
     ts = _column(path, table, "ts_ms").astype(np.int64)
     prices = [_column(path, table, name) for name in _PRICES]
     volume = _column(path, table, "volume")
+    venue = path.parent.name.partition("_")[0].lower()
+    base = path.name.partition(".")[0].partition("_")[0]
+    return read_rows(
+        path, venue if venue in VENUES else "", unified_symbol(base), [ts, *prices, volume]
+    )
+
+
+def read_rows(
+    path: Path, venue: str, symbol: str, columns: Sequence[NDArray[np.generic]]
+) -> CandleFile:
+    """Check columns and return them as candles.
+
+    Args:
+        path: where they came from, for the error.
+        venue: empty for none.
+        symbol: unified.
+        columns: open times (ms), open, high, low, close, volume.
+
+    Raises:
+        RecordingError: as ``read_candles``.
+    """
+    ts = columns[0].astype(np.int64)
+    *prices, volume = (column.astype(np.float64) for column in columns[1:])
     if len(ts) < 2:
         raise RecordingError(f"{path}: {len(ts)} candles; at least two are needed")
     timeframe = _check_times(path, ts)
     _check_prices(path, prices, volume)
-    venue = path.parent.name.partition("_")[0].lower()
-    base = path.name.partition(".")[0].partition("_")[0]
-    return CandleFile(
-        path,
-        venue if venue in VENUES else "",
-        unified_symbol(base),
-        timeframe,
-        ts,
-        prices[0],
-        prices[1],
-        prices[2],
-        prices[3],
-        volume,
-    )
+    open_, high, low, close = prices
+    return CandleFile(path, venue, symbol, timeframe, ts, open_, high, low, close, volume)
 
 
 def read_funding(path: Path) -> dict[str, tuple[tuple[int, float], ...]]:

@@ -109,12 +109,12 @@ def _known(
     own = _cut(file, since, until)
     end = until + file.timeframe * 1000
     known = Around(
-        tuple(_cut(one, since, until) for one in around.others),
         {name: _cut(one, since, until) for name, one in around.index.items()},
         {
             name: tuple(one for one in settled if one[0] < end)
             for name, settled in around.funding.items()
         },
+        tuple(word for word in around.news if word.received < end * 1_000_000),
     )
     return tabulate(own, [_cut(one, since, until) for one in files if one is not file], known)
 
@@ -125,7 +125,11 @@ def _cut(file: CandleFile, since: int, until: int) -> CandleFile:
 
 
 def gate(
-    trial: Trial, ratios: Sequence[float], chosen: Overfitting | None, leaks: Sequence[Check]
+    trial: Trial,
+    ratios: Sequence[float],
+    chosen: Overfitting | None,
+    leaks: Sequence[Check],
+    days: int = 90,
 ) -> tuple[Check, ...]:
     """Return the conditions under which a model may trade.
 
@@ -134,6 +138,7 @@ def gate(
         ratios: Sharpe ratios per day of every configuration ever tried on these candles.
         chosen: what choosing among the configurations of this search was worth.
         leaks: see ``leak_checks``.
+        days: out of sample, at least.
     """
     spread = float(np.std(ratios, ddof=1)) if len(ratios) > 1 else 0.0
     deflated = deflated_sharpe(trial.daily, max(len(ratios), 1), spread)
@@ -141,7 +146,7 @@ def gate(
     skill, low, off = trial.brier_skill, trial.sharpe_low, trial.calibration
     loses = chosen.loses if chosen else None
     return (
-        Check("days out of sample", trial.days, "at least 90", trial.days >= 90),
+        Check("days out of sample", trial.days, f"at least {days}", trial.days >= days),
         # A market that rose lets a model that only says "up" beat a coin and earn.
         Check("tells rises from falls", trial.auc, f"AUC above {chance:.3f}", trial.auc > chance),
         Check("better than a coin", skill, "Brier skill above 0", skill > 0),

@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from core.model.event import SentimentScored, encode
 from core.research.candles import CandleFile
 from core.research.feature_table import make_features, volatility
 from core.research.labels import Labels, fixed_horizon, triple_barrier, uniqueness
@@ -54,12 +55,12 @@ class Plan(Struct, frozen=True):
 class Around(Struct, frozen=True):
     """What is known beside the candles that are learnt from."""
 
-    others: tuple[CandleFile, ...] = ()
-    """The same symbols at other venues."""
     index: Mapping[str, CandleFile] = {}
     """Index or spot candles by symbol."""
     funding: Mapping[str, tuple[tuple[int, float], ...]] = {}
     """Settlements by symbol; see ``History``."""
+    news: tuple[SentimentScored, ...] = ()
+    """What the news said, oldest first."""
 
 
 class Panel(Struct, frozen=True):
@@ -98,10 +99,11 @@ def make_panel(files: Sequence[CandleFile], plan: Plan, around: Around | None = 
     """Turn candle files of one timeframe into rows with labels.
 
     A row is known at the close of its candle. What is decided on it is filled at the next open.
-    Context features are among the columns where there are data for them.
+    Context features are among the columns where there are data for them: files of one symbol at
+    several venues are each other's company.
     """
     around = around or Around()
-    files = sorted(files, key=lambda one: one.symbol)
+    files = sorted(files, key=lambda one: (one.symbol, one.venue))
     parts: list[tuple[NDArray[Any], ...]] = []
     unclear = 0
     for who, file in enumerate(files):
@@ -138,12 +140,18 @@ def make_panel(files: Sequence[CandleFile], plan: Plan, around: Around | None = 
         move,
         step,
         turnover,
-        tuple(file.symbol for file in files),
+        tuple(_title(file, files) for file in files),
         tuple(names),
         tuple(name for name, part in zip(names, missing[keep], strict=True) if part < _NEVER),
         unclear,
         _hash(files, around),
     )
+
+
+def _title(file: CandleFile, files: Sequence[CandleFile]) -> str:
+    """Return a file's symbol, with the venue where another file has the same."""
+    alone = sum(one.symbol == file.symbol for one in files) == 1
+    return file.symbol if alone else f"{file.venue} {file.symbol}"
 
 
 def columns_of() -> tuple[str, ...]:
@@ -158,9 +166,10 @@ def tabulate(file: CandleFile, files: Sequence[CandleFile], around: Around) -> F
     """Return all features of one file's candles, from these and what is around them."""
     history = History(
         file,
-        others=(*(one for one in files if one is not file), *around.others),
+        others=tuple(one for one in files if one is not file),
         index=around.index.get(file.symbol),
         funding=around.funding.get(file.symbol, ()),
+        events=around.news,
     )
     own = make_features(file.ts, file.open, file.high, file.low, file.close, file.volume)
     return np.hstack([own, *(table(history) for table in TABLES)])
@@ -188,10 +197,12 @@ def rows_of(panel: Panel, span: range) -> Ints:
 
 def _hash(files: Sequence[CandleFile], around: Around) -> str:
     digest = hashlib.sha256()
-    for file in (*files, *around.others, *(one for _, one in sorted(around.index.items()))):
+    for file in (*files, *(one for _, one in sorted(around.index.items()))):
         digest.update(f"{file.venue} {file.symbol} {file.timeframe}".encode())
         for column in (file.ts, file.open, file.high, file.low, file.close, file.volume):
             digest.update(column.tobytes())
     for symbol, settled in sorted(around.funding.items()):
         digest.update(f"{symbol} {settled}".encode())
+    for word in around.news:
+        digest.update(encode(word))
     return digest.hexdigest()

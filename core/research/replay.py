@@ -34,7 +34,6 @@ from core.model.event import Event, encode
 from core.orders.ids import ClientIds
 from core.portfolio.checkpoint import Checkpoint, restore
 from core.signals.folder import find_strategy
-from core.signals.registry import find_model
 from core.signals.stamp import stamp
 from core.signals.strategy import strategy_maker
 
@@ -87,7 +86,7 @@ class Rerun:
 
     Args:
         path: the session's folder.
-        home: where the user's own strategies and models are.
+        home: where the user's own strategies are.
 
     Raises:
         RecordingError: it is not a session, or one of another version.
@@ -98,12 +97,10 @@ class Rerun:
         self.path = path
         self.session = session = read_session(path)
         self.end: End | None = read_end(path)
-        self.config = config = _config(session, path)
+        self.config = config = recorded_config(session, path)
         self.note = ""
-        own = find_strategy(home.strategies, config.strategy) | find_model(
-            home.models, config.strategy
-        )
-        if stamp(home.strategies, home.models, config.strategy) != session.strategy:
+        own = find_strategy(home.strategies, config.strategy)
+        if stamp(home.strategies, config.strategy) != session.strategy:
             self.note = f"the strategy {config.strategy.name} is not the one that was recorded"
         try:
             ledger = restore(msgspec.json.decode(session.checkpoint, type=Checkpoint))
@@ -215,7 +212,12 @@ def verdict(
     )
 
 
-def _config(session: Session, path: Path) -> Config:
+def recorded_config(session: Session, path: Path) -> Config:
+    """Return the configuration a session's desk had.
+
+    Raises:
+        RecordingError: it is of another version.
+    """
     try:
         return Config.model_validate(session.config)
     except ValidationError as error:

@@ -7,11 +7,17 @@ from datetime import UTC, datetime
 import numpy as np
 from msgspec import Struct
 
+from core import config
 from core.clock import DAY, SECOND
 from core.model.instrument import short_symbol
+from core.research.audit import Audit
+from core.research.parity import Parity
 from core.research.result import BacktestResult
 from core.research.scores import Sharpe, max_drawdown, sharpe
+from core.research.trips import MonteCarlo, Month, TripFacts, by_month, shuffle_trips, sum_trips
 
+_POINTS = 600
+"""Most points of the curve in a report."""
 _DAYS = 30
 """From so many days on, the Sharpe ratio is of daily returns; below, of hourly ones."""
 
@@ -29,10 +35,31 @@ class SymbolReport(Struct, frozen=True):
     """Realised less fees plus funding."""
 
 
+class Bin(Struct, frozen=True):
+    """How often what a model said came true."""
+
+    said: float
+    """Mean probability of a rise."""
+    came: float
+    """Part of the times in which the price rose."""
+    count: int
+
+
+class ModelReport(Struct, frozen=True):
+    """What a model said in a backtest."""
+
+    name: str
+    calibration: tuple[Bin, ...]
+    importance: tuple[tuple[str, float], ...]
+    """Features with the part of all weight they have, heaviest first."""
+
+
 class BacktestReport(Struct, frozen=True, tag="backtest"):
     """The answer of ``killcord backtest``; USDT, fractions, seconds."""
 
     strategy: str
+    source: str
+    """What was played: ``candles``, ``trades``, ``books`` or ``recording``."""
     venues: tuple[str, ...]
     symbols: tuple[str, ...]
     timeframe: int
@@ -40,6 +67,7 @@ class BacktestReport(Struct, frozen=True, tag="backtest"):
     """ISO 8601, UTC."""
     end: str
     bars: int
+    """Candles, or events where order flow is played."""
     silent_bars: int
     """Bars without volume: a halt, or a venue's filler."""
     seconds: float
@@ -49,6 +77,7 @@ class BacktestReport(Struct, frozen=True, tag="backtest"):
     trades: int
     """Finished round trips."""
     stops: int
+    liquidations: int
     refusals: int
     refused: dict[str, int]
     equity_start: float
@@ -74,6 +103,19 @@ class BacktestReport(Struct, frozen=True, tag="backtest"):
     decision_hash: str
     """Equal for equal decisions: the same run twice gives the same one."""
     by_symbol: tuple[SymbolReport, ...]
+    trips: TripFacts | None
+    """What the round trips were like; None without any."""
+    months: tuple[Month, ...]
+    monte_carlo: MonteCarlo | None
+    """None with fewer than ten round trips."""
+    curve: tuple[tuple[int, float], ...]
+    """Equity, thinned: nanoseconds UTC and USDT."""
+    model: ModelReport | None = None
+    """What the model said, where one decided."""
+    audit: Audit | None = None
+    """Where one was asked for."""
+    parity: Parity | None = None
+    """Where it was asked for."""
 
 
 def measure_curve(curve: tuple[tuple[int, float], ...]) -> Sharpe | None:
@@ -95,7 +137,7 @@ def _spacing(curve: tuple[tuple[int, float], ...]) -> int:
 
 
 def report(
-    result: BacktestResult, strategy: str, timeframe: int, silent_bars: int
+    result: BacktestResult, source: str, strategy: config.Strategy, silent_bars: int
 ) -> BacktestReport:
     """Put a result into the numbers people compare."""
     measured = measure_curve(result.curve)
@@ -112,10 +154,11 @@ def report(
         for one in result.results
     )
     return BacktestReport(
-        strategy=strategy,
+        strategy=strategy.name,
+        source=source,
         venues=tuple(dict.fromkeys(one.venue for one in shares)),
         symbols=tuple(dict.fromkeys(one.symbol for one in shares)),
-        timeframe=timeframe,
+        timeframe=int(strategy.timeframe),
         start=_date(result.curve[0][0]),
         end=_date(result.curve[-1][0]),
         bars=result.bars,
@@ -126,6 +169,7 @@ def report(
         fills=result.fills,
         trades=result.trades,
         stops=result.stops,
+        liquidations=result.liquidations,
         refusals=result.refusals,
         refused=result.refused,
         equity_start=float(result.equity_start),
@@ -143,7 +187,26 @@ def report(
         halted_at=_date(result.halted_at) if result.halted else "",
         decision_hash=result.decision_hash,
         by_symbol=shares,
+        trips=sum_trips(result.trips),
+        months=by_month(result.curve, result.trips),
+        monte_carlo=shuffle_trips(result.trips, float(result.equity_start)),
+        curve=_thin(result.curve),
     )
+
+
+def _thin(curve: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:
+    """Leave out points beyond what a chart shows; the lowest and highest of each stretch stay."""
+    if len(curve) <= _POINTS:
+        return curve
+    stride = -(-len(curve) // (_POINTS // 2))
+    kept = [curve[0]]
+    for begin in range(1, len(curve) - 1, stride):
+        part = curve[begin : begin + stride]
+        ends = {min(part, key=lambda point: point[1]), max(part, key=lambda point: point[1])}
+        kept += sorted(ends)
+    if kept[-1] != curve[-1]:
+        kept.append(curve[-1])
+    return tuple(kept)
 
 
 def _date(ts: int) -> str:

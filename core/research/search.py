@@ -14,10 +14,12 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from core.model.event import ModelRole
 from core.research.candles import CandleFile
 from core.research.honesty import gate, leak_checks, shuffle_labels
 from core.research.learning import DEFAULTS, kinds_here
 from core.research.panel import Around, Panel, Plan, change, make_panel
+from core.research.reference import describe_rows
 from core.research.scores import Overfitting, overfitting
 from core.research.training import (
     Fitted,
@@ -41,6 +43,7 @@ class Finding(Struct, frozen=True, tag="train"):
     id: str
     """Of the model that was stored."""
     promoted: bool
+    """Whether it trades from now on; a champion that is there is not replaced."""
     verdict: str
     """For a person: promoted, or why not."""
     kind: str
@@ -78,6 +81,7 @@ def search(
     shuffled: bool = False,
     trials: int = 0,
     storage: str = "",
+    out_of_sample: int = 90,
     progress: Callable[[float], object] | None = None,
 ) -> Finding:
     """Train, score, judge and store; promote when every condition holds.
@@ -88,6 +92,7 @@ def search(
         registry: gets the model, whatever comes of it.
         now: ISO 8601, UTC.
         around: what is known beside the candles.
+        out_of_sample: days that a model must have been tested on.
         shuffled: give labels to the wrong rows: what is found then is a bug.
         trials: configurations to try beyond the defaults, see ``tune``.
         storage: of the study, see ``tune``.
@@ -146,7 +151,7 @@ def search(
         one = _ensemble([one for one in found if one.panel is panels[at]])
         found.append(one)
         ratios[_name(one.plan, one.trial)] = _daily_ratio(one.trial)
-    return _judge(files, around, found, registry, ratios, now)
+    return _judge(files, around, found, registry, ratios, now, out_of_sample)
 
 
 def _judge(
@@ -156,6 +161,7 @@ def _judge(
     registry: Registry,
     ratios: Mapping[str, float],
     now: str,
+    out_of_sample: int,
 ) -> Finding:
     """Store the best, and promote it if it passes."""
     best = _choose(found)
@@ -163,19 +169,18 @@ def _judge(
     chosen = overfitting(together([one.trial for one in found]))
     linear = _baseline(found, best.plan)
     leaks = leak_checks(files, around, best.panel, best.plan, linear.trial)
-    checks = gate(best.trial, all_ratios, chosen, leaks)
+    checks = gate(best.trial, all_ratios, chosen, leaks, out_of_sample)
     recipe = msgspec.json.encode(
         make_recipe(_fit(best), best.weights or (1.0,), best.panel, best.plan)
     )
     meta = _describe(best, recipe, checks, now)
-    if meta.id not in {one.id for one in registry.all()}:
+    if meta.id not in registry.names():
         registry.store(meta, recipe)
-    if meta.passed:
-        registry.promote(meta.id)
+    role = registry.admit(meta.id) if meta.passed else None
     return Finding(
         meta.id,
-        meta.passed,
-        _verdict(meta),
+        role is ModelRole.CHAMPION,
+        _verdict(meta, role),
         best.trial.kind,
         best.trial.horizon,
         tuple(_scores(one.trial) for one in found),
@@ -186,9 +191,11 @@ def _judge(
     )
 
 
-def _verdict(meta: Meta) -> str:
-    if meta.passed:
-        return "promoted: desks with strategy lightgbm trade it from their next start"
+def _verdict(meta: Meta, role: ModelRole | None) -> str:
+    if role is ModelRole.CHAMPION:
+        return "promoted: a desk with strategy lightgbm trades it"
+    if role is ModelRole.CHALLENGER:
+        return "passed: it is watched beside the model that trades, and may replace it"
     failed = ", ".join(check.name for check in meta.gate if not check.passed)
     return f"no edge found, nothing was promoted; it does not pass: {failed}"
 
@@ -260,6 +267,7 @@ def _describe(best: Candidate, recipe: bytes, checks: tuple[Check, ...], now: st
     panel, plan, trial = best.panel, best.plan, best.trial
     digest = hashlib.sha256(recipe).hexdigest()
     identity = hashlib.sha256(f"{digest}{panel.hash}{plan}".encode()).hexdigest()[:12]
+    learnt = panel.at >= last_fold(panel, plan).fit.start
     used = {one.trial.kind: one.trial.parameters for one in best.members or (best,)}
     return Meta(
         id=f"{trial.kind}-{plan.horizon}x{plan.timeframe}-{identity}",
@@ -274,6 +282,8 @@ def _describe(best: Candidate, recipe: bytes, checks: tuple[Check, ...], now: st
             "from_ms": int(panel.times[0]),
             "to_ms": int(panel.times[-1]),
             "rows": len(panel.at),
+            "features": list(panel.names),
+            "missing": [name for name in panel.names if name not in panel.known],
             "unclear": panel.unclear,
             "sha256": panel.hash,
         },
@@ -284,8 +294,11 @@ def _describe(best: Candidate, recipe: bytes, checks: tuple[Check, ...], now: st
             "python": platform.python_version(),
             "numpy": np.__version__,
             "killcord": version("killcord"),
+            # Trees of every kind are kept in its text form, and scored by it.
+            "lightgbm": version("lightgbm"),
             **{kind: import_module(kind).__version__ for kind in used if kind != "linear"},
         },
         scores=_scores(trial),
         gate=checks,
+        reference=describe_rows(panel.names, panel.rows[learnt]),
     )

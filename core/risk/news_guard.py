@@ -55,6 +55,11 @@ class NewsGuard:
         """Return how many strongly negative stories on an asset count now."""
         return len(self._times(asset, now))
 
+    def blocked(self, now: int) -> tuple[tuple[str, float], ...]:
+        """Return what is blocked now and for how many seconds."""
+        found = ((asset, self.left(asset, now)) for asset in tuple(self._heard))
+        return tuple(each for each in found if each[1])
+
     def worst(self, now: int) -> tuple[int, str]:
         """Return the most strongly negative stories of an asset, and which asset that is."""
         counts = [(self.count(asset, now), asset) for asset in tuple(self._heard)]

@@ -12,6 +12,10 @@ def ema_weight(length: int) -> float:
     return 2.0 / (length + 1)
 
 
+_MEMORY = 4
+"""Lengths after which an average has forgotten its start but for 0.03 %."""
+
+
 class EmaCross:
     """Long when the fast average crosses above the slow one, short when it crosses below.
 
@@ -24,6 +28,7 @@ class EmaCross:
         "_count",
         "_fast",
         "_fast_weight",
+        "_first",
         "_side",
         "_slow",
         "_slow_weight",
@@ -35,7 +40,8 @@ class EmaCross:
     def __init__(self, settings: config.Strategy) -> None:
         self.name = "ema_cross"
         self.timeframe = int(settings.timeframe)
-        self.warmup = settings.slow
+        self.warmup = _MEMORY * settings.slow
+        self._first = settings.slow
         self._fast_weight = ema_weight(settings.fast)
         self._slow_weight = ema_weight(settings.slow)
         self._fast = self._slow = 0.0
@@ -57,7 +63,7 @@ class EmaCross:
         if side == self._side:
             return None
         known, self._side = self._side, side
-        if not known or count < self.warmup:
+        if not known or count < self._first:
             return None
         score = (fast / slow - 1.0) * 1e4
         word = "above" if side > 0 else "below"

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from core import config
 from core.model.market import Candle
+from core.signals.context import Context
 from core.signals.decision import Decision
+from core.signals.share import View, share, union
 
 if TYPE_CHECKING:
     from core.signals.strategy import Strategy
@@ -45,12 +47,28 @@ class Ensemble:
         self._members = {name: makers[name](settings) for name in self._weights}
         self._wants = dict.fromkeys(self._weights, 0)
         self._target = 0
+        self._context: Context | View | None = None
         self.warmup = max(one.warmup for one in self._members.values())
 
     @property
     def members(self) -> tuple[Strategy, ...]:
         """Those that still have a say."""
         return tuple(self._members.values())
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Context features that any member asks for."""
+        return union(self._members.values())
+
+    @property
+    def context(self) -> Context | View | None:
+        """What the members see beside candles."""
+        return self._context
+
+    @context.setter
+    def context(self, context: Context | View) -> None:
+        self._context = context
+        share(context, self._members.values())
 
     def on_funding(self, rate: float) -> None:
         """Tell the members that want to know."""

@@ -52,6 +52,7 @@ def _load(name: str, path: Path, settings: config.Strategy) -> Maker:
         strategy: Strategy = kind(settings)
         strategy.name = name
         strategy.timeframe = int(settings.timeframe)
+        strategy.warmup = int(getattr(strategy, "warmup", 0))
         return strategy
 
     try:

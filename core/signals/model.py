@@ -108,9 +108,6 @@ class Trees:
             ctypes.byref(self._out),
         )
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Trees:
-        return self  # it never changes
-
     def score(self, row: list[float]) -> float:
         """Return the log odds of a rise."""
         self._row[:] = row  # type: ignore[assignment]  # the stub wants c_double; floats are taken
@@ -198,6 +195,9 @@ class Model:
             for one in recipe.members
         ]
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Model:
+        return self  # it never changes, and what LightGBM holds of it cannot be copied
+
     def probability(self, row: list[float]) -> float:
         """Return the calibrated probability that the price is higher after ``horizon`` candles."""
         total = 0.0
@@ -230,24 +230,25 @@ class ModelStrategy:
         self.timeframe = int(settings.timeframe)
         self.warmup = WARMUP
         self._span = self.timeframe * SECOND
-        self._features = CandleFeatures()
         self._model = model
         wanted = model.recipe.features
-        own = candle_features.NAMES
+        own = tuple(name for name in wanted if name in candle_features.NAMES)
+        self._features = CandleFeatures(own)
         self.needs = tuple(name for name in wanted if name not in own)
         """Features that the engine supplies."""
         columns = (*own, *self.needs)
-        self._take = [columns.index(name) for name in wanted]
-        if self._take == list(range(len(columns))):
-            self._take = []
+        self._take = [] if columns == wanted else [columns.index(name) for name in wanted]
         self._known = [
             (wanted.index(name), name) for name in model.recipe.known if name in self.needs
         ]
         self._target = 0
         self._silent = ""
+        self.said: tuple[list[float], float] | None = None
+        """The row that the model saw last, and the probability it gave; None when it saw none."""
 
     def on_candle(self, candle: Candle) -> Decision | None:
         """Take the next closed candle; decide when the probability crosses a threshold."""
+        self.said = None
         features = self._features
         row = features.update(
             candle.ts, candle.open, candle.high, candle.low, candle.close, candle.volume
@@ -264,6 +265,7 @@ class ModelStrategy:
         self._silent = ""
         model = self._model
         chance = model.probability(row)
+        self.said = row, chance
         target = follow(self._target, chance, model.threshold(features.volatility))
         if target == self._target:
             return None
@@ -273,6 +275,10 @@ class ModelStrategy:
             chance - 0.5,
             f"{chance:.1%} for a rise in {model.horizon} candles; {model.name}",
         )
+
+    def take_over(self, target: int) -> None:
+        """Begin with the direction that is wanted already, whoever wanted it."""
+        self._target = target
 
     def _say_nothing(self, candle: Candle, unknown: list[str]) -> Decision | None:
         """Be out, and say once why."""

@@ -27,5 +27,6 @@ def heed(decision: Decision, reading: NewsReading | None, bar: float) -> Decisio
     ):
         return decision
     side = "long" if decision.target > 0 else "short"
-    text = f"no {side} against news {reading.score:+.2f} ({reading.count} articles)"
+    word = "article" if reading.count == 1 else "articles"
+    text = f"no {side} against news {reading.score:+.2f} ({reading.count} {word})"
     return structs.replace(decision, target=0, reason=f"{text}; {decision.reason}")

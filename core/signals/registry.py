@@ -2,7 +2,10 @@
 
 models/<id>/meta.json     what it is, its scores, the hash of the file beside it
 models/<id>/model.json    all that makes a probability of features; trees in LightGBM's text form
+models/<id>/live.json     how it has done on duty
 models/CHAMPION           the id that trades; replaced by rename
+models/CHALLENGER         the id that is watched beside it
+models/log.jsonl          who was put on duty and taken off it, when and why
 models/trials.jsonl       every configuration ever tried, for honest statistics
 """
 
@@ -10,6 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +24,11 @@ from msgspec import Struct
 
 from core import config
 from core.errors import ConfigError, RegistryError, SafetyRefusal, UsageError
+from core.model.event import ModelRole
+from core.model.learning import Record
 from core.signals.model import DESCRIBED, Model, ModelStrategy, Recipe, define
-from core.signals.strategy import Maker, Strategy
+from core.signals.monitor import Reference
+from core.signals.strategy import Maker, Strategy, named
 
 FILE = "model.json"
 
@@ -57,6 +66,8 @@ class Meta(Struct, frozen=True):
     versions: dict[str, str]
     scores: dict[str, Any]
     gate: tuple[Check, ...]
+    reference: dict[str, Reference] = {}
+    """How the features that are watched for drift were distributed in training."""
 
     @property
     def passed(self) -> bool:
@@ -78,10 +89,17 @@ class Registry:
         """Write a model whole or not at all; ``file`` is its encoded ``Recipe``."""
         folder = self.folder / meta.id
         half = self.folder / f".{meta.id}.half"
+        shutil.rmtree(half, ignore_errors=True)  # of a program that was killed
         half.mkdir(parents=True)
         (half / FILE).write_bytes(file)
         (half / "meta.json").write_bytes(msgspec.json.format(msgspec.json.encode(meta)))
         half.rename(folder)
+
+    def names(self) -> list[str]:
+        """Return the ids of all models, corrupt ones too."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(p.name for p in self.folder.iterdir() if p.is_dir() and p.name[0] != ".")
 
     def all(self) -> list[Meta]:
         """Return all models, oldest first.
@@ -89,10 +107,8 @@ class Registry:
         Raises:
             RegistryError: one is corrupt.
         """
-        if not self.folder.is_dir():
-            return []
-        names = [p.name for p in self.folder.iterdir() if p.is_dir() and p.name[0] != "."]
-        return sorted((self.read(name) for name in names), key=lambda meta: (meta.trained, meta.id))
+        metas = [self.read(name) for name in self.names()]
+        return sorted(metas, key=lambda meta: (meta.trained, meta.id))
 
     def read(self, name: str) -> Meta:
         """Return what is known of a model, its file checked.
@@ -116,13 +132,19 @@ class Registry:
     @property
     def champion(self) -> str:
         """The id of the model that trades; empty for none."""
+        return self.on_duty(ModelRole.CHAMPION)
+
+    def on_duty(self, role: ModelRole) -> str:
+        """Return the id of the model in a role; empty for none."""
         try:
-            return (self.folder / "CHAMPION").read_text().strip()
+            return (self.folder / role.name).read_text().strip()
         except FileNotFoundError:
             return ""
 
-    def promote(self, name: str) -> Meta:
-        """Let a model trade, from the next start of a desk.
+    def promote(
+        self, name: str, actor: str = "trainer", role: ModelRole = ModelRole.CHAMPION
+    ) -> Meta:
+        """Put a model on duty: as champion it trades. A desk that runs follows within a second.
 
         Raises:
             SafetyRefusal: it did not pass its gate.
@@ -134,40 +156,98 @@ class Registry:
         if not meta.passed:
             raise SafetyRefusal(f"{name} did not pass: {', '.join(failed) or 'no gate'}")
         self.load(name)
-        half = self.folder / ".CHAMPION"
+        half = self.folder / f".{role.name}"
         half.write_text(name + "\n")
-        os.replace(half, self.folder / "CHAMPION")
+        os.replace(half, self.folder / role.name)
+        self._log("promoted", role, name, actor, "")
+        if role is ModelRole.CHAMPION and self.on_duty(ModelRole.CHALLENGER) == name:
+            (self.folder / ModelRole.CHALLENGER.name).unlink(missing_ok=True)
         return meta
 
-    def demote(self) -> str:
-        """Let no model trade: back to no signal, never to an older model. Return who traded."""
-        name = self.champion
-        (self.folder / "CHAMPION").unlink(missing_ok=True)
+    def admit(self, name: str) -> ModelRole:
+        """Put a new model on duty: to trade where none does, else to be watched first."""
+        champion = self.champion
+        role = ModelRole.CHALLENGER if champion not in ("", name) else ModelRole.CHAMPION
+        if self.on_duty(role) != name:
+            self.promote(name, role=role)
+        return role
+
+    def demote(
+        self,
+        cause: str = "by hand",
+        actor: str = "trainer",
+        role: ModelRole = ModelRole.CHAMPION,
+    ) -> str:
+        """Take a model off duty: back to no signal, never to an older one. Return which it was."""
+        name = self.on_duty(role)
+        if name:
+            (self.folder / role.name).unlink(missing_ok=True)
+            self._log("demoted", role, name, actor, cause)
         return name
+
+    def life(self, name: str) -> list[dict[str, str]]:
+        """Return when a model was put on duty and taken off it, oldest first."""
+        try:
+            lines = (self.folder / "log.jsonl").read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+        entries: list[dict[str, str]] = [msgspec.json.decode(line) for line in lines]
+        return [entry for entry in entries if entry["id"] == name]
+
+    def record(self, name: str) -> Record:
+        """Return how a model has done on duty.
+
+        Raises:
+            RegistryError: it is corrupt.
+        """
+        path = self.folder / name / "live.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Record)
+        except FileNotFoundError:
+            return Record()
+        except msgspec.MsgspecError as error:
+            raise RegistryError(f"{path}: {error}; remove it: counting begins anew") from error
+
+    def keep(self, name: str, record: Record) -> None:
+        """Write down how a model does."""
+        folder = self.folder / name
+        if folder.is_dir():
+            half = folder / ".live.json"
+            half.write_bytes(msgspec.json.encode(record))
+            os.replace(half, folder / "live.json")
+
+    def _log(self, what: str, role: ModelRole, name: str, actor: str, cause: str) -> None:
+        entry = {
+            "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "what": what,
+            "role": role.value,
+            "id": name,
+            "actor": actor,
+            "cause": cause,
+        }
+        with (self.folder / "log.jsonl").open("ab") as file:
+            file.write(msgspec.json.encode(entry) + b"\n")
+
+    def text(self, name: str) -> tuple[str, str]:
+        """Return a model as it is stored: what is known of it as JSON, and its file.
+
+        Raises:
+            UsageError: there is no such model.
+            RegistryError: it is corrupt.
+        """
+        self.read(name)
+        folder = self.folder / name
+        return (folder / "meta.json").read_text(), (folder / FILE).read_text()
 
     def load(self, name: str) -> Model:
         """Make a model ready to score.
 
         Raises:
+            UsageError: there is no such model.
             RegistryError: it is corrupt, or of other features.
         """
-        self.read(name)
-        path = self.folder / name / FILE
-        try:
-            recipe = msgspec.json.decode(path.read_bytes(), type=Recipe)
-        except msgspec.MsgspecError as error:
-            raise RegistryError(f"{path}: {error}; train again") from error
-        strange = [one for one in recipe.features if one not in DESCRIBED]
-        if strange:
-            raise RegistryError(
-                f"{name}: needs features that are not here: {', '.join(strange)}; train again"
-            )
-        if define(recipe.features) != recipe.definitions:
-            raise RegistryError(f"{name}: its features mean something else now; train again")
-        try:
-            return Model(name, recipe)
-        except Exception as error:  # of LightGBM, or a row of weights that is too short
-            raise RegistryError(f"{name}: cannot be loaded: {error}; train again") from error
+        meta, text = self.text(name)
+        return make_model(read_meta(meta), text)
 
     def note_trials(self, data: str, ratios: dict[str, float]) -> list[float]:
         """Add tried configurations and return the Sharpe ratios of all ever tried on these data.
@@ -186,14 +266,58 @@ class Registry:
         return list({one["trial"]: one["sharpe"] for one in lines if one["data"] == data}.values())
 
 
+def read_meta(text: str) -> Meta:
+    """Read what is known of a model.
+
+    Raises:
+        RegistryError: it is no such thing.
+    """
+    try:
+        return msgspec.json.decode(text, type=Meta)
+    except msgspec.MsgspecError as error:
+        raise RegistryError(f"a model's description: {error}; train again") from error
+
+
+def make_model(meta: Meta, text: str) -> Model:
+    """Make a stored model ready to score: a function of these two alone, wherever it runs.
+
+    Raises:
+        RegistryError: it is corrupt, or of other features or another library.
+    """
+    name = meta.id
+    if _hash(text.encode()) != meta.sha256:
+        raise RegistryError(f"{name}: is not the file that was stored; train again")
+    try:
+        recipe = msgspec.json.decode(text, type=Recipe)
+    except msgspec.MsgspecError as error:
+        raise RegistryError(f"{name}: {error}; train again") from error
+    strange = [one for one in recipe.features if one not in DESCRIBED]
+    if strange:
+        raise RegistryError(
+            f"{name}: needs features that are not here: {', '.join(strange)}; train again"
+        )
+    if define(recipe.features) != recipe.definitions:
+        raise RegistryError(f"{name}: its features mean something else now; train again")
+    if any(one.trees for one in recipe.members):
+        trained, here = meta.versions.get("lightgbm", ""), version("lightgbm")
+        if trained.partition(".")[0] != here.partition(".")[0]:
+            raise RegistryError(f"{name}: is of LightGBM {trained}, here is {here}; train again")
+    try:
+        return Model(name, recipe)
+    except Exception as error:  # of LightGBM, or a row of weights that is too short
+        raise RegistryError(f"{name}: cannot be loaded: {error}; train again") from error
+
+
 def find_model(folder: Path, settings: config.Strategy) -> dict[str, Maker]:
-    """Return the maker of the strategy ``lightgbm``, if that is the one the settings name.
+    """Return the maker of the strategy ``lightgbm`` with the promoted model, if they name it.
+
+    A backtest needs one from the first candle; a desk's strategy is told of models as they come.
 
     Raises:
         ConfigError: no model is promoted, or it is of another timeframe.
         RegistryError: it is corrupt, or of other features.
     """
-    if settings.name != "lightgbm":
+    if "lightgbm" not in named(settings):
         return {}
     registry = Registry(folder)
     name = registry.champion

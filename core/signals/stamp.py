@@ -1,4 +1,4 @@
-"""Which code or model a strategy is: two runs compare only when this is the same."""
+"""Which code a strategy is: two runs compare only when this is the same."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import hashlib
 from pathlib import Path
 
 from core import config
-from core.signals.registry import Registry
+from core.signals.strategy import named
 
 
-def stamp(strategies: Path, models: Path, settings: config.Strategy) -> str:
-    """Return the hash of a strategy's own file, or the id of its model; empty for a built-in one.
+def stamp(strategies: Path, settings: config.Strategy) -> str:
+    """Return a hash of the user's own files that the settings name; empty for built-in strategies.
+
+    Models are no part of it: a session's events carry them.
 
     Args:
         strategies: folder of the user's own strategies.
-        models: folder of trained models.
         settings: name the strategy.
     """
-    own = strategies / f"{settings.name}.py"
-    if settings.name.isidentifier() and own.is_file():
-        return hashlib.sha256(own.read_bytes()).hexdigest()
-    return Registry(models).champion if settings.name == "lightgbm" else ""
+    own = [strategies / f"{name}.py" for name in named(settings) if name.isidentifier()]
+    texts = [path.read_bytes() for path in own if path.is_file()]
+    return hashlib.sha256(b"\n".join(texts)).hexdigest() if texts else ""

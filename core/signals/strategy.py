@@ -9,6 +9,7 @@ from core import config
 from core.errors import ConfigError
 from core.model.market import Candle
 from core.signals.decision import Decision
+from core.signals.duty import Duty
 from core.signals.ema_cross import EmaCross
 from core.signals.ensemble import Ensemble
 from core.signals.funding_carry import FundingCarry
@@ -43,6 +44,7 @@ Maker = Callable[[config.Strategy], Strategy]
 BUILT_IN: dict[str, Maker] = {
     "ema_cross": EmaCross,
     "funding_carry": FundingCarry,
+    "lightgbm": Duty,
     "mean_reversion": MeanReversion,
 }
 """Name to maker of the strategies that come with the program."""

@@ -1,13 +1,11 @@
-"""Rolling windows over a series, O(1) a value, without drift.
+"""Rolling windows over a series, for strategies and context features.
 
-Running sums gather rounding errors; each window is summed anew every time it has turned over once,
-which costs as much again and keeps every feature within 1e-9 of its batch form.
+Running sums gather rounding errors; a window is summed anew every time it has turned over once,
+which costs as much again and keeps it within 1e-9 of its batch form.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
 from math import nan, sqrt
 
 from core.signals.features import CLIP
@@ -15,40 +13,6 @@ from core.signals.features import CLIP
 _LEFT = 1e-3
 """Part of its peak at which a window is summed anew: what a jump rounded away is as large as what
 is left when it has gone."""
-
-
-class Sum:
-    """Sum of the newest ``length`` values; exactly 0 when all of them are."""
-
-    __slots__ = ("_at", "_length", "_live", "_peak", "_ring", "value")
-
-    def __init__(self, length: int) -> None:
-        self._length = length
-        self._ring = [0.0] * length
-        self._at = 0
-        self._live = 0
-        self._peak = 0.0
-        self.value = 0.0
-
-    def push(self, value: float) -> float:
-        """Take the next value and return the sum."""
-        at = self._at
-        ring = self._ring
-        old = ring[at]
-        self._live += (value != 0.0) - (old != 0.0)
-        self.value = self.value + value - old if self._live else 0.0
-        ring[at] = value
-        at += 1
-        size = abs(self.value)
-        if size > self._peak:
-            self._peak = size
-        if at == self._length:
-            at = 0
-        if not at or size < _LEFT * self._peak:
-            self.value = sum(ring)
-            self._peak = abs(self.value)
-        self._at = at
-        return self.value
 
 
 class Spread:
@@ -93,39 +57,38 @@ class Spread:
         return sqrt(self._squares / self._length) if self._squares > 0.0 else 0.0
 
 
-def stand(values: Sequence[float], length: int, finest: float) -> float:
-    """Return by how many deviations the last of ``length`` values is off their mean, within 20.
+class Standing:
+    """By how many deviations the newest of ``length`` values is off their mean, within ``CLIP``.
 
-    For short windows that may hold NaN: the answer is NaN while one does, or while values are
-    missing; 0 where they deviate by less than ``finest``.
+    For values that may be NaN: the answer is NaN while one of the window is, or while some are
+    missing; 0 where they deviate by ``finest`` or less.
     """
-    if len(values) < length:
-        return nan
-    mean = sum(values) / length
-    deviation = sqrt(sum([(one - mean) ** 2 for one in values]) / length)
-    if deviation <= finest:
-        return 0.0
-    far = (values[-1] - mean) / deviation
-    return -CLIP if far < -CLIP else CLIP if far > CLIP else far
 
+    __slots__ = ("_count", "_finest", "_length", "_spread")
 
-class Highest:
-    """Highest of the newest ``length`` values; push negated values for the lowest."""
-
-    __slots__ = ("_count", "_length", "_line")
-
-    def __init__(self, length: int) -> None:
+    def __init__(self, length: int, finest: float) -> None:
         self._length = length
-        self._line: deque[tuple[int, float]] = deque()
+        self._finest = finest
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all values."""
+        self._spread = Spread(self._length)
         self._count = 0
 
     def push(self, value: float) -> float:
-        """Take the next value and return the highest."""
-        line = self._line
-        while line and line[-1][1] <= value:
-            line.pop()
-        line.append((self._count, value))
+        """Take the next value and return its standing."""
+        if value != value:
+            if self._count:
+                self.clear()
+            return nan
+        spread = self._spread
+        spread.push(value)
         self._count += 1
-        if line[0][0] <= self._count - 1 - self._length:
-            line.popleft()
-        return line[0][1]
+        if self._count < self._length:
+            return nan
+        deviation = spread.deviation
+        if deviation <= self._finest:
+            return 0.0
+        far = (value - spread.mean) / deviation
+        return -CLIP if far < -CLIP else CLIP if far > CLIP else far

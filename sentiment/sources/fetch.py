@@ -196,7 +196,7 @@ class Fetcher:
                     follow_redirects=not source.secret,
                 ) as reply,
             ):
-                return reply.status_code, reply.headers, await _read(reply)
+                return reply.status_code, reply.headers, await read_body(reply)
         except TimeoutError:
             raise SourceError(Problem.NETWORK, f"no whole answer in {LONGEST:.0f} s") from None
         except httpx.TooManyRedirects:
@@ -273,25 +273,30 @@ class _Asking:
         )
 
 
-async def _read(reply: httpx.Response) -> bytes:
-    """Return the body, unpacked, stopping as soon as it is larger than allowed."""
+async def read_body(reply: httpx.Response, largest: int = LARGEST) -> bytes:
+    """Return the body, unpacked, stopping as soon as it is larger than allowed.
+
+    Raises:
+        SourceError: it is too large, or packed in another way than was asked for.
+    """
+    size = f"{largest // 1_000_000} MB" if largest >= 1_000_000 else f"{largest // 1_000} kB"
     encoding = reply.headers.get("content-encoding", "identity").lower()
     if encoding not in {"identity", "gzip", "deflate", ""}:
         raise SourceError(Problem.BROKEN, f"packed as {encoding[:20]}")
     raw = bytearray()
     async for block in reply.aiter_raw():
         raw += block
-        if len(raw) > LARGEST:
-            raise SourceError(Problem.BROKEN, f"larger than {LARGEST // 1_000_000} MB")
+        if len(raw) > largest:
+            raise SourceError(Problem.BROKEN, f"larger than {size}")
     if encoding in {"identity", ""}:
         return bytes(raw)
     # Unpacked here and not by the client, which would unpack a bomb before it could be measured.
     try:
-        body = zlib.decompressobj(47).decompress(bytes(raw), LARGEST + 1)
+        body = zlib.decompressobj(47).decompress(bytes(raw), largest + 1)
     except zlib.error as error:
         raise SourceError(Problem.BROKEN, f"does not unpack: {error}") from None
-    if len(body) > LARGEST:
-        raise SourceError(Problem.BROKEN, f"larger than {LARGEST // 1_000_000} MB unpacked")
+    if len(body) > largest:
+        raise SourceError(Problem.BROKEN, f"larger than {size} unpacked")
     return body
 
 

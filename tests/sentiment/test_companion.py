@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core.config import News
+from core.config import Analyst, News
 from core.model.event import Event, SentimentScored
 from sentiment.companion import Companion
 from sentiment.reader import hold
@@ -67,7 +67,7 @@ async def test_news_come_as_events_and_a_killed_process_comes_back(
     feed: RssServer, tmp_path: Path
 ) -> None:
     config = News(feeds={"local": feed.url}, sources=(), poll=1.0)
-    desk = Desk(Companion(config, tmp_path))
+    desk = Desk(Companion(config, Analyst(), tmp_path))
     await desk.wait(lambda event: event.sources)
     feed.publish(HACK)
     told = await desk.wait(lambda event: event.stories)
@@ -99,7 +99,7 @@ def command_of(pid: int) -> str:
 
 async def test_a_process_that_cannot_read_says_why(tmp_path: Path) -> None:
     with hold(tmp_path):
-        desk = Desk(Companion(News(feeds={"x": "http://127.0.0.1:9/"}), tmp_path))
+        desk = Desk(Companion(News(feeds={"x": "http://127.0.0.1:9/"}), Analyst(), tmp_path))
         lost = await desk.wait(lambda event: event.problem)
         assert "holds the news of" in lost.problem
         await desk.close()

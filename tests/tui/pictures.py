@@ -11,6 +11,7 @@ from core.clock import MINUTE, SECOND
 from core.model.effect import Signalled
 from core.model.event import Submit, TradingState, VenueState
 from core.model.market import Side
+from core.model.news import NewsOpinion, NewsPart, NewsReading, NewsSource, NewsStory
 from core.model.order import OrderKind, OrderStatus
 from core.model.snapshot import (
     BarView,
@@ -21,6 +22,7 @@ from core.model.snapshot import (
     LimitView,
     LogView,
     MarketView,
+    NewsView,
     OrderView,
     PositionView,
     PrintView,
@@ -413,6 +415,62 @@ EVIL = "\x1b]52;c;ZXZpbA==\x07\x1b]0;owned\x1b\\\x9b31m[@click=app.leave]\u202ee
 """Clipboard, window title, colour, markup action, direction, and a question to the terminal."""
 
 
+def news(**changes: object) -> NewsView:
+    """Return news: a hack with a nasty title, a story without text, one of another asset."""
+    at, scorer = NOW - 120 * SECOND, "offline 00d71b79b9d2"
+    hack = NewsStory(
+        "a",
+        "Hack\x1b[31m hits BTC",
+        "Times",
+        3,
+        "https://t.example/hack",
+        at,
+        at,
+        ("BTC", "ETH"),
+        -0.62,
+        0.5,
+        scorer,
+        probabilities=(0.75, 0.12, 0.13),
+        names=("Times", "Post", "Gazette"),
+    )
+    mute = NewsStory("b", "…", "Post", 1, "", at, at, (), None, 0.0, "")
+    calm = NewsStory("c", "Solana holds", "Post", 1, "", at, at, ("SOL",), 0.02, 0.6, scorer)
+    parts = (NewsPart("a", hack.title, "Times", 3, -0.62, -0.55),)
+    reading = NewsReading("BTC", -0.62, 0.3, 0.1, 4, at, -0.4, parts)
+    refused, failed = {"too old": 3, "not English": 1}, {"quota exceeded": 2}
+    sources = (
+        NewsSource("feed", "ok", "", 2, refused, failed),
+        NewsSource("newsapi", "needs key", "killcord keys add newsapi", 0),
+    )
+    found = NewsView((hack, mute, calm), (reading,), sources, scorer, "", "", at)
+    return replace(found, **changes)
+
+
+def evil_news() -> NewsView:
+    """Return news in which every text is an attack."""
+    found = news(scorer=EVIL, instead_of=EVIL, problem=EVIL, trending=(EVIL,))
+    return replace(
+        found,
+        stories=tuple(
+            replace(
+                s,
+                title=EVIL,
+                outlet=EVIL,
+                url=EVIL,
+                scorer=EVIL,
+                instead_of=EVIL,
+                names=(EVIL,),
+                opinion=NewsOpinion(EVIL, (EVIL,), EVIL, EVIL, 1.0, EVIL),
+            )
+            for s in found.stories
+        ),
+        sources=tuple(
+            replace(s, name=EVIL, state=EVIL, detail=EVIL, refused={EVIL: 1}, failed={EVIL: 1})
+            for s in found.sources
+        ),
+    )
+
+
 def hostile(step: int = 0) -> Snapshot:
     """Return a picture in which every text that somebody else writes is an attack."""
     picture = busy(step)
@@ -436,6 +494,7 @@ def hostile(step: int = 0) -> Snapshot:
         fills=tuple(replace(f, strategy=EVIL) for f in picture.fills),
         limits=tuple(replace(limit, name=EVIL, detail=EVIL) for limit in picture.limits),
         log=tuple(replace(e, kind=EVIL, text=EVIL, level="alarm") for e in picture.log),
+        news=evil_news(),
     )
 
 

@@ -25,6 +25,14 @@ def test_the_kill_keys_do_not_move(name: str) -> None:
         rebind({name: "f9"})
 
 
+def test_one_key_may_mean_two_things_only_in_views_that_are_never_on_show_together() -> None:
+    with pytest.raises(ConfigError, match="already means"):
+        rebind({"story": "x"})
+    with pytest.raises(ConfigError, match="already means"):
+        rebind({"only": "o"})
+    rebind({"venue": "f"})  # as the news filter, which has another view
+
+
 def test_every_mistake_is_reported_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         rebind({"nonsense": "x", "close": "f12", "arm": "b", "help": ""})

@@ -9,9 +9,16 @@ from msgspec.structs import replace
 
 from core.model.event import FeedState, KillMode, Submit, TradingState, VenueState
 from core.model.market import Side
-from core.model.news import NewsPart, NewsReading, NewsSource, NewsStory
+from core.model.news import NewsOpinion, NewsPart, NewsReading
 from core.model.order import OrderStatus
-from core.model.snapshot import DepthView, FeedView, LimitView, LogView, NewsView, SignalView
+from core.model.snapshot import (
+    DepthView,
+    FeedView,
+    HeldView,
+    LimitView,
+    LogView,
+    SignalView,
+)
 from core.model.whatif import CheckView, RouteView
 from tests.tui import pictures
 from tui import numbers
@@ -31,6 +38,7 @@ from tui.views import news as news_view
 from tui.views.banner import Pull, view_banner
 from tui.views.focus import Focus
 from tui.views.footer import view_footer
+from tui.views.story import view_story
 from tui.views.strip import Link, view_strip
 from tui.views.table import Column, Line, Row, fit
 from tui.views.why import view_why
@@ -210,7 +218,9 @@ def test_hostile_text_is_cleaned_in_every_pane() -> None:
         strategy=evil,
         state=TradingState.HALTED,
         fills=tuple(replace(f, venue=evil, strategy=evil) for f in pictures.busy().fills[:1]),
+        news=pictures.evil_news(),
     )
+    assert picture.news is not None
     rows = [
         *markets.view_markets(picture),
         *signals.view_signals(picture),
@@ -220,11 +230,16 @@ def test_hostile_text_is_cleaned_in_every_pane() -> None:
         *activity.view_fills(picture),
         *risk.view_risk(picture),
         *venues.view_venues(picture),
+        *news_view.view_news(picture),
+        *news_view.view_sources(picture),
     ]
     shown = [cell.text for row in rows for cell in row.cells]
     shown += [text(line) for line in view_strip(picture, UP, 300)]
     shown += [text(line) for line in view_banner(picture, None, 0.0)]
+    for story in picture.news.stories:
+        shown += [text(line) for line in view_story(story, picture)]
     shown += [f(picture) for f in (signals.note_signals, markets.note_markets, risk.note_risk)]
+    shown += [news_view.note_news(picture), news_view.note_sources(picture)]
     assert not [s for s in shown if any(ord(c) < 32 or c in "\u202e\x7f" for c in s)]
     assert any("evil" in s for s in shown)
 
@@ -284,7 +299,7 @@ def test_a_kill_that_did_not_arrive_stays_loud() -> None:
 def test_the_footer_always_has_room_for_help_and_quit() -> None:
     from tui.keymap import KEYS
 
-    shown = text(view_footer([key for key in KEYS if key.footer], 60))
+    shown = text(view_footer([key for key in KEYS if key.footer], 60).line)
     assert len(shown) <= 60
     assert "F12 KILL" in shown
     assert "? help" in shown
@@ -328,10 +343,10 @@ def test_the_ladder_adds_up_venues_and_has_the_best_prices_in_the_middle() -> No
     shown = [[cell.text for cell in row.cells] for row in rows]
     # 99.97 counts at 99.9 and 100.13 at 100.2: never better than it is.
     assert [(r[1], r[2], r[3], r[5]) for r in shown if r[4] != "spread"] == [
-        ("100.2", "9.000", "10.00", "byok"),
+        ("100.2", "9.000", "10.00", "by ok"),
         ("100.1", "1.000", "1.000", "by"),
         ("100.0", "1.000", "1.000", "by"),
-        ("99.9", "5.000", "6.000", "byok"),
+        ("99.9", "5.000", "6.000", "by ok"),
     ]
     assert [row[4] for row in shown][2] == "spread"
     assert [row[0] for row in shown] == ["", "", "", "", "▲0.009"]
@@ -435,8 +450,9 @@ def test_why_tells_signal_size_checks_and_times_in_order() -> None:
 
 
 def test_why_lists_the_articles_behind_the_number() -> None:
+    said = NewsOpinion("openai \x1b[31mm", ("BTC",), "down", "days", 0.8, "Coins are sold.")
     parts = (
-        NewsPart("a", "Exchange \x1b[31mhalts withdrawals", "Times", 3, -0.9, -0.55),
+        NewsPart("a", "Exchange \x1b[31mhalts withdrawals", "Times", 3, -0.9, -0.55, said),
         NewsPart("b", "Network upgrade goes live", "Post", 1, 0.6, 0.13),
     )
     reading = NewsReading("BTC", -0.42, 0.31, 0.2, 4, pictures.NOW, -0.4, parts)
@@ -444,43 +460,127 @@ def test_why_lists_the_articles_behind_the_number() -> None:
     at = lines.index(" news  BTC -0.42")
     assert lines[at + 1].strip().startswith("evidence 0.31, change in an hour -0.40")
     assert lines[at + 2] == "   -0.55 Exchange halts withdrawals Times +2"
-    assert lines[at + 3] == "   +0.13 Network upgrade goes live Post"
+    assert lines[at + 3].strip() == "openai m: down over days, 80% sure; moves nothing"
+    assert lines[at + 4] == "   +0.13 Network upgrade goes live Post"
     assert not any(line.startswith(" news") for line in map(text, view_why(pictures.why())))
 
 
-def news(**changes: Any) -> NewsView:
-    at = pictures.NOW - 120 * 10**9
-    scorer = "offline 00d71b79b9d2"
-    hack = NewsStory(
-        "a", "Hack\x1b[31m hits BTC", "Times", 3, "", at, at, ("BTC",), -0.62, 0.5, scorer
-    )
-    mute = NewsStory("b", "…", "Post", 1, "", at, at, (), None, 0.0, "")
-    reading = NewsReading("BTC", -0.62, 0.3, 0.1, 4, at)
-    sources = (NewsSource("feed", "ok", "", 2), NewsSource("newsapi", "needs key", "", 0))
-    return replace(NewsView((hack, mute), (reading,), sources, scorer, "", "", at), **changes)
-
-
-def test_news_show_score_outlets_and_who_judged() -> None:
-    picture = pictures.busy(news=news())
-    first, second = (named(row, news_view.COLUMNS) for row in news_view.view_news(picture))
-    assert (first["score"], first["assets"], first["outlets"]) == ("-0.62", "BTC", "3")
-    assert "\x1b" not in first["headline"]
+def test_news_show_score_outlets_effect_and_who_judged() -> None:
+    picture = pictures.busy(news=pictures.news())
+    first, second, _ = (named(row, news_view.COLUMNS) for row in news_view.view_news(picture))
+    assert (first["score"], first["assets"], first["outlets"]) == ("-0.62", "BTC ETH", "3")
+    assert first["effect"] == "BTC -0.55 for 1▼ vs 1▲"
     assert first["judged by"] == "offline 00d71b79b9d2"
     assert (second["score"], second["assets"], second["judged by"]) == ("-", "-", "")
+    assert second["effect"] == "-"
     assert news_view.note_news(picture) == "offline 00d71b79b9d2 · 1 of 2 sources"
-    other = pictures.busy(news=news(instead_of="finbert"))
+    other = pictures.busy(news=pictures.news(instead_of="finbert"))
     assert "offline 00d71b79b9d2 instead of finbert" in news_view.note_news(other)
-    gone = pictures.busy(news=news(scorer="", problem="the news process was ended by signal 9"))
+    problem = "the news process was ended by signal 9"
+    gone = pictures.busy(news=pictures.news(scorer="", problem=problem))
     assert "nobody judges: the news process was ended" in news_view.note_news(gone)
     assert news_view.view_news(pictures.busy()) == ()
+    blocked = pictures.busy(news=pictures.news(blocked=(("BTC", 1800.0),)))
+    row = named(news_view.view_news(blocked)[0], news_view.COLUMNS)
+    assert row["effect"] == "BTC -0.55 blocks longs"
+
+
+def test_news_of_one_asset() -> None:
+    picture = pictures.busy(news=pictures.news())
+    focus = Focus(about="SOL")
+    (row,) = news_view.view_news(picture, focus)
+    assert named(row, news_view.COLUMNS)["assets"] == "SOL"
+    assert news_view.note_news(picture, focus).startswith("SOL only, f all · ")
+
+
+def test_sources_that_need_something_stand_first_with_what_to_do() -> None:
+    rows = news_view.view_sources(pictures.busy(news=pictures.news(trending=("PEPE", "SOL"))))
+    needs, good = (named(row, news_view.SOURCE_COLUMNS) for row in rows)
+    text = "left out, failed, what to do"
+    assert (needs["source"], needs["state"]) == ("newsapi", "needs key")
+    assert needs[text] == "killcord keys add newsapi"
+    assert (good["source"], good["articles"]) == ("feed", "2")
+    assert good[text] == "left out: 3 too old, 1 not English; quota exceeded 2 times"
+    trending = pictures.busy(news=pictures.news(trending=("PEPE", "SOL")))
+    assert news_view.note_sources(trending) == "most searched: PEPE SOL"
+    assert news_view.view_sources(pictures.busy()) == ()
+
+
+def test_a_story_in_full() -> None:
+    picture = pictures.busy(news=pictures.news(blocked=(("BTC", 1800.0),)))
+    assert picture.news is not None
+    hack, mute, _ = picture.news.stories
+    lines = [text(line) for line in view_story(hack, picture)]
+    assert lines[0] == " Hack hits BTC"
+    assert " 3 outlets: Times, Post, Gazette" in lines
+    assert "   score -0.62, confidence 0.50" in lines
+    assert "   negative 75%  neutral 12%  positive 13%" in lines
+    assert "   by offline 00d71b79b9d2" in lines
+    assert "   BTC -0.55 of the score -0.62 (articles 4), evidence 0.30" in lines
+    assert "      the strategy is ▲ long on 1, ▼ short on 1 instruments" in lines
+    assert "      no new longs for 1,800 s" in lines
+    assert "   ETH counts for nothing any more" in lines
+    assert lines[-1] == "   https://t.example/hack"
+    assert all(len(line) <= 70 for line in lines)
+    said = NewsOpinion("openai m", ("BTC",), "down", "days", 0.8, "Stolen coins are sold.")
+    second = [text(line) for line in view_story(replace(hack, opinion=said), picture)]
+    at = second.index(" second reading  openai m; moves no score, no trade")
+    assert second[at + 1 : at + 3] == [
+        "   BTC down over days, confidence 0.80",
+        "   Stolen coins are sold.",
+    ]
+    lines = [text(line) for line in view_story(mute, picture)]
+    assert "   there was no text to judge" in lines
+    assert lines[-1] == "   none was given"
+    long = replace(hack, url="https://t.example/" + "x" * 100, title="word " * 40)
+    cut = [text(line).strip() for line in view_story(long, picture)]
+    assert "".join(cut[-2:]) == long.url
 
 
 def test_readings_stand_in_markets_and_signals_where_news_is_read() -> None:
-    picture = pictures.busy(news=news())
+    picture = pictures.busy(news=pictures.news(trending=("SOL", "ETH")))
     rows = {row.cells[0].text.split()[0]: row for row in markets.view_markets(picture)}
     assert rows["BTC"].cells[-1].text == "-0.62 (4)"
-    assert rows["ETH"].cells[-1].text == "-"
+    assert rows["ETH"].cells[-1].text == "- #2"
+    assert rows["DOGE"].cells[-1].text == "-"
     assert len(rows["BTC"].cells) == len(markets.columns_of(picture))
     for row in signals.view_signals(picture):
-        assert named(row, signals.signal_columns(picture))["news"] in ("-0.62 (4)", "-")
+        shown = named(row, signals.signal_columns(picture))["news"]
+        assert shown in ("-0.62 (4)", "- #1", "- #2", "-")
     assert "news" not in {column.name for column in markets.columns_of(pictures.busy())}
+
+
+def test_feed_health_stands_side_by_side_where_there_is_room() -> None:
+    picture = pictures.busy()
+    first = replace(picture.venues[0], budget_used=0.8, gaps=3, dead_man="symbol", dead_man_s=42.0)
+    picture = replace(picture, venues=(first, *picture.venues[1:]))
+    rows = {row.key: row.cells for row in venues.view_health(picture)}
+    assert [c.name for c in venues.health_columns(picture)] == ["", *pictures.VENUES]
+    assert rows["rate budget"][1].text.endswith("80%")
+    assert rows["rate budget"][1].tone == "warn"
+    assert (rows["gaps"][1].text, rows["gaps"][2].text) == ("3", "0")
+    assert rows["dead-man"][1].text == "42s"
+    assert all(len(cells) == 4 for cells in rows.values())
+    assert {"trades", "books", "tickers", "private", "reconnects", "clock skew"} <= rows.keys()
+    compact = named(venues.view_venues(picture)[0], venues.COLUMNS)
+    assert (compact["budget"], compact["gaps"]) == ("80%", "3")
+
+
+def test_a_limit_without_a_value_says_so_and_is_not_broken() -> None:
+    limit = LimitView("VALUE_AT_RISK", "VaR", None, 0.02, "fraction", False, "n/a, needs 264 h")
+    (row,) = risk.view_risk(replace(pictures.busy(), limits=(limit,)))
+    assert [cell.text for cell in row.cells][1:5] == ["n/a", "2.00%", "", ""]
+
+
+def test_what_waits_for_a_person_is_on_top() -> None:
+    picture = pictures.busy()
+    oldest = signals.view_signals(picture)[-1]
+    venue, symbol, _ = oldest.key.split("|")
+    waits = HeldView(
+        "KC1", venue, symbol, Side.SELL, Decimal("1.5"), Decimal(9), "s", "r", 0,
+        picture.ts + 7_000_000_000,
+    )  # fmt: skip
+    rows = signals.view_signals(replace(picture, held=(waits,)))
+    assert rows[0].key == oldest.key
+    assert "sell 1.5? 7s" in [cell.text for cell in rows[0].cells]
+    assert signals.note_signals(replace(picture, held=(waits,))).startswith("1 WAIT FOR YOU")

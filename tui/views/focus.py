@@ -19,6 +19,8 @@ class Focus(NamedTuple):
     timeframe: int = 60
     line: bool = False
     """Draw the chart as a line instead of candles."""
+    about: str = ""
+    """Of the news, only those of this asset; empty for all."""
     watch: WatchView | None = None
     """None until the desk has sent it."""
 

@@ -6,6 +6,7 @@ from core.model.instrument import short_symbol
 from core.model.snapshot import HeldView, SignalView, Snapshot
 from tui import numbers
 from tui.text import clean
+from tui.views.learning import learning_rows, note_learning
 from tui.views.news import READING, sentiment_cell
 from tui.views.table import Cell, Column, Row, tone_of
 
@@ -31,19 +32,25 @@ def signal_columns(snapshot: Snapshot) -> tuple[Column, ...]:
 
 
 def view_signals(snapshot: Snapshot) -> tuple[Row, ...]:
-    """Return one row an instrument and strategy: what waits for a person first, then by age."""
+    """Return the models on duty, then a row an instrument and strategy: what waits first."""
     held = {(each.venue, each.symbol): each for each in snapshot.held}
     ordered = sorted(
         snapshot.signals,
         key=lambda s: ((s.venue, s.symbol) not in held, -s.ts, s.symbol, s.venue),
     )
-    return tuple(_row(s, held.get((s.venue, s.symbol)), snapshot) for s in ordered)
+    rows = tuple(_row(s, held.get((s.venue, s.symbol)), snapshot) for s in ordered)
+    models = learning_rows(snapshot)
+    if models and snapshot.news is not None:
+        models = tuple(Row(key, (*cells, Cell(""))) for key, cells in models)
+    return (*models, *rows)
 
 
 def note_signals(snapshot: Snapshot) -> str:
     """Return what stands at the right of the title."""
     strategy = clean(snapshot.strategy, 30)
     text = f"{strategy} on {snapshot.timeframe} s" if strategy else ""
+    model = note_learning(snapshot)
+    text = f"{text} · {model}" if model else text
     return f"{len(snapshot.held)} WAIT FOR YOU · {text}" if snapshot.held else text
 
 

@@ -15,7 +15,7 @@ def view_why(why: Why) -> tuple[Line, ...]:
     """Return signal, sizing, checks, verdict, and what happened, in that order."""
     name = f"{clean(short_symbol(why.symbol))} {clean(why.venue)}"
     lines: list[Line] = [
-        (Cell(f" {name} ", "strong"), Cell(f" {numbers.clock(why.ts)} UTC", "dim"))
+        (Cell(f" {name} ", "strong"), Cell(f" {numbers.clock(why.ts)} {numbers.CLOCK.zone}", "dim"))
     ]
     if why.client_id:
         lines.append((Cell(f" {clean(why.order)}  "), Cell(clean(why.client_id), "dim")))
@@ -49,7 +49,7 @@ def _news(why: Why) -> list[Line]:
         return []
     facts = (
         f"evidence {news.evidence:.2f}, change in an hour {numbers.signed(news.change, 2)},"
-        f" dispersion {news.dispersion:.2f}, {news.count} articles"
+        f" dispersion {news.dispersion:.2f}, articles {news.count}"
     )
     lines: list[Line] = [
         (
@@ -68,6 +68,10 @@ def _news(why: Why) -> list[Line]:
                 Cell(f" {clean(part.outlet, 14)}{others}", "dim"),
             )
         )
+        if said := part.opinion:
+            who = f"{clean(said.analyst, 30)}: {clean(said.direction, 8)}"
+            over = f"over {clean(said.horizon, 8)}, {said.confidence:.0%} sure"
+            lines.append((Cell(f"         {who} {over}; moves nothing", "dim"),))
     return [*lines, ()]
 
 

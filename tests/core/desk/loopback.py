@@ -66,6 +66,8 @@ class NoHistory:
     def candles(self, venue: str, symbol: str) -> CandleHistory:
         return CandleHistory.empty()
 
+    hours = candles
+
     def trades(self, venue: str, symbol: str) -> list[tuple[int, int, int, int]]:
         return []
 
@@ -244,7 +246,9 @@ class LoopGateway:
         self.loop.check()
         return [self._trade(trade) for trade in self.loop.core.recent_trades(symbol, 500)]
 
-    async def candles(self, symbol: str, timeframe: int, count: int) -> list[Candle]:
+    async def candles(
+        self, symbol: str, timeframe: int, count: int, before: int | None = None
+    ) -> list[Candle]:
         self.loop.check()
         return []
 

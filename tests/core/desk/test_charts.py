@@ -38,7 +38,9 @@ class Past:
         self.asked: list[int] = []
         self.down = False
 
-    async def candles(self, symbol: str, timeframe: int, count: int) -> list[Candle]:
+    async def candles(
+        self, symbol: str, timeframe: int, count: int, before: int | None = None
+    ) -> list[Candle]:
         self.asked.append(timeframe)
         if self.down:
             raise VenueUnavailable("no answer")

@@ -178,7 +178,7 @@ def test_a_strategy_may_heed_the_news_and_why_shows_the_articles() -> None:
     assert [signal.target for signal in free.of(Signalled)][-1] == 1
     last = heeding.of(Signalled)[-1]
     assert last.target == 0
-    assert last.reason.startswith("no long against news -0.80 (1 articles); ")
+    assert last.reason.startswith("no long against news -0.80 (1 article); ")
     assert not any(order.side is Side.BUY for order in heeding.orders() if not order.reduce_only)
     for scene in (free, heeding):
         why = scene.engine.why(f"bybit|{BTC}")

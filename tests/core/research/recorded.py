@@ -40,7 +40,7 @@ class RecordedScene(Scene):
             settings.model_dump(mode="json", exclude={"storage"}),
             "TEST",
             KEY,
-            stamp(home.strategies, home.models, settings.strategy),
+            stamp(home.strategies, settings.strategy),
             msgspec.Raw(msgspec.json.encode(take(made))),
         )
         super().__init__(settings, made, make_strategy)

@@ -100,6 +100,21 @@ def test_the_future_does_not_matter() -> None:
         np.testing.assert_array_equal(short[-1], whole[end - 1])
 
 
+def test_a_few_features_are_the_same_as_among_all() -> None:
+    data = columns(400)
+    names = ("z_48", "flow_24", "return_8", "amihud_24_168", "range_24", "hour_cos")
+    few, everything = CandleFeatures(names), incremental(data)
+    for at, row in enumerate(zip(*(data[n].tolist() for n in ("ts_ms", *ORDER)), strict=True)):
+        found = few.update(row[0] * 1_000_000, *row[1:])
+        if found is None:
+            assert at < WARMUP - 1
+            continue
+        assert found == [everything[at][NAMES.index(name)] for name in names]
+    assert few.volatility > 0.0
+    with pytest.raises(KeyError):
+        CandleFeatures(("crystal",))
+
+
 def test_every_column_is_described() -> None:
     assert len(set(NAMES)) == len(NAMES)
     assert all(0 < f.window < WARMUP and f.unit and f.source for f in FEATURES)

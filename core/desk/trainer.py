@@ -1,0 +1,392 @@
+"""The desk's end of learning: who is on duty, and the process that looks for better.
+
+Nothing here closes the gate: a desk without models, or whose training fails, trades as before
+without them. Training runs in a process of its own, one at a time, at low priority; only its
+questions for candles go through this loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from core.clock import SECOND, Clock
+from core.config import Config
+from core.desk.lines import Lines
+from core.desk.ports import Gateway, Sink
+from core.errors import KillcordError, VenueError
+from core.model.effect import ModelDropped
+from core.model.event import ModelDemoted, ModelPromoted, ModelRole
+from core.model.instrument import Instrument
+from core.model.learning import (
+    Answer,
+    Asked,
+    Day,
+    Order,
+    Progress,
+    Record,
+    TrainingView,
+    Verdict,
+)
+from core.signals.registry import Registry, make_model, read_meta
+
+POLL = 1.0
+"""Seconds between looks at the registry: ``killcord models promote`` takes effect that fast."""
+KEEP_EVERY = 600
+"""Seconds between two writings of how the models do."""
+SPREAD = 0.0001
+"""Half spread and slippage of a taker, fraction of notional; the fee comes on top."""
+ATTEMPTS = 4
+"""Times that a page of candles is asked for."""
+LONGEST_LINE = 1024 * 1024
+_MS = 1_000_000
+_decode = msgspec.json.Decoder(Progress | Asked | Verdict).decode
+
+Recorded = Callable[[ModelRole], tuple[str, Record] | None]
+
+
+class Trainer:
+    """Puts models on duty and off it, and trains on schedule.
+
+    Args:
+        config: of the desk.
+        models: the registry's folder.
+        history: the archive's folder.
+        gateways: of all venues; the first that is up is learnt from.
+        instruments: filled as venues answer.
+        record: says how a model on duty does; the engine knows.
+        sink: takes events.
+        lines: the log.
+        clock: wall time.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        models: Path,
+        history: Path,
+        gateways: Mapping[str, Gateway],
+        instruments: Mapping[tuple[str, str], Instrument],
+        record: Recorded,
+        sink: Sink,
+        lines: Lines,
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._registry = Registry(models)
+        self._history = history
+        self._gateways = gateways
+        self._instruments = instruments
+        self._record = record
+        self._sink = sink
+        self._lines = lines
+        self._clock = clock
+        self._told: dict[ModelRole, str] = {}
+        """Who the engine knows to be on duty."""
+        self._refused: dict[ModelRole, str] = {}
+        self._last = _Last(models / "training.json")
+        self._work: asyncio.Task[None] | None = None
+        self._progress: Progress | None = None
+        self._due = 0
+        self._kept = 0
+
+    @property
+    def view(self) -> TrainingView:
+        """What a terminal shows."""
+        last, progress = self._last, self._progress
+        if progress is not None:
+            state = "fetching" if progress.text.startswith("fetching") else "training"
+            return TrainingView(state, progress.text, progress.part, last.finished, 0)
+        state = "failed" if last.failed else "waiting"
+        return TrainingView(state, last.text, None, last.finished, self._due)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        await asyncio.to_thread(self._last.read)
+        self._due = self._first_due()
+        try:
+            while True:
+                try:
+                    await self._look()
+                except (KillcordError, OSError) as error:
+                    self._complain(str(error))
+                await asyncio.sleep(POLL)
+        finally:
+            if self._work is not None:
+                self._work.cancel()
+                await asyncio.gather(self._work, return_exceptions=True)
+            with contextlib.suppress(KillcordError, OSError):
+                self._keep()
+
+    def dropped(self, effect: ModelDropped) -> None:
+        """The engine has taken a model off duty: so must the registry, and a new one be sought."""
+        role = ModelRole(effect.role)
+        self._told.pop(role, None)
+        if self._registry.on_duty(role) == effect.id:
+            self._registry.demote(effect.cause, "monitor", role)
+        if role is ModelRole.CHAMPION:
+            self._due = self._clock.now()
+
+    # --- who is on duty -----------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        for role in ModelRole:
+            name = self._registry.on_duty(role)
+            if name != self._told.get(role, "") and name != self._refused.get(role):
+                await self._change(role, name)
+        now = self._clock.now()
+        if now - self._kept > KEEP_EVERY * SECOND:
+            self._kept = now
+            await asyncio.to_thread(self._keep)
+            await self._compare()
+        if self._config.learning.train and self._work is None and now >= self._due:
+            self._work = asyncio.create_task(self._train(), name="training")
+            self._work.add_done_callback(self._ended)
+
+    async def _change(self, role: ModelRole, name: str) -> None:
+        """Tell the engine who is on duty now."""
+        now = self._clock.now()
+        before = self._told.pop(role, "")
+        if not name:
+            life = self._registry.life(before)
+            cause, actor = (life[-1]["cause"], life[-1]["actor"]) if life else ("by hand", "file")
+            self._sink(ModelDemoted(role, before, cause, actor, now))
+            return
+        try:
+            event = await asyncio.to_thread(self._read, role, name)
+        except KillcordError as error:
+            self._refused[role] = name
+            self._lines.add("info", f"models: {error}", "alarm")
+            if before:
+                self._sink(ModelDemoted(role, before, str(error), "registry", now))
+            if role is ModelRole.CHAMPION:
+                self._due = min(self._due, now)
+            return
+        self._told[role] = name
+        self._sink(event)
+
+    def _read(self, role: ModelRole, name: str) -> ModelPromoted:
+        """Read and try a model, off the loop: LightGBM costs half a second to import."""
+        meta, text = self._registry.text(name)
+        made = make_model(read_meta(meta), text)
+        wanted = int(self._config.strategy.timeframe)
+        if made.timeframe != wanted:
+            raise KillcordError(
+                f"{name} is of candles of {made.timeframe} s, the strategy's are of {wanted} s"
+            )
+        return ModelPromoted(role, meta, text, self._clock.now(), self._registry.record(name))
+
+    def _keep(self) -> None:
+        for role in ModelRole:
+            found = self._record(role)
+            if found is not None:
+                self._registry.keep(*found)
+
+    async def _compare(self) -> None:
+        """Let the challenger trade when its own days say that it does better."""
+        found = [self._record(role) for role in ModelRole]
+        if None in found or self._work is not None:
+            return
+        (_, champion), (name, challenger) = found[0], found[1]  # type: ignore[misc]
+        shadow = self._config.learning.shadow
+        if await asyncio.to_thread(favours, champion.days, challenger.days, shadow):
+            await asyncio.to_thread(self._registry.promote, name, "shadow")
+
+    # --- training -----------------------------------------------------------------------------
+
+    def _first_due(self) -> int:
+        last, now = self._last, self._clock.now()
+        if not last.finished or last.failed:
+            return now
+        if self._config.environment == "practice" and not self._registry.champion:
+            return now  # another practice exchange is another market
+        return last.finished + int(self._config.learning.every) * SECOND
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._work = self._progress = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._finish(Verdict("", "", False, f"{type(error).__name__}: {error}", failed=True))
+
+    async def _train(self) -> None:
+        gateway = self._venue()
+        if gateway is None:
+            return  # no venue has answered yet
+        self._progress = Progress(f"no model promoted: training on {gateway.venue}'s history", 0.0)
+        if self._registry.champion:
+            self._progress = Progress(f"training again on {gateway.venue}'s history", 0.0)
+        self._lines.add("info", f"models: {self._progress.text}")
+        self._finish(await self._follow(gateway))
+
+    def _finish(self, verdict: Verdict) -> None:
+        learning, now = self._config.learning, self._clock.now()
+        pause = learning.retry if verdict.failed else learning.every
+        self._due = now + int(pause) * SECOND
+        if verdict.failed:
+            text = f"training failed: {verdict.text}; it is tried again in {_span(pause)}"
+        else:
+            text = f"{verdict.kind} {verdict.text}" if verdict.promoted else verdict.text
+        self._lines.add("info", f"models: {text}", "warning" if verdict.failed else "info")
+        self._last.write(now, text, failed=verdict.failed)
+
+    def _venue(self) -> Gateway | None:
+        known = {venue for venue, _ in self._instruments}
+        return next((one for name, one in self._gateways.items() if name in known), None)
+
+    def _order(self, gateway: Gateway) -> Order:
+        config = self._config
+        rules = [
+            found
+            for symbol in config.symbols
+            if (found := self._instruments.get((gateway.venue, symbol))) is not None
+        ]
+        fee = max((float(one.taker_fee) for one in rules), default=0.0)
+        return Order(
+            str(self._registry.folder),
+            str(self._history),
+            gateway.venue,
+            tuple(one.symbol for one in rules),
+            int(config.strategy.timeframe),
+            config.learning.horizons,
+            int(config.learning.history),
+            self._clock.now() // _MS,
+            fee + SPREAD,
+            config.learning.out_of_sample,
+            config.environment == "practice",
+        )
+
+    async def _follow(self, gateway: Gateway) -> Verdict:
+        """Run one process to its end and return what it found."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "core.research.worker",
+                stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=LONGEST_LINE,
+                # Ctrl-C is for the desk; the process ends with it, not before.
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            return Verdict("", "", False, f"it does not start ({error.strerror})", failed=True)
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        complaint = asyncio.create_task(process.stderr.read())
+        try:
+            process.stdin.write(msgspec.json.encode(self._order(gateway)) + b"\n")
+            # A line without its end is one that a killed process did not finish.
+            while (line := await process.stdout.readline()).endswith(b"\n"):
+                message = _decode(line)
+                if isinstance(message, Verdict):
+                    return message
+                if isinstance(message, Progress):
+                    self._progress = message
+                else:
+                    answer = await self._candles(gateway, message)
+                    process.stdin.write(msgspec.json.encode(answer) + b"\n")
+                    await process.stdin.drain()
+            code = await process.wait()
+            return Verdict("", "", False, _ended(code, await complaint), failed=True)
+        except (msgspec.DecodeError, ValueError, ConnectionError) as error:
+            return Verdict("", "", False, f"the process does not speak: {error}", failed=True)
+        finally:
+            complaint.cancel()
+            await _end(process)
+
+    async def _candles(self, gateway: Gateway, asked: Asked) -> Answer:
+        problem = ""
+        for attempt in range(ATTEMPTS):
+            try:
+                candles = await gateway.candles(
+                    asked.symbol,
+                    int(self._config.strategy.timeframe),
+                    asked.count,
+                    asked.before_ms * _MS,
+                )
+            except (VenueError, TimeoutError) as error:
+                problem = str(error) or "the venue does not answer in time"
+                await asyncio.sleep(2.0**attempt)
+            else:
+                return Answer(
+                    tuple((c.ts // _MS, c.open, c.high, c.low, c.close, c.volume) for c in candles)
+                )
+        return Answer(problem=problem)
+
+    def _complain(self, text: str) -> None:
+        if text != self._last.text:
+            self._last.text, self._last.failed = text, True
+            self._lines.add("info", f"models: {text}", "alarm")
+
+
+class _Last:
+    """What the last training came to, kept so that a restart does not train again."""
+
+    def __init__(self, path: Path) -> None:
+        self.finished = 0
+        self.text = ""
+        self.failed = False
+        self._path = path
+
+    def read(self) -> None:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            found = msgspec.json.decode(self._path.read_bytes())
+            self.finished, self.text = int(found["finished"]), str(found["text"])
+            self.failed = bool(found["failed"])
+
+    def write(self, finished: int, text: str, *, failed: bool) -> None:
+        self.finished, self.text, self.failed = finished, text, failed
+        facts = {"finished": finished, "text": text, "failed": failed}
+        half = self._path.with_suffix(".new")
+        with contextlib.suppress(OSError):  # then a restart trains once more than it had to
+            half.parent.mkdir(parents=True, exist_ok=True)
+            half.write_bytes(msgspec.json.encode(facts))
+            os.replace(half, self._path)
+
+
+def favours(champion: tuple[Day, ...], challenger: tuple[Day, ...], shadow: int) -> bool:
+    """Return whether the challenger's losses are smaller on the days they share, beyond luck.
+
+    A block bootstrap of the daily differences of mean log loss: blocks of five days, because
+    neighbouring days are alike; 95 of 100 resampled means must favour it.
+
+    Args:
+        champion: outcomes by day.
+        challenger: the same.
+        shadow: fewest days that both must have.
+    """
+    known = {day.day: day.loss / day.count for day in champion}
+    gains = [known[day.day] - day.loss / day.count for day in challenger if day.day in known]
+    if len(gains) < shadow:
+        return False
+    rng = random.Random(len(gains))  # the same days, the same answer
+    block, draws, good = 5, 500, 0
+    for _ in range(draws):
+        total = count = 0.0
+        while count < len(gains):
+            at = rng.randrange(len(gains) - block + 1)
+            total += sum(gains[at : at + block])
+            count += block
+        good += total > 0.0
+    return good >= 0.95 * draws
+
+
+async def _end(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
+
+
+def _ended(code: int, complaint: bytes) -> str:
+    lines = complaint.decode(errors="replace").strip().splitlines()
+    if code < 0:
+        return f"the process was ended by signal {-code}"
+    return f"the process failed: {lines[-1][:300]}" if lines else f"it ended with code {code}"
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 3600:.0f} h" if seconds >= 7200 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,189 @@
+"""Models on duty inside the engine: which one trades, which is watched, and when one must leave."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from core.clock import DAY, SECOND
+from core.engine.world import World
+from core.errors import RegistryError
+from core.model.effect import ModelDropped, PredictionScored
+from core.model.event import ModelDemoted, ModelPromoted, ModelRole
+from core.model.learning import NO_MODEL, LearningView, ModelView, Record, TrainingView
+from core.model.market import Candle
+from core.risk.codes import Code
+from core.signals.duty import Duty
+from core.signals.ensemble import Ensemble
+from core.signals.model import Model
+from core.signals.monitor import Monitor
+from core.signals.registry import Meta, make_model, read_meta
+from core.signals.strategy import Strategy
+
+_EVERY = 3600 * SECOND
+"""How often the features of a model on duty are looked at for drift."""
+
+
+class ModelRoom:
+    """Knows the models on duty. Everything comes in as events; leaving goes out as an effect."""
+
+    def __init__(self, world: World) -> None:
+        self.cause = NO_MODEL
+        self._world = world
+        self._monitors: dict[ModelRole, Monitor] = {}
+        self._metas: dict[ModelRole, Meta] = {}
+        self._drifted: dict[ModelRole, tuple[str, ...]] = {}
+        self._day = 0
+        self._due = 0
+        world.seat = self.seat
+        for slot in world.slots.values():
+            if slot.strategy is not None:
+                self.seat(slot.strategy)
+
+    def seat(self, strategy: Strategy) -> None:
+        """Give the strategies of an instrument that use models those on duty."""
+        for duty in _duties(strategy):
+            if duty.watcher is None:
+                duty.watcher = self
+                for role, monitor in self._monitors.items():
+                    duty.assign(role, monitor.model)
+
+    def promoted(self, event: ModelPromoted) -> None:
+        """Put a model on duty; one that does not fit is refused, and what was stays."""
+        world = self._world
+        try:
+            meta = read_meta(event.meta)
+            model = make_model(meta, event.text)
+        except RegistryError as error:
+            world.notify("alarm", f"{event.role} refused: {error}")
+            return
+        monitor = Monitor(model, meta.reference, meta.features, event.received, event.live)
+        self._monitors[event.role] = monitor
+        self._metas[event.role] = meta
+        self._drifted[event.role] = ()
+        self._assign(event.role, model)
+        if event.role is ModelRole.CHAMPION:
+            self.cause = ""
+            challenger = self._monitors.get(ModelRole.CHALLENGER)
+            if challenger is not None and challenger.model.name == model.name:
+                self._leave(ModelRole.CHALLENGER)
+        verb = "trades" if event.role is ModelRole.CHAMPION else "is watched beside it"
+        world.notify("info", f"model {model.name} {verb}")
+
+    def demoted(self, event: ModelDemoted) -> None:
+        """Take a model off duty; another one by then is left alone."""
+        monitor = self._monitors.get(event.role)
+        if monitor is not None and monitor.model.name == event.id:
+            self._leave(event.role)
+            self._note(event.role, event.id, f"{event.cause} (by {event.actor})")
+
+    def settle(self, candle: Candle) -> None:
+        """Take a candle that proves what the models said before."""
+        for role, monitor in self._monitors.items():
+            outcome = monitor.settle(candle)
+            if outcome is not None:
+                self._world.out.append(
+                    PredictionScored(
+                        candle.venue, candle.symbol, outcome.ts, monitor.model.name, role.value,
+                        monitor.model.horizon, outcome.chance, outcome.move,
+                    )
+                )  # fmt: skip
+
+    def saw(self, role: ModelRole, candle: Candle, row: list[float], chance: float) -> None:
+        """Take a prediction."""
+        monitor = self._monitors.get(role)
+        if monitor is not None:
+            monitor.saw(candle, row, chance)
+
+    def beat(self) -> None:
+        """See once a day whether a model must leave, once an hour whether its features drift."""
+        now = self._world.now
+        if now < self._due or not self._monitors:
+            return
+        self._due = now + _EVERY
+        for role, monitor in self._monitors.items():
+            drifted = monitor.drifted()
+            if drifted != self._drifted[role]:
+                self._drifted[role] = drifted
+                names = ", ".join(drifted) or "none any more"
+                text = f"{monitor.model.name} ({role.value}): features that left training: {names}"
+                self._world.report(Code.MODEL_DRIFT, "", "", text)
+        day = now // DAY
+        if day == self._day:
+            return
+        self._day = day
+        for role, monitor in tuple(self._monitors.items()):
+            cause = monitor.failure()
+            if cause:
+                self._leave(role)
+                self._note(role, monitor.model.name, cause)
+                self._world.out.append(ModelDropped(role.value, monitor.model.name, cause))
+
+    def record(self, role: ModelRole) -> tuple[str, Record] | None:
+        """Return a model's name and what must be kept of it; None when there is none."""
+        monitor = self._monitors.get(role)
+        return (monitor.model.name, monitor.record()) if monitor is not None else None
+
+    def view(self, training: TrainingView | None) -> LearningView | None:
+        """Return the picture; None where nothing uses models."""
+        if training is None and not self._monitors:
+            return None
+        return LearningView(
+            self._view(ModelRole.CHAMPION), self._view(ModelRole.CHALLENGER), training, self.cause
+        )
+
+    def _assign(self, role: ModelRole, model: Model | None) -> None:
+        """Tell every strategy; one whose needs changed gets its context anew."""
+        world = self._world
+        for slot in tuple(world.slots.values()):
+            strategy = slot.strategy
+            if strategy is None or not _duties(strategy):
+                continue
+            before = getattr(strategy, "needs", ())
+            for duty in _duties(strategy):
+                duty.assign(role, model)
+            if getattr(strategy, "needs", ()) != before:
+                world.employ(slot, strategy)
+
+    def _leave(self, role: ModelRole) -> None:
+        del self._monitors[role], self._metas[role], self._drifted[role]
+        self._assign(role, None)
+
+    def _note(self, role: ModelRole, name: str, cause: str) -> None:
+        if role is ModelRole.CHAMPION:
+            self.cause = f"{name} was demoted: {cause}"
+        text = f"{name} ({role.value}) is off duty: {cause}"
+        self._world.report(Code.MODEL_DEMOTED, "", "", text)
+
+    def _view(self, role: ModelRole) -> ModelView | None:
+        monitor = self._monitors.get(role)
+        if monitor is None:
+            return None
+        meta, drifted = self._metas[role], self._drifted[role]
+        days = monitor.days
+        detail = f"features left training: {', '.join(drifted)}" if drifted else ""
+        return ModelView(
+            meta.id,
+            role.value,
+            meta.kind,
+            meta.timeframe,
+            meta.horizon,
+            _instant(meta.trained),
+            monitor.since,
+            "degraded" if drifted else "ok",
+            detail,
+            float(meta.scores.get("auc") or 0.0),
+            sum(day.count for day in days),
+            monitor.hit_rate(),
+            monitor.brier_skill(),
+            len(days),
+            drifted,
+        )
+
+
+def _duties(strategy: Strategy) -> list[Duty]:
+    members = strategy.members if isinstance(strategy, Ensemble) else (strategy,)
+    return [one for one in members if isinstance(one, Duty)]
+
+
+def _instant(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp()) * SECOND

@@ -1,0 +1,142 @@
+"""The training process: ``python -m core.research.worker``, a child of the desk.
+
+It gets one JSON line that says what to learn from, asks the desk for the candles that the archive
+does not have (the desk asks its venue, within the request limits that its orders share), trains,
+and leaves the model in the registry. Each message is a line of JSON. It ends when its input ends,
+so it never outlives its desk.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import msgspec
+
+from core.errors import KillcordError, RecordingError
+from core.model.instrument import short_symbol
+from core.model.learning import Answer, Asked, Order, Progress, Verdict
+from core.signals.candle_features import WARMUP
+
+_MOST = 45_000
+"""Candles of one symbol: five years of hours, a month of minutes."""
+_FEWEST, _WIDEST = 500, 20_000
+"""Candles of a training step."""
+_DAY = 86_400
+
+
+def main() -> int:
+    """Do one training."""
+    os.nice(10)  # the desk comes first
+    # Several threads that wait for each other in a spin take the core that the desk needs.
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
+    lines = _read_on()
+    order = msgspec.json.decode(next(lines), type=Order)
+    try:
+        verdict = _learn(order, lines)
+    except (KillcordError, ValueError) as error:
+        verdict = Verdict("", "", False, str(error), failed=True)
+    _say(verdict)
+    return 0
+
+
+def _read_on() -> Iterator[bytes]:
+    """Yield lines of the input; the process ends with it, even while it computes."""
+    queue: SimpleQueue[bytes] = SimpleQueue()
+
+    def read() -> None:
+        for line in sys.stdin.buffer:
+            queue.put(line)
+        os._exit(0)  # the archive and the registry replace files whole
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        yield queue.get()
+
+
+def _say(message: Progress | Asked | Verdict) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(message) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _learn(order: Order, lines: Iterator[bytes]) -> Verdict:
+    files = [one for one in _fetch(order, lines) if one is not None]
+    from core.research.panel import Plan
+    from core.research.search import search
+    from core.signals.registry import Registry
+
+    candles = min((len(file.ts) for file in files), default=0)
+    window, test = spans(candles, order)
+    if not window:
+        raise ValueError(f"{order.venue} has only {candles} candles of {order.timeframe} s")
+    plans = [Plan(order.timeframe, horizon, window, test, order.cost) for horizon in order.horizons]
+    names = ", ".join(short_symbol(file.symbol) for file in files)
+    what = f"training on {candles:,} candles of {names} at {order.venue}"
+    found = search(
+        files,
+        plans,
+        Registry(Path(order.models)),
+        now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        out_of_sample=order.out_of_sample,
+        progress=_teller(what),
+    )
+    return Verdict(found.id, found.kind, found.promoted, found.verdict)
+
+
+def spans(candles: int, order: Order) -> tuple[int, int]:
+    """Return how many candles to train on at each step of the walk, and to test on.
+
+    120 days and 15, as was measured to work on hours; where there is less history, what is left
+    when as many days are tested as must be. (0, 0) where there is too little for anything.
+    """
+    day = _DAY // order.timeframe
+    purge = day + max(order.horizons) + 2
+    fewest = _FEWEST + 3 * purge  # a window is cut by the purge, and by its calibration part
+    left = candles - WARMUP - purge - (order.out_of_sample + 1) * day
+    window = min(120 * day, candles // 2, _WIDEST, left if left >= fewest else candles)
+    return (window, max(window // 8, 10)) if window >= fewest else (0, 0)
+
+
+def _fetch(order: Order, lines: Iterator[bytes]) -> Iterator[Any]:
+    """Yield every symbol's candles, downloaded as far as they are not kept."""
+    from core.research.archive import Archive, Download, grid
+
+    archive = Archive(Path(order.history))
+    end = grid(order.now_ms, order.timeframe)
+    span = min(order.seconds, _MOST * order.timeframe) * 1000
+    start = grid(end - span, order.timeframe)
+    for done, symbol in enumerate(order.symbols):
+        series = archive.series(order.venue, symbol, order.timeframe)
+        work = Download(series, start, end, replace=order.replace)
+        tell = _teller(f"fetching {short_symbol(symbol)} from {order.venue}")
+        while (ask := work.next()) is not None:
+            tell((done + work.part) / len(order.symbols))
+            _say(Asked(symbol, ask.before_ms, ask.count))
+            answer = msgspec.json.decode(next(lines), type=Answer)
+            if answer.problem:
+                raise RecordingError(answer.problem)
+            work.take(answer.rows)
+        yield series.read(start, end) if len(series.matrix(start, end)) > 1 else None
+
+
+def _teller(text: str) -> Any:
+    """Return what tells the desk how much is done, once a percent."""
+    told = -1
+
+    def tell(part: float) -> None:
+        nonlocal told
+        if int(part * 100) > told:
+            told = int(part * 100)
+            _say(Progress(text, part))
+
+    return tell
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The strategy ``lightgbm`` of a desk: models come and go while it runs."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from core import config
+from core.model.event import ModelRole
+from core.model.market import Candle
+from core.signals.candle_features import WARMUP
+from core.signals.context import Context
+from core.signals.decision import Decision
+from core.signals.model import Model, ModelStrategy
+from core.signals.share import View, share, union
+
+
+class Watcher(Protocol):
+    """Who put the models on duty, and keeps count of what they say."""
+
+    cause: str
+    """Why no model trades; empty while one does."""
+
+    def settle(self, candle: Candle) -> None:
+        """Take the next candle, which proves older predictions."""
+        ...
+
+    def saw(self, role: ModelRole, candle: Candle, row: list[float], chance: float) -> None:
+        """Take a prediction."""
+        ...
+
+
+class Duty:
+    """Does what the champion says, lets the challenger watch, and wants nothing without a model.
+
+    The last candles are kept, so that a model begins with what it would have seen had it been here
+    all the time; it takes over the direction that is wanted already.
+    """
+
+    def __init__(self, settings: config.Strategy) -> None:
+        self.name = "lightgbm"
+        self.timeframe = int(settings.timeframe)
+        self.warmup = WARMUP
+        self.watcher: Watcher | None = None
+        self._settings = settings
+        self._recent: deque[Candle] = deque(maxlen=WARMUP)
+        self._models: dict[ModelRole, ModelStrategy] = {}
+        self._context: Context | View | None = None
+        self._target = 0
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Context features that the models ask for."""
+        return union(self._models.values())
+
+    @property
+    def context(self) -> Context | View | None:
+        """What the models see beside candles."""
+        return self._context
+
+    @context.setter
+    def context(self, context: Context | View) -> None:
+        self._context = context
+        share(context, self._models.values())
+
+    def assign(self, role: ModelRole, model: Model | None) -> None:
+        """Put a model on duty, or nobody. Its context comes with the next ``context``."""
+        self._models.pop(role, None)
+        if model is None:
+            return
+        strategy = ModelStrategy(self._settings, model)
+        if needs := getattr(strategy, "needs", ()):
+            strategy.context = Blank(needs)  # type: ignore[assignment]  # read like one
+        for candle in self._recent:
+            strategy.on_candle(candle)
+        strategy.take_over(self._target)
+        self._models[role] = strategy
+
+    def on_candle(self, candle: Candle) -> Decision | None:
+        """Take the next closed candle; return what the champion decides."""
+        watcher = self.watcher
+        if watcher is not None:
+            watcher.settle(candle)
+        self._recent.append(candle)
+        decision: Decision | None = None
+        for role, strategy in self._models.items():
+            said = strategy.on_candle(candle)
+            if strategy.said is not None and watcher is not None:
+                watcher.saw(role, candle, *strategy.said)
+            if role is ModelRole.CHAMPION:
+                decision = said
+        if ModelRole.CHAMPION not in self._models and self._target:
+            # Nobody stands behind the position any more.
+            cause = watcher.cause if watcher is not None else "none was given"
+            decision = Decision(0, 0.0, f"no model: {cause}")
+        if decision is not None:
+            self._target = decision.target
+        return decision
+
+
+class Blank:
+    """A context of which nothing is known yet."""
+
+    lacks: tuple[str, ...] = ()
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.row = [float("nan")] * len(names)

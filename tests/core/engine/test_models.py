@@ -1,0 +1,255 @@
+"""Models on duty in the engine: they come and go by events, and leave by themselves."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+import pytest
+
+from core.clock import SECOND
+from core.engine.picture import ShellFacts
+from core.model.effect import ModelDropped, Notify, PredictionScored, RiskEvent, Signalled
+from core.model.event import Event, ModelDemoted, ModelRole, Tick, decode, encode
+from core.model.learning import LearningView, Record
+from core.model.market import Candle
+from core.risk.codes import Code
+from tests.core.engine.scene import BTC, Scene, config
+from tests.core.signals.models import HOUR, follower, promotion
+
+SPAN = HOUR * SECOND
+CHAMPION, CHALLENGER = ModelRole.CHAMPION, ModelRole.CHALLENGER
+
+
+class Market(Scene):
+    """Hourly candles, whose direction goes on with a certain chance."""
+
+    def __init__(self, **strategy: object) -> None:
+        super().__init__(config(strategy={"name": "lightgbm", "timeframe": HOUR, **strategy}))
+        self.given: list[Event] = []
+        self.open()
+        self.now += SPAN - self.now % SPAN
+        self.price, self.up = 50_000.0, True
+        self.rng = random.Random(7)
+
+    def give(self, *events: Event) -> list[object]:  # type: ignore[override]
+        if hasattr(self, "given"):
+            self.given += events
+        return super().give(*events)  # type: ignore[return-value]
+
+    def hours(self, count: int, goes_on: float = 0.8) -> None:
+        for _ in range(count):
+            ts, self.now = self.now, self.now + SPAN
+            self.up = self.up if self.rng.random() < goes_on else not self.up
+            first = self.price
+            self.price *= 1.0 + (0.001 if self.up else -0.001) * self.rng.uniform(0.5, 1.5)
+            high, low = max(first, self.price), min(first, self.price)
+            self.give(
+                self.book(self.price),
+                Candle("bybit", BTC, HOUR, first, high, low, self.price, 1.0, ts, self.now),
+                Tick(self.now),
+            )
+
+    @property
+    def learning(self) -> LearningView | None:
+        return self.engine.snapshot(self.now, ShellFacts("practice", "", 0)).learning
+
+
+def test_without_a_model_it_waits_and_with_one_it_trades_at_once() -> None:
+    market = Market()
+    market.hours(200)
+    assert not market.of(Signalled)
+    assert market.learning is None
+    meta, text = follower(5.0)
+    market.give(promotion(meta, text, market.now))
+    market.hours(30)
+    # The features ran all the time: the first candle is judged, no warm-up comes before.
+    signals = market.of(Signalled)
+    assert len(signals) >= 3
+    assert meta.id in signals[0].reason
+    assert market.learning is not None
+    assert market.learning.champion is not None
+    assert market.learning.champion.id == meta.id
+    assert market.learning.cause == ""
+
+
+def test_a_model_that_comes_later_sees_what_it_would_have_seen() -> None:
+    early, late = Market(), Market()
+    meta, text = follower(5.0)
+    early.give(promotion(meta, text, early.now))
+    for market, first in ((early, 200), (late, 200)):
+        market.hours(first)
+    late.give(promotion(meta, text, late.now))
+    for market in (early, late):
+        market.effects.clear()
+        market.hours(50)
+    scored = [[e.chance for e in m.of(PredictionScored)] for m in (early, late)]
+    assert scored[1][-48:] == pytest.approx(scored[0][-48:], rel=1e-9)
+
+
+def test_outcomes_are_scored_when_they_are_known() -> None:
+    market = Market()
+    market.hours(170)
+    meta, text = follower(5.0, horizon=3)
+    market.give(promotion(meta, text, market.now))
+    market.hours(100)
+    scored = market.of(PredictionScored)
+    # The last four are still open: three candles, and the one whose open is the entry.
+    assert len(scored) == 96
+    candles = {e.ts: e for e in market.given if isinstance(e, Candle)}
+    for one in scored:
+        ends = [candles[one.ts + k * SPAN].open for k in (1, 4)]
+        assert (one.move > 0) == (ends[1] > ends[0])
+    view = market.learning
+    assert view is not None
+    assert view.champion is not None
+    right = sum((one.chance > 0.5) == (one.move > 0) for one in scored)
+    assert view.champion.scored == 96
+    assert view.champion.hit_rate == right / 96
+
+
+def test_a_demoted_model_leaves_its_position() -> None:
+    market = Market()
+    market.hours(170)
+    meta, text = follower(5.0)
+    market.give(promotion(meta, text, market.now))
+    market.hours(20)
+    wanted = market.of(Signalled)[-1].target
+    assert wanted
+    market.effects.clear()
+    market.give(ModelDemoted(CHAMPION, "somebody else", "", "me", market.now))
+    market.hours(1, 1.0)
+    assert market.learning is not None
+    assert market.learning.champion is not None
+    market.effects.clear()
+    market.give(ModelDemoted(CHAMPION, meta.id, "tired of it", "me", market.now))
+    assert [e.code for e in market.of(RiskEvent)] == [Code.MODEL_DEMOTED]
+    market.hours(1)
+    (said,) = market.of(Signalled)
+    assert said.target == 0
+    assert said.reason.startswith(f"no model: {meta.id} was demoted: tired of it")
+    market.hours(30)
+    assert len(market.of(Signalled)) == 1
+
+
+def test_a_model_whose_hit_rate_falls_leaves_by_itself() -> None:
+    market = Market()
+    market.hours(170)
+    meta, text = follower(5.0)
+    market.give(promotion(meta, text, market.now))
+    market.hours(45 * 24)
+    assert not market.of(ModelDropped)
+    market.hours(20 * 24, goes_on=0.2)
+    (dropped,) = market.of(ModelDropped)
+    assert (dropped.role, dropped.id) == ("champion", meta.id)
+    assert "hit rate fell from 8" in dropped.cause
+    assert market.of(Signalled)[-1].target == 0
+    assert market.learning is None
+
+
+def test_a_model_that_was_never_right_leaves_too() -> None:
+    market = Market()
+    market.hours(170)
+    meta, text = follower(-1.0)
+    market.give(promotion(meta, text, market.now))
+    market.hours(33 * 24)
+    assert "worse than a coin's over 3" in market.of(ModelDropped)[0].cause
+
+
+def test_the_challenger_is_watched_and_does_not_trade() -> None:
+    alone, both = Market(), Market()
+    one, other = follower(5.0), follower(-5.0, horizon=2)
+    for market in (alone, both):
+        market.hours(170)
+        market.give(promotion(*one, market.now))
+    both.give(promotion(*other, both.now, CHALLENGER))
+    for market in (alone, both):
+        market.hours(100)
+    said = [[(e.ts, e.target) for e in market.of(Signalled)] for market in (alone, both)]
+    assert said[0] == said[1]
+    roles = {e.role for e in both.of(PredictionScored)}
+    assert roles == {"champion", "challenger"}
+    assert both.learning is not None
+    assert both.learning.challenger is not None
+    assert (both.learning.challenger.hit_rate or 0) < 0.45
+    # It takes over: one model, one duty.
+    both.give(promotion(*other, both.now))
+    assert both.learning is not None
+    assert both.learning.challenger is None
+    assert both.learning.champion is not None
+    assert both.learning.champion.id == other[0].id
+
+
+def test_rows_that_left_training_are_said_and_the_model_stays() -> None:
+    market = Market()
+    market.hours(170)
+    meta, text = follower(5.0)
+    # In training nearly every candle was small; here none is.
+    shares = (0.02, 0.48, 0.48, 0.02)
+    reference = {"return_1": msgspec.structs.replace(meta.reference["return_1"], shares=shares)}
+    odd = msgspec.structs.replace(meta, reference=reference)
+    market.give(promotion(odd, text, market.now))
+    market.hours(29 * 24)
+    codes = [e.code for e in market.of(RiskEvent)]
+    assert codes.count(Code.MODEL_DRIFT) == 1
+    assert market.learning is not None
+    assert market.learning.champion is not None
+    assert market.learning.champion.state == "degraded"
+    assert market.learning.champion.drifted == ("return_1",)
+
+
+def test_a_restart_forgets_nothing() -> None:
+    market = Market()
+    market.hours(170)
+    meta, text = follower(5.0)
+    market.give(promotion(meta, text, market.now))
+    market.hours(48)
+    found = market.engine.models.record(CHAMPION)
+    assert found is not None
+    record = msgspec.json.decode(msgspec.json.encode(found[1]), type=Record)
+    assert record == found[1]
+    again = Market()
+    again.hours(170)
+    again.give(promotion(meta, text, again.now, live=record))
+    assert again.learning is not None
+    assert again.learning.champion is not None
+    assert again.learning.champion.scored == 46
+    assert again.learning.champion.days == len({day.day for day in record.days})
+
+
+def test_a_model_that_does_not_fit_is_refused_and_the_old_one_stays() -> None:
+    market = Market()
+    market.hours(170)
+    good, text = follower(5.0)
+    market.give(promotion(good, text, market.now))
+    other, words = follower(3.0)
+    market.give(promotion(other, words + " ", market.now))
+    assert "is not the file that was stored" in market.of(Notify)[-1].text
+    assert market.learning is not None
+    assert market.learning.champion is not None
+    assert market.learning.champion.id == good.id
+
+
+def test_a_replay_needs_no_registry() -> None:
+    market = Market()
+    market.hours(170)
+    market.give(promotion(*follower(5.0), market.now))
+    market.give(promotion(*follower(4.0, 2), market.now, CHALLENGER))
+    market.hours(45 * 24)
+    market.hours(15 * 24, goes_on=0.2)
+    assert market.of(ModelDropped)
+    again = Scene(market.settings)
+    events = [decode(encode(event)) for event in market.given]
+    assert isinstance(events[-1], Tick)
+    for event in events:
+        again.engine.process(event)
+    assert again.engine.decision_hash == market.engine.decision_hash
+
+
+def test_an_ensemble_has_a_say_of_the_model() -> None:
+    market = Market(name="ensemble", weights={"lightgbm": 3.0, "ema_cross": 1.0})
+    market.hours(170)
+    market.effects.clear()
+    market.give(promotion(*follower(5.0), market.now))
+    market.hours(30)
+    assert any(dict(e.parts).get("lightgbm") for e in market.of(Signalled))

@@ -1,0 +1,117 @@
+"""The registry: whole entries or none, clear words about broken ones, and a life that is kept."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from core.errors import RegistryError, SafetyRefusal, UsageError
+from core.model.event import ModelRole
+from core.model.learning import Day, Record
+from core.signals.registry import FILE, Check, Meta, Registry
+from tests.core.signals.models import follower
+
+
+def stored(folder: Path, *weights: float) -> tuple[Registry, list[Meta]]:
+    registry = Registry(folder)
+    metas = []
+    for weight in weights:
+        meta, text = follower(weight)
+        registry.store(meta, text.encode())
+        metas.append(meta)
+    return registry, metas
+
+
+def test_a_new_model_trades_only_where_none_does(tmp_path: Path) -> None:
+    registry, (one, two) = stored(tmp_path, 1.0, 2.0)
+    assert registry.admit(one.id) is ModelRole.CHAMPION
+    assert registry.admit(two.id) is ModelRole.CHALLENGER
+    assert registry.admit(one.id) is ModelRole.CHAMPION
+    assert (registry.champion, registry.on_duty(ModelRole.CHALLENGER)) == (one.id, two.id)
+    registry.promote(two.id, "me")
+    assert (registry.champion, registry.on_duty(ModelRole.CHALLENGER)) == (two.id, "")
+    assert registry.demote("it was wrong", "me") == two.id
+    assert registry.champion == ""
+    assert [(e["what"], e["role"], e["actor"], e["cause"]) for e in registry.life(two.id)] == [
+        ("promoted", "challenger", "trainer", ""),
+        ("promoted", "champion", "me", ""),
+        ("demoted", "champion", "me", "it was wrong"),
+    ]
+    assert registry.demote() == ""
+
+
+def test_what_was_counted_is_kept(tmp_path: Path) -> None:
+    registry, (one,) = stored(tmp_path, 1.0)
+    assert registry.record(one.id) == Record()
+    record = Record((Day(20_000, 24, 13, 5.9, 16.0),))
+    registry.keep(one.id, record)
+    assert registry.record(one.id) == record
+    (tmp_path / one.id / "live.json").write_text("{")
+    with pytest.raises(RegistryError, match=r"live.json: .*; remove it"):
+        registry.record(one.id)
+    registry.keep("gone", record)
+    assert registry.names() == [one.id]
+
+
+def test_nothing_is_promoted_half(tmp_path: Path) -> None:
+    registry, (good, bad) = stored(tmp_path, 1.0, 2.0)
+    registry.promote(good.id)
+    meta, text = follower(3.0, name="failed")
+    failed = msgspec.structs.replace(meta, gate=(Check("edge", 0.1, "1", False),))
+    registry.store(failed, text.encode())
+    with pytest.raises(SafetyRefusal, match="failed did not pass: edge"):
+        registry.promote("failed")
+    path = tmp_path / bad.id / FILE
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(RegistryError, match="is not the file that was stored"):
+        registry.promote(bad.id)
+    (tmp_path / bad.id / "meta.json").write_text('{"id": 7}')
+    with pytest.raises(RegistryError, match="meta.json: .*train again"):
+        registry.promote(bad.id)
+    with pytest.raises(UsageError, match="no such model"):
+        registry.promote("../" + good.id)
+    assert registry.champion == good.id
+    assert len(registry.life(bad.id)) == 0
+
+
+def test_a_store_that_was_killed_half_way_is_no_obstacle(tmp_path: Path) -> None:
+    meta, text = follower(1.0)
+    half = tmp_path / f".{meta.id}.half"
+    half.mkdir()
+    (half / FILE).write_text("torn")
+    registry = Registry(tmp_path)
+    assert registry.names() == []
+    registry.store(meta, text.encode())
+    assert registry.read(meta.id) == meta
+
+
+def test_another_library_is_refused(tmp_path: Path) -> None:
+    meta, text = follower(1.0)
+    member = msgspec.json.decode(text)["members"][0] | {"kind": "lightgbm", "trees": "tree"}
+    recipe = msgspec.json.encode(msgspec.json.decode(text) | {"members": [member]})
+
+    old = msgspec.structs.replace(
+        meta, sha256=sha256(recipe).hexdigest(), versions={"lightgbm": "3.3.5"}
+    )
+    Registry(tmp_path).store(old, recipe)
+    with pytest.raises(RegistryError, match=r"is of LightGBM 3.3.5, here is 4\."):
+        Registry(tmp_path).load(old.id)
+
+
+def test_features_that_changed_their_meaning_are_refused(tmp_path: Path) -> None:
+    meta, text = follower(1.0)
+    for change, problem in (
+        ({"definitions": "0" * 64}, "mean something else now"),
+        ({"features": ["return_1", "tea_leaves"]}, "needs features that are not here: tea_leaves"),
+    ):
+        recipe = msgspec.json.encode(msgspec.json.decode(text) | change)
+
+        odd = msgspec.structs.replace(
+            meta, id=f"odd-{len(problem)}", sha256=sha256(recipe).hexdigest()
+        )
+        Registry(tmp_path).store(odd, recipe)
+        with pytest.raises(RegistryError, match=problem):
+            Registry(tmp_path).load(odd.id)
