@@ -20,12 +20,12 @@ from exchanges.book import Book, Crossed, Level
 MILLI = 1_000_000
 """Nanoseconds in the unit that all three venues stamp with."""
 
-LOSSES = 3
-"""Times that a book may be lost within ``SPAN`` before it is doubted."""
+LIES = 3
+"""Times that a book may be crossed within ``SPAN`` before it is doubted."""
 SPAN = 30_000 * MILLI
 DOUBT = 5_000 * MILLI
-"""How long a book that was lost so often must then stay in step before it is shown again: a stream
-that lies is right for a moment after each snapshot."""
+"""How long a book that was crossed so often must then stay whole before it is shown again: a stream
+that lies is right for a moment after each snapshot. A gap is no lie: the next snapshot is right."""
 
 Resync = Callable[[str, str], None]
 """Asks for a fresh snapshot: venue symbol, reason. Called once until the snapshot came."""
@@ -37,7 +37,7 @@ class Lane:
     """What is kept of one instrument between its frames."""
 
     __slots__ = (
-        "book", "doubted_until", "fresh", "instrument", "losses", "pending", "scale", "stale",
+        "book", "doubted_until", "fresh", "instrument", "lies", "pending", "scale", "stale",
         "symbol", "top", "top_sequence",
     )  # fmt: skip
 
@@ -48,8 +48,8 @@ class Lane:
         self.scale = base_units(instrument)
         self.top: tuple[float, float, float, float] | None = None
         self.top_sequence = 0
-        self.losses: list[int] = []
-        """When the book was lost, the last ``LOSSES`` times, nanoseconds UTC."""
+        self.lies: list[int] = []
+        """When the book was crossed, the last ``LIES`` times, nanoseconds UTC."""
         self.doubted_until = 0
         """Before this nothing of the book is told."""
         self.stale = False
@@ -166,6 +166,7 @@ class Feed:
             lane.book.reset(bids, asks, sequence, ts)
         except Crossed as error:
             lane.stale = False
+            self._lie(lane, received)
             self._lost(lane, f"crossed snapshot: {error}", received)
             return
         lane.stale = False
@@ -184,6 +185,7 @@ class Feed:
         try:
             lane.book.change(bids, asks, sequence, ts)
         except Crossed as error:
+            self._lie(lane, received)
             self._lost(lane, f"crossed: {error}", received)
             return
         if sequence >= lane.top_sequence:
@@ -224,14 +226,18 @@ class Feed:
             bid_size, ask_size = scale(bid_size), scale(ask_size)
         self.sink(BookTop(self.venue, lane.symbol, bid, bid_size, ask, ask_size, ts, received))
 
+    @staticmethod
+    def _lie(lane: Lane, received: int) -> None:
+        """Count that a book was crossed without a gap, and doubt it when that goes on."""
+        lane.lies = [*lane.lies, received][-LIES:]
+        if len(lane.lies) == LIES and received - lane.lies[0] < SPAN:
+            lane.doubted_until = received + DOUBT
+
     def _lost(self, lane: Lane, reason: str, received: int) -> None:
         """Report that a book is not the venue's any more, and ask for a new one, once."""
         lane.book.forget()
         if lane.stale:
             return
         lane.stale = True
-        lane.losses = [*lane.losses, received][-LOSSES:]
-        if len(lane.losses) == LOSSES and received - lane.losses[0] < SPAN:
-            lane.doubted_until = received + DOUBT
         self.refuse("books", f"{lane.symbol}: {reason}", received)
         self._resync(lane.instrument.venue_symbol, reason)

@@ -35,8 +35,8 @@ BLIND_AFTER = 6.0
 FLUSH = 0.1
 """Seconds between two depths of one instrument."""
 CALM = 2.0
-"""Seconds before a book that is lost again and again is asked for anew: a stream that lies would
-otherwise have us ask at every lie."""
+"""Seconds before a book that is doubted is asked for anew: a stream that lies would otherwise have
+us ask at every lie."""
 
 
 class Streams:

@@ -209,7 +209,7 @@ def test_a_crossed_book_is_bad_and_brought_back() -> None:
     assert len(resyncs) == 1
 
 
-def test_a_book_that_is_lost_again_and_again_is_doubted() -> None:
+def test_a_book_that_is_crossed_again_and_again_is_doubted() -> None:
     feed, seen, resyncs = make("bybit")
     for second in range(3):  # a stream that lies is right for a moment after each snapshot
         now = second * SECOND

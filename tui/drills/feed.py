@@ -1,7 +1,7 @@
 """Spoil the market data of three venues; time when new risk stops, exits work, and it is over.
 
 Three ways, one after another: the sockets answer pings and send nothing else (stall), books call
-bids asks and asks bids (lie), and four of five book messages are missing (gap). In each the desk
+bids asks and asks bids (lie), and books fall silent while the rest goes on (gap). In each the desk
 must refuse an entry on the venue, close the position it has there all the same, and trade again
 when the fault is over.
 """
@@ -40,7 +40,7 @@ WAYS = {
         for venue, texts in _BOOKS.items() for text in texts
     )),
     "gap": Script("gap", tuple(
-        Fault(do=Deed.DROP, at="WS public", venue=venue, match=text, chance=0.8)
+        Fault(do=Deed.DROP, at="WS public", venue=venue, match=text)
         for venue, texts in _BOOKS.items() for text in texts
     )),
 }  # fmt: skip
