@@ -198,6 +198,10 @@ class Model:
             for one in recipe.members
         ]
 
+    def __deepcopy__(self, memo: object) -> Model:
+        """Return itself: it never changes, and LightGBM's handle cannot be copied."""
+        return self
+
     def probability(self, row: list[float]) -> float:
         """Return the calibrated probability that the price is higher after ``horizon`` candles."""
         total = 0.0
