@@ -404,6 +404,7 @@ def _training_options(commands: Any) -> None:
     add("--half-life", type=int, default=0, metavar="N", help="candles in which old rows fade")
     add("--funding", metavar="PATH", help="settlements (CSV) of the candles' venue: a feature")
     add("--spot", nargs="+", default=[], metavar="PATH", help="spot candles: basis is a feature")
+    add("--recording", nargs="+", default=[], metavar="PATH", help="sessions: books are features")
     add("--trials", type=int, default=0, metavar="N", help="parameters to try beyond the usual")
     add("--study", default="", metavar="URL", help="database in which machines share the trials")
     add("--shuffle-labels", action="store_true", help="give labels to the wrong rows: must fail")

@@ -14,6 +14,7 @@ import msgspec
 from core.errors import UsageError
 from core.home import Home
 from core.research.candles import CandleFile, find_files, read_candles, read_funding
+from core.research.heard import read_events
 from core.research.learning import kinds_here
 from core.research.panel import Around, Plan
 from core.research.search import Finding, search
@@ -87,7 +88,11 @@ def _around(arguments: argparse.Namespace, files: list[CandleFile], timeframe: i
     for option, symbols in (("spot", {file.symbol for file in spot}), ("funding", set(funding))):
         if getattr(arguments, option) and not symbols & mine:
             raise UsageError(f"--{option}: nothing of {', '.join(sorted(mine))} in there")
-    return Around({file.symbol: file for file in spot}, funding)
+    keys = [(file.venue, file.symbol) for file in files]
+    events = read_events([Path(path) for path in arguments.recording], keys)
+    if arguments.recording and not any(events.values()):
+        raise UsageError("--recording: nothing of these venues and symbols in there")
+    return Around({file.symbol: file for file in spot}, funding, events)
 
 
 def _files(arguments: argparse.Namespace) -> list[CandleFile]:

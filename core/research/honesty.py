@@ -114,6 +114,10 @@ def _known(
             name: tuple(one for one in settled if one[0] < end)
             for name, settled in around.funding.items()
         },
+        {
+            key: tuple(one for one in events if one.received < end * 1_000_000)
+            for key, events in around.events.items()
+        },
     )
     return tabulate(own, [_cut(one, since, until) for one in files if one is not file], known)
 

@@ -10,12 +10,13 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from core.model.event import Event, encode
 from core.research.candles import CandleFile
 from core.research.feature_table import make_features, volatility
 from core.research.labels import Labels, fixed_horizon, triple_barrier, uniqueness
 from core.signals import candle_features
 from core.signals.candle_features import WARMUP
-from core.signals.context import FAMILIES, TABLES, History
+from core.signals.context import FAMILIES, TABLES, History, Key
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -58,6 +59,8 @@ class Around(Struct, frozen=True):
     """Index or spot candles by symbol."""
     funding: Mapping[str, tuple[tuple[int, float], ...]] = {}
     """Settlements by symbol; see ``History``."""
+    events: Mapping[Key, Sequence[Event]] = {}
+    """Recordings by venue and symbol; see ``History``."""
 
 
 class Panel(Struct, frozen=True):
@@ -166,6 +169,7 @@ def tabulate(file: CandleFile, files: Sequence[CandleFile], around: Around) -> F
         others=tuple(one for one in files if one is not file),
         index=around.index.get(file.symbol),
         funding=around.funding.get(file.symbol, ()),
+        events=around.events.get((file.venue, file.symbol), ()),
     )
     own = make_features(file.ts, file.open, file.high, file.low, file.close, file.volume)
     return np.hstack([own, *(table(history) for table in TABLES)])
@@ -199,4 +203,8 @@ def _hash(files: Sequence[CandleFile], around: Around) -> str:
             digest.update(column.tobytes())
     for symbol, settled in sorted(around.funding.items()):
         digest.update(f"{symbol} {settled}".encode())
+    for key, events in sorted(around.events.items()):
+        digest.update(f"{key}".encode())
+        for event in events:
+            digest.update(encode(event))
     return digest.hexdigest()
