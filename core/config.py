@@ -86,6 +86,13 @@ class Limits(Section):
     """Largest sum of all positions, as a multiple of equity."""
     venue_notional: Annotated[Decimal, Field(gt=0, le=20)] = Decimal(1)
     """Largest sum of positions on one venue, as a multiple of equity."""
+    value_at_risk: Fraction = Decimal("0.02")
+    """Largest loss that one day in twenty may exceed (95 %, one day, from three weeks of hours)."""
+    expected_shortfall: Fraction = Decimal("0.03")
+    """Largest mean loss of those days."""
+    correlated_notional: Annotated[Decimal, Field(gt=0, le=20)] = Decimal("0.2")
+    """Largest sum of positions in symbols that move as one (correlation 0.8 or more, either way),
+    as a multiple of equity; longs are not set off against shorts."""
     open_orders: Annotated[int, Field(ge=1, le=1000)] = 120
     """Most working orders at once, stops included."""
     orders_per_second: Annotated[int, Field(ge=1, le=100)] = 10

@@ -14,7 +14,7 @@ from msgspec.json import Decoder
 
 from core.model.market import Side, Ticker, Trade
 from exchanges.book import Level
-from exchanges.feed import MILLI, Feed, Lane
+from exchanges.feed import FIRST_SNAPSHOT, MILLI, Feed, Lane
 
 TRADE_SAMPLE = (
     '{"e":"trade","E":1723161256322,"T":1723161256322,"s":"BTCUSDT","t":5266583935,'
@@ -189,7 +189,7 @@ class BinanceFeed(Feed):
             lane.pending.append((row.U, row.u, row.pu, row.b, row.a, row.T * MILLI))
             if not lane.stale:
                 lane.stale = True
-                self._resync(row.s, "first snapshot")
+                self._resync(row.s, FIRST_SNAPSHOT)
         elif not self._follow(lane, row.U, row.u, row.pu, row.b, row.a, row.T * MILLI, received):
             lane.pending.append((row.U, row.u, row.pu, row.b, row.a, row.T * MILLI))
 

@@ -22,6 +22,8 @@ MILLI = 1_000_000
 
 Resync = Callable[[str, str], None]
 """Asks for a fresh snapshot: venue symbol, reason. Called once until the snapshot came."""
+FIRST_SNAPSHOT = "first snapshot"
+"""Why a book is asked for that was never there; every other reason is a gap."""
 
 
 class Lane:

@@ -20,7 +20,7 @@ from core.errors import VenueError, VenueUnavailable
 from core.model.event import FeedChanged, FeedState, VenueChanged, VenueState
 from core.model.market import BadMessage
 from exchanges.budget import Urgency
-from exchanges.feed import Feed
+from exchanges.feed import FIRST_SNAPSHOT, Feed
 from exchanges.line import VenueLine
 from exchanges.private import PrivateFeed
 from exchanges.rules import Channel, Rules
@@ -267,9 +267,10 @@ class Streams:
         for name, lane in self._feed.lanes.items():
             if self._rules.snapshot(name) and lane.book.sequence is None and not lane.stale:
                 lane.stale = True
-                self._resync(name, "first snapshot")
+                self._resync(name, FIRST_SNAPSHOT)
 
     def _resync(self, venue_symbol: str, reason: str) -> None:
+        self._stats.gaps += reason != FIRST_SNAPSHOT
         task = asyncio.get_running_loop().create_task(self._renew(venue_symbol))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

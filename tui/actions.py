@@ -7,23 +7,26 @@ from typing import Any
 
 from textual.app import SystemCommand
 from textual.screen import Screen
+from textual.widgets import Input
 
 from core.errors import KillcordError
 from core.model.replay import Wish
 from core.model.snapshot import Snapshot
-from tui import bindings
+from tui import bindings, numbers
 from tui.client import DeskClient, Target
 from tui.cursor import Cursor
 from tui.dealing import DealingApp
 from tui.keymap import CHANGES, PANES, Key
 from tui.layouts import AUTO, LAYOUTS, shown
 from tui.panes.chart import ChartPane
-from tui.panes.pane import DepthPane, Pane
+from tui.panes.pane import DepthPane, Pane, VenuesPane
 from tui.text import clean
 from tui.theme import PALETTES
 from tui.views.focus import TIMEFRAMES, Focus, chart_venue, next_venue
 from tui.views.replay import wish_of
 from tui.views.table import Cell
+from tui.widgets.grid import LiveGrid
+from tui.widgets.search import SearchLine
 
 NARROW, LOW = 100, 30
 """Below this many columns or lines there is room for one pane at a time."""
@@ -40,6 +43,8 @@ _ANYWHERE = frozenset(
         "news",
         "switch",
         "cursor",
+        "cell",
+        "clock",
         "focus_next",
         "focus_previous",
         "theme",
@@ -55,6 +60,8 @@ def make_pane(name: str, number: int) -> AnyPane:
         return ChartPane(name, number)
     if name == "depth":
         return DepthPane(name, number)
+    if name == "venues":
+        return VenuesPane(name, number)
     return Pane(name, number, ("fills", "trades", "news", "sources") if name == "log" else ())
 
 
@@ -77,6 +84,7 @@ class ActingApp(DealingApp):
         self.current = "markets"
         """The pane that has the focus, or had it before a dialog opened."""
         self.zoomed = False
+        self.search = SearchLine()
 
     def arrange(self) -> None:
         """Put the panes where ``current`` and ``zoomed`` say. For the subclass."""
@@ -115,15 +123,23 @@ class ActingApp(DealingApp):
         if action == "flatten":
             return self.commands.flatten_open
         if action == "dashboard":
-            return self.zoomed
+            return self.zoomed or bool(self.grid is not None and self.grid.filter)
         if action == "replay":
             return self.replaying
         if self.replaying and action in CHANGES:
             return False
         if action in _ANYWHERE:
             return action != "switch" or self.current == "log"
+        if action in ("copy", "copy_row"):
+            return bool(self.panes[self.current].picked_text(action == "copy_row"))
         cursor = self.cursor
         return cursor is not None and cursor.allows(action)
+
+    @property
+    def grid(self) -> LiveGrid | None:
+        """The table in use; None where the pane is none."""
+        pane = self.panes[self.current]
+        return pane if isinstance(pane, LiveGrid) else None
 
     def look(self, snapshot: Snapshot) -> Focus:
         """Let chart, depth and trades follow the cursor; return what they show now."""
@@ -164,9 +180,13 @@ class ActingApp(DealingApp):
         self.arrange()
 
     def action_dashboard(self) -> None:
-        """Show all panes."""
-        self.zoomed = False
-        self.arrange()
+        """Show all rows again; then all panes."""
+        if self.grid is not None and self.grid.filter:
+            self.grid.narrow("")
+            self.redraw()
+        else:
+            self.zoomed = False
+            self.arrange()
 
     def action_next_pane(self, step: int) -> None:
         """Go to the next pane, or the next field of a dialog."""
@@ -189,6 +209,51 @@ class ActingApp(DealingApp):
     def action_cursor(self, step: int) -> None:
         """Move the cursor of the pane."""
         self.panes[self.current].move(step)
+
+    def action_cell(self, step: int) -> None:
+        """Pick the cell to the left or right."""
+        self.panes[self.current].step_cell(step)
+
+    def action_copy(self) -> None:
+        """Copy the cell picked, or the row, through the terminal (OSC 52; works over SSH)."""
+        self._copy(whole=False)
+
+    def action_copy_row(self) -> None:
+        """Copy the row."""
+        self._copy(whole=True)
+
+    def _copy(self, whole: bool) -> None:
+        text = self.panes[self.current].picked_text(whole)
+        if text:
+            self.copy_to_clipboard(text)
+            self.say((Cell(" copied ", "dim"), Cell(text.replace("\t", "  "))))
+
+    def action_freeze(self) -> None:
+        """Hold the rows still, or let them go on."""
+        if self.grid is not None:
+            self.grid.freeze(not self.grid.frozen)
+            self.redraw()
+
+    def action_search(self) -> None:
+        """Ask for the words that rows must have."""
+        if self.grid is not None and not self.in_dialog:
+            self.grid.freeze(False)
+            self.search.open(self.grid.filter)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show only the rows that have the words, while they are typed."""
+        if event.input is self.search and self.grid is not None:
+            self.grid.narrow(event.value)
+            self.redraw()
+
+    def on_search_line_closed(self) -> None:
+        """Give the keys back to the pane."""
+        self.arrange()
+
+    def action_clock(self) -> None:
+        """Write times in UTC, or as the clocks around us show them."""
+        numbers.CLOCK.local = not numbers.CLOCK.local
+        self.redraw()
 
     def action_switch(self) -> None:
         """Fills instead of the log, then public trades, news, the log again."""
@@ -278,7 +343,7 @@ class ActingApp(DealingApp):
             argument = rest.strip("')")
             if key.verb and self.check_action(name, (argument,)):
                 run = getattr(self, f"action_{name}")
-                title = f"{key.verb}  [{bindings.display(key.keys)}]"
+                title = f"{key.verb} · {bindings.display(key.keys)}"
                 yield SystemCommand(title, key.help, (lambda r=run, a=argument: r(a) if a else r()))
         for name in PALETTES:
             if name != self.theme:

@@ -31,11 +31,12 @@ from tui.preferences import read
 from tui.text import clean
 from tui.theme import themes
 from tui.views.banner import view_banner
-from tui.views.footer import view_footer, view_tabs
+from tui.views.footer import Foot, view_footer, view_tabs
 from tui.views.strip import Link, view_strip
 from tui.views.table import Cell
 from tui.widgets.board import Board
 from tui.widgets.canvas import Canvas
+from tui.widgets.footer import Footer
 from tui.widgets.lines import Lines
 
 START_S = 20.0
@@ -98,7 +99,7 @@ class TerminalApp(ActingApp):
         self._alarm = -1
         self._strip = Lines("strip", fixed=2)
         self._banner = Lines("banner")
-        self._foot = Lines("foot", fixed=1)
+        self._foot = Footer("foot")
 
     def compose(self) -> ComposeResult:
         """Place the strip, the banner, the panes and the footer."""
@@ -115,6 +116,7 @@ class TerminalApp(ActingApp):
                 with Vertical(id="right", classes="cell"):
                     yield from (panes["signals"], panes["risk"], panes["venues"])
         yield self._foot
+        yield self.search
 
     def on_mount(self) -> None:
         """Start following the desk; end cleanly when the terminal goes away."""
@@ -195,6 +197,10 @@ class TerminalApp(ActingApp):
         self.current = PANES[event.number]
         self.arrange()
 
+    async def on_footer_pressed(self, event: Footer.Pressed) -> None:
+        """Do what a clicked key does."""
+        await self.run_action(event.action)
+
     def _reink(self) -> None:
         for screen in self.screen_stack:
             for canvas in screen.query(Canvas):
@@ -217,7 +223,8 @@ class TerminalApp(ActingApp):
         width = self.size.width
         self._strip.show(view_strip(snapshot, link, width))
         self._banner.show(view_banner(snapshot, self.commands.pull, time.monotonic()))
-        self._foot.show((self.saying or view_footer(self._possible_keys(), width),))
+        said = self.saying
+        self._foot.offer(Foot(said) if said else view_footer(self._possible_keys(), width))
         if code and not died:
             self.exit(text, return_code=code)
         if snapshot is None:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 _SHOWN = {
     "question_mark": "?",
+    "slash": "/",
+    "comma": ",",
+    "full_stop": ".",
     "right_square_bracket": "]",
     "left_square_bracket": "[",
     "escape": "esc",

@@ -50,6 +50,8 @@ PANE_HELP = {  # in the order of their number keys
 PANES = tuple(PANE_HELP)
 """Panes in the order of their number keys."""
 
+_TABLES = ("markets", "signals", "positions", "orders", "log", "risk", "venues")
+
 _FOCUSED = ("depth", "chart", "log")
 """Panes that show one symbol, or can."""
 
@@ -304,12 +306,48 @@ KEYS: tuple[Key, ...] = (
         *_FOCUSED,
         showing="trades",
     ),
+    _look(
+        "search",
+        "slash",
+        "search",
+        "Show only rows that have these words; esc shows all",
+        "table: search",
+        *_TABLES,
+    ),
+    _look(
+        "freeze",
+        "H",
+        "hold",
+        "Hold the rows still to pick among them, or go on",
+        "table: hold still or go on",
+        "log",
+    ),
+    _look(
+        "copy",
+        "ctrl+c",
+        "copy",
+        "Copy the cell picked with , and . (else the row)",
+        "table: copy",
+        *_TABLES,
+    ),
+    _look("copy_row", "Y", "copy row", "Copy the whole row, tabs between cells", "table: copy row"),
     _row("up", "up,k", "One row up", -1),
     _row("down", "down,j", "One row down", 1),
     _row("page_up", "pageup", "Ten rows up", -10),
     _row("page_down", "pagedown", "Ten rows down", 10),
     _row("top", "home,g", "First row", -100_000),
     _row("bottom", "end,G", "Last row", 100_000),
+    Key("cell_left", "comma", "cell(-1)", "cell left", "The cell to the left", "rows"),
+    Key("cell_right", "full_stop", "cell(1)", "cell right", "The cell to the right", "rows"),
+    Key(
+        "clock",
+        "U",
+        "clock",
+        "clock",
+        "Times in UTC, or as your clock shows them",
+        "program",
+        "program: times in UTC or local",
+    ),
     Key(
         "help",
         "question_mark,f1",

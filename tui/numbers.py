@@ -1,7 +1,8 @@
-"""How numbers are written on the screen. Pure functions of their arguments; ``-`` means unknown."""
+"""How numbers are written on the screen; ``-`` means unknown."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
@@ -101,10 +102,29 @@ def until(seconds: float | None) -> str:
     return f"{minutes // 60}h{minutes % 60:02d}" if minutes >= 60 else f"{minutes}m"
 
 
-def clock(ts: int) -> str:
-    """Write the time of day of nanoseconds UTC: ``12:03:45``."""
-    second = ts // 1_000_000_000 % 86_400
-    return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
+class Clock:
+    """How this terminal writes times: in UTC, or as the clocks around it show them."""
+
+    def __init__(self) -> None:
+        self.local = False
+
+    @property
+    def zone(self) -> str:
+        """The name that stands beside a time."""
+        return time.strftime("%Z") if self.local else "UTC"
+
+    def write(self, ts: int) -> str:
+        """Write the time of day of nanoseconds UTC: ``12:03:45``."""
+        second = ts // 1_000_000_000
+        if self.local:
+            return time.strftime("%H:%M:%S", time.localtime(second))
+        second %= 86_400
+        return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
+
+
+CLOCK = Clock()
+"""One for the terminal: a person reads all times the same way."""
+clock = CLOCK.write
 
 
 def arrow(value: Number | None) -> str:

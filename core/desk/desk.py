@@ -36,6 +36,7 @@ from core.desk.kill import DEADLINE, VALIDITY, KillExecutor
 from core.desk.lines import Lines, LogFile
 from core.desk.lock import Lock
 from core.desk.origin import MarketFacts, Origin
+from core.desk.past import bring_hours
 from core.desk.ports import Gateway, KillGateway, NewsFeed
 from core.desk.pulse import Pulse
 from core.desk.pump import Pump
@@ -229,6 +230,7 @@ class Desk:
         keep(self.pulse.run, "pulse")
         if self._news is not None:
             keep(self._read_news, "news")
+        keep(self._bring_hours, "hours")
         if self.pump.trainer is not None:
             keep(self._learn, "learning")
         for venue in self.pump.venues.values():
@@ -494,6 +496,11 @@ class Desk:
         await self.ready.wait()  # trading comes first
         if self._news is not None:
             await self._news.run(self.pump.sink)
+
+    async def _bring_hours(self) -> None:
+        await self.ready.wait()
+        venues = tuple(self.pump.venues.values())
+        await bring_hours(self.config.symbols, venues, self.pump.sink, self.lines)
 
     # --- trouble ------------------------------------------------------------------------------
 

@@ -24,6 +24,8 @@ class GatewayStats(Struct):
     messages: int = 0
     bad_messages: int = 0
     reconnects: int = 0
+    gaps: int = 0
+    """Times a book missed a change and was brought back."""
     last_message: dict[str, int] = {}
     """Channel to nanoseconds UTC of its last message: trades, books, tickers, private."""
     latency_ms: float | None = None

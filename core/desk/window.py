@@ -192,6 +192,8 @@ def _facts(gateway: Gateway, timer: DeadMan | None) -> VenueFacts:
         messages=stats.messages,
         bad_messages=stats.bad_messages,
         reconnects=stats.reconnects,
+        gaps=stats.gaps,
+        budget_used=stats.budget_used,
         last_message=dict(stats.last_message),
         latency_ms=stats.latency_ms,
         dead_man=timer.scope if timer is not None else "",

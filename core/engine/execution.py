@@ -180,6 +180,11 @@ class Execution:
             if other.venue == slot.venue:
                 venue_after += value
         now = world.now
+        tail = cluster = None
+        if world.portfolio.known:
+            book = world.exposures(slot, slot.reach(buys, sells))
+            tail = world.portfolio.tail(book)
+            cluster = world.portfolio.cluster(slot.symbol, book)
         return Circumstances(
             world.state,
             venue.state,
@@ -201,6 +206,8 @@ class Execution:
             venue.pace.full(now),
             world.minute.full(now),
             trigger,
+            tail,
+            cluster,
         )
 
     def _bad_news(self, slot: Slot, order: Order) -> tuple[float, float]:

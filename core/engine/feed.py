@@ -7,7 +7,7 @@ from math import inf
 from os.path import basename
 from traceback import extract_tb
 
-from core.clock import SECOND
+from core.clock import HOUR, SECOND
 from core.engine.slot import Slot
 from core.engine.world import World
 from core.market.candles import CandleBuilder
@@ -23,6 +23,7 @@ from core.model.effect import Signalled
 from core.model.event import Event, SentimentScored
 from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
 from core.risk.codes import Code
+from core.risk.portfolio import HOUR_S
 from core.signals.decision import Decision
 from core.signals.ensemble import Ensemble, MemberFailed
 from core.signals.news_filter import heed
@@ -50,6 +51,7 @@ class Feed:
         self._soonest = self._span - FUTURE
         """After its open a candle cannot be known to be closed before this."""
         self._building: list[Slot] = []
+        self._hour = 0
         self._bar = world.config.strategy.news_filter
 
     def trade(self, event: Trade) -> None:
@@ -174,6 +176,8 @@ class Feed:
             return
         ts = event.ts
         if event.timeframe != self._timeframe or ts <= slot.candle_ts:
+            if event.timeframe == HOUR_S:
+                self._world.portfolio.add(event.symbol, ts, event.close)
             return
         received = event.received
         low, high, close = event.low, event.high, event.close
@@ -221,6 +225,10 @@ class Feed:
             if closed is not None:
                 for candle in closed:
                     self._closed(slot, candle)
+        if now // HOUR != self._hour:
+            self._hour = now // HOUR
+            prices = {slot.symbol: slot.price for slot in self._slots.values() if slot.price}
+            self._world.portfolio.close_hour(now, prices)
         for slot in self._slots.values():
             late = slot.waiting
             if late is not None and now - late.ts - self._span >= _PATIENCE:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from core.clock import SECOND
 from core.engine.world import World
+from core.model.instrument import short_symbol
 from core.model.news import MARKET
 from core.model.snapshot import LimitView
 from core.risk.breakers import LossBreaker
 from core.risk.codes import Code
+from core.risk.portfolio import NEEDED
 
 if TYPE_CHECKING:
     from core.engine.execution import Execution
@@ -24,15 +26,16 @@ def view_limits(
     """Return all limits; amounts in quote of the present equity."""
     return (
         *_view_sizes(world, execution, equity if equity is not None else _ZERO),
+        *_view_book(world, equity),
         *_view_losses(world, breaker, execution, equity),
         *_view_traffic(world),
     )
 
 
 def _view(
-    code: Code, name: str, value: float, limit: float, unit: str, detail: str = ""
+    code: Code, name: str, value: float | None, limit: float, unit: str, detail: str = ""
 ) -> LimitView:
-    return LimitView(code, name, value, limit, unit, value > limit, detail)
+    return LimitView(code, name, value, limit, unit, value is not None and value > limit, detail)
 
 
 def _view_sizes(world: World, execution: Execution, equity: Decimal) -> list[LimitView]:
@@ -95,15 +98,59 @@ def _view_sizes(world: World, execution: Execution, equity: Decimal) -> list[Lim
     ]
 
 
+def _view_book(world: World, equity: Decimal | None) -> list[LimitView]:
+    """Return the bad days of the book and what moves as one, as fractions of equity."""
+    limits, portfolio = world.limits, world.portfolio
+    book = world.exposures()
+    worth = float(equity) if equity else 0.0
+    tail = portfolio.tail(book) if worth else None
+    cluster = portfolio.heaviest(book) if tail is not None else None
+    hours = portfolio.hours()
+    missing = f"from {hours} h"
+    if tail is None:
+        missing = f"n/a, needs {NEEDED} h of candles, has {hours}"
+    names = " ".join(short_symbol(symbol) for symbol in cluster.symbols) if cluster else ""
+    held = cluster.value if cluster is not None else 0.0
+    return [
+        _view(
+            Code.VALUE_AT_RISK,
+            "VaR 95 %, 1 day",
+            tail.value_at_risk / worth if tail is not None else None,
+            float(limits.value_at_risk),
+            "fraction",
+            missing,
+        ),
+        _view(
+            Code.EXPECTED_SHORTFALL,
+            "Expected shortfall",
+            tail.shortfall / worth if tail is not None else None,
+            float(limits.expected_shortfall),
+            "fraction",
+            missing,
+        ),
+        _view(
+            Code.CORRELATED_NOTIONAL,
+            "Moving as one",
+            held / worth if tail is not None else None,
+            float(limits.correlated_notional),
+            "times",
+            names if tail is not None else missing,
+        ),
+    ]
+
+
 def _view_losses(
     world: World, breaker: LossBreaker, execution: Execution, equity: Decimal | None
 ) -> list[LimitView]:
     limits = world.limits
     worth = float(equity) if equity is not None else 0.0
-    streak, place = 0, ""
+    streak, place, left = 0, "", 0.0
     for slot in world.slots.values():
         if slot.position.losses > streak:
             streak, place = slot.position.losses, f"{slot.venue} {slot.symbol}"
+            left = execution.cooling(slot)
+    if left:
+        place = f"{place} cools down for {left:.0f} s"
     naked = max((world.now - since for since in execution.naked.values()), default=0)
     return [
         _view(

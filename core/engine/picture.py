@@ -55,6 +55,8 @@ class VenueFacts(Struct, frozen=True, gc=False):
     latency_ms: float | None = None
     dead_man: str = ""
     dead_man_s: float | None = None
+    gaps: int = 0
+    budget_used: float = 0.0
 
 
 class ShellFacts(Struct, frozen=True, gc=False):
@@ -232,6 +234,8 @@ def _venue(world: World, venue: Venue, facts: VenueFacts, now: int) -> VenueView
         (now - venue.swept) / 1e9 if venue.swept else None,
         facts.dead_man,
         facts.dead_man_s,
+        facts.gaps,
+        facts.budget_used,
     )
 
 

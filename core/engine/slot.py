@@ -156,7 +156,13 @@ class Slot:
         return exact(price) if price else self.value()
 
     def exposure(self, buys: Decimal = _ZERO, sells: Decimal = _ZERO) -> Decimal:
-        """Return the worst notional: position plus working orders, unknown ones as filled.
+        """Return the worst notional, whichever side it is on; see ``reach``."""
+        return abs(self.reach(buys, sells))
+
+    def reach(self, buys: Decimal = _ZERO, sells: Decimal = _ZERO) -> Decimal:
+        """Return the farthest notional, negative when short: position plus working orders.
+
+        Orders of unknown outcome count as filled.
 
         Args:
             buys: base units to add as a further working purchase.
@@ -170,7 +176,8 @@ class Slot:
                 else:
                     sells += order.remaining
         held = self.position.qty
-        worst = max(abs(held + buys + self.foreign_buys), abs(held - sells - self.foreign_sells))
+        up, down = held + buys + self.foreign_buys, held - sells - self.foreign_sells
+        worst = up if abs(up) >= abs(down) else down
         return worst * self.value() if worst else _ZERO
 
     def release(self) -> None:

@@ -28,6 +28,7 @@ from core.portfolio.position import Position
 from core.risk.codes import Code
 from core.risk.news_guard import NewsGuard
 from core.risk.pace import Pace
+from core.risk.portfolio import PortfolioRisk
 from core.signals.context import Context, Place
 from core.signals.strategy import Strategy, strategy_maker
 
@@ -75,6 +76,7 @@ class World:
         self.pending = True
         """Whether any order or position waits for time to pass."""
         self.paused: set[str] = set()
+        self.portfolio = PortfolioRisk()
         self.guard = NewsGuard(config.limits)
         self.minute = Pace(config.limits.orders_per_minute, MINUTE)
         self.cash = 0.0
@@ -192,6 +194,21 @@ class World:
             cash += float(account.cash)
         self.cash = cash
         self.held = [self.slots[key] for key in self.ledger.open]
+
+    def exposures(self, slot: Slot | None = None, reach: Decimal = _ZERO) -> dict[str, float]:
+        """Return signed notionals by symbol, over all venues; unknown orders as filled.
+
+        Args:
+            slot: where something else than the present is asked for.
+            reach: what it would be there.
+        """
+        found: dict[str, float] = {}
+        if slot is not None:
+            found[slot.symbol] = float(reach)
+        for other in self.active.values():
+            if other is not slot:
+                found[other.symbol] = found.get(other.symbol, 0.0) + float(other.reach())
+        return found
 
     def equity(self) -> Decimal | None:
         """Return cash plus unrealised P&L over all venues; None before the first baseline."""

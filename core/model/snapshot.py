@@ -50,6 +50,10 @@ class VenueView(Struct, frozen=True, gc=False):
     """What the venue's own timer covers: ``symbol``, ``account``, or nothing without one."""
     dead_man_s: float | None = None
     """Seconds until it cancels our resting orders if we fall silent; None while it is not set."""
+    gaps: int = 0
+    """Times a book missed a change and was brought back."""
+    budget_used: float = 0.0
+    """Share of the venue's request budget in use, 0 to 1."""
 
 
 class MarketView(Struct, frozen=True, gc=False):
@@ -217,7 +221,8 @@ class LimitView(Struct, frozen=True, gc=False):
 
     code: str
     name: str
-    value: float
+    value: float | None
+    """None while there is nothing to tell from; ``detail`` says what is missing."""
     limit: float
     unit: str
     """``quote``, ``fraction``, ``count``, ``seconds`` or ``times``."""

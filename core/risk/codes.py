@@ -38,6 +38,9 @@ class Code(StrEnum):
     POSITION_NOTIONAL = "POSITION_NOTIONAL"
     LOSS_TO_STOP = "LOSS_TO_STOP"
     LEVERAGE = "LEVERAGE"
+    VALUE_AT_RISK = "VALUE_AT_RISK"
+    EXPECTED_SHORTFALL = "EXPECTED_SHORTFALL"
+    CORRELATED_NOTIONAL = "CORRELATED_NOTIONAL"
     VENUE_NOTIONAL = "VENUE_NOTIONAL"
     OPEN_ORDERS = "OPEN_ORDERS"
     ORDERS_PER_SECOND = "ORDERS_PER_SECOND"
@@ -121,6 +124,15 @@ MEANING: dict[Code, tuple[str, str]] = {
     Code.LOSS_TO_STOP: ("loss_to_stop", "Too much would be lost if the stop is hit."),
     Code.LEVERAGE: ("leverage", "All positions together would be too large for the equity."),
     Code.VENUE_NOTIONAL: ("venue_notional", "Positions on this venue would be too large."),
+    Code.VALUE_AT_RISK: ("value_at_risk", "One day in twenty the book would lose too much."),
+    Code.EXPECTED_SHORTFALL: (
+        "expected_shortfall",
+        "The mean loss of those days would be too large.",
+    ),
+    Code.CORRELATED_NOTIONAL: (
+        "correlated_notional",
+        "Too much would be held in symbols that move as one.",
+    ),
     Code.OPEN_ORDERS: ("open_orders", "Too many working orders."),
     Code.ORDERS_PER_SECOND: ("orders_per_second", "Too many orders in a second on this venue."),
     Code.ORDERS_PER_MINUTE: ("orders_per_minute", "Too many orders in a minute."),

@@ -16,6 +16,7 @@ from core.model.instrument import Instrument
 from core.model.order import Order, OrderKind
 from core.model.whatif import CheckView
 from core.risk.codes import Code
+from core.risk.portfolio import Cluster, Tail
 
 _ZERO = Decimal(0)
 # Looking a member up in an enum costs 0.1 us; these are read many times an order.
@@ -79,6 +80,10 @@ class Circumstances(Struct, frozen=True, gc=False):
     minute_full: bool
     stop: Decimal
     """Trigger of the protective stop that will follow."""
+    tail_after: Tail | None = None
+    """Bad days of the book with this order; None while there is no history to tell from."""
+    cluster_after: Cluster | None = None
+    """What the symbol moves with, with this order; None as before."""
 
 
 class Gate:
@@ -214,6 +219,7 @@ class Gate:
         ):
             allowed = share * equity
             yield code, value <= allowed, allowed, value, _QUOTE
+        yield from self._portfolio(now, float(equity))
         # The protective stop that follows is counted with its entry.
         most = limits.open_orders
         yield _CODE.OPEN_ORDERS, now.working + 2 <= most, most, now.working, _AGAINST
@@ -223,6 +229,20 @@ class Gate:
         most = limits.orders_per_minute
         count = most if now.minute_full else ""
         yield _CODE.ORDERS_PER_MINUTE, not now.minute_full, most, count, _AGAINST
+
+    def _portfolio(self, now: Circumstances, equity: float) -> Iterator[_Finding]:
+        limits = self.limits
+        if now.tail_after is not None:
+            for code, share, value in (
+                (_CODE.VALUE_AT_RISK, limits.value_at_risk, now.tail_after.value_at_risk),
+                (_CODE.EXPECTED_SHORTFALL, limits.expected_shortfall, now.tail_after.shortfall),
+            ):
+                allowed = float(share) * equity
+                yield code, value <= allowed, allowed, value, _QUOTE
+        if now.cluster_after is not None:
+            allowed = float(limits.correlated_notional) * equity
+            value = now.cluster_after.value
+            yield _CODE.CORRELATED_NOTIONAL, value <= allowed, allowed, value, _QUOTE
 
 
 _Finding = tuple[Code, bool, object, object, str]

@@ -40,9 +40,11 @@ from core.model.snapshot import HeldView, LogView
 from tests.tui import pictures
 from tests.tui.conftest import settle, until
 from tests.tui.loopback import Loopback
+from tui import numbers
 from tui.app import TerminalApp
 from tui.panes.chart import ChartPane
 from tui.panes.pane import DepthPane, Pane
+from tui.screens.help import HelpScreen
 from tui.screens.resize import ResizeScreen
 from tui.screens.stop import StopScreen
 from tui.screens.story import StoryScreen
@@ -379,6 +381,103 @@ async def test_only_possible_keys_are_offered(desk: Loopback, home: Home) -> Non
         await pilot.press("4")
         assert "x close" not in said(app)
         assert "c cancel" in said(app)
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+async def test_slash_shows_only_rows_that_have_the_words(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        pane = app.panes["signals"]
+        assert isinstance(pane, Pane)
+        everything = len(pane.rows)
+        await pilot.press("2", "slash", *"eth oK")
+        await until(lambda: len(framed(app).panes["signals"].rows) == 1)  # type: ignore[union-attr]
+        assert "/eth oK 1 of 30" in pane.in_sight()
+        await pilot.press("x", "x")  # letters go to the line, not to the desk
+        await pilot.press("backspace", "backspace", "enter")
+        assert app.focused is pane
+        assert len(pane.rows) == 1
+        await pilot.press("escape")
+        assert len(framed(app).panes["signals"].rows) == everything  # type: ignore[union-attr]
+        await pilot.press("slash", *"nowhere")
+        await until(lambda: not pane.rows)
+        await pilot.press("f12")  # the cord works while words are typed
+        await until(lambda: desk.commands)
+        await pilot.press("escape")
+        assert len(framed(app).panes["signals"].rows) == everything  # type: ignore[union-attr]
+    assert [type(c) for c in desk.commands] == [Kill]
+
+
+async def test_ctrl_c_copies_the_cell_or_the_row(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        await pilot.press("3", "home", "ctrl+c")
+        assert app.clipboard.split("\t")[:3] == ["BTC", "binance", "▲ long"]
+        await pilot.press("full_stop", "full_stop", "ctrl+c")
+        assert app.clipboard == "binance"
+        assert "copied binance" in said(app)
+        await pilot.press("Y")
+        assert app.clipboard.startswith("BTC\tbinance")
+        await pilot.press("comma", "comma", "comma", "ctrl+c")
+        assert app.clipboard.startswith("BTC\tbinance")
+
+
+async def test_capital_h_holds_the_log_still(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        pane = app.panes["log"]
+        assert isinstance(pane, Pane)
+        await pilot.press("5", "H")
+        before = pane.rows
+        new = LogView(999, pictures.NOW, "info", "info", "something new")
+        desk.show(pictures.busy(1, log=(*desk.picture.log, new)))
+        await until(lambda: framed(app).snapshot.seq == desk.picture.seq)  # type: ignore[union-attr]
+        assert pane.rows is before
+        assert "FROZEN" in pane.in_sight()
+        await pilot.press("down", "down", "Y")
+        assert app.clipboard.split("\t")[-1] == before[2].cells[-1].text
+        await pilot.press("H")
+        assert pane.rows[0].cells[-1].text == "something new"
+        assert pane.selected is None
+
+
+async def test_a_key_of_the_footer_can_be_clicked(desk: Loopback, home: Home) -> None:
+    async with terminal(home) as (app, pilot):
+        at = said(app).index("d disarm")
+        await pilot.click("#foot", offset=(at + 3, 0))
+        await until(lambda: desk.commands)
+        app.say(())
+        await pilot.click("#foot", offset=(said(app).index("? help") + 1, 0))
+        await until(lambda: isinstance(app.screen, HelpScreen))
+    assert [type(c) for c in desk.commands] == [Disarm]
+
+
+async def test_rows_and_tabs_answer_the_mouse(desk: Loopback, home: Home) -> None:
+    async with terminal(home, (80, 24)) as (app, pilot):
+        await pilot.press("3")
+        pane = app.panes["positions"]
+        assert isinstance(pane, Pane)
+        await pilot.click("#positions", offset=(5, pane.head + 3))
+        assert pane.selected == pane.rows[3].key
+        await pilot.click("#positions", offset=(1, 0))
+        await until(lambda: app.current == "markets")
+
+
+async def test_times_are_written_as_the_clock_on_the_wall(
+    desk: Loopback, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        async with terminal(home) as (app, pilot):
+            assert "10:23:45 UTC" in said(app, "strip")
+            await pilot.press("U")
+            assert "15:53:45 IST" in said(app, "strip")
+            await pilot.press("U")
+            assert "10:23:45 UTC" in said(app, "strip")
+    finally:
+        numbers.CLOCK.local = False
+        monkeypatch.undo()
+        time.tzset()
 
 
 # --- the symbol under the cursor ------------------------------------------------------------------

@@ -11,7 +11,14 @@ from core.model.event import FeedState, KillMode, Submit, TradingState, VenueSta
 from core.model.market import Side
 from core.model.news import NewsOpinion, NewsPart, NewsReading
 from core.model.order import OrderStatus
-from core.model.snapshot import DepthView, FeedView, LimitView, LogView, SignalView
+from core.model.snapshot import (
+    DepthView,
+    FeedView,
+    HeldView,
+    LimitView,
+    LogView,
+    SignalView,
+)
 from core.model.whatif import CheckView, RouteView
 from tests.tui import pictures
 from tui import numbers
@@ -292,7 +299,7 @@ def test_a_kill_that_did_not_arrive_stays_loud() -> None:
 def test_the_footer_always_has_room_for_help_and_quit() -> None:
     from tui.keymap import KEYS
 
-    shown = text(view_footer([key for key in KEYS if key.footer], 60))
+    shown = text(view_footer([key for key in KEYS if key.footer], 60).line)
     assert len(shown) <= 60
     assert "F12 KILL" in shown
     assert "? help" in shown
@@ -336,10 +343,10 @@ def test_the_ladder_adds_up_venues_and_has_the_best_prices_in_the_middle() -> No
     shown = [[cell.text for cell in row.cells] for row in rows]
     # 99.97 counts at 99.9 and 100.13 at 100.2: never better than it is.
     assert [(r[1], r[2], r[3], r[5]) for r in shown if r[4] != "spread"] == [
-        ("100.2", "9.000", "10.00", "byok"),
+        ("100.2", "9.000", "10.00", "by ok"),
         ("100.1", "1.000", "1.000", "by"),
         ("100.0", "1.000", "1.000", "by"),
-        ("99.9", "5.000", "6.000", "byok"),
+        ("99.9", "5.000", "6.000", "by ok"),
     ]
     assert [row[4] for row in shown][2] == "spread"
     assert [row[0] for row in shown] == ["", "", "", "", "▲0.009"]
@@ -541,3 +548,39 @@ def test_readings_stand_in_markets_and_signals_where_news_is_read() -> None:
         shown = named(row, signals.signal_columns(picture))["news"]
         assert shown in ("-0.62 (4)", "- #1", "- #2", "-")
     assert "news" not in {column.name for column in markets.columns_of(pictures.busy())}
+
+
+def test_feed_health_stands_side_by_side_where_there_is_room() -> None:
+    picture = pictures.busy()
+    first = replace(picture.venues[0], budget_used=0.8, gaps=3, dead_man="symbol", dead_man_s=42.0)
+    picture = replace(picture, venues=(first, *picture.venues[1:]))
+    rows = {row.key: row.cells for row in venues.view_health(picture)}
+    assert [c.name for c in venues.health_columns(picture)] == ["", *pictures.VENUES]
+    assert rows["rate budget"][1].text.endswith("80%")
+    assert rows["rate budget"][1].tone == "warn"
+    assert (rows["gaps"][1].text, rows["gaps"][2].text) == ("3", "0")
+    assert rows["dead-man"][1].text == "42s"
+    assert all(len(cells) == 4 for cells in rows.values())
+    assert {"trades", "books", "tickers", "private", "reconnects", "clock skew"} <= rows.keys()
+    compact = named(venues.view_venues(picture)[0], venues.COLUMNS)
+    assert (compact["budget"], compact["gaps"]) == ("80%", "3")
+
+
+def test_a_limit_without_a_value_says_so_and_is_not_broken() -> None:
+    limit = LimitView("VALUE_AT_RISK", "VaR", None, 0.02, "fraction", False, "n/a, needs 264 h")
+    (row,) = risk.view_risk(replace(pictures.busy(), limits=(limit,)))
+    assert [cell.text for cell in row.cells][1:5] == ["n/a", "2.00%", "", ""]
+
+
+def test_what_waits_for_a_person_is_on_top() -> None:
+    picture = pictures.busy()
+    oldest = signals.view_signals(picture)[-1]
+    venue, symbol, _ = oldest.key.split("|")
+    waits = HeldView(
+        "KC1", venue, symbol, Side.SELL, Decimal("1.5"), Decimal(9), "s", "r", 0,
+        picture.ts + 7_000_000_000,
+    )  # fmt: skip
+    rows = signals.view_signals(replace(picture, held=(waits,)))
+    assert rows[0].key == oldest.key
+    assert "sell 1.5? 7s" in [cell.text for cell in rows[0].cells]
+    assert signals.note_signals(replace(picture, held=(waits,))).startswith("1 WAIT FOR YOU")

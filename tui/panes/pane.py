@@ -77,8 +77,8 @@ VIEWS: dict[str, View] = {
     "sources": _of_desk(
         news.SOURCE_COLUMNS, news.view_sources, news.note_sources, news.EMPTY_SOURCES, False
     ),
-    "risk": _of_desk(risk.COLUMNS, risk.view_risk, risk.note_risk, risk.EMPTY, False),
-    "venues": _of_desk(venues.COLUMNS, venues.view_venues, venues.note_venues, venues.EMPTY, False),
+    "risk": _of_desk(risk.COLUMNS, risk.view_risk, risk.note_risk, risk.EMPTY),
+    "venues": _of_desk(venues.COLUMNS, venues.view_venues, venues.note_venues, venues.EMPTY),
 }
 
 
@@ -109,7 +109,20 @@ class Pane(LiveGrid):
         self.title = self.showing = to or self._turns[(at + 1) % len(self._turns)]
         self._view = VIEWS[self.showing]
         self.empty, self.selects = self._view.empty, self._view.selects
-        self.repaint()
+        self.freeze(False)
+
+
+class VenuesPane(Pane):
+    """Feed health: a line a venue, or, where there is room, venues side by side with every fact."""
+
+    def picture(self, snapshot: Snapshot, focus: Focus) -> None:
+        """Show what there is."""
+        rows = venues.view_health(snapshot)
+        if self.size.height - 2 >= len(rows):
+            note = venues.note_venues(snapshot)
+            self.show(venues.health_columns(snapshot), rows, note)
+        else:
+            super().picture(snapshot, focus)
 
 
 class DepthPane(LiveGrid):

@@ -22,7 +22,7 @@ COLUMNS = (
     Column("size", 9, 0, right=True),
     Column("sum", 9, 3, right=True),
     Column("", 6, 1, grow=1),
-    Column("at", 6, 1),
+    Column("at", 8, 1),
 )
 BAR = 4
 """Place of the bar among the columns."""
@@ -63,7 +63,8 @@ def view_depth(snapshot: Snapshot, focus: Focus, levels: int, bar: int) -> tuple
 
 def note_depth(snapshot: Snapshot, focus: Focus) -> str:
     """Return what stands at the right of the title."""
-    where = clean(focus.venue) if focus.venue else "all venues"
+    listed = [clean(m.venue) for m in snapshot.markets if m.symbol == focus.symbol]
+    where = clean(focus.venue) if focus.venue else " ".join(sorted(listed))
     return f"{clean(short_symbol(focus.symbol))} · {where} · o next"
 
 
@@ -122,7 +123,7 @@ def _side(
     for level in levels:
         total += level.qty
         mark = ours.get(level.price, "")
-        letters = "".join(sorted(clean(venue)[:2] for venue in level.venues))
+        letters = " ".join(sorted(clean(venue)[:2] for venue in level.venues))
         rows.append(
             Row(
                 f"{side.value}|{level.price}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from tui.bindings import display
 from tui.keymap import PANES, Key
@@ -11,16 +12,26 @@ from tui.views.table import Cell, Line
 _HINT = 12
 
 
-def view_footer(keys: Sequence[Key], width: int) -> Line:
+class Foot(NamedTuple):
+    """The bottom line, and what a click on it does."""
+
+    line: Line
+    spots: tuple[tuple[int, int, str], ...] = ()
+    """First cell, cell after the last, action."""
+
+
+def view_footer(keys: Sequence[Key], width: int) -> Foot:
     """Return the keys that fit, in the order of the keymap; help and quit are always among them."""
     last = [key for key in keys if key.group == "program"]
     first = [key for key in keys if key.group != "program"]
     room = width - sum(_size(key) for key in last)
-    hint = (Cell(f" 1-{len(PANES)}", "key"), Cell(" panes ", "dim"), Cell(" "))
     line: list[Cell] = []
+    spots: list[tuple[int, int, str]] = []
+    at = 0
     for place, key in enumerate([*first, *last]):
         if place == len(first) and room >= _HINT:
-            line.extend(hint)
+            line += [Cell(f" 1-{len(PANES)}", "key"), Cell(" panes ", "dim"), Cell(" ")]
+            at = sum(len(cell.text) for cell in line)
         if key.group != "program":
             if _size(key) > room:
                 continue
@@ -29,7 +40,9 @@ def view_footer(keys: Sequence[Key], width: int) -> Line:
         line.append(Cell(" " + _keys(key), "alarm" if loud else "key"))
         line.append(Cell(f" {key.label} ", "alarm" if loud else "dim"))
         line.append(Cell(" "))
-    return tuple(line)
+        spots.append((at, at + _size(key) - 1, key.action))
+        at += _size(key)
+    return Foot(tuple(line), tuple(spots))
 
 
 def view_tabs(current: str, width: int) -> Line:

@@ -34,6 +34,8 @@ EMPTY = "No limits reported. Without limits the desk does not arm."
 
 def used(limit: LimitView) -> float:
     """Return the used share of a limit, 0 or more; a limit of 0 is used up by anything."""
+    if limit.value is None:
+        return 0.0
     if limit.limit:
         return abs(limit.value) / abs(limit.limit)
     return 1.0 if limit.value else 0.0
@@ -71,6 +73,8 @@ def _row(limit: LimitView) -> Row:
     gauge = Cell(numbers.bar(share, BAR), tone or "dim")
     if limit.breached:
         gauge = Cell(f" {'BROKEN':<{BAR - 1}}", "alarm")
+    elif limit.value is None:
+        gauge = Cell("", "dim")
     percent = numbers.percent(min(share, 9.99), 0, sign=False)
     return Row(
         limit.code,
@@ -79,13 +83,15 @@ def _row(limit: LimitView) -> Row:
             Cell(_write(limit.value, limit.unit)),
             Cell(_write(limit.limit, limit.unit), "dim"),
             gauge,
-            Cell(percent, tone or "dim"),
+            Cell(percent if limit.value is not None else "", tone or "dim"),
             Cell(clean(limit.detail).replace("/USDT:USDT", ""), "dim"),
         ),
     )
 
 
-def _write(value: float, unit: str) -> str:
+def _write(value: float | None, unit: str) -> str:
+    if value is None:
+        return "n/a"
     if unit == "quote":
         return numbers.money(value, 0 if abs(value) >= 1000 else 2)
     if unit == "fraction":

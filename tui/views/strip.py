@@ -160,7 +160,7 @@ def _health(snapshot: Snapshot, link: Link) -> list[Item]:
     market = clean(snapshot.market, 60)
     items.append(Item(1, (Cell("lag ", "dim"), Cell(f"{snapshot.loop_lag_ms:.1f}ms"))))
     items.append(Item(2, (Cell(market, "dim"),)))
-    items.append(Item(3, (Cell(numbers.clock(snapshot.ts) + " UTC", "dim"),)))
+    items.append(Item(3, (Cell(f"{numbers.clock(snapshot.ts)} {numbers.CLOCK.zone}", "dim"),)))
     if snapshot.discrepancies:
         items.append(Item(0, (Cell(f" {snapshot.discrepancies} DISCREPANCIES ", "alarm"),)))
     if link.behind:

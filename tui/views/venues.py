@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from core.model.event import FeedState, VenueState
 from core.model.snapshot import FeedView, Snapshot, VenueView
 from tui import numbers
@@ -23,6 +25,8 @@ COLUMNS = (
     Column("msgs", 6, 5, right=True),
     Column("bad", 4, 5, right=True),
     Column("lost", 4, 5, right=True),
+    Column("gaps", 4, 5, right=True),
+    Column("budget", 6, 4, right=True),
     Column("swept", 5, 6, right=True),
     Column("dead-man", 8, 4, right=True),
     Column("account", 10, 8),
@@ -60,7 +64,6 @@ def note_venues(snapshot: Snapshot) -> str:
 
 def _row(venue: VenueView) -> Row:
     feeds = {feed.channel: feed for feed in venue.feeds}
-    offset = venue.clock_offset_ms
     return Row(
         venue.venue,
         (
@@ -69,22 +72,86 @@ def _row(venue: VenueView) -> Row:
             _feed_cell(max(venue.feeds, key=_badness, default=None)),
             *(_feed_cell(feeds.get(channel)) for channel in CHANNELS),
             Cell(_millis(venue.latency_ms)),
-            Cell(
-                f"{round(offset):+d}ms" if offset is not None else numbers.NONE,
-                "warn" if offset is not None and abs(offset) > 500 else "dim",
-            ),
+            _clock_cell(venue.clock_offset_ms),
             Cell(numbers.money(venue.equity)),
             Cell(numbers.compact(venue.orders)),
             Cell(numbers.compact(venue.fills)),
             Cell(numbers.compact(venue.messages), "dim"),
             Cell(numbers.compact(venue.bad_messages), "warn" if venue.bad_messages else "dim"),
             Cell(numbers.compact(venue.reconnects), "warn" if venue.reconnects else "dim"),
+            Cell(numbers.compact(venue.gaps), "warn" if venue.gaps else "dim"),
+            budget_cell(venue),
             Cell(numbers.age(venue.swept_age_s), "dim"),
             dead_man_cell(venue),
             Cell(clean(venue.account), "dim"),
             Cell(clean(venue.reason), "dim"),
         ),
     )
+
+
+def health_columns(snapshot: Snapshot) -> tuple[Column, ...]:
+    """Return one column a venue, for ``view_health``."""
+    names = [clean(venue.venue, 12) for venue in snapshot.venues]
+    return (Column("", 13, 0), *(Column(name, 14, 0, grow=1) for name in names))
+
+
+def view_health(snapshot: Snapshot) -> tuple[Row, ...]:
+    """Return one row a fact, venues side by side: for a pane with room below each other."""
+    venues = snapshot.venues
+    rows = [
+        Row(name, (Cell(name, "dim"), *(cell(venue) for venue in venues)))
+        for name, cell in _FACTS.items()
+    ]
+    reasons = [
+        Row(venue.venue, (Cell(clean(venue.venue, 12), "dim"), Cell(clean(venue.reason), "warn")))
+        for venue in venues
+        if venue.reason
+    ]
+    return (*rows, *reasons)
+
+
+def _channel(name: str) -> Callable[[VenueView], Cell]:
+    return lambda venue: _feed_cell(next((f for f in venue.feeds if f.channel == name), None))
+
+
+def _count(name: str) -> Callable[[VenueView], Cell]:
+    def cell(venue: VenueView) -> Cell:
+        count = getattr(venue, name)
+        return Cell(numbers.compact(count), "warn" if count else "")
+
+    return cell
+
+
+def budget_cell(venue: VenueView) -> Cell:
+    """Return the share of the request budget in use."""
+    used = venue.budget_used
+    return Cell(numbers.percent(used, 0, sign=False), "warn" if used >= 0.75 else "dim")
+
+
+def _clock_cell(offset: float | None) -> Cell:
+    if offset is None:
+        return Cell(numbers.NONE, "dim")
+    return Cell(f"{round(offset):+d}ms", "warn" if abs(offset) > 500 else "dim")
+
+
+_FACTS: dict[str, Callable[[VenueView], Cell]] = {
+    "state": lambda v: state_cell(v.state),
+    **{name: _channel(name) for name in CHANNELS},
+    "reconnects": _count("reconnects"),
+    "gaps": _count("gaps"),
+    "bad messages": _count("bad_messages"),
+    "messages": lambda v: Cell(numbers.compact(v.messages), "dim"),
+    "clock skew": lambda v: _clock_cell(v.clock_offset_ms),
+    "order trip": lambda v: Cell(_millis(v.latency_ms)),
+    "rate budget": lambda v: Cell(
+        f"{numbers.bar(v.budget_used, 8)} {budget_cell(v).text}", budget_cell(v).tone
+    ),
+    "dead-man": lambda v: dead_man_cell(v),
+    "last swept": lambda v: Cell(numbers.age(v.swept_age_s), "dim"),
+    "equity": lambda v: Cell(numbers.money(v.equity)),
+    "orders, fills": lambda v: Cell(f"{v.orders:,}, {v.fills:,}", "dim"),
+    "account": lambda v: Cell(clean(v.account), "dim"),
+}
 
 
 # The private stream is silent whenever nothing happens to us; its age alone says nothing.

@@ -15,7 +15,7 @@ def view_why(why: Why) -> tuple[Line, ...]:
     """Return signal, sizing, checks, verdict, and what happened, in that order."""
     name = f"{clean(short_symbol(why.symbol))} {clean(why.venue)}"
     lines: list[Line] = [
-        (Cell(f" {name} ", "strong"), Cell(f" {numbers.clock(why.ts)} UTC", "dim"))
+        (Cell(f" {name} ", "strong"), Cell(f" {numbers.clock(why.ts)} {numbers.CLOCK.zone}", "dim"))
     ]
     if why.client_id:
         lines.append((Cell(f" {clean(why.order)}  "), Cell(clean(why.client_id), "dim")))

@@ -50,6 +50,13 @@ class Board(Canvas, can_focus=True):
         """Key of the picked row; None where there are none."""
         return None
 
+    def step_cell(self, step: int) -> None:
+        """Pick the cell beside the present one, where there are cells."""
+
+    def picked_text(self, whole: bool) -> str:
+        """Return the text of the cell picked, or of the row; empty where there is none."""
+        return ""
+
     def move(self, step: int) -> None:
         """Move the cursor, where there is one."""
 
@@ -87,7 +94,10 @@ class Board(Canvas, can_focus=True):
                 pen.write(text, inks.tones[tone])
         else:
             pen.write(f" {self.number} {self.title} ", style)
-        note = self.in_sight() + (self._note + " " if self._note else "")
+        sight = self.in_sight()
+        note = sight + (self._note + " " if self._note else "")
+        if pen.width + size(note) + 2 > width:
+            note = sight  # what hides rows is said before anything else
         rule = width - pen.width - size(note) - 1
         if rule >= 1:
             pen.write("─" * rule + " ", inks.rule)

@@ -33,6 +33,14 @@ class LiveGrid(Board):
         self.selects = selects
         self.cursor: str | None = None
         """Key of the row under the cursor."""
+        self.filter = ""
+        """Only rows that have each of these words are shown."""
+        self.frozen = False
+        """Whether the rows stay as they are, for somebody who reads them."""
+        self._cell: int | None = None
+        """Place among the columns shown of the cell picked; None for the whole row."""
+        self._of = 0
+        """Rows there would be without the filter."""
         self._columns: tuple[Column, ...] = ()
         self._places: tuple[Place, ...] = ()
         self._rows: tuple[Row, ...] = ()
@@ -54,6 +62,12 @@ class LiveGrid(Board):
 
     def show(self, columns: Sequence[Column], rows: tuple[Row, ...], note: str) -> None:
         """Show these rows; only changed lines are painted."""
+        if self.frozen and self._rows:
+            return
+        self._of = len(rows)
+        if self.filter:
+            words = self.filter.casefold().split()
+            rows = tuple(row for row in rows if _has(row, words))
         if self._first and rows:
             # The pane that has the focus from the start would otherwise wait for an arrow key.
             self._first = False
@@ -121,13 +135,53 @@ class LiveGrid(Board):
     @property
     def selected(self) -> str | None:
         """Key of the picked row; None when there is none."""
-        return self.cursor if self.selects and self._index() is not None else None
+        return self.cursor if self._picks and self._index() is not None else None
+
+    # Rows that stay can be picked in every table.
+    @property
+    def _picks(self) -> bool:
+        return self.selects or self.frozen
+
+    def narrow(self, words: str) -> None:
+        """Show only the rows that have each of these words; none shows all of them again.
+
+        The rows themselves follow with the next picture.
+        """
+        if words != self.filter:
+            self.filter = words
+            self._top = 0
+            self.repaint(0)
+
+    def freeze(self, on: bool) -> None:
+        """Keep the rows as they are, and let them be picked; or let them go on."""
+        self.frozen = on
+        self._cell = None
+        self.cursor = self._rows[self._top].key if on and self._rows else None
+        self.repaint()
+
+    def step_cell(self, step: int) -> None:
+        """Pick the cell beside the present one; beyond the first, the whole row again."""
+        at = -1 if self._cell is None else self._cell
+        at = max(-1, min(len(self._places) - 1, at + step))
+        self._cell = None if at < 0 else at
+        if (index := self._index()) is not None:
+            self.repaint(self.head + index - self._top)
+
+    def picked_text(self, whole: bool) -> str:
+        """Return the text of the cell picked, or of the row, cells apart by tabs; none: empty."""
+        index = self._index() if self._picks else None
+        if index is None:
+            return ""
+        cells = self._rows[index].cells
+        if self._cell is None or whole:
+            return "\t".join(cells[place.at].text.strip() for place in self._places)
+        return cells[self._places[self._cell].at].text.strip()
 
     def move(self, step: int) -> None:
         """Move the cursor, or scroll where rows cannot be picked."""
         if not self._rows:
             return
-        if not self.selects:
+        if not self._picks:
             self._scroll(self._top + step)
             return
         at = self._index()
@@ -164,7 +218,7 @@ class LiveGrid(Board):
     def on_click(self, event: events.Click) -> None:
         """Pick the row under the mouse; a double click gives the pane the whole screen."""
         at = event.y - self.head + self._top
-        if event.y >= self.head and self.selects and at < len(self._rows):
+        if event.y >= self.head and self._picks and at < len(self._rows):
             self._pick(at)
         super().on_click(event)
 
@@ -181,7 +235,8 @@ class LiveGrid(Board):
         if y == 0:
             return self.draw_title(width)
         if not self._rows:
-            text = wrap(self.empty, max(8, width - 2))
+            said = f"Nothing has {self.filter!r}. esc shows all." if self.filter else self.empty
+            text = wrap(said, max(8, width - 2))
             shown = text[y - 2] if 0 <= y - 2 < len(text) else ""
             return draw_line((Cell(f" {shown}", "dim"),), self.inks, width)
         if y < self.head:
@@ -191,12 +246,21 @@ class LiveGrid(Board):
         if index >= len(self._rows):
             return draw_line((), self.inks, width)
         row = self._rows[index]
-        cursor = self.has_focus and self.selects and row.key == self.cursor
-        return draw_row(row, self._places, self.inks, width, cursor)
+        cursor = self.has_focus and self._picks and row.key == self.cursor
+        cell = self._cell if cursor else None
+        return draw_row(row, self._places, self.inks, width, cursor, cell)
 
     def in_sight(self) -> str:
-        """Return which rows are in sight, when not all are."""
+        """Return which rows are in sight, when not all are, and why."""
         room, count = self._room(), len(self._rows)
+        text = "FROZEN · " if self.frozen else ""
+        if self.filter:
+            text += f"/{self.filter} {count} of {self._of} · "
         if count <= room or not room:
-            return ""
-        return f"{self._top + 1}-{min(count, self._top + room)} of {count} · "
+            return text
+        return f"{text}{self._top + 1}-{min(count, self._top + room)} of {count} · "
+
+
+def _has(row: Row, words: Sequence[str]) -> bool:
+    text = " ".join(cell.text for cell in row.cells).casefold()
+    return all(word in text for word in words)

@@ -12,6 +12,8 @@ from textual.strip import Strip
 from tui.theme import Inks
 from tui.views.table import GAP, Line, Place, Row
 
+_PICKED = Style(reverse=True)
+
 
 def size(text: str) -> int:
     """Return how many cells a text takes."""
@@ -82,8 +84,19 @@ class Pen:
             self._parts = []
 
 
-def draw_row(row: Row, places: Sequence[Place], inks: Inks, width: int, cursor: bool) -> Strip:
-    """Draw a row of a table; the cursor shows as a bar at the left and a raised ground."""
+def draw_row(
+    row: Row,
+    places: Sequence[Place],
+    inks: Inks,
+    width: int,
+    cursor: bool,
+    cell: int | None = None,
+) -> Strip:
+    """Draw a row of a table; the cursor shows as a bar at the left and a raised ground.
+
+    Args:
+        cell: place of the cell picked within the row; it is drawn reversed.
+    """
     tones = inks.cursor if cursor else inks.tones
     pen = Pen(tones[""])
     if cursor:
@@ -96,6 +109,10 @@ def draw_row(row: Row, places: Sequence[Place], inks: Inks, width: int, cursor: 
         text, tone = row.cells[index]
         before, text, after = shape(text, room, column.right, column.tail)
         pen.blank(before)
+        if number == cell:
+            pen.write(text or " ", tones[tone] + _PICKED, False, max(1, room - before - after))
+            pen.blank(after if text else after - 1)
+            continue
         pen.write(text, tones[tone], tone not in inks.loud, room - before - after)
         pen.blank(after)
     return pen.strip(width)

@@ -15,6 +15,7 @@ from core.model.market import Side
 from core.model.order import Order, OrderKind
 from core.risk.codes import MEANING, Code, table
 from core.risk.gate import Approved, Circumstances, Gate, Refused
+from core.risk.portfolio import Cluster, Tail
 
 D = Decimal
 RULES = Instrument(
@@ -192,3 +193,21 @@ def test_explaining_names_every_check_and_refusing_the_first_that_fails() -> Non
     verdict = Gate(Limits()).open(order(), RULES, broken)
     assert isinstance(verdict, Refused)
     assert verdict.code == failed[0].code
+
+
+def test_the_bad_days_of_the_book_refuse_and_tell() -> None:
+    tail, cluster = Tail(1900.0, 2900.0), Cluster(("BTC", "ETH"), 19_000.0)
+    calm = msgspec.structs.replace(CALM, tail_after=tail, cluster_after=cluster)
+    gate = Gate(Limits())
+    assert type(gate.open(order(), RULES, calm)) is Approved
+    for change, code in (
+        ({"tail_after": Tail(2000.01, 2900.0)}, Code.VALUE_AT_RISK),
+        ({"tail_after": Tail(1900.0, 3000.01)}, Code.EXPECTED_SHORTFALL),
+        ({"cluster_after": Cluster(("BTC",), 20_000.01)}, Code.CORRELATED_NOTIONAL),
+    ):
+        refused = gate.open(order(), RULES, msgspec.structs.replace(calm, **change))
+        assert isinstance(refused, Refused)
+        assert refused.code is code
+    told = {check.code: check for check in gate.explain(order(), RULES, calm)}
+    found = told[Code.VALUE_AT_RISK]
+    assert (found.value, found.limit) == ("1900.00", "2000.00")
