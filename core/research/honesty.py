@@ -44,7 +44,7 @@ def leak_checks(
     Args:
         files: that the panel was made of.
         around: the same.
-        panel: see ``make_panel``.
+        panel: see ``make_panels``.
         plan: the same.
         trial: of the linear model on this panel.
     """
