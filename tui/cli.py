@@ -199,7 +199,12 @@ def _parser() -> argparse.ArgumentParser:
     desk.set_defaults(run=_desk)
 
     attach = _command(commands, "attach", _attach, "open a terminal on the running desk")
-    attach.add_argument("--fps", type=int, help="frames a second (default 10)")
+    add = attach.add_argument
+    add("--control", action="store_true", help="take control; without it: look on, kill cord only")
+    add("--ssh", default="", metavar="USER@HOST", help="a desk on another machine, through ssh")
+    add("--remote", default="killcord", metavar="PROGRAM", help="with --ssh: killcord over there")
+    add("--remote-home", default="", metavar="PATH", help="with --ssh: KILLCORD_HOME over there")
+    add("--fps", type=int, help="frames a second (default 10)")
 
     _command(commands, "status", _remote("status"), "say how the desk is")
     arm = _command(commands, "arm", _remote("arm"), "let the desk open risk")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -128,12 +130,17 @@ def attach(arguments: argparse.Namespace) -> int:
         NoDesk: none is.
         UsageError: there is no terminal to draw on.
     """
+    if arguments.ssh:
+        from tui import ssh
+
+        return ssh.attach(arguments)
     home = Home.find()
     if not _listens(home.socket):
         raise NoDesk("no desk is running here: start one with `killcord`")
     if not has_terminal():
         raise UsageError("no terminal to draw on: `killcord status` works without one")
-    return show(home, lambda: None, fps=arguments.fps)
+    claim = "take" if arguments.control else "none"
+    return show(home, lambda: None, fps=arguments.fps, claim=claim)
 
 
 def show(
@@ -143,6 +150,7 @@ def show(
     fps: int | None,
     starting: str = "",
     recording: Path | None = None,
+    claim: str = "free",
 ) -> int:
     """Run the terminal and return its exit code.
 
@@ -152,11 +160,31 @@ def show(
     """
     from tui.app import TerminalApp
 
-    app = TerminalApp(home, recording=recording, fps=fps, desk_problem=problem, starting=starting)
+    app = TerminalApp(
+        home,
+        recording=recording,
+        fps=fps,
+        actor=who(),
+        desk_problem=problem,
+        claim=claim,
+        starting=starting,
+    )
     last_line = app.run()
     if last_line:
         (sys.stderr if app.return_code else sys.stdout).write(f"{last_line}\n")
     return app.return_code or 0
+
+
+def who() -> str:
+    """Return what others call this terminal: ``ana pts/3``, and from where when it is far away."""
+    try:
+        device = os.ttyname(0).removeprefix("/dev/")
+    except OSError:
+        device = "web" if "TEXTUAL_DRIVER" in os.environ else "?"
+    words = [pwd.getpwuid(os.getuid()).pw_name, device]
+    if far := os.environ.get("SSH_CONNECTION", "").split():
+        words.append(f"from {far[0]}")
+    return " ".join(words)
 
 
 def _listens(path: Path) -> bool:
