@@ -118,6 +118,7 @@ def _known(
             key: tuple(one for one in events if one.received < end * 1_000_000)
             for key, events in around.events.items()
         },
+        tuple(word for word in around.news if word.received < end * 1_000_000),
     )
     return tabulate(own, [_cut(one, since, until) for one in files if one is not file], known)
 

@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from core.model.event import Event, encode
+from core.model.event import Event, SentimentScored, encode
 from core.research.candles import CandleFile
 from core.research.feature_table import make_features, volatility
 from core.research.labels import Labels, fixed_horizon, triple_barrier, uniqueness
@@ -60,7 +60,9 @@ class Around(Struct, frozen=True):
     funding: Mapping[str, tuple[tuple[int, float], ...]] = {}
     """Settlements by symbol; see ``History``."""
     events: Mapping[Key, Sequence[Event]] = {}
-    """Recordings by venue and symbol; see ``History``."""
+    """Recorded books and trades by venue and symbol; see ``History``."""
+    news: tuple[SentimentScored, ...] = ()
+    """What the news said, oldest first."""
 
 
 class Panel(Struct, frozen=True):
@@ -190,7 +192,7 @@ def tabulate(file: CandleFile, files: Sequence[CandleFile], around: Around) -> F
         others=tuple(one for one in files if one is not file),
         index=around.index.get(file.symbol),
         funding=around.funding.get(file.symbol, ()),
-        events=around.events.get((file.venue, file.symbol), ()),
+        events=(*around.events.get((file.venue, file.symbol), ()), *around.news),
     )
     own = make_features(file.ts, file.open, file.high, file.low, file.close, file.volume)
     return np.hstack([own, *(table(history) for table in TABLES)])
@@ -228,4 +230,6 @@ def _hash(files: Sequence[CandleFile], around: Around) -> str:
         digest.update(f"{key}".encode())
         for event in events:
             digest.update(encode(event))
+    for word in around.news:
+        digest.update(encode(word))
     return digest.hexdigest()

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from core.clock import SECOND
 from core.errors import RecordingError, UsageError
-from core.model.event import Event, SentimentScored, Tick
-from core.research.heard import read_events
+from core.model.event import Event, Tick
+from core.research.books import read_books
 from core.research.honesty import audit
 from core.research.panel import Around, columns_of, tabulate
 from tests.core.journal.test_recording import record
@@ -22,14 +22,13 @@ def test_sessions_are_read_in_order_and_become_features(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[Event] = market(1, 400, 0.7)
-    word = SentimentScored(heard[10].received, "test")
     other = replace(heard[20], venue="okx")
-    given = [*heard[:10], word, *heard[10:], other, Tick(heard[-1].received)]
+    given = [*heard, other, Tick(heard[-1].received)]
     record(tmp_path, given[:200], "20260101T000000-000001").close("x", 1)
     record(tmp_path, given[200:], "20260101T010000-000201").close("x", 2)
     key = (VENUE, SYMBOL)
-    found = read_events([tmp_path], [key])
-    assert found[key] == [*heard[:10], word, *heard[10:]]
+    found = read_books([tmp_path], [key])
+    assert found[key] == heard
 
     seconds = (heard[-1].received // SECOND - START) + 2
     file = candle_file(min(seconds, 600), 1)
@@ -38,8 +37,8 @@ def test_sessions_are_read_in_order_and_become_features(
     assert np.isfinite(table["book_imbalance"]).mean() > 0.5
     assert audit([file], around) == 0.0
 
-    monkeypatch.setattr("core.research.heard.MOST", 100)
+    monkeypatch.setattr("core.research.books.MOST", 100)
     with pytest.raises(UsageError, match="fewer sessions"):
-        read_events([tmp_path], [key])
+        read_books([tmp_path], [key])
     with pytest.raises(RecordingError, match="holds no recording"):
-        read_events([tmp_path / "none"], [key])
+        read_books([tmp_path / "none"], [key])

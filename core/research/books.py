@@ -1,4 +1,4 @@
-"""Recorded sessions as history: what was heard of books, flow and news while a desk ran."""
+"""Recorded sessions as history: the books and trades that a desk heard while it ran."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.errors import UsageError
 from core.journal.recording import read_recording
-from core.model.event import Event, SentimentScored
+from core.model.event import Event
 from core.model.market import BookTop, Depth, Trade
 from core.signals.context import Key
 
@@ -15,12 +15,12 @@ MOST = 2_000_000
 """Events held at once: half a gigabyte."""
 
 
-def read_events(paths: Iterable[Path], keys: Iterable[Key]) -> dict[Key, list[Event]]:
+def read_books(paths: Iterable[Path], keys: Iterable[Key]) -> dict[Key, list[Event]]:
     """Return what recorded sessions heard of these instruments, in order.
 
     Args:
         paths: session folders, or folders of them; a later session's name sorts later.
-        keys: venue and symbol; news counts for all of them.
+        keys: venue and symbol.
 
     Raises:
         RecordingError: a session is damaged, or there is none.
@@ -37,12 +37,9 @@ def read_events(paths: Iterable[Path], keys: Iterable[Key]) -> dict[Key, list[Ev
                     continue
                 mine.append(event)
                 count += 1
-            elif isinstance(event, SentimentScored):
-                for heard in found.values():
-                    heard.append(event)
             if count > MOST:
                 raise UsageError(
-                    f"--recording: more than {MOST:,} events; give fewer sessions or --symbols"
+                    f"--books: more than {MOST:,} events; give fewer sessions or --symbols"
                 )
     return found
 
