@@ -138,6 +138,12 @@ def _backtest(arguments: argparse.Namespace) -> int:
     return backtest.run(arguments)
 
 
+def _web(arguments: argparse.Namespace) -> int:
+    from tui import web
+
+    return web.run(arguments)
+
+
 def _replay(arguments: argparse.Namespace) -> int:
     from tui import replay
 
@@ -218,6 +224,11 @@ def _parser() -> argparse.ArgumentParser:
 
     guard = _command(commands, "guard", _guard, "guard a desk: pull the cord when it dies or hangs")
     guard.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    web = _command(commands, "web", _web, "the attached terminal in a browser on this machine")
+    web.add_argument("--control", action="store_true", help="with control; else it looks on")
+    web.add_argument("--port", type=int, default=0, help="default: a free one")
+    web.add_argument("--address", default="127.0.0.1", help="a loopback address; no other is taken")
+
     replay = _command(commands, "replay", _replay, "a recorded session again, compared and watched")
     replay.add_argument(
         "recording",
@@ -385,6 +396,10 @@ def _backtest_options(commands: Any) -> None:
     add("--trades", nargs="+", metavar="PATH", help="files of trades (and quotes) instead")
     add("--books", nargs="+", metavar="PATH", help="recorded order book frames instead")
     add("--recording", metavar="NAME", help="what a desk recorded instead, such as last")
+    add("--html", metavar="FILE", help="write the report as a page of its own, with charts")
+    add("--audit", action="store_true", help="play other futures: decisions must not change")
+    add("--check-parity", action="store_true", help="trade it live on practice, too, and compare")
+    add("--for", dest="duration", default="60s", metavar="TIME", help="of --check-parity (60s)")
     add("--latency", default="50", metavar="MS", help="order flow: one way to a venue (default 50)")
     add("--funding", metavar="FILE", help="CSV of settlements: symbol, ts_ms, funding_rate")
     add("--balance", default="100000", help="USDT on each venue (default 100000)")

@@ -109,7 +109,7 @@ def _prepare(arguments: argparse.Namespace) -> Iterator[Callable[[], Desk]]:
 def open_terminal(arguments: argparse.Namespace) -> int:
     """Open a terminal on the home's desk, starting one if none runs."""
     home = Home.find()
-    child = None if _listens(home.socket) else _spawn_desk(arguments, home)
+    child = None if listens(home.socket) else _spawn_desk(arguments, home)
 
     def problem() -> tuple[int, str] | None:
         code = None if child is None else child.poll()
@@ -135,9 +135,10 @@ def attach(arguments: argparse.Namespace) -> int:
 
         return ssh.attach(arguments)
     home = Home.find()
-    if not _listens(home.socket):
+    if not listens(home.socket):
         raise NoDesk("no desk is running here: start one with `killcord`")
-    if not has_terminal():
+    # In a browser there is none: textual-serve carries keys and pictures instead.
+    if not has_terminal() and "TEXTUAL_DRIVER" not in os.environ:
         raise UsageError("no terminal to draw on: `killcord status` works without one")
     claim = "take" if arguments.control else "none"
     return show(home, lambda: None, fps=arguments.fps, claim=claim)
@@ -187,7 +188,8 @@ def who() -> str:
     return " ".join(words)
 
 
-def _listens(path: Path) -> bool:
+def listens(path: Path) -> bool:
+    """Return whether a desk answers on a control socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(path))
