@@ -21,11 +21,12 @@ from textual.css.query import NoMatches
 
 from core.home import Home
 from core.model.snapshot import Snapshot, WatchView
-from tui import bindings, tty
+from tui import bindings, numbers, tty
 from tui.actions import ActingApp
-from tui.client import DeskClient
+from tui.client import DeskClient, in_thread
 from tui.keymap import KILL_KEYS, PANES, Key
 from tui.layouts import layouts
+from tui.notices import Desktop, Notice, Notices
 from tui.panes.pane import Pane
 from tui.preferences import read
 from tui.text import clean
@@ -96,7 +97,9 @@ class TerminalApp(ActingApp):
         self.layout_name = wanted.layout
         self._drawn: tuple[Snapshot | None, WatchView | None] = (None, None)
         self._visible: frozenset[str] = frozenset()
-        self._alarm = -1
+        self._notices, self._desktop = Notices(), Desktop()
+        self._bell, self._desktop_told = wanted.bell, wanted.desktop
+        numbers.CLOCK.local = wanted.time == "local"
         self._strip = Lines("strip", fixed=2)
         self._banner = Lines("banner")
         self._foot = Footer("foot")
@@ -240,7 +243,7 @@ class TerminalApp(ActingApp):
         if not self.single and isinstance(markets, Pane) and "markets" in self._visible:
             markets.styles.height = len(markets.rows) + markets.head
         if fresh:
-            self._tell_alarms(snapshot)
+            self._tell(self._notices.take(snapshot))
 
     def redraw(self) -> None:
         """Paint the panes anew with what is known."""
@@ -254,14 +257,17 @@ class TerminalApp(ActingApp):
             if key.footer and self.check_action(key.action.partition("(")[0], ())
         ]
 
-    # A new alarm rings once and is said once, wherever the person is looking.
-    def _tell_alarms(self, snapshot: Snapshot) -> None:
-        if not snapshot.log:
+    # What is new is told once, wherever the person is looking; never by the frame itself.
+    def _tell(self, new: Notice) -> None:
+        loud = [line for line in new.alarms if line.level == "alarm"]
+        if loud:
+            self.say((Cell(" !! ", "alarm"), Cell(f" {clean(loud[-1].text)}", "warn")))
+        if new.told(self._bell):
+            self.bell()
+        text = self._desktop.compose(new.told(self._desktop_told), time.monotonic())
+        if not text:
             return
-        newest = snapshot.log[-1].seq
-        if 0 <= self._alarm < newest:
-            fresh = [e for e in snapshot.log if e.seq > self._alarm and e.level == "alarm"]
-            if fresh:
-                self.bell()
-                self.say((Cell(" !! ", "alarm"), Cell(f" {clean(fresh[-1].text)}", "warn")))
-        self._alarm = newest
+        if not self._desktop.through_terminal:
+            self.run_worker(in_thread(lambda: self._desktop.show(text)), exit_on_error=False)
+        elif self._driver is not None:
+            self._driver.write(self._desktop.sequence(text))

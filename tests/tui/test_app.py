@@ -248,7 +248,7 @@ async def test_z_resizes_an_entry_that_waits_and_shows_why_not(desk: Loopback, h
         await pilot.press("2", "home", "z")
         await until(lambda: isinstance(app.screen, ResizeScreen))
         lines = app.screen.query_one(RaisedLines)
-        await until(lambda: "liquidation about" in lines.text)
+        await until(lambda: "liquidation " in lines.text)
         app.screen.query_one(Input).value = ""
         await pilot.press(*"10", "enter")
         await until(lambda: "ORDER_NOTIONAL" in lines.text)
