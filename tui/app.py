@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 # Textual reads this once, when it is imported; it caps every repaint that is not our frame timer.
@@ -60,6 +61,8 @@ class TerminalApp(ActingApp):
             a desk that was killed (a negative code) leaves what it showed last on the screen.
         starting: what was begun just now, such as ``starting the desk``; empty for nothing.
 
+        first: whether to show where to begin, once.
+
     Raises:
         ConfigError: the terminal's settings are wrong, or take a reserved key.
     """
@@ -78,6 +81,7 @@ class TerminalApp(ActingApp):
         actor: str = "terminal",
         desk_problem: Callable[[], tuple[int, str] | None] = lambda: None,
         starting: str = "",
+        first: bool = False,
     ) -> None:
         wanted = read(home.config_file)
         rebinds = wanted.keymap if rebinds is None else rebinds
@@ -92,6 +96,8 @@ class TerminalApp(ActingApp):
         """Whether frames are being skipped because the terminal does not keep up."""
         self._desk_problem = desk_problem
         self._starting = starting
+        self._welcomed = home.welcomed
+        self._first = first
         self._patient_until = time.monotonic() + START_S
         self.layouts = layouts(wanted.layouts)
         self.layout_name = wanted.layout
@@ -131,6 +137,14 @@ class TerminalApp(ActingApp):
         self.arrange()
         self.frame()
         self.set_interval(1 / self._fps, self.frame)
+        if self._first:
+            self.action_welcome()
+
+    def welcomed(self) -> None:
+        """Remember that somebody has seen where to begin."""
+        with suppress(OSError):  # then it is shown again, which harms nobody
+            self._welcomed.parent.mkdir(parents=True, exist_ok=True)
+            self._welcomed.touch()
 
     def on_unmount(self) -> None:
         """Give the signals back."""

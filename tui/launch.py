@@ -118,7 +118,13 @@ def open_terminal(arguments: argparse.Namespace) -> int:
             return code, f"killed by {signal.Signals(-code).name}"
         return code, text or f"killcord: the desk ended with code {code}: see {home.desk_log}"
 
-    return show(home, problem, fps=None, starting="" if child is None else "starting the desk")
+    return show(
+        home,
+        problem,
+        fps=None,
+        starting="" if child is None else "starting the desk",
+        first=not (home.welcomed.exists() or home.config_file.exists()),
+    )
 
 
 def attach(arguments: argparse.Namespace) -> int:
@@ -143,6 +149,7 @@ def show(
     fps: int | None,
     starting: str = "",
     recording: Path | None = None,
+    first: bool = False,
 ) -> int:
     """Run the terminal and return its exit code.
 
@@ -152,7 +159,14 @@ def show(
     """
     from tui.app import TerminalApp
 
-    app = TerminalApp(home, recording=recording, fps=fps, desk_problem=problem, starting=starting)
+    app = TerminalApp(
+        home,
+        recording=recording,
+        fps=fps,
+        desk_problem=problem,
+        starting=starting,
+        first=first,
+    )
     last_line = app.run()
     if last_line:
         (sys.stderr if app.return_code else sys.stdout).write(f"{last_line}\n")
