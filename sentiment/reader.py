@@ -38,6 +38,8 @@ from sentiment.stories import Stories
 
 STORIES = 60
 """The newest of them are kept for the screen."""
+PATIENCE = 1.0
+"""Seconds that news wait for slower sources, to be told together."""
 PARTS = 4
 """Stories told behind a reading: the weightiest."""
 TRENDS = 15
@@ -83,6 +85,8 @@ class Reader:
         self._states: dict[str, NewsSource] = {}
         self._due: dict[str, int] = {}
         """Source to when it is asked next, so that a day's requests last the day."""
+        self._asked: dict[str, asyncio.Task[Poll]] = {}
+        """Sources that have not answered yet."""
         self._trending: tuple[str, ...] = ()
         self._analyst = analyst
         self._thinking: asyncio.Task[None] | None = None
@@ -97,12 +101,36 @@ class Reader:
         if remembered:
             self._archive.replace(remembered)
 
-    async def poll(self) -> bool:
-        """Ask every source that is due; return whether an article came that was not known."""
+    async def poll(self, patience: float | None = None) -> bool:
+        """Ask every source that is due; return whether an article came that was not known.
+
+        Args:
+            patience: seconds to wait for answers; what comes later is had from ``late``. None:
+                until all have answered.
+        """
         now = self._clock.now()
-        due = [source for source in self._sources if self._due.get(source.name, 0) <= now]
-        self._due |= {source.name: now + pace(source.limits) for source in due}
-        polls = await asyncio.gather(*(self._fetcher.poll(source) for source in due))
+        for source in self._sources:
+            if self._due.get(source.name, 0) <= now and source.name not in self._asked:
+                self._due[source.name] = now + pace(source.limits)
+                self._asked[source.name] = asyncio.create_task(self._fetcher.poll(source))
+        if self._asked:
+            await asyncio.wait(self._asked.values(), timeout=patience)
+        return await self._take()
+
+    async def late(self, seconds: float) -> bool:
+        """Wait for answers that are still to come, or for as long as said; return as ``poll``."""
+        if not self._asked:
+            await asyncio.sleep(seconds)
+            return False
+        await asyncio.wait(
+            self._asked.values(), timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        return await self._take()
+
+    async def _take(self) -> bool:
+        """Take in the answers that have come."""
+        done = [name for name, task in self._asked.items() if task.done()]
+        polls = [self._asked.pop(name).result() for name in done]
         now = self._clock.now()
         fresh = [article for poll in polls for article in self._admit(poll, now)]
         # In a thread: a transformer that loads would hold the other sources up.
@@ -132,12 +160,20 @@ class Reader:
         return NewsReport(
             stories=tuple(self._with_opinion(story) for story in reversed(self._shown.values())),
             readings=tuple(readings),
-            sources=(*self._states.values(), *([analyst.status()] if analyst else ())),
+            sources=(*self._source_states(), *([analyst.status()] if analyst else ())),
             scorer=_label(engine.name, engine.hash),
             instead_of=self._instead_of,
             problem=problem,
             trending=self._trending,
         )
+
+    def _source_states(self) -> list[NewsSource]:
+        """Return how each source is, in the order of the configuration."""
+        silent = "asked, no answer yet"
+        known = {
+            name: NewsSource(name, State.WAITING.value, silent, 0) for name in self._asked
+        } | self._states
+        return [known[source.name] for source in self._sources if source.name in known]
 
     def _read(self, asset: str, now: int) -> NewsReading:
         found = self._aggregator.read(asset, now, HALF_LIFE)
@@ -167,9 +203,10 @@ class Reader:
 
     async def close(self) -> None:
         """Close connections and engine."""
-        if self._thinking is not None:
-            self._thinking.cancel()
-            await asyncio.gather(self._thinking, return_exceptions=True)
+        open_ones = [*self._asked.values(), *([self._thinking] if self._thinking else ())]
+        for task in open_ones:
+            task.cancel()
+        await asyncio.gather(*open_ones, return_exceptions=True)
         if self._analyst is not None:
             await self._analyst.close()
         await self._fetcher.close()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from core.config import render
 from core.risk.codes import table
+from core.signals import candle_features, context
+from core.signals.features import Feature
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -17,7 +19,27 @@ def pages() -> dict[Path, str]:
         " answered as it did. Made by `make docs`.\n\n" + table(),
         DOCS / "configuration.md": "# Configuration\n\nThe file `killcord config path` names, with"
         " every setting at its default. Made by `make docs`.\n\n```toml\n" + render() + "```\n",
+        DOCS / "features.md": _features(),
     }
+
+
+def _features() -> str:
+    """Return what each feature is, family by family."""
+    families: list[tuple[str, tuple[Feature, ...]]] = [
+        ("Candles", candle_features.FEATURES),
+        *((one.__name__, one.features) for one in context.FAMILIES),
+    ]
+    lines = [
+        "# Features",
+        "",
+        "What models are trained on and strategies may ask for"
+        " ([strategies.md](strategies.md)). All are scale-free and look back a",
+        "finite number of candles; what is not known is NaN. Made by `make docs`.",
+    ]
+    for name, features in families:
+        lines += ["", f"## {name}", "", "| name | candles | unit | from |", "|---|---|---|---|"]
+        lines += [f"| `{f.name}` | {f.window} | {f.unit} | {f.source} |" for f in features]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,35 +1,41 @@
-"""``killcord backtest``: candles through the live engine, and what it would have come to."""
+"""``killcord backtest``: the past through the live engine, and what it would have come to."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
-from decimal import Decimal, InvalidOperation
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from decimal import Decimal
 
 import msgspec
 
-from core.config import Config, load
-from core.errors import RecordingError, UsageError
+from core.config import Config
+from core.errors import UsageError
 from core.home import Home
-from core.model.instrument import Instrument, short_symbol, unified_symbol
-from core.research.archive import Archive, timeframe_of
 from core.research.backtest import run_backtest
-from core.research.bars import Bars
-from core.research.candles import CandleFile, find_files, read_candles, read_funding
+from core.research.flow import run_flow
 from core.research.report import BacktestReport, report
 from core.signals.folder import find_strategy
 from core.signals.registry import find_model
-from core.signals.strategy import named, strategy_maker
-from exchanges.practice.contracts import LISTINGS, list_contracts, make_listing
+from core.signals.strategy import Strategy, named, strategy_maker
 from tui import numbers
+from tui.flow_files import read_flow
+from tui.market_files import (
+    configure,
+    list_candles,
+    number,
+    one_timeframe,
+    points,
+    progress,
+    read_files,
+    settlements,
+    to_bars,
+)
 from tui.settings import environment_of
 from tui.text import clean
 
 _MS = 1_000_000
-_BASIS_POINT = Decimal("0.0001")
+_EVER = 1 << 62
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,29 +46,17 @@ def run(arguments: argparse.Namespace) -> int:
         UsageError: files that do not fit together, or numbers that are none.
         ConfigError: with every problem found.
     """
-    files = read_files(arguments)
-    timeframe = one_timeframe(files)
-    taker, maker = (points(arguments, name) for name in ("taker_fee", "maker_fee"))
-    candles = {list_instrument(file, arguments.venue, taker, maker): file for file in files}
-    if len(candles) < len(files):
-        raise UsageError("two candle files are of the same symbol and venue")
-    config = configure(arguments, candles, timeframe)
-    slippage = points(arguments, "slippage") or Decimal(0)
-    home = Home.find()
-    own = find_strategy(home.strategies, config.strategy)
-    if "lightgbm" in named(config.strategy):
-        own |= find_model(home.models(environment_of(arguments, home)), config.strategy)
-    result = run_backtest(
-        {rules: to_bars(file) for rules, file in candles.items()},
-        config,
-        balance=_number(arguments, "balance"),
-        funding=_funding(arguments.funding, candles),
-        slippage=float(slippage),
-        make_strategy=strategy_maker(config.strategy, own),
-        progress=progress(arguments),
-    )
-    silent = sum(file.silent for file in files)
-    answer = report(result, config.strategy.name, timeframe, silent)
+    sources = ("candles", "trades", "books", "recording")
+    given = [name for name in sources if getattr(arguments, name)]
+    stored = arguments.venue and arguments.timeframe
+    if len(given) > 1 or not (given or stored):
+        names = ", ".join(f"--{name}" for name in sources)
+        raise UsageError(
+            f"name what is to be played, once: one of {names};"
+            " or --venue and --timeframe for stored candles"
+        )
+    play = play_candles if given in ([], ["candles"]) else play_flow
+    answer = play(arguments)
     if arguments.json:
         sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
     else:
@@ -70,183 +64,53 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def read_files(arguments: argparse.Namespace) -> list[CandleFile]:
-    """Read the candles that are meant: files, or what ``killcord history`` has stored.
+def play_candles(arguments: argparse.Namespace) -> BacktestReport:
+    """Trade candles: files, or what ``killcord history`` has stored."""
+    files = read_files(arguments)
+    timeframe = one_timeframe(files)
+    candles = list_candles(arguments, files)
+    config = configure(arguments, candles, timeframe)
+    slippage = points(arguments, "slippage") or Decimal(0)
+    spans = {rules: (int(one.ts[0]), int(one.ts[-1])) for rules, one in candles.items()}
+    result = run_backtest(
+        {rules: to_bars(file) for rules, file in candles.items()},
+        config,
+        balance=number(arguments, "balance"),
+        funding=settlements(arguments.funding, spans),
+        slippage=float(slippage),
+        make_strategy=employ(arguments, config),
+        progress=progress(arguments),
+    )
+    return report(result, "candles", config.strategy, sum(file.silent for file in files))
 
-    Raises:
-        RecordingError: a file cannot be read, or a row of it is wrong.
-        UsageError: nothing is of a wanted symbol.
-    """
-    wanted = {unified_symbol(name) for name in (arguments.symbols or "").split(",") if name}
-    if not arguments.candles:
-        return _stored(arguments, wanted)
-    paths = [file for path in arguments.candles for file in find_files(Path(path))]
-    bases = {path: unified_symbol(path.name.partition(".")[0].partition("_")[0]) for path in paths}
-    files = [read_candles(path) for path in paths if not wanted or bases[path] in wanted]
-    missing = wanted - {file.symbol for file in files}
-    if missing:
-        names = ", ".join(sorted(short_symbol(symbol) for symbol in missing))
-        raise UsageError(f"--symbols: no candle file of {names} in {' '.join(arguments.candles)}")
-    return files
+
+def play_flow(arguments: argparse.Namespace) -> BacktestReport:
+    """Trade trades, books or a recorded session."""
+    flow = read_flow(arguments)
+    config = configure(arguments, flow.instruments, None)
+    spans = dict.fromkeys(flow.instruments, (flow.start // _MS, (flow.end or _EVER) // _MS))
+    result = run_flow(
+        flow.events,
+        flow.instruments,
+        config,
+        start=flow.start,
+        total=flow.total,
+        balance=number(arguments, "balance"),
+        funding=settlements(arguments.funding, spans),
+        latency=int(number(arguments, "latency") * _MS),
+        make_strategy=employ(arguments, config),
+        progress=progress(arguments),
+    )
+    return report(result, flow.source, config.strategy, 0)
 
 
-def _stored(arguments: argparse.Namespace, wanted: set[str]) -> list[CandleFile]:
-    if not (arguments.venue and arguments.timeframe):
-        raise UsageError("give --candles PATH; or --venue and --timeframe for what is stored")
-    try:
-        timeframe = timeframe_of(arguments.timeframe)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+def employ(arguments: argparse.Namespace, config: Config) -> Callable[[], Strategy]:
+    """Return what makes the configured strategy, one of the user's own or a model included."""
     home = Home.find()
-    found = [
-        series
-        for series in Archive(home.history(environment_of(arguments, home))).all()
-        if (series.venue, series.timeframe) == (arguments.venue, timeframe)
-        and (not wanted or series.symbol in wanted)
-    ]
-    missing = wanted - {series.symbol for series in found}
-    if missing or not found:
-        names = ",".join(sorted(short_symbol(symbol) for symbol in missing)) or "BTC"
-        what = f"{arguments.venue} {names} {arguments.timeframe}"
-        raise UsageError(f"not stored: killcord history download {what}")
-    return [series.read() for series in found]
-
-
-def one_timeframe(files: list[CandleFile]) -> int:
-    """Return the timeframe that all files share, seconds.
-
-    Raises:
-        UsageError: they do not share one.
-    """
-    first = files[0]
-    for file in files:
-        if file.timeframe != first.timeframe:
-            raise UsageError(
-                f"{file.path}: candles of {file.timeframe} s, but {first.path} has"
-                f" {first.timeframe} s; give files of one timeframe"
-            )
-    return first.timeframe
-
-
-def list_instrument(
-    file: CandleFile, venue: str, taker: Decimal | None = None, maker: Decimal | None = None
-) -> Instrument:
-    """Return the rules under which a file's candles are traded: the venue's, as practice has them.
-
-    Args:
-        file: its venue, or ``venue`` where that is given, decides.
-        venue: empty to take the file's own, or Bybit where it names none.
-        taker: fee, fraction of notional; None for the venue's.
-        maker: the same for resting orders.
-    """
-    name = venue or file.venue or "bybit"
-    base = short_symbol(file.symbol)
-    known = {listing.base: listing for listing in LISTINGS}.get(base)
-    listing = make_listing(base, float(file.open[0]), known)
-    rules = list_contracts(name, (listing,))[file.symbol].instrument
-    return msgspec.structs.replace(
-        rules,
-        taker_fee=rules.taker_fee if taker is None else taker,
-        maker_fee=rules.maker_fee if maker is None else maker,
-    )
-
-
-def configure(
-    arguments: argparse.Namespace, instruments: Iterable[Instrument], timeframe: int
-) -> Config:
-    """Load the configuration, with the strategy of the command line and the world of the candles.
-
-    The environment is left out: a backtest must not depend on the shell it was started from.
-
-    Raises:
-        ConfigError: with every problem found.
-        UsageError: a ``--set`` without a value, or a file that does not exist.
-    """
-    path = Path(arguments.config) if arguments.config else Home.find().config_file
-    if arguments.config and not path.exists():
-        raise UsageError(f"{path}: no such file")
-    overrides: dict[str, Any] = {}
-    for text in arguments.set:
-        key, sign, value = text.partition("=")
-        if not sign:
-            raise UsageError(f"--set {text}: expected KEY=VALUE, such as strategy.fast=10")
-        overrides[key.strip()] = value.strip()
-    names = list(instruments)
-    return load(
-        path,
-        {},
-        overrides
-        | {
-            "strategy.name": arguments.strategy,
-            "strategy.timeframe": timeframe,
-            "venues": list(dict.fromkeys(one.venue for one in names)),
-            "symbols": list(dict.fromkeys(one.symbol for one in names)),
-            "environment": "practice",
-            "confirm_signals": False,  # nobody is there to be asked
-        },
-    )
-
-
-def to_bars(file: CandleFile) -> Bars:
-    """Return a file's candles as the engine's columns: times in nanoseconds."""
-    return Bars(file.ts * _MS, file.open, file.high, file.low, file.close, file.volume)
-
-
-def progress(arguments: argparse.Namespace) -> Callable[[float], object] | None:
-    """Return what draws a progress bar, where a person is watching; else None."""
-    if arguments.json or not sys.stderr.isatty():
-        return None
-    shown = -1
-
-    def draw(part: float) -> None:
-        nonlocal shown
-        percent = int(part * 100)
-        if percent != shown:
-            shown = percent
-            sys.stderr.write(f"\r{'█' * (percent // 4):25} {percent:3} %\r")
-            sys.stderr.flush()
-
-    return draw
-
-
-def _funding(
-    path: str | None, candles: dict[Instrument, CandleFile]
-) -> dict[Instrument, list[tuple[int, float]]]:
-    """Return the settlements that fall into the candles.
-
-    Raises:
-        RecordingError: the file cannot be read, or has none for any of the symbols.
-    """
-    if path is None:
-        return {}
-    known = read_funding(Path(path))
-    found = {
-        rules: [
-            (ts * _MS, rate)
-            for ts, rate in known.get(rules.symbol, ())
-            if file.ts[0] <= ts <= file.ts[-1]
-        ]
-        for rules, file in candles.items()
-    }
-    if not any(found.values()):
-        raise RecordingError(f"{path}: has no settlement of these symbols in the candles' time")
-    return found
-
-
-def _number(arguments: argparse.Namespace, name: str) -> Decimal:
-    text = str(getattr(arguments, name))
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("nan")
-    if not value.is_finite() or value < 0 or (name == "balance" and not value):
-        raise UsageError(f"--{name.replace('_', '-')} {text}: expected a number above zero")
-    return value
-
-
-def points(arguments: argparse.Namespace, name: str) -> Decimal | None:
-    """Return an option given in basis points as a fraction."""
-    return None if getattr(arguments, name) is None else _number(arguments, name) * _BASIS_POINT
+    own = find_strategy(home.strategies, config.strategy)
+    if "lightgbm" in named(config.strategy):
+        own |= find_model(home.models(environment_of(arguments, home)), config.strategy)
+    return strategy_maker(config.strategy, own)
 
 
 def table(answer: BacktestReport) -> list[str]:

@@ -138,6 +138,12 @@ def _backtest(arguments: argparse.Namespace) -> int:
     return backtest.run(arguments)
 
 
+def _web(arguments: argparse.Namespace) -> int:
+    from tui import web
+
+    return web.run(arguments)
+
+
 def _replay(arguments: argparse.Namespace) -> int:
     from tui import replay
 
@@ -199,7 +205,12 @@ def _parser() -> argparse.ArgumentParser:
     desk.set_defaults(run=_desk)
 
     attach = _command(commands, "attach", _attach, "open a terminal on the running desk")
-    attach.add_argument("--fps", type=int, help="frames a second (default 10)")
+    add = attach.add_argument
+    add("--control", action="store_true", help="take control; without it: look on, kill cord only")
+    add("--ssh", default="", metavar="USER@HOST", help="a desk on another machine, through ssh")
+    add("--remote", default="killcord", metavar="PROGRAM", help="with --ssh: killcord over there")
+    add("--remote-home", default="", metavar="PATH", help="with --ssh: KILLCORD_HOME over there")
+    add("--fps", type=int, help="frames a second (default 10)")
 
     _command(commands, "status", _remote("status"), "say how the desk is")
     arm = _command(commands, "arm", _remote("arm"), "let the desk open risk")
@@ -213,6 +224,11 @@ def _parser() -> argparse.ArgumentParser:
 
     guard = _command(commands, "guard", _guard, "guard a desk: pull the cord when it dies or hangs")
     guard.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    web = _command(commands, "web", _web, "the attached terminal in a browser on this machine")
+    web.add_argument("--control", action="store_true", help="with control; else it looks on")
+    web.add_argument("--port", type=int, default=0, help="default: a free one")
+    web.add_argument("--address", default="127.0.0.1", help="a loopback address; no other is taken")
+
     replay = _command(commands, "replay", _replay, "a recorded session again, compared and watched")
     replay.add_argument(
         "recording",
@@ -373,10 +389,14 @@ def _sentiment_commands(commands: Any) -> None:
 
 
 def _backtest_options(commands: Any) -> None:
-    backtest = _command(commands, "backtest", _backtest, "trade recorded candles, and report")
+    backtest = _command(commands, "backtest", _backtest, "trade recorded markets, and report")
     add = backtest.add_argument
     add("--strategy", default="ema_cross", metavar="NAME", help="default ema_cross")
     _candle_options(backtest)
+    add("--trades", nargs="+", metavar="PATH", help="files of trades (and quotes) instead")
+    add("--books", nargs="+", metavar="PATH", help="recorded order book frames instead")
+    add("--recording", metavar="NAME", help="what a desk recorded instead, such as last")
+    add("--latency", default="50", metavar="MS", help="order flow: one way to a venue (default 50)")
     add("--funding", metavar="FILE", help="CSV of settlements: symbol, ts_ms, funding_rate")
     add("--balance", default="100000", help="USDT on each venue (default 100000)")
     add("--taker-fee", metavar="BP", help="basis points; default: the venue's")
@@ -422,7 +442,11 @@ def _candle_options(parser: argparse.ArgumentParser) -> None:
         choices=("bybit", "binance", "okx"),
         help="whose rules and fees; without --candles whose stored candles, with --timeframe",
     )
-    add("--timeframe", metavar="1h", help="of the stored candles: killcord history list")
+    add(
+        "--timeframe",
+        metavar="1h",
+        help="of the stored candles (killcord history list), or of those made from order flow",
+    )
     _environment_option(parser)
 
 

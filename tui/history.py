@@ -32,7 +32,7 @@ from core.research.archive import (
     timeframe_text,
 )
 from core.research.candles import find_files, read_candles
-from tui.backtest import progress
+from tui.market_files import progress
 from tui.settings import environment_of
 
 YEAR_MS = 365 * 86_400_000

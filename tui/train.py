@@ -14,12 +14,13 @@ import msgspec
 from core.errors import UsageError
 from core.home import Home
 from core.research.candles import CandleFile, find_files, read_candles, read_funding
+from core.research.learning import kinds_here
 from core.research.panel import Around, Plan
 from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
 from core.signals.registry import Check, Registry
 from tui import numbers
-from tui.backtest import one_timeframe, points, progress, read_files
+from tui.market_files import one_timeframe, points, progress, read_files
 from tui.settings import environment_of
 
 
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
             plans,
             Registry(folder),
             now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            around=_around(arguments, timeframe),
+            around=_around(arguments, files, timeframe),
             shuffled=arguments.shuffle_labels,
             trials=arguments.trials,
             storage=arguments.study,
@@ -76,12 +77,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _around(arguments: argparse.Namespace, timeframe: int) -> Around:
+def _around(arguments: argparse.Namespace, files: list[CandleFile], timeframe: int) -> Around:
     """Read what is known beside the candles."""
     spot = [read_candles(file) for path in arguments.spot for file in find_files(Path(path))]
     if any(file.timeframe != timeframe for file in spot):
         raise UsageError(f"--spot: candles of {spot[0].timeframe} s beside some of {timeframe} s")
     funding = read_funding(Path(arguments.funding)) if arguments.funding else {}
+    mine = {file.symbol for file in files}
+    for option, symbols in (("spot", {file.symbol for file in spot}), ("funding", set(funding))):
+        if getattr(arguments, option) and not symbols & mine:
+            raise UsageError(f"--{option}: nothing of {', '.join(sorted(mine))} in there")
     return Around({file.symbol: file for file in spot}, funding)
 
 
@@ -164,6 +169,8 @@ def _legend(found: Finding) -> list[str]:
         "Brier: saved of a coin's error. off by: mean error of the probabilities. gross: Sharpe",
         "before costs. pays: cost a side, bp, that leaves nothing. a day: turnover by equity.",
     ]
+    if "xgboost" not in kinds_here():
+        lines.append("xgboost was not tried: pip install 'killcord[boost]' adds it.")
     if found.overfitting is not None:
         chosen = found.overfitting
         lines.append(

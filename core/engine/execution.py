@@ -39,6 +39,7 @@ _BUY = Side.BUY
 _SELL = Side.SELL
 _DISARMED = TradingState.DISARMED
 _HALTED = TradingState.HALTED
+_CANCELLED = OrderStatus.CANCELLED
 _JOURNALED = OrderStatus.JOURNALED
 _UNKNOWN = OrderStatus.UNKNOWN
 
@@ -333,8 +334,9 @@ class Execution:
             world.active.pop(slot.key, None)
 
     def _finished(self, slot: Slot, order: WorkingOrder) -> None:
-        """Let a finished order go; slow down where a venue refuses to let us reduce."""
-        if order.status in _REFUSED and order.order.reduce_only:
+        """Let a finished order go; slow down where a venue refuses to reduce, or has no depth."""
+        unfilled = order.status is _CANCELLED and order.order.kind is _MARKET and not order.booked
+        if (order.status in _REFUSED or unfilled) and order.order.reduce_only:
             slot.attempts += 1
             slot.retry_at = self._world.now + min(2**slot.attempts, 16) * SECOND // 4
             self._put_off(slot)

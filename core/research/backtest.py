@@ -15,9 +15,9 @@ from core.model.event import TradingState
 from core.model.instrument import Instrument
 from core.orders.ids import ClientIds
 from core.research.bars import Bars, Stretch, check_bars, stream, stretches
-from core.research.candle_venue import CandleVenue, Funding
+from core.research.candle_venue import CandleVenue
 from core.research.result import BacktestResult, Curve, Result
-from core.research.simulation import KEY, SimulatedVenue
+from core.research.simulation import KEY, Funding, SimulatedVenue
 from core.signals.strategy import Strategy
 
 

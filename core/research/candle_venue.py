@@ -14,9 +14,8 @@ from core.model.effect import Effect
 from core.model.instrument import Instrument, exact
 from core.model.market import Side, Ticker
 from core.model.order import Order, OrderKind, OrderSent, Outcome, TimeInForce
-from core.research.simulation import LIQUIDATION, MAINTENANCE, Listing, SimulatedVenue
+from core.research.simulation import LIQUIDATION, MAINTENANCE, Funding, Listing, SimulatedVenue
 
-Funding = Sequence[tuple[int, float]]
 NEVER = 1 << 63
 """Nanoseconds; an integer, because comparing one with an infinite float is slow."""
 _NEAR = 0.5
@@ -82,6 +81,7 @@ class CandleVenue(SimulatedVenue[BarListing]):
                 one.tick, one.lot, partial(self._filled, one), partial(self._drop, one), slippage
             )
         super().__init__(engine, listings, balance, start)
+        self.open()
 
     def hear(self, effects: tuple[Effect, ...], now: int) -> None:
         """Do what the engine asked for at a bar's close: market orders wait for the next open."""

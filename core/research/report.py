@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 from msgspec import Struct
 
+from core import config
 from core.clock import DAY, SECOND
 from core.model.instrument import short_symbol
 from core.research.result import BacktestResult
@@ -33,6 +34,8 @@ class BacktestReport(Struct, frozen=True, tag="backtest"):
     """The answer of ``killcord backtest``; USDT, fractions, seconds."""
 
     strategy: str
+    source: str
+    """What was played: ``candles``, ``trades``, ``books`` or ``recording``."""
     venues: tuple[str, ...]
     symbols: tuple[str, ...]
     timeframe: int
@@ -40,6 +43,7 @@ class BacktestReport(Struct, frozen=True, tag="backtest"):
     """ISO 8601, UTC."""
     end: str
     bars: int
+    """Candles, or events where order flow is played."""
     silent_bars: int
     """Bars without volume: a halt, or a venue's filler."""
     seconds: float
@@ -49,6 +53,7 @@ class BacktestReport(Struct, frozen=True, tag="backtest"):
     trades: int
     """Finished round trips."""
     stops: int
+    liquidations: int
     refusals: int
     refused: dict[str, int]
     equity_start: float
@@ -95,7 +100,7 @@ def _spacing(curve: tuple[tuple[int, float], ...]) -> int:
 
 
 def report(
-    result: BacktestResult, strategy: str, timeframe: int, silent_bars: int
+    result: BacktestResult, source: str, strategy: config.Strategy, silent_bars: int
 ) -> BacktestReport:
     """Put a result into the numbers people compare."""
     measured = measure_curve(result.curve)
@@ -112,10 +117,11 @@ def report(
         for one in result.results
     )
     return BacktestReport(
-        strategy=strategy,
+        strategy=strategy.name,
+        source=source,
         venues=tuple(dict.fromkeys(one.venue for one in shares)),
         symbols=tuple(dict.fromkeys(one.symbol for one in shares)),
-        timeframe=timeframe,
+        timeframe=int(strategy.timeframe),
         start=_date(result.curve[0][0]),
         end=_date(result.curve[-1][0]),
         bars=result.bars,
@@ -126,6 +132,7 @@ def report(
         fills=result.fills,
         trades=result.trades,
         stops=result.stops,
+        liquidations=result.liquidations,
         refusals=result.refusals,
         refused=result.refused,
         equity_start=float(result.equity_start),

@@ -137,7 +137,9 @@ def bootstrap_sharpe(
     at = (np.take_along_axis(starts, last, axis=1) + np.arange(count) - last) % count
     samples = values[at]
     spread = samples.std(axis=1, ddof=1)
-    ratios = samples.mean(axis=1)[spread > 1e-15] / spread[spread > 1e-15]
+    # A draw in which nothing was traded earned nothing: one lucky trade is not an interval above 0.
+    still = spread <= 1e-15
+    ratios = np.where(still, 0.0, samples.mean(axis=1) / np.where(still, 1.0, spread))
     low, high = np.quantile(ratios, [0.025, 0.975]) * sqrt(YEAR / period)
     return float(low), float(high)
 

@@ -8,7 +8,7 @@ how a venue opens, fills, drops an order, kills and liquidates. How orders meet 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Generic, TypeVar
 
@@ -31,6 +31,8 @@ from core.orders.ids import ClientIds
 from core.portfolio.position import Position
 from core.research.result import Trip
 
+Funding = Sequence[tuple[int, float]]
+"""Settlements, oldest first: nanoseconds UTC, and fraction of notional that longs pay."""
 KEY = b"killcord backtest"
 LIQUIDATION = "liquidation"
 """Id of the venue's own order that closes what its margin no longer carries."""
@@ -98,20 +100,40 @@ class SimulatedVenue(Generic[AnyListing]):
         self._kill_ids = ClientIds("BACK", 0, KEY)
         self._killing: tuple[KillMode, set[str]] | None = None
         self.listings = {(one.rules.venue, one.rules.symbol): one for one in listings}
-        rules = [one.rules for one in self.listings.values()]
-        for venue in dict.fromkeys(one.venue for one in rules):
-            here = tuple(one for one in rules if one.venue == venue)
-            cash = Balance(venue, "USDT", balance, start)
-            self.tell(VenueOpened(venue, "backtest", here, 0.0, start))
-            self.tell(FeedChanged(venue, "private", FeedState.UP, start))
-            self.tell(VenueSwept(venue, "backtest", (), (), cash, (), (), start, start))
-        self.tell(Arm("backtest", start))
+        self._balance = balance
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The venues."""
+        return tuple(dict.fromkeys(one.rules.venue for one in self.listings.values()))
+
+    def open(self) -> None:
+        """Open all venues and arm the desk."""
+        for venue in self.names:
+            self.open_venue(venue)
+            self.tell(FeedChanged(venue, "private", FeedState.UP, self.now))
+            self.sweep_venue(venue)
+        self.tell(Arm("backtest", self.now))
+
+    def open_venue(self, venue: str) -> None:
+        """Let a venue connect."""
+        rules = tuple(one.rules for one in self.listings.values() if one.rules.venue == venue)
+        self.tell(VenueOpened(venue, "backtest", rules, 0.0, self.now))
+
+    def sweep_venue(self, venue: str) -> None:
+        """Let a venue say what it has of ours at the start: cash alone."""
+        cash = Balance(venue, "USDT", self._balance, self.now)
+        self.tell(VenueSwept(venue, "backtest", (), (), cash, (), (), self.now, self.now))
 
     def tell(self, event: Event) -> None:
         """Give the engine an event and do what it asks for."""
         effects = self._engine.process(event)
         if effects:
             self.obey(effects)
+
+    def reply(self, event: Event) -> None:
+        """Tell of something that happened at the venue; at once, unless it has a way to go."""
+        self.tell(event)
 
     def obey(self, effects: tuple[Effect, ...]) -> None:
         """Do what the engine asks for."""
@@ -130,6 +152,8 @@ class SimulatedVenue(Generic[AnyListing]):
                 self._kill(effect.mode)
             elif kind is RiskEvent:
                 self.refused[effect.code] += 1  # type: ignore[union-attr]
+            else:
+                self.answer(effect)
 
     def submit(self, order: Order) -> None:
         """Take an order and answer it."""
@@ -142,6 +166,9 @@ class SimulatedVenue(Generic[AnyListing]):
     def flatten(self, listing: AnyListing, order: Order) -> None:
         """Take an order of the kill executor's: it closes at the next price."""
         raise NotImplementedError
+
+    def answer(self, effect: Effect) -> None:
+        """Take whatever else the engine asks for."""
 
     # --- what happens to orders
 
@@ -211,12 +238,15 @@ class SimulatedVenue(Generic[AnyListing]):
             for client_id, order in list(listing.orders.items()):
                 if mode is KillMode.FLATTEN or order.kind is not _STOP:
                     self.cancel(order.venue, order.symbol, client_id)
-            if mode is KillMode.FLATTEN and listing.held:
-                self._flatten(listing)
+            if mode is KillMode.FLATTEN:
+                self.close(listing)
         self._killing = mode, {one.rules.venue for one in self.listings.values()}
         self.verify_kill()
 
-    def _flatten(self, listing: AnyListing) -> None:
+    def close(self, listing: AnyListing) -> None:
+        """Close a position as the kill executor does."""
+        if not listing.held:
+            return
         rules = listing.rules
         lots = listing.held
         order = Order(
@@ -243,6 +273,6 @@ class SimulatedVenue(Generic[AnyListing]):
                 continue
             waiting.discard(venue)
             verdict = "FLAT_VERIFIED" if mode is KillMode.FLATTEN else "CANCELLED_ONLY"
-            self.tell(KillReported(venue, mode, verdict, 0, 0, 0.0, self.now))
+            self.reply(KillReported(venue, mode, verdict, 0, 0, 0.0, self.now))
         if not waiting:
             self._killing = None

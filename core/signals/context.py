@@ -180,17 +180,19 @@ class Context:
         """Values at the last closed candle, in the order of ``names``."""
         self._span = place.timeframe * SECOND
         self._last: dict[Key, int] = {}
-        self._hearers: dict[type, tuple[Callable[[Any], None], ...]] = {}
+        self._hearers: dict[type | Key, tuple[Callable[[Any], None], ...]] = {}
         for one in self._families:
-            for kind in one.hears:
-                self._hearers[kind] = (*self._hearers.get(kind, ()), one.hear)
+            of: list[type | Key] = [kind for kind in one.hears if kind is not Candle]
+            for what in (*of, *one.company(place)):
+                self._hearers[what] = (*self._hearers.get(what, ()), one.hear)
 
     def hear(self, event: Event) -> None:
         """Tell the families of an event."""
-        kind = type(event)
-        if kind is Candle:
-            self._last[event.venue, event.symbol] = event.ts  # type: ignore[union-attr]
-        for tell in self._hearers.get(kind, ()):
+        what: type | Key = type(event)
+        if isinstance(event, Candle):
+            what = event.venue, event.symbol
+            self._last[what] = event.ts
+        for tell in self._hearers.get(what, ()):
             tell(event)
 
     def awaits(self, candle: Candle) -> bool:

@@ -108,9 +108,6 @@ class Trees:
             ctypes.byref(self._out),
         )
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Trees:
-        return self  # it never changes
-
     def score(self, row: list[float]) -> float:
         """Return the log odds of a rise."""
         self._row[:] = row  # type: ignore[assignment]  # the stub wants c_double; floats are taken
@@ -197,6 +194,9 @@ class Model:
             )
             for one in recipe.members
         ]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Model:
+        return self  # it never changes, and what LightGBM holds of it cannot be copied
 
     def probability(self, row: list[float]) -> float:
         """Return the calibrated probability that the price is higher after ``horizon`` candles."""

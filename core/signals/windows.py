@@ -6,7 +6,6 @@ which costs as much again and keeps it within 1e-9 of its batch form.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import nan, sqrt
 
 from core.signals.features import CLIP
@@ -58,17 +57,38 @@ class Spread:
         return sqrt(self._squares / self._length) if self._squares > 0.0 else 0.0
 
 
-def stand(values: Sequence[float], length: int, finest: float) -> float:
-    """Return by how many deviations the last of ``length`` values is off their mean, within 20.
+class Standing:
+    """By how many deviations the newest of ``length`` values is off their mean, within ``CLIP``.
 
-    For short windows that may hold NaN: the answer is NaN while one does, or while values are
-    missing; 0 where they deviate by less than ``finest``.
+    For values that may be NaN: the answer is NaN while one of the window is, or while some are
+    missing; 0 where they deviate by ``finest`` or less.
     """
-    if len(values) < length:
-        return nan
-    mean = sum(values) / length
-    deviation = sqrt(sum([(one - mean) ** 2 for one in values]) / length)
-    if deviation <= finest:
-        return 0.0
-    far = (values[-1] - mean) / deviation
-    return -CLIP if far < -CLIP else CLIP if far > CLIP else far
+
+    __slots__ = ("_count", "_finest", "_length", "_spread")
+
+    def __init__(self, length: int, finest: float) -> None:
+        self._length = length
+        self._finest = finest
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all values."""
+        self._spread = Spread(self._length)
+        self._count = 0
+
+    def push(self, value: float) -> float:
+        """Take the next value and return its standing."""
+        if value != value:
+            if self._count:
+                self.clear()
+            return nan
+        spread = self._spread
+        spread.push(value)
+        self._count += 1
+        if self._count < self._length:
+            return nan
+        deviation = spread.deviation
+        if deviation <= self._finest:
+            return 0.0
+        far = (value - spread.mean) / deviation
+        return -CLIP if far < -CLIP else CLIP if far > CLIP else far

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
-MODULES = ("startup", "adapters", "engine", "journal", "terminal", "sentiment", "kill")
+MODULES = ("startup", "adapters", "engine", "journal", "terminal", "sentiment", "kill", "signals")
 
 
 def main(arguments: list[str]) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.core.research.files import START_MS, columns, write
+from tests.core.research.test_flow import frames
 from tui.cli import main
 
 
@@ -113,3 +114,43 @@ def test_files_that_do_not_fit_together(
     assert main(["backtest", "--candles", str(folder), "--json"]) == 1
     answer = json.loads(capsys.readouterr().out)
     assert "XRPUSDT.parquet: row 21" in answer["detail"]
+
+
+def test_trades_and_books_are_played_by_the_same_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trades = tmp_path / "binance_btcusdt.csv"
+    prices = [60_000 + 40 * (i // 150 % 2) + i % 7 for i in range(3_000)]
+    rows = "".join(
+        f"{START_MS + i * 250},{price},0.5,{'buy' if i % 3 else 'sell'}\n"
+        for i, price in enumerate(prices)
+    )
+    trades.write_text("ts_ms,price,qty,side\n" + rows)
+    answer = run(capsys, "--trades", trades, "--timeframe", "5s", "--latency", "20")
+    assert (answer["source"], answer["venues"]) == ("trades", ["binance"])
+    assert answer["timeframe"] == 5
+    assert answer["trades"] >= 5
+    again = run(capsys, "--trades", trades, "--timeframe", "5s", "--latency", "20")
+    assert again["decision_hash"] == answer["decision_hash"]
+    late = run(capsys, "--trades", trades, "--timeframe", "5s", "--latency", "900")
+    assert late["equity_end"] != answer["equity_end"]
+    answer = run(capsys, "--books", frames(tmp_path / "books.gz"))
+    assert (answer["source"], answer["bars"]) == ("books", 8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        ((), 2, "one of --candles, --trades"),
+        (("--trades", "a.csv", "--books", "b.gz"), 2, "one of --candles"),
+        (("--trades", "/nowhere/btcusdt.csv"), 1, "no such file"),
+        (("--books", "/nowhere/btcusdt.gz"), 1, "no such file"),
+        (("--recording", "last"), 1, "nothing is recorded"),
+        (("--trades", "/nowhere/btcusdt.csv", "--latency", "soon"), 1, "no such file"),
+    ],
+)
+def test_nothing_to_play(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: int, text: str
+) -> None:
+    assert main(["backtest", *arguments]) == code
+    assert text in capsys.readouterr().err

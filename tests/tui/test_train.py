@@ -64,6 +64,7 @@ def test_a_walk_without_edge_is_a_normal_answer(
         (["--synthetic", "edge=0", "--window", "3"], "--window"),
         (["--synthetic", "edge=0", "--cost", "x"], "--cost"),
         (["--synthetic", "edge=0", "--window", "9000"], "smaller --window"),
+        (["--synthetic", "edge=0", "--trials", "-1"], "--trials"),
     ],
 )
 def test_bad_usage(arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,3 +78,32 @@ def test_models_needs_an_id(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no such model" in capsys.readouterr().err
     assert main(["models"]) == 0
     assert "no models yet" in capsys.readouterr().out
+
+
+def test_what_is_around_the_candles_is_read_or_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour = 3_600_000
+    data = columns(900, step_ms=hour)
+    for folder in ("binance_perp_1h", "bybit_perp_1h", "binance_spot_1h"):
+        for base in ("BTC", "ETH"):
+            write(tmp_path / folder / f"{base}USDT.parquet", columns(900, len(folder), hour))
+    funding = tmp_path / "funding.csv"
+    rows = [f"BTCUSDT,{ts},0.0001" for ts in data["ts_ms"][::8].tolist()]
+    funding.write_text("\n".join(["symbol,ts_ms,funding_rate", *rows]))
+    monkeypatch.setattr("core.research.search.kinds_here", lambda: ("linear",))
+    monkeypatch.setattr("tui.train.kinds_here", lambda: ("linear",))
+    train = ["train", "--window", "500", "--test", "100", "--horizons", "4", "--candles"]
+    train += [str(tmp_path / "binance_perp_1h"), str(tmp_path / "bybit_perp_1h")]
+    around = ["--spot", str(tmp_path / "binance_spot_1h"), "--funding", str(funding)]
+    assert main([*train, *around, "--json"]) == 0, capsys.readouterr()
+    features = set(json.loads(capsys.readouterr().out)["data"]["features"])
+    assert {"venue_gap", "lead_4", "basis_z", "funding", "rsi_14"} <= features
+    assert not {"ofi", "spread"} & features  # nobody recorded books
+    assert main([*train, *around[:2]]) == 0
+    assert "killcord[boost]" in capsys.readouterr().out
+    write(tmp_path / "spot_5m" / "BTCUSDT.parquet", columns(900, 1, 300_000))
+    assert main([*train, "--spot", str(tmp_path / "spot_5m")]) == 2
+    assert "--spot: candles of 300 s" in capsys.readouterr().err
+    assert main([*train, "--funding", str(funding), "--symbols", "ETH"]) == 2
+    assert "--funding: nothing of ETH" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from core.clock import SECOND
 from core.model.market import Candle, Ticker
 from core.signals.families.venues import BACK, FINEST, WINDOW, change_and_standing
 from core.signals.features import NAN, Feature
-from core.signals.windows import stand
+from core.signals.windows import Standing
 
 if TYPE_CHECKING:
     from core.signals.context import Floats, History, Key, Place
@@ -32,7 +32,8 @@ class Basis:
 
     def __init__(self, place: Place) -> None:
         self._span = place.timeframe * SECOND
-        self._bases: deque[float] = deque(maxlen=WINDOW)
+        self._bases: deque[float] = deque(maxlen=BACK + 1)
+        self._standing = Standing(WINDOW, FINEST)
         self._ts = 0
         self._index = self._before = 0.0
         self._at = self._before_at = -STALE
@@ -61,6 +62,7 @@ class Basis:
         end = candle.ts + self._span
         if candle.ts != self._ts + self._span:
             self._bases.clear()
+            self._standing.clear()
         self._ts = candle.ts
         index, at = self._index, self._at
         if at >= end:
@@ -68,8 +70,8 @@ class Basis:
         basis = log(candle.close / index) * 1e4 if 0 <= end - at < STALE else NAN
         bases = self._bases
         bases.append(basis)
-        before = bases[-1 - BACK] if len(bases) > BACK else NAN
-        return [basis, basis - before, stand(bases, WINDOW, FINEST)]
+        before = bases[0] if len(bases) > BACK else NAN
+        return [basis, basis - before, self._standing.push(basis)]
 
 
 def tabulate(history: History) -> Floats:

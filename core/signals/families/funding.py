@@ -36,6 +36,7 @@ class Funding:
     def __init__(self, place: Place) -> None:
         self._span = place.timeframe * SECOND
         self._settled: deque[tuple[int, float]] = deque(maxlen=MEAN + 1)
+        self._now = self._sum_up([])
         self._due = 0
         """When the coming rate is settled; 0 where nobody says."""
         self._told = NAN
@@ -56,14 +57,15 @@ class Funding:
         rate, due, now = event.funding_rate, event.next_funding, event.received
         if due is None and not self._due:
             if rate is not None:
-                self._settled.append((now, rate))
+                self._settle(now, rate)
             return
         if due is not None:
             if self._due and due > self._due + MINUTE:
                 if self._due - self._told_at < _FRESH:
-                    self._settled.append((self._due, self._told))
-                else:
-                    self._settled.clear()  # the last one is not known, nor a mean with it
+                    self._settle(self._due, self._told)
+                else:  # the last one is not known, nor a mean with it
+                    self._settled.clear()
+                    self._now = self._sum_up([])
             self._due = due
         if rate is not None:
             self._told, self._told_at = rate, now
@@ -71,14 +73,30 @@ class Funding:
     def close(self, candle: Candle) -> list[float]:
         """Return the candle's values."""
         end = candle.ts + self._span
-        known = [one for one in self._settled if one[0] < end]
+        settled = self._settled
+        if settled and settled[-1][0] >= end:  # heard a moment before the candle closed
+            known = [one for one in settled if one[0] < end]
+            rate, mean, step, last = self._sum_up(known)
+        else:
+            rate, mean, step, last = self._now
+        due = self._due or (last + step if step else 0)
+        if due <= end:
+            due += step
+        return [rate, mean, (due - end) / USUAL if due > end else NAN]
+
+    def _settle(self, ts: int, rate: float) -> None:
+        self._settled.append((ts, rate))
+        self._now = self._sum_up(list(self._settled))
+
+    @staticmethod
+    def _sum_up(known: list[tuple[int, float]]) -> tuple[float, float, int, int]:
+        """Return the last rate, the mean, the time between settlements and that of the last."""
+        if not known:
+            return NAN, NAN, 0, 0
         rates = [rate * 1e4 for _, rate in known[-MEAN:]]
         mean = sum(rates) / MEAN if len(rates) == MEAN else NAN
         step = known[-1][0] - known[-2][0] if len(known) > 1 else 0
-        due = self._due or (known[-1][0] + step if step else 0)
-        if due <= end:
-            due += step
-        return [rates[-1] if rates else NAN, mean, (due - end) / USUAL if due > end else NAN]
+        return rates[-1], mean, step, known[-1][0]
 
 
 def tabulate(history: History) -> Floats:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LEADER = unified_symbol("BTC")
 SPANS = (1, 4, 24)
 WINDOW = 48
+_ROOTS = tuple((n, sqrt(n)) for n in SPANS)
 FEATURES: tuple[Feature, ...] = (
     *(
         Feature(f"lead_{n}", WINDOW, "volatility", f"Bitcoin's log return over {n}, by its vol 48")
@@ -44,16 +45,23 @@ class _Path:
             self._squares.clear()
         self.ts = candle.ts
         x = log(candle.close)
-        if self._logs:
-            self._squares.append((x - self._logs[-1]) ** 2)
-        self._logs.append(x)
+        logs = self._logs
+        if logs:
+            move = x - logs[-1]
+            self._squares.append(move * move)
+        logs.append(x)
 
     def returns(self) -> list[float]:
         logs = self._logs
         if len(logs) <= WINDOW:
             return [NAN] * len(SPANS)
+        last = logs[-1]
         unit = max(sqrt(sum(self._squares) / WINDOW), FLOOR)
-        return [max(-CLIP, min(CLIP, (logs[-1] - logs[-1 - n]) / (unit * sqrt(n)))) for n in SPANS]
+        found = []
+        for n, root in _ROOTS:
+            far = (last - logs[-1 - n]) / (unit * root)
+            found.append(-CLIP if far < -CLIP else CLIP if far > CLIP else far)
+        return found
 
 
 class Leader:
@@ -66,7 +74,6 @@ class Leader:
         span = place.timeframe * SECOND
         self._own = _Path(span)
         self._lead = self._own if place.symbol == LEADER else _Path(span)
-        self._key = (place.venue, LEADER)
 
     @staticmethod
     def company(place: Place) -> tuple[Key, ...]:
@@ -80,8 +87,7 @@ class Leader:
 
     def hear(self, event: Candle) -> None:
         """Take a candle of the leader."""
-        if (event.venue, event.symbol) == self._key:
-            self._lead.push(event)
+        self._lead.push(event)
 
     def close(self, candle: Candle) -> list[float]:
         """Return the candle's values."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from core.clock import SECOND
 from core.model.market import Candle
 from core.signals.features import CLIP, NAN, Feature
-from core.signals.windows import stand
+from core.signals.windows import Standing
 
 if TYPE_CHECKING:
     from core.signals.context import Floats, History, Key, Place
@@ -42,7 +42,8 @@ class Venues:
         self._span = place.timeframe * SECOND
         self._others: dict[str, dict[int, float]] = {venue: {} for venue, _ in self.company(place)}
         self._own: deque[tuple[int, float]] = deque(maxlen=WINDOW)
-        self._gaps: deque[float] = deque(maxlen=WINDOW)
+        self._gaps: deque[float] = deque(maxlen=BACK + 1)
+        self._standing = Standing(WINDOW, FINEST)
         self._late = False
         """A companion's candle came after the own one of that time: in a warm-up."""
 
@@ -60,8 +61,8 @@ class Venues:
         """Take another venue's candle."""
         closes = self._others[event.venue]
         closes[event.ts] = event.close
-        if len(closes) > _KEPT:
-            del closes[next(iter(closes))]
+        if len(closes) > 2 * _KEPT:
+            self._others[event.venue] = dict(list(closes.items())[_KEPT:])
         if self._own and event.ts <= self._own[-1][0]:
             self._late = True
 
@@ -69,19 +70,32 @@ class Venues:
         """Return the candle's values."""
         if self._own and candle.ts != self._own[-1][0] + self._span:
             self._own.clear()
-            self._gaps.clear()
+            self._forget()
         if self._late:
             self._late = False
-            self._gaps = deque((self._gap(*one) for one in self._own), maxlen=WINDOW)
+            self._forget()
+            for one in self._own:
+                self._gaps.append(gap := self._gap(*one))
+                self._standing.push(gap)
         self._own.append((candle.ts, candle.close))
         gaps = self._gaps
         gaps.append(gap := self._gap(candle.ts, candle.close))
-        before = gaps[-1 - BACK] if len(gaps) > BACK else NAN
-        return [gap, gap - before, stand(gaps, WINDOW, FINEST)]
+        before = gaps[0] if len(gaps) > BACK else NAN
+        return [gap, gap - before, self._standing.push(gap)]
+
+    def _forget(self) -> None:
+        self._gaps.clear()
+        self._standing.clear()
 
     def _gap(self, ts: int, close: float) -> float:
-        closes = [other[ts] for other in self._others.values() if ts in other]
-        return log(close * len(closes) / sum(closes)) * 1e4 if closes else NAN
+        total = 0.0
+        count = 0
+        for closes in self._others.values():
+            other = closes.get(ts)
+            if other is not None:
+                total += other
+                count += 1
+        return log(close * count / total) * 1e4 if count else NAN
 
 
 def tabulate(history: History) -> Floats:

@@ -87,6 +87,14 @@ def test_the_bootstrap_interval_holds_what_it_says() -> None:
     )
 
 
+def test_one_lucky_trade_is_no_interval_above_zero() -> None:
+    days = np.zeros(200)
+    days[120] = 0.05
+    low, high = bootstrap_sharpe(days, 86_400, 1)
+    assert low == 0.0
+    assert high > 0.0
+
+
 def test_blocks_keep_what_days_have_to_do_with_each_other() -> None:
     """Days that repeat themselves know less: the interval must be wider than of shuffled ones."""
     rng = np.random.default_rng(8)

@@ -345,6 +345,21 @@ def test_every_feature_is_described_once() -> None:
         assert all(one.window > 0 and one.unit and one.source for one in family.features)
 
 
+def test_families_hear_the_company_that_they_asked_for_and_no_other() -> None:
+    own = candle_file(60, 3600, symbol=TWO.symbol, seed=3)
+    okx = candle_file(60, 3600, venue="okx", symbol=TWO.symbol, seed=4)
+    lead = candle_file(60, 3600, seed=5)
+    context = Context(NAMES, TWO)
+    for one in zip(*(candles(file) for file in (okx, lead, own)), strict=True):
+        for other in one[:2]:
+            context.hear(other)
+        context.close(one[2])
+    history = History(own, others=(okx, lead))
+    wanted = np.concatenate([table(history)[-1] for table in TABLES])
+    np.testing.assert_allclose(context.row, wanted, rtol=1e-9, atol=1e-9)
+    assert np.isfinite(context.row).sum() == 9
+
+
 def test_a_context_gives_what_was_asked_for_in_that_order() -> None:
     context = Context(["taker_flow", "spread"], PLACE)
     at = START * SECOND

@@ -1,0 +1,178 @@
+"""What a signal costs: features a candle, the model's call, a training. Measured numbers by name.
+
+Candles are made from a seed; the training takes the shared hourly candles where they are, else as
+many made ones. Model rows vary: the same row again is twice as fast and happens nowhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.clock import SECOND
+from core.model.market import BookTop, Candle, Side, Ticker, Trade
+from core.research.synthetic import plant_edge
+from core.signals import candle_features, context
+from core.signals.candle_features import CandleFeatures
+from core.signals.context import Context, Place
+from core.signals.model import Linear, Trees
+
+EIGHT = (
+    "return_1", "return_24", "mean_24", "range_24", "rsi_14", "true_range_14", "volume_z_48",
+    "flow_24",
+)  # fmt: skip
+TARGETS = {
+    "8 features, us a symbol and candle": "<= 3",
+    "all 31 candle features, us a symbol and candle": "<= 20",
+    "all features with the context, us a symbol and candle": "<= 20",
+    "LightGBM 200 x 31, 40 features, p50 us": "<= 10",
+    "LightGBM 200 x 31, 40 features, p99 us": "<= 20",
+    "a year of hourly candles of 24 symbols, both horizons, minutes": "some, on two cores",
+}
+SHARED = Path(os.environ.get("KILLCORD_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
+HOURLY = SHARED / "candles" / "binance_spot_1h_2024_2026"
+VENUES = ("binance", "bybit", "okx")
+SYMBOL, BTC = "ETH/USDT:USDT", "BTC/USDT:USDT"
+
+
+def _rows(count: int) -> list[tuple[int, float, float, float, float, float]]:
+    file = plant_edge(0.0, count, 1, 3600, 1)[0]
+    columns = (file.open, file.high, file.low, file.close, file.volume)
+    ts = (file.ts * 1_000_000).tolist()
+    return list(zip(ts, *(column.tolist() for column in columns), strict=True))
+
+
+def measure_features(count: int = 20_000) -> dict[str, float]:
+    rows = _rows(count)
+    found = {}
+    for label, names in (("8 features", EIGHT), ("all 31 candle features", candle_features.NAMES)):
+        best = 1e9
+        for _ in range(3):
+            features = CandleFeatures(names)
+            update = features.update
+            started = time.process_time()
+            for row in rows:
+                update(*row)
+            best = min(best, time.process_time() - started)
+        found[f"{label}, us a symbol and candle"] = best / count * 1e6
+    return found
+
+
+def measure_context(count: int = 4_000) -> dict[str, float]:
+    """All features of an instrument among three venues; books and tickers between the candles."""
+    rows = _rows(count)
+    place = Place("binance", SYMBOL, 3600, VENUES, (BTC, SYMBOL))
+    own, around = CandleFeatures(), Context(context.NAMES, place)
+    spent = heard = 0.0
+    events = 0
+    for ts, open_, high, low, close, volume in rows:
+        end = ts + 3600 * SECOND
+        between: list[Any] = [
+            BookTop("binance", SYMBOL, close - 1, 2.0, close + 1, 3.0, end - i * SECOND, end - i)
+            for i in (40, 30, 20, 10)
+        ]
+        between.append(Trade("binance", SYMBOL, close, 1.0, Side.BUY, "1", end - 5, end - 5))
+        between.append(
+            Ticker(
+                "binance", SYMBOL, None, None, close * 1.0001, 1e-4, None, None, None, end, end - 3
+            )
+        )
+        candles = [
+            Candle(venue, symbol, 3600, open_, high, low, close * part, volume, ts, end)
+            for venue, symbol, part in (
+                ("bybit", SYMBOL, 1.0001),
+                ("okx", SYMBOL, 0.9999),
+                ("binance", BTC, 7.0),
+                ("binance", SYMBOL, 1.0),
+            )
+        ]
+        started = time.process_time()
+        for event in between:
+            around.hear(event)
+        heard += time.process_time() - started
+        events += len(between)
+        started = time.process_time()
+        for candle in candles[:3]:
+            around.hear(candle)
+        own.update(ts, open_, high, low, close, volume)
+        around.close(candles[3])
+        spent += time.process_time() - started
+    return {
+        "all features with the context, us a symbol and candle": spent / count * 1e6,
+        "a market event heard by the context, us": heard / events * 1e6,
+    }
+
+
+def measure_model(calls: int = 20_000) -> dict[str, float]:
+    import lightgbm
+
+    rng = np.random.default_rng(1)
+    rows = rng.standard_normal((20_000, 40))
+    rose = (rows[:, :8].sum(axis=1) + 3 * rng.standard_normal(20_000) > 0).astype(float)
+    settings = {"objective": "binary", "num_leaves": 31, "num_threads": 1, "verbosity": -1}
+    booster = lightgbm.train(settings, lightgbm.Dataset(rows, rose), num_boost_round=200)
+    trees = Trees(booster.model_to_string(), 40)
+    numbers = tuple(rng.standard_normal(40).tolist())
+    linear = Linear((0.0,) * 40, (1.0,) * 40, numbers, (0.0,) * 40, 0.1)
+    asked = rows[:calls].tolist()
+    found = {}
+    for name, score in (("LightGBM 200 x 31", trees.score), ("linear", linear.score)):
+        times = []
+        for row in asked:
+            started = time.perf_counter()
+            score(row)
+            times.append(time.perf_counter() - started)
+        for part in (50, 99):
+            found[f"{name}, 40 features, p{part} us"] = float(np.percentile(times, part)) * 1e6
+    return found
+
+
+def measure_training() -> dict[str, float | str]:
+    """Both horizons, all kinds of models, walk-forward and leak tests, in a process of its own."""
+    with tempfile.TemporaryDirectory() as home:
+        paths = [str(HOURLY)] if HOURLY.is_dir() else [str(_made(Path(home) / "binance_spot_1h"))]
+        started = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "tui.cli", "train", "--json", "--candles", *paths],
+            env=os.environ | {"KILLCORD_HOME": home},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        took = time.perf_counter() - started
+    if done.returncode:
+        return {"training": f"failed: {done.stderr[-200:]}"}
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = json.loads(done.stdout)
+    return {
+        "a year of hourly candles of 24 symbols, both horizons, minutes": took / 60,
+        "training, CPU minutes": (used.ru_utime + used.ru_stime) / 60,
+        "training, most memory MB": used.ru_maxrss / 1024,
+        "training, rows": float(found["data"]["rows"]),
+    }
+
+
+def _made(folder: Path) -> Path:
+    import pyarrow
+    import pyarrow.parquet
+
+    folder.mkdir()
+    for file in plant_edge(0.0, 9_900, 24, 3600, 1):
+        columns = {name: getattr(file, name) for name in ("open", "high", "low", "close", "volume")}
+        name = file.symbol.partition("/")[0]
+        pyarrow.parquet.write_table(
+            pyarrow.table({"ts_ms": file.ts, **columns}), folder / f"{name}USDT.parquet"
+        )
+    return folder
+
+
+BENCHES = (measure_features, measure_context, measure_model, measure_training)

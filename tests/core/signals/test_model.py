@@ -1,0 +1,135 @@
+"""A model at work: what it needs, what it says, and when it says nothing."""
+
+from __future__ import annotations
+
+from math import exp, nan, sqrt
+
+import numpy as np
+import pytest
+
+from core import config
+from core.clock import SECOND
+from core.model.market import Candle
+from core.signals import candle_features
+from core.signals.candle_features import WARMUP, CandleFeatures
+from core.signals.context import Context, Place
+from core.signals.decision import Decision
+from core.signals.model import Linear, Member, Model, ModelStrategy, Recipe, bar, define
+
+HOUR = 3600 * SECOND
+PLACE = Place("binance", "BTC/USDT:USDT", 3600, ("binance",), ("BTC/USDT:USDT",))
+
+
+def linear(names: tuple[str, ...], bias: float = 0.0, **weights: float) -> Linear:
+    each = tuple(weights.get(name, 0.0) for name in names)
+    nothing = (0.0,) * len(names)
+    return Linear(nothing, (1.0,) * len(names), each, nothing, bias)
+
+
+def recipe(names: tuple[str, ...], *members: Member, known: tuple[str, ...] = ()) -> Recipe:
+    return Recipe(3600, 4, names, define(names), known or names, 0.0005, 0.8, members)
+
+
+def candles(count: int, seed: int = 1) -> list[Candle]:
+    rng = np.random.default_rng(seed)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, count)))
+    return [
+        Candle(
+            "binance", PLACE.symbol, 3600, c, c * 1.01, c * 0.99, c, 5.0, i * HOUR, (i + 1) * HOUR
+        )
+        for i, c in enumerate(close.tolist())
+    ]
+
+
+def run(model: Model, shown: list[Candle], context: Context | None = None) -> list[Decision]:
+    strategy = ModelStrategy(config.Strategy(name="lightgbm", timeframe=3600), model)
+    if context is not None:
+        strategy.context = context
+    found = []
+    for candle in shown:
+        if context is not None:
+            context.close(candle)
+        decision = strategy.on_candle(candle)
+        if decision is not None:
+            found.append(decision)
+    return found
+
+
+def test_an_ensemble_is_the_weighted_mean_of_calibrated_probabilities() -> None:
+    names = ("return_1", "rsi_14")
+    one = Member("linear", 0.25, 2.0, 0.1, linear(names, 0.3, return_1=1.0))
+    two = Member("linear", 0.75, 1.0, 0.0, linear(names, -0.2, rsi_14=1.0))
+    row = [0.4, -0.3]
+    expected = 0.25 / (1 + exp(-(2 * 0.7 + 0.1))) + 0.75 / (1 + exp(0.5))
+    assert Model("x", recipe(names, one, two)).probability(row) == pytest.approx(expected)
+
+
+def test_the_threshold_pays_the_round_trip_at_the_volatility_of_the_moment() -> None:
+    names = ("return_1",)
+    model = Model("x", recipe(names, Member("linear", 1.0, 1.0, 0.0, linear(names))))
+    for volatility in (0.002, 0.01):
+        chance = model.threshold(volatility)
+        expected_move = 0.8 * volatility * sqrt(4)
+        assert (2 * chance - 1) * expected_move == pytest.approx(2 * 0.0005)
+    assert bar(0.01, 0.8, 0.001) == 1.0  # nothing pays: never
+
+
+def test_a_model_of_few_features_decides_as_on_its_rows() -> None:
+    names = ("flow_24", "return_8")
+    member = Member("linear", 1.0, 1.0, 0.0, linear(names, 0.0, return_8=0.5))
+    shown = candles(400)
+    features = CandleFeatures(names)
+    model = Model("x", recipe(names, member))
+    wanted, target = [], 0
+    for c in shown:
+        row = features.update(c.ts, c.open, c.high, c.low, c.close, c.volume)
+        if row is None:
+            continue
+        chance, threshold = model.probability(row), model.threshold(features.volatility)
+        side = 1 if chance >= threshold else -1 if chance <= 1 - threshold else None
+        after = side or (0 if target * (chance - 0.5) < 0 else target)
+        if after != target:
+            wanted.append((after, pytest.approx(chance - 0.5)))
+        target = after
+    found = run(model, shown)
+    assert [(d.target, d.score) for d in found] == wanted
+    assert len(found) > 10
+
+
+def test_what_the_desk_cannot_supply_is_named_and_nothing_is_signalled() -> None:
+    names = ("return_8", "venue_gap")
+    member = Member("linear", 1.0, 1.0, 0.0, linear(names, 0.0, return_8=9.0))
+    model = Model("champion", recipe(names, member))
+    shown = candles(WARMUP + 30)
+    found = run(model, shown, Context(("venue_gap",), PLACE))
+    assert len(found) == 1  # said once
+    assert found[0].target == 0
+    assert found[0].reason == (
+        "no signal: venue_gap not known (there is no second venue to compare with); champion"
+    )
+    # Where training missed it too, its absence is something the model knows.
+    relaxed = Model("champion", recipe(names, member, known=("return_8",)))
+    assert {d.target for d in run(relaxed, shown, Context(("venue_gap",), PLACE))} >= {1, -1}
+
+
+def test_what_a_warm_up_says_is_said_again_when_somebody_listens() -> None:
+    names = ("return_8", "basis")
+    member = Member("linear", 1.0, 1.0, 0.0, linear(names))
+    late = [
+        Candle(
+            c.venue, c.symbol, c.timeframe, c.open, c.high, c.low, c.close, 1.0, c.ts, 999 * HOUR
+        )
+        for c in candles(WARMUP + 5)
+    ]
+    now = candles(WARMUP + 8)[WARMUP + 5 :]
+    found = run(Model("x", recipe(names, member)), late + now, Context(("basis",), PLACE))
+    assert len(found) == 6 + 1
+    assert "not heard of yet" in found[-1].reason
+
+
+def test_a_changed_meaning_changes_the_definition() -> None:
+    assert define(("return_1", "ofi")) != define(("return_1",))
+    assert define(candle_features.NAMES) == define(candle_features.NAMES)
+    with pytest.raises(KeyError):
+        define(("crystal",))
+    assert linear(("return_1",)).score([nan]) == 0.0

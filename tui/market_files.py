@@ -1,0 +1,235 @@
+"""What research commands play: candle, trade, book and funding files, and their instruments."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.config import Config, load
+from core.errors import RecordingError, UsageError
+from core.home import Home
+from core.model.instrument import Instrument, short_symbol, unified_symbol
+from core.research.archive import Archive, timeframe_of
+from core.research.bars import Bars
+from core.research.candles import CandleFile, find_files, read_candles, read_funding
+from exchanges.practice.contracts import LISTINGS, list_contracts, make_listing
+from tui.settings import environment_of
+
+_MS = 1_000_000
+_BASIS_POINT = Decimal("0.0001")
+
+
+def read_files(arguments: argparse.Namespace) -> list[CandleFile]:
+    """Read the candles that are meant: files, or what ``killcord history`` has stored.
+
+    Raises:
+        RecordingError: a file cannot be read, or a row of it is wrong.
+        UsageError: nothing is of a wanted symbol.
+    """
+    wanted = {unified_symbol(name) for name in (arguments.symbols or "").split(",") if name}
+    if not arguments.candles:
+        return _stored(arguments, wanted)
+    paths = [file for path in arguments.candles for file in find_files(Path(path))]
+    bases = {path: unified_symbol(path.name.partition(".")[0].partition("_")[0]) for path in paths}
+    files = [read_candles(path) for path in paths if not wanted or bases[path] in wanted]
+    missing = wanted - {file.symbol for file in files}
+    if missing:
+        names = ", ".join(sorted(short_symbol(symbol) for symbol in missing))
+        raise UsageError(f"--symbols: no candle file of {names} in {' '.join(arguments.candles)}")
+    return files
+
+
+def _stored(arguments: argparse.Namespace, wanted: set[str]) -> list[CandleFile]:
+    if not (arguments.venue and arguments.timeframe):
+        raise UsageError("give --candles PATH; or --venue and --timeframe for what is stored")
+    try:
+        timeframe = timeframe_of(arguments.timeframe)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    home = Home.find()
+    found = [
+        series
+        for series in Archive(home.history(environment_of(arguments, home))).all()
+        if (series.venue, series.timeframe) == (arguments.venue, timeframe)
+        and (not wanted or series.symbol in wanted)
+    ]
+    missing = wanted - {series.symbol for series in found}
+    if missing or not found:
+        names = ",".join(sorted(short_symbol(symbol) for symbol in missing)) or "BTC"
+        what = f"{arguments.venue} {names} {arguments.timeframe}"
+        raise UsageError(f"not stored: killcord history download {what}")
+    return [series.read() for series in found]
+
+
+def one_timeframe(files: list[CandleFile]) -> int:
+    """Return the timeframe that all files share, seconds.
+
+    Raises:
+        UsageError: they do not share one.
+    """
+    first = files[0]
+    for file in files:
+        if file.timeframe != first.timeframe:
+            raise UsageError(
+                f"{file.path}: candles of {file.timeframe} s, but {first.path} has"
+                f" {first.timeframe} s; give files of one timeframe"
+            )
+    return first.timeframe
+
+
+def list_instrument(
+    arguments: argparse.Namespace, venue: str, symbol: str, price: float
+) -> Instrument:
+    """Return the rules under which a symbol is traded: the venue's, as practice has them.
+
+    Args:
+        arguments: ``--venue``, ``--taker-fee`` and ``--maker-fee`` go first.
+        venue: the file's own, or empty, which means Bybit.
+        symbol: unified.
+        price: about; decides the grid of an asset that practice does not know.
+    """
+    taker, maker = (points(arguments, name) for name in ("taker_fee", "maker_fee"))
+    name = arguments.venue or venue or "bybit"
+    base = short_symbol(symbol)
+    known = {listing.base: listing for listing in LISTINGS}.get(base)
+    listing = make_listing(base, price, known)
+    return set_fees(list_contracts(name, (listing,))[symbol].instrument, taker, maker)
+
+
+def set_fees(rules: Instrument, taker: Decimal | None, maker: Decimal | None) -> Instrument:
+    """Return an instrument with other fees, fractions of notional; None keeps the venue's."""
+    return msgspec.structs.replace(
+        rules,
+        taker_fee=rules.taker_fee if taker is None else taker,
+        maker_fee=rules.maker_fee if maker is None else maker,
+    )
+
+
+def list_candles(
+    arguments: argparse.Namespace, files: Iterable[CandleFile]
+) -> dict[Instrument, CandleFile]:
+    """Return candle files by the instrument they are played as.
+
+    Raises:
+        UsageError: two of them are of the same one.
+    """
+    found: dict[Instrument, CandleFile] = {}
+    for file in files:
+        rules = list_instrument(arguments, file.venue, file.symbol, float(file.open[0]))
+        if rules in found:
+            raise UsageError(
+                f"{found[rules].path} and {file.path} are of the same symbol and venue"
+            )
+        found[rules] = file
+    return found
+
+
+def configure(
+    arguments: argparse.Namespace, instruments: Iterable[Instrument], timeframe: int | None
+) -> Config:
+    """Load the configuration, with the strategy of the command line and the world that is played.
+
+    The environment is left out: a backtest must not depend on the shell it was started from.
+
+    Raises:
+        ConfigError: with every problem found.
+        UsageError: a ``--set`` without a value, or a file that does not exist.
+    """
+    path = Path(arguments.config) if arguments.config else Home.find().config_file
+    if arguments.config and not path.exists():
+        raise UsageError(f"{path}: no such file")
+    overrides: dict[str, Any] = {}
+    for text in arguments.set:
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise UsageError(f"--set {text}: expected KEY=VALUE, such as strategy.fast=10")
+        overrides[key.strip()] = value.strip()
+    names = list(instruments)
+    return load(
+        path,
+        {},
+        overrides
+        | {
+            "strategy.name": arguments.strategy,
+            "strategy.timeframe": arguments.timeframe if timeframe is None else timeframe,
+            "venues": list(dict.fromkeys(one.venue for one in names)),
+            "symbols": list(dict.fromkeys(one.symbol for one in names)),
+            "environment": "practice",
+            "confirm_signals": False,  # nobody is there to be asked
+        },
+    )
+
+
+def to_bars(file: CandleFile) -> Bars:
+    """Return a file's candles as the engine's columns: times in nanoseconds."""
+    return Bars(file.ts * _MS, file.open, file.high, file.low, file.close, file.volume)
+
+
+def progress(arguments: argparse.Namespace) -> Callable[[float], object] | None:
+    """Return what draws a progress bar, where a person is watching; else None."""
+    if arguments.json or not sys.stderr.isatty():
+        return None
+    shown = -1
+
+    def draw(part: float) -> None:
+        nonlocal shown
+        percent = int(part * 100)
+        if percent != shown:
+            shown = percent
+            sys.stderr.write(f"\r{'█' * (percent // 4):25} {percent:3} %\r")
+            sys.stderr.flush()
+
+    return draw
+
+
+def settlements(
+    path: str | None, spans: dict[Instrument, tuple[int, int]]
+) -> dict[Instrument, list[tuple[int, float]]]:
+    """Return the settlements that fall into what is played: nanoseconds UTC, and rate.
+
+    Args:
+        path: of the file; None for none.
+        spans: first and last time of each instrument, milliseconds UTC.
+
+    Raises:
+        RecordingError: the file cannot be read, or has none for any of the symbols.
+    """
+    if path is None:
+        return {}
+    known = read_funding(Path(path))
+    found = {
+        rules: [(ts * _MS, rate) for ts, rate in known.get(rules.symbol, ()) if first <= ts <= last]
+        for rules, (first, last) in spans.items()
+    }
+    if not any(found.values()):
+        raise RecordingError(
+            f"{path}: has no settlement of these symbols in the time that is played"
+        )
+    return found
+
+
+def number(arguments: argparse.Namespace, name: str) -> Decimal:
+    """Return an option that is a number, 0 or more; a balance is above 0.
+
+    Raises:
+        UsageError: it is none.
+    """
+    text = str(getattr(arguments, name))
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("nan")
+    if not value.is_finite() or value < 0 or (name == "balance" and not value):
+        raise UsageError(f"--{name.replace('_', '-')} {text}: expected a number above zero")
+    return value
+
+
+def points(arguments: argparse.Namespace, name: str) -> Decimal | None:
+    """Return an option given in basis points as a fraction."""
+    return None if getattr(arguments, name) is None else number(arguments, name) * _BASIS_POINT
