@@ -125,14 +125,14 @@ def inks(name: str, colour: bool = True) -> Inks:
         colour: False when ``NO_COLOR`` is set: weight, underline and reverse carry the meaning.
     """
     palette = PALETTES.get(name, PALETTES[DEFAULT])
-    base, raised = _tones(palette, palette.ground, colour), palette.raised
+    base = _tones(palette, palette.ground, colour)
+    loud = {"alarm": palette.alarm, "good": palette.up}  # they keep their own ground
     return Inks(
         tones=base,
         cursor={
             tone: style + Style(reverse=True)
             if not colour
-            else style
-            + Style(bgcolor={"alarm": palette.alarm, "good": palette.up}.get(tone, raised))
+            else style + Style(bgcolor=loud.get(tone, palette.raised))
             for tone, style in _tones(palette, palette.raised, colour).items()
         },
         loud=frozenset(("alarm", "good") if colour else ("alarm", "down", "warn")),
