@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 
 from core.config import Config
 from core.errors import UsageError
 from core.home import Home
+from core.model.instrument import Instrument
+from core.research.audit import audit
 from core.research.backtest import run_backtest
+from core.research.bars import Bars
 from core.research.flow import run_flow
 from core.research.report import BacktestReport, report
-from core.signals.folder import find_strategy
-from core.signals.registry import find_model
-from core.signals.strategy import Strategy, named, strategy_maker
+from core.research.result import BacktestResult
+from core.signals.strategy import Strategy
 from tui import numbers
 from tui.flow_files import read_flow
 from tui.market_files import (
@@ -29,6 +32,7 @@ from tui.market_files import (
     progress,
     read_files,
     settlements,
+    strategy_of,
     to_bars,
 )
 from tui.settings import environment_of
@@ -39,7 +43,7 @@ _EVER = 1 << 62
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run ``killcord backtest``.
+    """Run ``killcord backtest``: 0, or 1 where an audit or a comparison that was asked for failed.
 
     Raises:
         RecordingError: a file cannot be read, or a row of it is wrong.
@@ -55,13 +59,22 @@ def run(arguments: argparse.Namespace) -> int:
             f"name what is to be played, once: one of {names};"
             " or --venue and --timeframe for stored candles"
         )
-    play = play_candles if given in ([], ["candles"]) else play_flow
-    answer = play(arguments)
+    candles = given in ([], ["candles"])
+    if arguments.audit and not candles:
+        raise UsageError("--audit: plays candles with other futures; give --candles")
+    answer = play_candles(arguments) if candles else play_flow(arguments)
+    if arguments.check_parity:
+        from tui.parity import compare_live
+
+        answer = msgspec.structs.replace(answer, parity=compare_live(arguments))
+    if arguments.html:
+        _write_page(Path(arguments.html), answer)
     if arguments.json:
         sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
     else:
         sys.stdout.writelines(line + "\n" for line in table(answer))
-    return 0
+    sound = answer.audit is None or answer.audit.clean
+    return 0 if sound and (answer.parity is None or answer.parity.equal) else 1
 
 
 def play_candles(arguments: argparse.Namespace) -> BacktestReport:
@@ -72,16 +85,27 @@ def play_candles(arguments: argparse.Namespace) -> BacktestReport:
     config = configure(arguments, candles, timeframe)
     slippage = points(arguments, "slippage") or Decimal(0)
     spans = {rules: (int(one.ts[0]), int(one.ts[-1])) for rules, one in candles.items()}
-    result = run_backtest(
-        {rules: to_bars(file) for rules, file in candles.items()},
-        config,
-        balance=number(arguments, "balance"),
-        funding=settlements(arguments.funding, spans),
-        slippage=float(slippage),
-        make_strategy=employ(arguments, config),
-        progress=progress(arguments),
-    )
-    return report(result, "candles", config.strategy, sum(file.silent for file in files))
+    balance, funding = number(arguments, "balance"), settlements(arguments.funding, spans)
+    make, show = employ(arguments, config), progress(arguments)
+
+    def play(
+        chosen: Mapping[Instrument, Bars], tell: Callable[[float], object] | None = None
+    ) -> BacktestResult:
+        return run_backtest(
+            chosen,
+            config,
+            balance=balance,
+            funding=funding,
+            slippage=float(slippage),
+            make_strategy=make,
+            progress=tell,
+        )
+
+    bars = {rules: to_bars(file) for rules, file in candles.items()}
+    answer = report(play(bars, show), "candles", config.strategy, sum(f.silent for f in files))
+    if arguments.audit:
+        answer = msgspec.structs.replace(answer, audit=audit(bars, play, show))
+    return answer
 
 
 def play_flow(arguments: argparse.Namespace) -> BacktestReport:
@@ -104,13 +128,19 @@ def play_flow(arguments: argparse.Namespace) -> BacktestReport:
     return report(result, flow.source, config.strategy, 0)
 
 
+def _write_page(path: Path, answer: BacktestReport) -> None:
+    from core.research.page import make_page
+
+    try:
+        path.write_text(make_page(answer), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--html {path}: {error.strerror}") from error
+
+
 def employ(arguments: argparse.Namespace, config: Config) -> Callable[[], Strategy]:
     """Return what makes the configured strategy, one of the user's own or a model included."""
     home = Home.find()
-    own = find_strategy(home.strategies, config.strategy)
-    if "lightgbm" in named(config.strategy):
-        own |= find_model(home.models(environment_of(arguments, home)), config.strategy)
-    return strategy_maker(config.strategy, own)
+    return strategy_of(config, home, environment_of(arguments, home))
 
 
 def table(answer: BacktestReport) -> list[str]:
@@ -122,10 +152,11 @@ def table(answer: BacktestReport) -> list[str]:
             f"{answer.sharpe:.2f}   95 % interval {answer.sharpe_low:.2f} to"
             f" {answer.sharpe_high:.2f}, {answer.sharpe_returns} returns"
         )
+    what = "bars" if answer.source == "candles" else "events"
     refused = ", ".join(f"{code} {count}" for code, count in answer.refused.items())
     lines = [
         f"{answer.strategy} on {', '.join(answer.venues)}, {answer.start} to {answer.end},"
-        f" candles of {answer.timeframe} s",
+        f" candles of {numbers.span(answer.timeframe)}",
         "",
         f"  equity        {money(answer.equity_start)} -> {money(answer.equity_end)} USDT"
         f"   {percent(answer.total_return)}",
@@ -135,15 +166,19 @@ def table(answer: BacktestReport) -> list[str]:
         f" stops hit {answer.stops}",
         f"  realised      {numbers.signed(answer.realised)}   fees {money(answer.fees)}"
         f"   funding {numbers.signed(answer.funding)}",
+        *_trips(answer),
         f"  refusals      {answer.refusals}" + (f"   {refused}" if refused else ""),
-        f"  speed         {answer.bars:,} bars in {answer.seconds} s,"
-        f" {answer.bars_per_second:,} bars/s",
+        f"  speed         {answer.bars:,} {what} in {answer.seconds} s,"
+        f" {answer.bars_per_second:,} {what}/s",
         f"  decisions     {answer.decision_hash}",
     ]
+    if answer.liquidations:
+        lines.append(f"  liquidated    {answer.liquidations} positions: the margin was used up")
     if answer.silent_bars:
         lines.append(f"  note          {answer.silent_bars} bars have no volume")
     if answer.halted:
         lines.append(f"  halted        {answer.halted_at}: {clean(answer.halted)}")
+    lines += _months(answer) + _audit(answer) + _parity(answer)
     lines += ["", f"  {'':8} {'':8} {'trades':>7} {'realised':>12} {'fees':>10} {'funding':>10}"
               f" {'net':>12}"]  # fmt: skip
     lines += [
@@ -152,3 +187,59 @@ def table(answer: BacktestReport) -> list[str]:
         for one in answer.by_symbol
     ]
     return lines
+
+
+def _trips(answer: BacktestReport) -> list[str]:
+    facts, drawn = answer.trips, answer.monte_carlo
+    lines = []
+    if facts is not None:
+        factor = "" if facts.profit_factor is None else f", profit factor {facts.profit_factor:.2f}"
+        lines.append(
+            f"  won           {facts.won:.1%}   on average {numbers.signed(facts.average_win)}, the"
+            f" others {numbers.signed(facts.average_loss)}{factor};"
+            f" held {numbers.age(facts.seconds_held)} in the middle"
+        )
+    if drawn is not None:
+        low, middle, high = (numbers.percent(value) for value in drawn.total_return)
+        *_, worst = drawn.max_drawdown
+        lines.append(
+            f"  luck          {low} to {high} in 90 % of {drawn.draws:,} draws of the trades,"
+            f" middle {middle}; drawdown above {worst:.2%} in 5 %"
+        )
+    return lines
+
+
+def _months(answer: BacktestReport) -> list[str]:
+    if len(answer.months) < 2:
+        return []
+    cells = [f"{one.month} {numbers.percent(one.change):>8}" for one in answer.months]
+    rows = [cells[at : at + 4] for at in range(0, len(cells), 4)]
+    return ["", *("  " + "   ".join(row) for row in rows)]
+
+
+def _audit(answer: BacktestReport) -> list[str]:
+    found = answer.audit
+    if found is None:
+        return []
+    if found.clean:
+        said = f"clean: {found.signals:,} signals are the same with {found.runs - 1} other futures"
+    else:
+        said = f"SEES THE FUTURE: {clean(found.finding, 300)}"
+    return ["", f"  look-ahead    {said}"]
+
+
+def _parity(answer: BacktestReport) -> list[str]:
+    found = answer.parity
+    if found is None:
+        return []
+    verdict = "EQUAL" if found.equal else "DIFFERENT" if found.live else "NOTHING TO COMPARE"
+    lines = [
+        "",
+        f"  parity        {verdict}: {found.same} of {found.live} signals of the desk are the"
+        f" backtest's, {found.backtest} there; {found.events:,} events in {found.seconds:.0f} s",
+        f"                orders {found.live_orders} live, {found.backtest_orders} backtest;"
+        f" fills {found.live_fills}, {found.backtest_fills}",
+    ]
+    return (
+        [*lines, f"                {clean(found.difference, 300)}"] if found.difference else lines
+    )

@@ -12,15 +12,13 @@ from msgspec import Struct
 from core.errors import RecordingError, UsageError
 from core.home import Home
 from core.journal.recording import read_end, read_recording, read_session
-from core.model.event import Event, VenueOpened
+from core.model.event import Event
 from core.model.instrument import Instrument, unified_symbol
-from core.research.replay import find_session
+from core.research.parity import recorded_instruments
+from core.research.replay import find_session, recorded_config
 from core.research.ticks import TickFile, read_ticks, tick_events
 from exchanges.recorded import identify, read_frames
 from tui.market_files import list_instrument, points, set_fees
-
-_LOOK = 100_000
-"""Events of a session in which its venues must have opened."""
 
 
 class Flow(Struct, frozen=True):
@@ -111,23 +109,14 @@ def _recording(arguments: argparse.Namespace) -> Flow:
     path = find_session(Home.find(), arguments.recording)
     session, end = read_session(path), read_end(path)
     wanted = {unified_symbol(name) for name in (arguments.symbols or "").split(",") if name}
-    venues = set(session.config.get("venues", ()))
     taker, maker = (points(arguments, name) for name in ("taker_fee", "maker_fee"))
-    listed: dict[str, tuple[Instrument, ...]] = {}
-    for recorded in read_recording(path):
-        event = recorded.event
-        if isinstance(event, VenueOpened):
-            listed.setdefault(event.venue, event.instruments)
-        if listed.keys() >= venues or recorded.seq > _LOOK:
-            break
-    traded = wanted or {unified_symbol(name) for name in session.config.get("symbols", ())}
     instruments = tuple(
         set_fees(rules, taker, maker)
-        for rules in sum(listed.values(), ())
-        if rules.symbol in traded and arguments.venue in ("", rules.venue)
+        for rules in recorded_instruments(path, recorded_config(session, path))
+        if (not wanted or rules.symbol in wanted) and arguments.venue in ("", rules.venue)
     )
     if not instruments:
-        raise RecordingError(f"{path}: no venue opened with a symbol that is asked for")
+        raise UsageError(f"--symbols, --venue: {path} has no such instrument")
     return Flow(
         "recording",
         instruments,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from core.model.instrument import Instrument, short_symbol, unified_symbol
 from core.research.archive import Archive, timeframe_of
 from core.research.bars import Bars
 from core.research.candles import CandleFile, find_files, read_candles, read_funding
+from core.signals.folder import find_strategy
+from core.signals.registry import find_model
+from core.signals.strategy import Strategy, named, strategy_maker
 from exchanges.practice.contracts import LISTINGS, list_contracts, make_listing
 from tui.settings import environment_of
 
@@ -141,6 +144,35 @@ def configure(
         ConfigError: with every problem found.
         UsageError: a ``--set`` without a value, or a file that does not exist.
     """
+    names = list(instruments)
+    return load_config(
+        arguments,
+        [one.venue for one in names],
+        [one.symbol for one in names],
+        arguments.timeframe if timeframe is None else timeframe,
+    )
+
+
+def load_config(
+    arguments: argparse.Namespace,
+    venues: Iterable[str],
+    symbols: Iterable[str],
+    timeframe: float | str | None,
+    more: Mapping[str, Any] | None = None,
+) -> Config:
+    """Load the configuration with the choices of the command line.
+
+    Args:
+        arguments: ``--config``, ``--set`` and ``--strategy``.
+        venues: to trade on, repeated or not.
+        symbols: unified, repeated or not.
+        timeframe: of candles; None for the configured one.
+        more: further settings by dotted name; they come last.
+
+    Raises:
+        ConfigError: with every problem found.
+        UsageError: a ``--set`` without a value, or a file that does not exist.
+    """
     path = Path(arguments.config) if arguments.config else Home.find().config_file
     if arguments.config and not path.exists():
         raise UsageError(f"{path}: no such file")
@@ -150,20 +182,37 @@ def configure(
         if not sign:
             raise UsageError(f"--set {text}: expected KEY=VALUE, such as strategy.fast=10")
         overrides[key.strip()] = value.strip()
-    names = list(instruments)
     return load(
         path,
         {},
         overrides
         | {
             "strategy.name": arguments.strategy,
-            "strategy.timeframe": arguments.timeframe if timeframe is None else timeframe,
-            "venues": list(dict.fromkeys(one.venue for one in names)),
-            "symbols": list(dict.fromkeys(one.symbol for one in names)),
+            "strategy.timeframe": timeframe,
+            "venues": list(dict.fromkeys(venues)),
+            "symbols": list(dict.fromkeys(symbols)),
             "environment": "practice",
             "confirm_signals": False,  # nobody is there to be asked
-        },
+        }
+        | dict(more or {}),
     )
+
+
+def strategy_of(config: Config, home: Home, environment: str) -> Callable[[], Strategy]:
+    """Return what makes the configured strategy, one of a home's own or a model included.
+
+    Args:
+        config: names it.
+        home: has strategies and models.
+        environment: whose models.
+
+    Raises:
+        ConfigError: there is no such strategy.
+    """
+    own = find_strategy(home.strategies, config.strategy)
+    if "lightgbm" in named(config.strategy):
+        own |= find_model(home.models(environment), config.strategy)
+    return strategy_maker(config.strategy, own)
 
 
 def to_bars(file: CandleFile) -> Bars:

@@ -183,6 +183,7 @@ def sum_up(
         results=tuple(
             Result(p.venue, p.symbol, p.trips, p.realised, p.fees, p.funding) for p in positions
         ),
+        signals=tuple(venue.signals),
         trips=tuple(venue.trips),
         curve=tuple(curve.points),
         halted=engine.cause if engine.state is TradingState.HALTED else "",

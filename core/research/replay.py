@@ -97,7 +97,7 @@ class Rerun:
         self.path = path
         self.session = session = read_session(path)
         self.end: End | None = read_end(path)
-        self.config = config = _config(session, path)
+        self.config = config = recorded_config(session, path)
         self.note = ""
         own = find_strategy(home.strategies, config.strategy)
         if stamp(home.strategies, config.strategy) != session.strategy:
@@ -212,7 +212,12 @@ def verdict(
     )
 
 
-def _config(session: Session, path: Path) -> Config:
+def recorded_config(session: Session, path: Path) -> Config:
+    """Return the configuration a session's desk had.
+
+    Raises:
+        RecordingError: it is of another version.
+    """
     try:
         return Config.model_validate(session.config)
     except ValidationError as error:

@@ -10,9 +10,14 @@ from msgspec import Struct
 from core import config
 from core.clock import DAY, SECOND
 from core.model.instrument import short_symbol
+from core.research.audit import Audit
+from core.research.parity import Parity
 from core.research.result import BacktestResult
 from core.research.scores import Sharpe, max_drawdown, sharpe
+from core.research.trips import MonteCarlo, Month, TripFacts, by_month, shuffle_trips, sum_trips
 
+_POINTS = 600
+"""Most points of the curve in a report."""
 _DAYS = 30
 """From so many days on, the Sharpe ratio is of daily returns; below, of hourly ones."""
 
@@ -28,6 +33,25 @@ class SymbolReport(Struct, frozen=True):
     funding: float
     net: float
     """Realised less fees plus funding."""
+
+
+class Bin(Struct, frozen=True):
+    """How often what a model said came true."""
+
+    said: float
+    """Mean probability of a rise."""
+    came: float
+    """Part of the times in which the price rose."""
+    count: int
+
+
+class ModelReport(Struct, frozen=True):
+    """What a model said in a backtest."""
+
+    name: str
+    calibration: tuple[Bin, ...]
+    importance: tuple[tuple[str, float], ...]
+    """Features with the part of all weight they have, heaviest first."""
 
 
 class BacktestReport(Struct, frozen=True, tag="backtest"):
@@ -79,6 +103,19 @@ class BacktestReport(Struct, frozen=True, tag="backtest"):
     decision_hash: str
     """Equal for equal decisions: the same run twice gives the same one."""
     by_symbol: tuple[SymbolReport, ...]
+    trips: TripFacts | None
+    """What the round trips were like; None without any."""
+    months: tuple[Month, ...]
+    monte_carlo: MonteCarlo | None
+    """None with fewer than ten round trips."""
+    curve: tuple[tuple[int, float], ...]
+    """Equity, thinned: nanoseconds UTC and USDT."""
+    model: ModelReport | None = None
+    """What the model said, where one decided."""
+    audit: Audit | None = None
+    """Where one was asked for."""
+    parity: Parity | None = None
+    """Where it was asked for."""
 
 
 def measure_curve(curve: tuple[tuple[int, float], ...]) -> Sharpe | None:
@@ -150,7 +187,26 @@ def report(
         halted_at=_date(result.halted_at) if result.halted else "",
         decision_hash=result.decision_hash,
         by_symbol=shares,
+        trips=sum_trips(result.trips),
+        months=by_month(result.curve, result.trips),
+        monte_carlo=shuffle_trips(result.trips, float(result.equity_start)),
+        curve=_thin(result.curve),
     )
+
+
+def _thin(curve: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:
+    """Leave out points beyond what a chart shows; the lowest and highest of each stretch stay."""
+    if len(curve) <= _POINTS:
+        return curve
+    stride = -(-len(curve) // (_POINTS // 2))
+    kept = [curve[0]]
+    for begin in range(1, len(curve) - 1, stride):
+        part = curve[begin : begin + stride]
+        ends = {min(part, key=lambda point: point[1]), max(part, key=lambda point: point[1])}
+        kept += sorted(ends)
+    if kept[-1] != curve[-1]:
+        kept.append(curve[-1])
+    return tuple(kept)
 
 
 def _date(ts: int) -> str:

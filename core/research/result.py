@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from core.clock import HOUR
 from core.engine.engine import Engine
+from core.model.effect import Signalled
 
 
 class Result(Struct, frozen=True, gc=False):
@@ -63,6 +64,8 @@ class BacktestResult(Struct, frozen=True, gc=False):
     """How often the gate or a breaker spoke, by code."""
     results: tuple[Result, ...]
     """By instrument."""
+    signals: tuple[Signalled, ...]
+    """Everything the strategies decided."""
     trips: tuple[Trip, ...]
     """Round trips in the order they were finished."""
     curve: tuple[tuple[int, float], ...]

@@ -14,7 +14,15 @@ from typing import Generic, TypeVar
 
 from core.engine.engine import Engine
 from core.model.account import Balance, VenueSwept
-from core.model.effect import CancelOrder, Effect, ExecuteKill, Record, RiskEvent, SubmitOrder
+from core.model.effect import (
+    CancelOrder,
+    Effect,
+    ExecuteKill,
+    Record,
+    RiskEvent,
+    Signalled,
+    SubmitOrder,
+)
 from core.model.event import (
     Arm,
     Event,
@@ -95,6 +103,7 @@ class SimulatedVenue(Generic[AnyListing]):
         self.stops = 0
         self.liquidations = 0
         self.refused: Counter[str] = Counter()
+        self.signals: list[Signalled] = []
         self.trips: list[Trip] = []
         self.halted = 0
         self._kill_ids = ClientIds("BACK", 0, KEY)
@@ -150,6 +159,8 @@ class SimulatedVenue(Generic[AnyListing]):
             elif kind is ExecuteKill:
                 assert isinstance(effect, ExecuteKill)
                 self._kill(effect.mode)
+            elif kind is Signalled:
+                self.signals.append(effect)  # type: ignore[arg-type]
             elif kind is RiskEvent:
                 self.refused[effect.code] += 1  # type: ignore[union-attr]
             else:

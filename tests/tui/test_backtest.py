@@ -84,6 +84,7 @@ def test_a_table_for_a_person(folder: Path, capsys: pytest.CaptureFixture[str]) 
         (("--set", "strategy.quick=3"), 2, "no such setting"),
         (("--taker-fee", "nan"), 2, "--taker-fee"),
         (("--balance", "0"), 2, "--balance"),
+        (("--html", "/nowhere/at/all.html"), 2, "--html"),
         (("--config", "/nowhere/at/all.toml"), 2, "no such file"),
         (("--funding", "/nowhere/at/all.csv"), 1, "cannot be read"),
     ],
@@ -146,6 +147,7 @@ def test_trades_and_books_are_played_by_the_same_command(
         (("--trades", "/nowhere/btcusdt.csv"), 1, "no such file"),
         (("--books", "/nowhere/btcusdt.gz"), 1, "no such file"),
         (("--recording", "last"), 1, "nothing is recorded"),
+        (("--recording", "last", "--audit"), 2, "--audit"),
         (("--trades", "/nowhere/btcusdt.csv", "--latency", "soon"), 1, "no such file"),
     ],
 )
@@ -154,3 +156,43 @@ def test_nothing_to_play(
 ) -> None:
     assert main(["backtest", *arguments]) == code
     assert text in capsys.readouterr().err
+
+
+def test_a_page_and_an_audit(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "report.html"
+    chosen = ("--candles", folder, "--symbols", "BTC", "--set", "strategy.slow=30")
+    answer = run(capsys, *chosen, "--html", page, "--audit")
+    assert answer["decision_hash"] in page.read_text()
+    assert answer["audit"]["clean"]
+    assert answer["trips"]["won"] > 0
+    assert answer["monte_carlo"]["draws"] == 1000
+    assert answer["months"][0]["month"] == "2023-11"
+    assert answer["curve"][-1][1] == answer["equity_end"]
+    assert main(["backtest", *map(str, chosen), "--audit"]) == 0
+    text = capsys.readouterr().out
+    assert "look-ahead    clean" in text
+    assert "luck" in text
+
+
+def test_a_strategy_that_cheats_fails_its_audit(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "home" / "strategies"
+    own.mkdir(parents=True)
+    (own / "keeps.py").write_text(
+        "from core.signals.decision import Decision\n"
+        "seen = []\n"
+        "class Keeps:\n"
+        "    warmup = 1\n"
+        "    def __init__(self, settings):\n"
+        "        self.name, self.timeframe = 'keeps', int(settings.timeframe)\n"
+        "    def on_candle(self, candle):\n"
+        "        seen.append(candle)\n"
+        "        if len(seen) % 7 == 0:\n"
+        "            return Decision(1 if len(seen) % 2 else -1, 0.0, 'kept')\n"
+    )
+    arguments = ["backtest", "--candles", str(folder), "--symbols", "BTC"]
+    assert main([*arguments, "--strategy", "keeps", "--audit"]) == 1
+    assert "SEES THE FUTURE" in capsys.readouterr().out

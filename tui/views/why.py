@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.model.instrument import short_symbol
+from core.model.news import NewsReading
 from core.model.why import Why
 from tui import numbers
 from tui.text import clean
@@ -58,6 +59,7 @@ def _news(why: Why) -> list[Line]:
             Cell(numbers.signed(news.score, 2), tone_of(news.score)),
         ),
         (Cell(f"   {facts}", "dim"),),
+        *((Cell(f"   judged by {clean(name, 60)}", "dim"),) for name in _judges(news)),
     ]
     for part in news.parts:
         others = f" +{part.outlets - 1}" if part.outlets > 1 else ""
@@ -73,6 +75,11 @@ def _news(why: Why) -> list[Line]:
             over = f"over {clean(said.horizon, 8)}, {said.confidence:.0%} sure"
             lines.append((Cell(f"         {who} {over}; moves nothing", "dim"),))
     return [*lines, ()]
+
+
+def _judges(news: NewsReading) -> list[str]:
+    """Return who judged the stories shown, each once."""
+    return list(dict.fromkeys(part.scorer for part in news.parts if part.scorer))
 
 
 def _sizing(why: Why) -> list[Line]:

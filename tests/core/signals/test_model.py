@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from math import exp, nan, sqrt
 
 import numpy as np
@@ -125,6 +126,21 @@ def test_what_a_warm_up_says_is_said_again_when_somebody_listens() -> None:
     found = run(Model("x", recipe(names, member)), late + now, Context(("basis",), PLACE))
     assert len(found) == 6 + 1
     assert "not heard of yet" in found[-1].reason
+
+
+def test_a_copied_strategy_goes_on_by_itself() -> None:
+    """A replay keeps copies of the engine from before, to go back to."""
+    names = ("flow_24", "return_8", "range_24", "z_48")
+    member = Member("linear", 1.0, 1.0, 0.0, linear(names, 0.0, return_8=0.5))
+    model = Model("x", recipe(names, member))
+    one = ModelStrategy(config.Strategy(name="lightgbm", timeframe=3600), model)
+    shown = candles(600)
+    for candle in shown[:300]:
+        one.on_candle(candle)
+    two = deepcopy(one)
+    first = [one.on_candle(candle) for candle in shown[300:]]
+    assert [two.on_candle(candle) for candle in shown[300:]] == first
+    assert sum(decision is not None for decision in first) > 10
 
 
 def test_a_changed_meaning_changes_the_definition() -> None:
