@@ -60,6 +60,7 @@ def test_models_come_and_go_while_the_desk_runs(killcord: Killcord) -> None:
         desk.wait_line(
             "models: training failed: the process was ended by signal 9; it is tried again in 15"
         )
+        assert desk.snapshot()["learning"]["training"]["state"] == "failed"
         told = killcord.json("models", "promote", meta.id)
         assert told["champion"] == meta.id
         picture = desk.wait("it trades", champion)
@@ -73,6 +74,7 @@ def test_models_come_and_go_while_the_desk_runs(killcord: Killcord) -> None:
         # A pointer to nothing is said, and harms nothing.
         (registry.folder / "CHAMPION").write_text("nonsense\n")
         desk.wait_line("models: nonsense: no such model")
+        assert not (registry.folder / "CHAMPION").exists()
         assert desk.snapshot()["state"] == "armed"
         desk.process.send_signal(signal.SIGINT)
         summary = desk.finish()
