@@ -86,6 +86,7 @@ def test_models_come_and_go_while_the_desk_runs(killcord: Killcord) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1200)
 def test_an_edge_is_found_promoted_and_traded(killcord: Killcord) -> None:
     """The venue's history has an edge: the worker finds it, the engine trades on it."""
     market = killcord.home / "market"
@@ -98,7 +99,7 @@ def test_an_edge_is_found_promoted_and_traded(killcord: Killcord) -> None:
         killcord,
         f"symbols = ['SYN0']\n[limits]\n[practice]\nmarket = '{market}'\n"
         "[strategy]\nname = 'lightgbm'\ntimeframe = '1m'\n"
-        "[learning]\nhorizons = [4]\nout_of_sample = 24\n",
+        "[learning]\nhorizons = [2]\nout_of_sample = 24\n",
     )
     with killcord.desk() as desk:
         picture = desk.wait("a model trades", champion, timeout=300)
