@@ -191,7 +191,7 @@ class Learning(Section):
     retry: Seconds = 900.0
     """Time until a training that failed is tried again."""
     history: Seconds = 31_536_000.0
-    """How much history is learnt from, where the venue has it; at most 40,000 candles."""
+    """How much history is learnt from, where the venue has it; at most 45,000 candles."""
     horizons: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = (4, 24)
     """Candles ahead that are tried."""
     out_of_sample: Annotated[int, Field(ge=10, le=3650)] = 90

@@ -62,6 +62,8 @@ class Contribution(Struct, frozen=True):
     outlets: int
     value: float
     share: float
+    scorer: str
+    """Who judged the first of them: name, hash, and instead of whom."""
 
 
 class _Entry(Struct, frozen=True):
@@ -70,6 +72,7 @@ class _Entry(Struct, frozen=True):
     value: float
     article: Article
     story: str
+    scorer: str
 
 
 class Aggregator:
@@ -121,6 +124,7 @@ class Aggregator:
                 score.value,
                 article,
                 story or article.id,
+                score.judge,
             )
             self._news.setdefault(link.asset, deque(maxlen=MOST)).append(entry)
         return weight
@@ -153,7 +157,8 @@ class Aggregator:
             total += weight
         found = []
         for story, entries in stories.items():
-            first = min(entries, key=lambda each: each[0].article.first_seen)[0].article
+            entry = min(entries, key=lambda each: each[0].article.first_seen)[0]
+            first = entry.article
             weight = sum(weight for _, weight in entries)
             value = sum(weight * entry.value for entry, weight in entries)
             found.append(
@@ -164,6 +169,7 @@ class Aggregator:
                     len(entries),
                     value / weight,
                     value / total,
+                    entry.scorer,
                 )
             )
         return sorted(found, key=lambda it: (-abs(it.share), it.story))

@@ -25,7 +25,7 @@ from core.model.news import NewsReport, NewsStory
 from core.secrets import Secret
 from core.vault import VaultUnavailable
 from sentiment.analyst import open_analyst
-from sentiment.reader import Reader, hold
+from sentiment.reader import PATIENCE, Reader, hold
 
 REPEAT = 30.0
 """Seconds after which readings are told again though nothing came: evidence fades."""
@@ -62,10 +62,14 @@ async def _read(config: News, analyst: Analyst, folder: Path) -> None:
         reader = Reader(config, folder, keys, clock, analyst=second)
         teller = _Teller()
         teller.tell(reader.report(), trouble)
+        loop = asyncio.get_running_loop()
         while True:
-            await reader.poll()
+            again = loop.time() + config.poll
+            await reader.poll(PATIENCE)
             teller.tell(reader.report(), trouble)
-            await asyncio.sleep(config.poll)
+            while (left := again - loop.time()) > 0:
+                await reader.late(left)
+                teller.tell(reader.report(), trouble)
 
 
 def _keys() -> tuple[dict[str, Secret], str]:

@@ -126,7 +126,11 @@ class ActingApp(DealingApp):
             return self.zoomed or bool(self.grid is not None and self.grid.filter)
         if action == "replay":
             return self.replaying
-        if self.replaying and action in CHANGES:
+        if action == "control":
+            control = self.snapshot.control if self.snapshot is not None else None
+            alone = control is not None and control.terminals == 1
+            return bool(control is not None and (self.client.reads_only or not alone))
+        if action in CHANGES and (self.replaying or self.client.reads_only is not False):
             return False
         if action in _ANYWHERE:
             return action != "switch" or self.current == "log"
@@ -155,7 +159,19 @@ class ActingApp(DealingApp):
             self.client.watch(Target(venue, focus.symbol, focus.timeframe))
         return focus._replace(watch=self.client.watched)
 
-    # --- a recording ---------------------------------------------------------------------------
+    # --- control and recordings ---------------------------------------------------------------
+
+    def action_control(self) -> None:
+        """Take control of the desk, or give it up."""
+        self.start(self._take_control(bool(self.client.reads_only)))
+
+    async def _take_control(self, take: bool) -> None:
+        try:
+            await self.client.take_control(take)
+        except KillcordError as error:
+            self.say((Cell(" ! ", "warn"), Cell(clean(error), "warn")))
+        else:
+            self.say((Cell(" control ", "dim"), Cell("taken" if take else "given up", "strong")))
 
     def action_replay(self, what: str) -> None:
         """Pause a recording, play it at another speed, go elsewhere in it."""
@@ -329,6 +345,8 @@ class ActingApp(DealingApp):
 
         if self.snapshot is None or not self.client.up or self.replaying:
             self.exit("")
+        elif self.client.reads_only:
+            self.exit("the desk goes on; come back with: killcord attach")
         elif not isinstance(self.screen, LeaveScreen):
             self.push_screen(LeaveScreen())
 

@@ -57,6 +57,7 @@ class TerminalApp(ActingApp):
         actor: who gives the commands.
         desk_problem: asked while there is no desk; an exit code and a text end the terminal, but
             a desk that was killed (a negative code) leaves what it showed last on the screen.
+        claim: what it wants of control, see ``core.desk.terminals.Claim``.
         starting: what was begun just now, such as ``starting the desk``; empty for nothing.
 
     Raises:
@@ -76,12 +77,13 @@ class TerminalApp(ActingApp):
         rebinds: Mapping[str, str] | None = None,
         actor: str = "terminal",
         desk_problem: Callable[[], tuple[int, str] | None] = lambda: None,
+        claim: str = "free",
         starting: str = "",
     ) -> None:
         wanted = read(home.config_file)
         rebinds = wanted.keymap if rebinds is None else rebinds
         self._fps = fps or wanted.fps
-        client = DeskClient(recording or home.socket, self._fps, kills=home.socket)
+        client = DeskClient(recording or home.socket, self._fps, home.socket, actor, claim)
         super().__init__(client, actor, bindings.rebind(rebinds))
         for each in themes():
             self.register_theme(each)
@@ -218,7 +220,8 @@ class TerminalApp(ActingApp):
         starting = self._starting if patient else ""
         code, text = (None if client.up else self._desk_problem()) or (0, "")
         died = text if code < 0 and snapshot is not None else ""
-        link = Link(client.up, client.quiet, client.error, self.behind, starting, died)
+        reads = bool(client.reads_only)
+        link = Link(client.up, client.quiet, client.error, self.behind, starting, reads, died)
         self.behind = False
         width = self.size.width
         self._strip.show(view_strip(snapshot, link, width))

@@ -150,6 +150,12 @@ def _backtest(arguments: argparse.Namespace) -> int:
     return backtest.run(arguments)
 
 
+def _web(arguments: argparse.Namespace) -> int:
+    from tui import web
+
+    return web.run(arguments)
+
+
 def _replay(arguments: argparse.Namespace) -> int:
     from tui import replay
 
@@ -211,7 +217,12 @@ def _parser() -> argparse.ArgumentParser:
     desk.set_defaults(run=_desk)
 
     attach = _command(commands, "attach", _attach, "open a terminal on the running desk")
-    attach.add_argument("--fps", type=int, help="frames a second (default 10)")
+    add = attach.add_argument
+    add("--control", action="store_true", help="take control; without it: look on, kill cord only")
+    add("--ssh", default="", metavar="USER@HOST", help="a desk on another machine, through ssh")
+    add("--remote", default="killcord", metavar="PROGRAM", help="with --ssh: killcord over there")
+    add("--remote-home", default="", metavar="PATH", help="with --ssh: KILLCORD_HOME over there")
+    add("--fps", type=int, help="frames a second (default 10)")
 
     _command(commands, "status", _remote("status"), "say how the desk is")
     arm = _command(commands, "arm", _remote("arm"), "let the desk open risk")
@@ -225,6 +236,11 @@ def _parser() -> argparse.ArgumentParser:
 
     guard = _command(commands, "guard", _guard, "guard a desk: pull the cord when it dies or hangs")
     guard.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    web = _command(commands, "web", _web, "the attached terminal in a browser on this machine")
+    web.add_argument("--control", action="store_true", help="with control; else it looks on")
+    web.add_argument("--port", type=int, default=0, help="default: a free one")
+    web.add_argument("--address", default="127.0.0.1", help="a loopback address; no other is taken")
+
     replay = _command(commands, "replay", _replay, "a recorded session again, compared and watched")
     replay.add_argument(
         "recording",
@@ -457,7 +473,9 @@ def _training_options(commands: Any) -> None:
     add("--label", choices=("horizon", "barrier"), default="horizon", help="what is foretold")
     add("--half-life", type=int, default=0, metavar="N", help="candles in which old rows fade")
     add("--funding", metavar="PATH", help="settlements (CSV) of the candles' venue: a feature")
+    add("--news", nargs="+", default=[], metavar="PATH", help="recordings: their news are features")
     add("--spot", nargs="+", default=[], metavar="PATH", help="spot candles: basis is a feature")
+    add("--books", nargs="+", default=[], metavar="PATH", help="recordings: books are features")
     add("--trials", type=int, default=0, metavar="N", help="parameters to try beyond the usual")
     add("--study", default="", metavar="URL", help="database in which machines share the trials")
     add("--shuffle-labels", action="store_true", help="give labels to the wrong rows: must fail")

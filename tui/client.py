@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
+from uuid import uuid4
 
 import msgspec
 
@@ -52,13 +53,14 @@ class Target(NamedTuple):
     """Of the bars, seconds."""
 
 
-def send(path: Path, command: Command, timeout: float = TIMEOUT_S) -> Answer:
+def send(path: Path, command: Command, timeout: float = TIMEOUT_S, terminal: str = "") -> Answer:
     """Send one command and return the desk's answer.
 
     Args:
         path: the control socket.
         command: its ``received`` is left out; the desk stamps it.
         timeout: seconds.
+        terminal: id of the terminal that asks; empty for a shell.
 
     Raises:
         NoDesk: nobody answers; whether the command arrived is not known.
@@ -66,7 +68,12 @@ def send(path: Path, command: Command, timeout: float = TIMEOUT_S) -> Answer:
     """
     fields = msgspec.to_builtins(command)
     del fields["received"]
-    return msgspec.convert(ask(path, "POST", "/v1/commands", fields, timeout), Answer)
+    target = "/v1/commands" + _asking(terminal)
+    return msgspec.convert(ask(path, "POST", target, fields, timeout), Answer)
+
+
+def _asking(terminal: str, **more: str) -> str:
+    return f"?{urlencode({'terminal': terminal} | more)}" if terminal else ""
 
 
 def weigh(path: Path, order: Submit, timeout: float = TIMEOUT_S) -> WhatIf:
@@ -126,10 +133,23 @@ class DeskClient:
         hz: most snapshots a second.
         kills: the control socket that the kill cord pulls at; None: the same. Who looks at a
             recording and pulls it means the desk that runs.
+        name: what other terminals call this one.
+        claim: what it wants of control when it comes, see ``core.desk.terminals.Claim``.
     """
 
-    def __init__(self, path: Path, hz: int = 10, kills: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        hz: int = 10,
+        kills: Path | None = None,
+        name: str = "",
+        claim: str = "free",
+    ) -> None:
         self.path = path
+        self.id = uuid4().hex[:12]
+        self._name = name
+        self._claim = claim
+        self._joined = False
         self._kills = kills or path
         self.latest: Snapshot | None = None
         self.error = ""
@@ -171,7 +191,7 @@ class DeskClient:
     async def send(self, command: Command, timeout: float = TIMEOUT_S) -> Answer:
         """Send one command; see the function ``send``."""
         path = self._kills if isinstance(command, Kill) else self.path
-        return await in_thread(lambda: send(path, command, timeout))
+        return await in_thread(lambda: send(path, command, timeout, self.id))
 
     async def direct(self, wish: Wish) -> None:
         """Tell a replay what to do.
@@ -195,7 +215,26 @@ class DeskClient:
         Raises:
             NoDesk, KillcordError: as ``send``.
         """
-        await in_thread(lambda: ask(self.path, "POST", "/v1/stop"))
+        await in_thread(lambda: ask(self.path, "POST", "/v1/stop" + _asking(self.id)))
+
+    @property
+    def reads_only(self) -> bool | None:
+        """Whether this terminal may not change anything; None before that is known."""
+        if self.latest is None:
+            return None
+        control = self.latest.control
+        if control is None:
+            return False
+        return control.holder != self.id if self._joined else None
+
+    async def take_control(self, take: bool) -> None:
+        """Take control, or give it up.
+
+        Raises:
+            NoDesk, KillcordError: as ``send``.
+        """
+        target = "/v1/control" + _asking(self.id, take="1" if take else "0")
+        await in_thread(lambda: ask(self.path, "POST", target))
 
     def _take(self, picture: Snapshot) -> None:
         self.latest = picture
@@ -204,7 +243,18 @@ class DeskClient:
         self.frames += 1
 
     async def _follow(self) -> None:
-        await self._receive(f"stream?hz={self._hz}", lambda data: self._take(_decode(data)))
+        me = {"terminal": self.id, "name": self._name or self.id, "claim": self._claim}
+
+        def take(data: bytes | str) -> None:
+            self._take(_decode(data))
+            self._joined = True
+            # Back after a break, it has what it had, unless another has taken it meanwhile.
+            self._claim = "none" if self.reads_only else "free"
+
+        try:
+            await self._receive(f"stream?hz={self._hz}&{urlencode(me)}", take)
+        finally:
+            self._joined = False
 
     # --- one symbol ---------------------------------------------------------------------------
 

@@ -358,6 +358,16 @@ KEYS: tuple[Key, ...] = (
         "program: help",
         footer=True,
     ),
+    Key(
+        "control",
+        "ctrl+t",
+        "control",
+        "control",
+        "Take control of the desk, or give it up",
+        "program",
+        "program: take or give up control",
+        footer=True,
+    ),
     Key("palette", "ctrl+p", "command_palette", "commands", "Everything by name", "program"),
     Key(
         "quit",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -107,7 +109,7 @@ def _prepare(arguments: argparse.Namespace) -> Iterator[Callable[[], Desk]]:
 def open_terminal(arguments: argparse.Namespace) -> int:
     """Open a terminal on the home's desk, starting one if none runs."""
     home = Home.find()
-    child = None if _listens(home.socket) else _spawn_desk(arguments, home)
+    child = None if listens(home.socket) else _spawn_desk(arguments, home)
 
     def problem() -> tuple[int, str] | None:
         code = None if child is None else child.poll()
@@ -128,12 +130,18 @@ def attach(arguments: argparse.Namespace) -> int:
         NoDesk: none is.
         UsageError: there is no terminal to draw on.
     """
+    if arguments.ssh:
+        from tui import ssh
+
+        return ssh.attach(arguments)
     home = Home.find()
-    if not _listens(home.socket):
+    if not listens(home.socket):
         raise NoDesk("no desk is running here: start one with `killcord`")
-    if not has_terminal():
+    # In a browser there is none: textual-serve carries keys and pictures instead.
+    if not has_terminal() and "TEXTUAL_DRIVER" not in os.environ:
         raise UsageError("no terminal to draw on: `killcord status` works without one")
-    return show(home, lambda: None, fps=arguments.fps)
+    claim = "take" if arguments.control else "none"
+    return show(home, lambda: None, fps=arguments.fps, claim=claim)
 
 
 def show(
@@ -143,6 +151,7 @@ def show(
     fps: int | None,
     starting: str = "",
     recording: Path | None = None,
+    claim: str = "free",
 ) -> int:
     """Run the terminal and return its exit code.
 
@@ -152,14 +161,35 @@ def show(
     """
     from tui.app import TerminalApp
 
-    app = TerminalApp(home, recording=recording, fps=fps, desk_problem=problem, starting=starting)
+    app = TerminalApp(
+        home,
+        recording=recording,
+        fps=fps,
+        actor=who(),
+        desk_problem=problem,
+        claim=claim,
+        starting=starting,
+    )
     last_line = app.run()
     if last_line:
         (sys.stderr if app.return_code else sys.stdout).write(f"{last_line}\n")
     return app.return_code or 0
 
 
-def _listens(path: Path) -> bool:
+def who() -> str:
+    """Return what others call this terminal: ``ana pts/3``, and from where when it is far away."""
+    try:
+        device = os.ttyname(0).removeprefix("/dev/")
+    except OSError:
+        device = "web" if "TEXTUAL_DRIVER" in os.environ else "?"
+    words = [pwd.getpwuid(os.getuid()).pw_name, device]
+    if far := os.environ.get("SSH_CONNECTION", "").split():
+        words.append(f"from {far[0]}")
+    return " ".join(words)
+
+
+def listens(path: Path) -> bool:
+    """Return whether a desk answers on a control socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(path))

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _read(config: Config, home: Home, arguments: argparse.Namespace) -> int:
     from sentiment.analyst import open_analyst
-    from sentiment.reader import Reader, hold
+    from sentiment.reader import PATIENCE, Reader, hold
 
     with hold(home.news):
         keys = news_keys(home, os.environ)
@@ -50,7 +50,7 @@ async def _read(config: Config, home: Home, arguments: argparse.Namespace) -> in
         try:
             printed: set[str] = set()
             while True:
-                await reader.poll()
+                await reader.poll(None if arguments.once else PATIENCE)
                 report = reader.report()
                 fresh = [story for story in report.stories if story.id not in printed]
                 if arguments.json:

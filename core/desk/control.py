@@ -4,18 +4,24 @@ HTTP and WebSocket on a Unix socket that only its owner can open, the peer's uid
 
 * ``GET /v1/snapshot``, ``GET /v1/depth?venue=&symbol=``
 * ``GET /v1/stream?hz=``: a WebSocket that carries the newest snapshot, at most ``hz`` times a
-  second, only when something changed; a reader that is slow misses pictures, never gets old ones.
+  second, only when something changed; a reader that is slow misses pictures, never gets old ones,
+  and one that does not read at all is dropped. With ``terminal=ID&name=&claim=`` it is a terminal:
+  attached while the stream lasts, see ``core.desk.terminals``.
+* ``POST /v1/control?terminal=ID&take=1``: give control to a terminal; ``take=0``: it gives it up.
 * ``GET /v1/candles?venue=&symbol=&timeframe=&count=``: bars, ``timeframe`` in seconds.
 * ``GET /v1/watch?venue=&symbol=&timeframe=&count=``: a WebSocket that carries the books, public
   trades and bars of one symbol four times a second, under the same rule.
 * ``POST /v1/commands``: a ``core.model.event.Command`` as JSON without ``received``, answered by
-  an ``Answer``; ``?wait=1`` waits for the kill report, which is added as ``venues``.
+  an ``Answer``; ``?wait=1`` waits for the kill report, which is added as ``venues``. With
+  ``terminal=ID`` it comes from that terminal, and all but the kill cord needs control.
 * ``POST /v1/whatif``: a ``Submit`` in the same form, answered by a ``core.model.whatif.WhatIf``;
   nothing is sent.
 * ``GET /v1/why?id=``: what a decision rested on (``core.model.why.Why``), by client order id, or
   by ``venue|symbol`` for the last signal there.
-* ``POST /v1/stop``, ``GET /healthz``, ``/readyz``, ``/metrics``
+* ``POST /v1/stop`` (``terminal=ID`` as above), ``GET /healthz``, ``/readyz``, ``/metrics``
 * ``POST /v1/replay``: a ``core.model.replay.Wish``, where a recording is played, not a desk.
+
+More than ``MAX_RATE`` requests a second are refused with 429; the kill cord never is.
 """
 
 from __future__ import annotations
@@ -24,21 +30,25 @@ import asyncio
 import os
 import socket
 import struct
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
 
+from core.clock import SECOND
 from core.desk.charts import MOST, TIMEFRAMES
 from core.desk.kill import KillReport
+from core.desk.terminals import Claim, Terminals
 from core.errors import UsageError
 from core.model.effect import Answer
-from core.model.event import Command, Submit
+from core.model.event import Command, Kill, Submit
 from core.model.replay import Wish
 from core.model.snapshot import BarView, DepthView, WatchView
 from core.model.whatif import WhatIf
 from core.model.why import Why
+from core.risk.pace import Pace
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -53,6 +63,12 @@ KILL_WAIT = 60.0
 """Seconds that ``?wait=1`` waits for the kill's verdicts."""
 BACKED_UP = 64 * 1024
 """Bytes in a reader's socket buffer beyond which it misses a picture."""
+DROP_AFTER = 15.0
+"""Seconds without reading after which a reader is dropped; its terminal comes back by itself."""
+MAX_RATE = 200
+"""Requests a second, of all clients together; a terminal at work makes about ten."""
+MAX_NAME = 60
+"""Characters of a terminal's name and id."""
 
 
 class Controlled(Protocol):
@@ -61,6 +77,11 @@ class Controlled(Protocol):
     @property
     def version(self) -> int:
         """A number that changes when the picture does."""
+        ...
+
+    @property
+    def terminals(self) -> Terminals | None:
+        """Who is attached; None where nobody needs control."""
         ...
 
     def picture(self) -> bytes:
@@ -137,12 +158,13 @@ class ControlSocket:
         self._path = path
         self._runner: web.AppRunner | None = None
         self._streams: set[asyncio.Task[None]] = set()
+        self._pace = Pace(MAX_RATE, SECOND)
 
     async def start(self) -> None:
         """Begin to accept. The home's lock is held, so a socket found there is a dead desk's."""
         from aiohttp import web
 
-        app = web.Application(client_max_size=MAX_BODY, middlewares=[_only_owner])
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[_only_owner, self._bounded()])
         app.router.add_get("/v1/snapshot", self._snapshot)
         app.router.add_get("/v1/depth", self._depth)
         app.router.add_get("/v1/candles", self._candles)
@@ -150,6 +172,7 @@ class ControlSocket:
         app.router.add_get("/v1/why", self._why)
         app.router.add_get("/v1/watch", self._watch)
         app.router.add_post("/v1/commands", self._commands)
+        app.router.add_post("/v1/control", self._control)
         app.router.add_post("/v1/whatif", self._whatif)
         app.router.add_post("/v1/stop", self._stop)
         if isinstance(self._desk, Directed):
@@ -188,9 +211,14 @@ class ControlSocket:
             command = read_command(await request.read(), self._desk.now())
         except msgspec.MsgspecError as error:
             return _refusal(400, "BAD_REQUEST", str(error))
+        if not isinstance(command, Kill) and self._too_fast():
+            return _too_many()
+        refused = self._refused(request, command)
+        if refused is not None:
+            return _json(msgspec.json.encode(refused))
         answer = await self._desk.command(command)
         reply = msgspec.to_builtins(answer)
-        if type(command).__name__ == "Kill" and request.query.get("wait") == "1":
+        if isinstance(command, Kill) and request.query.get("wait") == "1":
             try:
                 async with asyncio.timeout(KILL_WAIT):
                     report = await self._desk.kill_report()
@@ -222,7 +250,26 @@ class ControlSocket:
             return _refusal(404, "NOT_KNOWN", "this decision is not known, or no longer")
         return _json(msgspec.json.encode(found))
 
-    async def _stop(self, _: web.Request) -> web.Response:
+    async def _control(self, request: web.Request) -> web.Response:
+        terminals = self._desk.terminals
+        terminal = request.query.get("terminal", "")
+        if terminals is None or not terminal:
+            return _refusal(400, "BAD_REQUEST", "terminal: an attached one is expected")
+        done = (terminals.release if request.query.get("take") == "0" else terminals.take)(terminal)
+        if not done:
+            return _refusal(409, "NOT_ATTACHED", "this terminal is not attached, or has no control")
+        return _json(b'{"ok":true}')
+
+    def _refused(self, request: web.Request, command: Command | None) -> Answer | None:
+        terminals = self._desk.terminals
+        if terminals is None:
+            return None
+        return terminals.refuse(request.query.get("terminal", ""), command)
+
+    async def _stop(self, request: web.Request) -> web.Response:
+        refused = self._refused(request, None)
+        if refused is not None:
+            return _refusal(409, refused.code, refused.detail)
         self._desk.request_stop("asked over the control socket")
         return _json(b'{"ok":true,"detail":"the desk is stopping"}')
 
@@ -243,7 +290,19 @@ class ControlSocket:
             hz = min(max(float(request.query.get("hz", MAX_HZ)), 0.1), MAX_HZ)
         except ValueError:
             return _refusal(400, "BAD_REQUEST", "hz: a number is expected")
-        return await self._carry(request, 1 / hz, self._desk.picture)
+        query, terminals = request.query, self._desk.terminals
+        terminal = query.get("terminal", "")[:MAX_NAME]
+        if terminals is None or not terminal:
+            return await self._carry(request, 1 / hz, self._desk.picture)
+        try:
+            claim = Claim(query.get("claim", Claim.NONE))
+        except ValueError:
+            return _refusal(400, "BAD_REQUEST", f"claim: one of {', '.join(Claim)} is expected")
+        terminals.join(terminal, query.get("name", terminal)[:MAX_NAME], claim)
+        try:
+            return await self._carry(request, 1 / hz, self._desk.picture)
+        finally:
+            terminals.leave(terminal)
 
     async def _candles(self, request: web.Request) -> web.Response:
         try:
@@ -264,7 +323,7 @@ class ControlSocket:
         self, request: web.Request, pause: float, make: Callable[[], bytes]
     ) -> web.StreamResponse:
         """Send pictures to a reader until it goes away."""
-        from aiohttp import web
+        from aiohttp import WSCloseCode, web
 
         if len(self._streams) >= MAX_STREAMS:
             return _refusal(503, "TOO_MANY", f"{MAX_STREAMS} streams are open already")
@@ -278,6 +337,8 @@ class ControlSocket:
         finally:
             sender.cancel()
             self._streams.discard(sender)
+            if stream.close_code != WSCloseCode.OK and request.transport is not None:
+                request.transport.abort()  # what it did not read, it will not
         return stream
 
     async def _send_on(
@@ -287,19 +348,49 @@ class ControlSocket:
         pause: float,
         make: Callable[[], bytes],
     ) -> None:
-        sent = -1
+        sent, read = -1, self._loop_time()
         try:
-            while not stream.closed:
+            while not stream.closed and (transport := request.transport) is not None:
                 version = self._desk.version
-                transport = request.transport
-                if transport is None:
-                    return
-                if version != sent and transport.get_write_buffer_size() < BACKED_UP:
-                    await stream.send_bytes(make())
-                    sent = version
+                if transport.get_write_buffer_size() < BACKED_UP:
+                    read = self._loop_time()
+                    if version != sent:
+                        async with asyncio.timeout(DROP_AFTER):
+                            await stream.send_bytes(make())
+                        sent = version
+                elif self._loop_time() - read > DROP_AFTER:
+                    raise TimeoutError
                 await asyncio.sleep(pause)
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
         except (ConnectionError, asyncio.CancelledError):
             await stream.close()
+
+    def _loop_time(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _too_fast(self) -> bool:
+        now = time.monotonic_ns()
+        full = self._pace.full(now)
+        if not full:
+            self._pace.add(now)
+        return full
+
+    def _bounded(self) -> Any:
+        """Return the middleware that bounds the rate of all requests but commands and the end."""
+
+        async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if request.path not in _FREE and self._too_fast():
+                return _too_many()
+            return await handler(request)
+
+        bounded.__middleware_version__ = 1  # type: ignore[attr-defined]  # as below
+        return bounded
+
+
+_FREE = ("/v1/commands", "/v1/stop")
+"""Where the kill cord comes in; other commands are counted when they have been read."""
 
 
 def read_command(body: bytes, now: int) -> Command:
@@ -364,6 +455,10 @@ def _json(body: bytes, status: int = 200) -> web.Response:
     from aiohttp import web
 
     return web.Response(body=body, status=status, content_type="application/json")
+
+
+def _too_many() -> web.Response:
+    return _refusal(429, "TOO_FAST", f"more than {MAX_RATE} requests a second")
 
 
 def _refusal(status: int, code: str, detail: str) -> web.Response:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from core.desk.pulse import Pulse
+from core.desk.pulse import LATENESS_MS, Pulse
 from core.journal.store import StoreStats
 from core.journal.wal import JournalStats
 from core.model.event import TradingState
@@ -36,7 +37,11 @@ def exposition(picture: Snapshot, journal: JournalStats, store: StoreStats, puls
 def _desk(
     picture: Snapshot, journal: JournalStats, store: StoreStats, pulse: Pulse
 ) -> Iterator[Metric]:
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+    from prometheus_client.core import (
+        CounterMetricFamily,
+        GaugeMetricFamily,
+        HistogramMetricFamily,
+    )
 
     gauges = {
         "gate_state": ("0 disarmed, 1 armed, 2 reducing, 3 halted", _GATE[picture.state]),
@@ -58,6 +63,13 @@ def _desk(
     for name, (text, value) in gauges.items():
         if value is not None:
             yield GaugeMetricFamily(f"killcord_{name}", text, value=float(value))
+    bounds = [*(f"{bound / 1000:g}" for bound in LATENESS_MS), "+Inf"]
+    yield HistogramMetricFamily(
+        "killcord_loop_lateness_seconds",
+        "how late the loop woke, twenty looks a second",
+        buckets=list(zip(bounds, accumulate(pulse.lags), strict=True)),
+        sum_value=pulse.lags_ms / 1000,
+    )
     counters = {
         "events": ("events handled", picture.events),
         "refusals": ("orders the risk gate refused", picture.refusals),

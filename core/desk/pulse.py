@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from bisect import bisect_left
 from collections.abc import Callable
 
 _STEP = 0.05
 """Seconds between looks at the clock."""
 _TIDY = 30.0
 """Seconds between full collections that we choose the moment of."""
+LATENESS_MS = (0.5, 1, 2, 3, 4, 5, 7.5, 10, 15, 20, 30, 50, 100, 250)
+"""Upper bounds of the histogram of lags."""
 LONG_PAUSE_MS = 4.0
 """A full collection that took this long freezes its survivors, so that the next one is short."""
 
@@ -32,6 +35,10 @@ class Pulse:
         """Worst of the last second."""
         self.worst_ms = 0.0
         """Since ``settle``: a start imports libraries, which takes as long as it takes."""
+        self.lags = [0] * (len(LATENESS_MS) + 1)
+        """How many lags fell between the bounds; the last is beyond them all."""
+        self.lags_ms = 0.0
+        """Sum of all lags."""
         self.gc_pause_ms = 0.0
         """Longest collection since ``settle``."""
         self._late = late
@@ -65,8 +72,10 @@ class Pulse:
         while True:
             before = time.perf_counter()
             await asyncio.sleep(_STEP)
-            lag = (time.perf_counter() - before - _STEP) * 1000
-            window.append(max(lag, 0.0))
+            lag = max((time.perf_counter() - before - _STEP) * 1000, 0.0)
+            self.lags[bisect_left(LATENESS_MS, lag)] += 1
+            self.lags_ms += lag
+            window.append(lag)
             if len(window) > 20:
                 window.pop(0)
             self.lag_ms = max(window)

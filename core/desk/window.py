@@ -24,6 +24,7 @@ from core.desk.pulse import Pulse
 from core.desk.pump import Pump
 from core.desk.routes import rank, route
 from core.desk.sight import explain, view_depths, view_symbol
+from core.desk.terminals import Terminals
 from core.engine.picture import ShellFacts, VenueFacts
 from core.journal.store import Store
 from core.journal.wal import Journal
@@ -78,6 +79,7 @@ class Window:
         request_stop: Callable[[str], None],
     ) -> None:
         self.request_stop = request_stop
+        self.terminals = Terminals(lines)
         self._environment = environment
         self._started = started
         self._pump = pump
@@ -93,12 +95,12 @@ class Window:
         self._journal = journal
         self._store = store
         self._clock = clock
-        self._picture: tuple[int, int, bytes] = (-1, 0, b"")
+        self._picture: tuple[int, int, int, bytes] = (-1, -1, 0, b"")
 
     @property
     def version(self) -> int:
         """A number that changes when the picture does."""
-        return self._pump.events
+        return self._pump.events + self.terminals.changes
 
     def now(self) -> int:
         """Return nanoseconds UTC."""
@@ -118,16 +120,18 @@ class Window:
                 loop_lag_ms=self._pulse.lag_ms,
                 training=trainer.view if trainer is not None else None,
                 guard=self._guard.view,
+                control=self.terminals.view,
             ),
         )
 
     def picture(self) -> bytes:
         """Return the snapshot as JSON, shared between readers for 45 ms."""
-        version, made, data = self._picture
-        now = self._clock.now()
-        if version != self.version and now - made > PICTURE_AGE:
+        version, changes, made, data = self._picture
+        now, new = self._clock.now(), self.terminals.changes
+        # Who has control is never told late: a key that does nothing would be taken for a fault.
+        if changes != new or (version != self.version and now - made > PICTURE_AGE):
             data = msgspec.json.encode(self.snapshot())
-            self._picture = (self.version, now, data)
+            self._picture = (self.version, new, now, data)
         return data
 
     def depth(self, venue: str, symbol: str) -> tuple[DepthView, ...]:

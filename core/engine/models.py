@@ -9,7 +9,7 @@ from core.engine.world import World
 from core.errors import RegistryError
 from core.model.effect import ModelDropped, PredictionScored
 from core.model.event import ModelDemoted, ModelPromoted, ModelRole
-from core.model.learning import LearningView, ModelView, Record, TrainingView
+from core.model.learning import NO_MODEL, LearningView, ModelView, Record, TrainingView
 from core.model.market import Candle
 from core.risk.codes import Code
 from core.signals.duty import Duty
@@ -19,7 +19,6 @@ from core.signals.monitor import Monitor
 from core.signals.registry import Meta, make_model, read_meta
 from core.signals.strategy import Strategy
 
-NO_MODEL = "no model is promoted"
 _EVERY = 3600 * SECOND
 """How often the features of a model on duty are looked at for drift."""
 

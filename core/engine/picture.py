@@ -15,6 +15,7 @@ from core.model.event import FeedState
 from core.model.learning import TrainingView
 from core.model.order import OrderReport, OrderStatus
 from core.model.snapshot import (
+    ControlView,
     FeedView,
     FillView,
     GuardView,
@@ -70,6 +71,7 @@ class ShellFacts(Struct, frozen=True, gc=False):
     venues: dict[str, VenueFacts] = {}
     log: tuple[LogView, ...] = ()
     loop_lag_ms: float = 0.0
+    control: ControlView | None = None
     training: TrainingView | None = None
     guard: GuardView | None = None
 
@@ -156,6 +158,7 @@ class Painter:
             news=self._news.view(),
             learning=self._models.view(facts.training),
             guard=facts.guard,
+            control=facts.control,
         )
 
     def _position(self, key: tuple[str, str]) -> PositionView:

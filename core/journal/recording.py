@@ -31,12 +31,13 @@ from msgspec import Struct
 
 from core.errors import RecordingError
 from core.model.effect import Effect, Record
-from core.model.event import Event, encode
+from core.model.event import Event, SentimentScored, encode
 
 _BLOCK = struct.Struct("<II")
 """Length and crc32 of the compressed bytes that follow."""
 _decode = msgspec.json.Decoder(Event).decode
 
+_NEWS = b'{"type":"SentimentScored"'
 _SESSION, _END = "session.json", "end.json"
 _encode_effects = msgspec.json.Encoder().encode
 _Block = tuple[int, int, list["Event | tuple[Effect, ...]"]]
@@ -367,6 +368,26 @@ def read_recording(path: Path, start: int = 1) -> Iterator[Recorded]:
                     yield Recorded(number, _decode(text), decisions)
                 except msgspec.MsgspecError as error:
                     raise RecordingError(f"{segment}: event {number}: {error}") from error
+
+
+def read_news(path: Path) -> Iterator[SentimentScored]:
+    """Yield what the news said in a session; other events are not even decoded.
+
+    Raises:
+        RecordingError: a segment is damaged, or there is nothing to read.
+    """
+    segments = segments_of(path)
+    if not segments:
+        raise RecordingError(f"{path}: holds no recording")
+    for segment in segments:
+        for _, lines in (
+            read_spool(segment) if segment.suffix == ".spool" else _read_parquet(segment, 1)
+        ):
+            for text, _ in lines:
+                if text.startswith(_NEWS):
+                    event = _decode(text)
+                    assert isinstance(event, SentimentScored)
+                    yield event
 
 
 def last_moment(path: Path) -> int:

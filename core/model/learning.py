@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+NO_MODEL = "no model is promoted"
+"""Why none trades, at the beginning."""
+
 
 class Day(Struct, frozen=True, gc=False, array_like=True):
     """What came of a model's predictions in a day (UTC), all instruments."""

@@ -262,6 +262,17 @@ class GuardView(Struct, frozen=True, gc=False):
     detail: str
 
 
+class ControlView(Struct, frozen=True, gc=False):
+    """Which terminal may change something, and how many look on."""
+
+    holder: str
+    """Its id; empty when nobody has control."""
+    name: str
+    """What people call it."""
+    terminals: int
+    """How many are attached, that one included."""
+
+
 class NewsView(Struct, frozen=True, gc=False):
     """The news: ``stories`` newest first, the rest as in ``SentimentScored``."""
 
@@ -321,5 +332,7 @@ class Snapshot(Struct, frozen=True, gc=False):
     """None where no strategy uses models."""
     replay: ReplayView | None = None
     """None where the picture is of now."""
+    control: ControlView | None = None
+    """None where nobody needs control."""
     guard: GuardView | None = None
     """None where nothing runs that needs one."""

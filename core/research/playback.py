@@ -21,6 +21,7 @@ from core.desk.charts import Charts
 from core.desk.kill import KillReport
 from core.desk.lines import Lines
 from core.desk.sight import explain, view_depths, view_symbol
+from core.desk.terminals import Terminals
 from core.desk.trails import Trails
 from core.engine.engine import Engine
 from core.engine.picture import ShellFacts, VenueFacts
@@ -170,6 +171,7 @@ class Playback:
     def __init__(self, path: Path, home: Home) -> None:
         self._path = path
         self._home = home
+        self.terminals: Terminals | None = None  # nothing here needs control
         self.version = 0
         self.paused = False
         self.speed = SPEEDS[0]

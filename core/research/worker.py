@@ -22,9 +22,12 @@ import msgspec
 from core.errors import KillcordError, RecordingError
 from core.model.instrument import short_symbol
 from core.model.learning import Answer, Asked, Order, Progress, Verdict
+from core.signals.candle_features import WARMUP
 
-_MOST = 40_000
-"""Candles of one symbol: four years and a half of hours, four weeks of minutes."""
+_MOST = 45_000
+"""Candles of one symbol: five years of hours, a month of minutes."""
+_FEWEST, _WIDEST = 500, 20_000
+"""Candles of a training step."""
 _DAY = 86_400
 
 
@@ -69,7 +72,7 @@ def _learn(order: Order, lines: Iterator[bytes]) -> Verdict:
     from core.signals.registry import Registry
 
     candles = min((len(file.ts) for file in files), default=0)
-    window, test = spans(candles, order.timeframe)
+    window, test = spans(candles, order)
     if not window:
         raise ValueError(f"{order.venue} has only {candles} candles of {order.timeframe} s")
     plans = [Plan(order.timeframe, horizon, window, test, order.cost) for horizon in order.horizons]
@@ -86,14 +89,18 @@ def _learn(order: Order, lines: Iterator[bytes]) -> Verdict:
     return Verdict(found.id, found.kind, found.promoted, found.verdict)
 
 
-def spans(candles: int, timeframe: int) -> tuple[int, int]:
+def spans(candles: int, order: Order) -> tuple[int, int]:
     """Return how many candles to train on at each step of the walk, and to test on.
 
-    120 days and 15, as was measured to work on hours; less where there is less, so that half of the
-    history is tested at least. (0, 0) where there is too little for anything.
+    120 days and 15, as was measured to work on hours; where there is less history, what is left
+    when as many days are tested as must be. (0, 0) where there is too little for anything.
     """
-    window = min(120 * _DAY // timeframe, candles // 2, 20_000)
-    return (window, max(window // 8, 10)) if window >= 500 else (0, 0)
+    day = _DAY // order.timeframe
+    purge = day + max(order.horizons) + 2
+    fewest = _FEWEST + 3 * purge  # a window is cut by the purge, and by its calibration part
+    left = candles - WARMUP - purge - (order.out_of_sample + 1) * day
+    window = min(120 * day, candles // 2, _WIDEST, left if left >= fewest else candles)
+    return (window, max(window // 8, 10)) if window >= fewest else (0, 0)
 
 
 def _fetch(order: Order, lines: Iterator[bytes]) -> Iterator[Any]:

@@ -174,6 +174,11 @@ class CandlePaths:
         low_ticks, high_ticks = np.floor(lows).astype(np.int64), np.floor(highs).astype(np.int64)
         return Past(ticks[:-1], high_ticks, low_ticks, ticks[1:], np.ones(len(highs)))
 
+    def distant(self, row: int, column: int, tick: float) -> Past:
+        """Return nothing: what is played comes with its minutes."""
+        none = np.zeros(0, np.int64)
+        return Past(none, none, none, none, np.zeros(0))
+
     def status(self) -> dict[str, Any]:
         """Return what is played and how far."""
         return {

@@ -16,7 +16,7 @@ from exchanges.practice.contracts import VENUE_COLUMN, Contract, Listing, list_c
 from exchanges.practice.exchange import PracticeVenue
 from exchanges.practice.paths import STEP_MS, STEPS, WARM_BLOCKS, Block, Past
 from exchanges.practice.quoter import Quoter
-from exchanges.practice.tape import MINUTE_MS, CandleHistory, Ints
+from exchanges.practice.tape import HOUR_MS, MINUTE_MS, CandleHistory, Ints
 
 VENUE_SIZE = (0.8, 1.0, 0.6)
 """Activity of Bybit, Binance and OKX relative to the largest."""
@@ -96,6 +96,10 @@ class Paths(Protocol):
 
     def past(self, row: int, column: int, tick: float) -> Past:
         """Return the one-minute candles before the warm-up, of a venue and an asset, in ticks."""
+        ...
+
+    def distant(self, row: int, column: int, tick: float) -> Past:
+        """Return the one-hour candles before those of ``past``, as far as there are any."""
         ...
 
     def status(self) -> dict[str, Any]:
@@ -243,26 +247,40 @@ class PathMarket:
             np.concatenate([getattr(older, name), getattr(recent, name)])
             for name in CandleHistory.__struct_fields__
         )
-        # Thirty histories of 43,200 minutes are held: times need 64 bits, the rest does with 32.
-        starts, *others = joined
-        return CandleHistory(starts, *(column.astype(np.int32) for column in others))
+        return _compact(*joined)
+
+    def hours(self, venue: str, symbol: str) -> CandleHistory:
+        """Return a year of one-hour candles before those minutes, where the paths have it."""
+        lane = self._by_name[venue, symbol]
+        past = self._paths.distant(lane.row, lane.column, lane.contract.tick_size)
+        count = len(past.close)
+        if not count:
+            return CandleHistory.empty()
+        first = int(self.candles(venue, symbol).start_ms[0])
+        # The last hour is the one in which the minutes begin: it is joined with its part of them.
+        starts = first - first % HOUR_MS - np.arange(count - 1, -1, -1, dtype=np.int64) * HOUR_MS
+        return self._dress(lane, past, past.close, starts, 60, 9)
 
     def _older(self, lane: Lane, before_ms: int, meets: int) -> CandleHistory:
         past = self._paths.past(lane.row, lane.column, lane.contract.tick_size)
-        minutes = len(past.close)
-        rng = np.random.default_rng([self._seed, 5, lane.row, lane.column])
         closes = past.close.copy()
-        if minutes:
+        if len(closes):
             closes[-1] = meets
+        starts = before_ms - np.arange(len(closes), 0, -1, dtype=np.int64) * MINUTE_MS
+        return self._dress(lane, past, closes, starts, 1, 5)
+
+    def _dress(
+        self, lane: Lane, past: Past, closes: Ints, starts: Ints, minutes: int, stream: int
+    ) -> CandleHistory:
+        """Give candles of ``minutes`` each their trades and volumes, drawn from a seeded stream."""
+        count = len(closes)
+        rng = np.random.default_rng([self._seed, stream, lane.row, lane.column])
         highs, lows = np.maximum(past.high, closes), np.minimum(past.low, closes)
-        trades = np.maximum(rng.poisson(lane.rate * STEPS * np.sqrt(past.heat)), 1)
+        trades = np.maximum(rng.poisson(lane.rate * STEPS * minutes * np.sqrt(past.heat)), 1)
         mean = math.exp(lane.mean + _TRADE_SD**2 / 2)
-        lots = np.maximum((trades * mean * rng.uniform(0.7, 1.3, minutes)).astype(np.int64), 1)
-        buys = (lots * rng.uniform(0.35, 0.65, minutes)).astype(np.int64)
-        starts = before_ms - np.arange(minutes, 0, -1, dtype=np.int64) * MINUTE_MS
-        return CandleHistory(
-            starts, past.open, highs, lows, closes, lots, buys, trades.astype(np.int64)
-        )
+        lots = np.maximum((trades * mean * rng.uniform(0.7, 1.3, count)).astype(np.int64), 1)
+        buys = (lots * rng.uniform(0.35, 0.65, count)).astype(np.int64)
+        return _compact(starts, past.open, highs, lows, closes, lots, buys, trades)
 
     def _warm_trades(self, lane: Lane) -> tuple[Ints, Ints, Ints, Ints]:
         """Return ms, tick, lots and taker sign of every trade of the warm-up."""
@@ -291,6 +309,11 @@ class PathMarket:
         return (
             Decimal(round(float(rng.normal(8.0, 7.0)) * 1000)).scaleb(-8).quantize(Decimal("1e-8"))
         )
+
+
+def _compact(starts: Ints, *others: Ints) -> CandleHistory:
+    # Thirty histories of 43,200 minutes are held: times need 64 bits, the rest does with 32.
+    return CandleHistory(starts, *(column.astype(np.int32) for column in others))
 
 
 def _candles_of(trades: tuple[Ints, Ints, Ints, Ints], start_ms: int) -> CandleHistory:

@@ -25,6 +25,9 @@ STEPS = 600
 WARM_BLOCKS = 30
 """Half an hour, of which every trade is known."""
 HISTORY_DAYS = 30
+"""Of minutes."""
+DISTANT_DAYS = 365
+"""Of hours before the minutes: a model that decides on hours needs a year to be judged."""
 
 _DAY_STEPS = 864_000
 _FACTOR_DAY = 0.025
@@ -52,7 +55,7 @@ class Block(Struct, frozen=True):
 
 
 class Past(Struct, frozen=True):
-    """One-minute candles before the warm-up, in ticks, oldest first."""
+    """Candles before the warm-up, in ticks, oldest first."""
 
     open: Ints
     high: Ints
@@ -120,11 +123,25 @@ class SeededPaths:
         rng = np.random.default_rng([self._seed, 7, row, column])
         bounds = np.exp(logs[:, column] + rng.normal(0.0, 5e-5, minutes + 1)) / tick
         ticks = np.maximum(np.floor(bounds), 2).astype(np.int64)
-        opens, closes = ticks[:-1], ticks[1:]
-        reach = np.abs(rng.normal(0.0, 0.45, (2, minutes))) * spread[:, column]
-        highs = np.maximum(opens, closes) + (closes * reach[0]).astype(np.int64)
-        lows = np.minimum(opens, closes) - (closes * reach[1]).astype(np.int64)
-        return Past(opens, highs, np.maximum(lows, 1), closes, heat)
+        return _candles(
+            ticks, np.abs(rng.normal(0.0, 0.45, (2, minutes))) * spread[:, column], heat
+        )
+
+    def distant(self, row: int, column: int, tick: float) -> Past:
+        """Return a year of hours before ``past``, walked back from its first price."""
+        hours = DISTANT_DAYS * 24
+        size = math.sqrt(1 + 2 * _DRIFT_SHARE**2) / math.sqrt(24)
+        common = np.random.default_rng([self._seed, 8]).normal(0.0, size, hours)
+        own = np.random.default_rng([self._seed, 8, column]).normal(0.0, size, hours)
+        moves = common * _FACTOR_DAY * self._betas[column] + own * self._own[column]
+        first = int(self.past(row, column, tick).open[0])
+        logs = math.log(first) - np.cumsum(moves[::-1])[::-1]
+        rng = np.random.default_rng([self._seed, 8, row, column])
+        bounds = np.exp(logs + rng.normal(0.0, 5e-5, hours))
+        ticks = np.append(np.maximum(np.floor(bounds), 2), first).astype(np.int64)
+        spread = math.hypot(_FACTOR_DAY * self._betas[column], self._own[column]) * size
+        reach = np.abs(rng.normal(0.0, 0.45, (2, hours))) * spread
+        return _candles(ticks, reach, np.ones(hours))
 
     def _walk_back(self, minutes: int) -> tuple[Floats, Floats, Floats]:
         """Return log prices at the minute bounds, the last where the warm-up begins.
@@ -150,6 +167,14 @@ class SeededPaths:
     def status(self) -> dict[str, Any]:
         """Return what there is to say: it has no end."""
         return {"kind": "synthetic"}
+
+
+def _candles(bounds: Ints, reach: Floats, heat: Floats) -> Past:
+    """Make candles between bounds, whose wicks reach a fraction of the close beyond the body."""
+    opens, closes = bounds[:-1], bounds[1:]
+    highs = np.maximum(opens, closes) + (closes * reach[0]).astype(np.int64)
+    lows = np.minimum(opens, closes) - (closes * reach[1]).astype(np.int64)
+    return Past(opens, highs, np.maximum(lows, 1), closes, heat)
 
 
 def _wander(start: Floats | float, shocks: Floats, tau: float, spread: float) -> Floats:

@@ -418,6 +418,10 @@ class RecordedBookMarket:
         """Return nothing: the recording has no past."""
         return CandleHistory.empty()
 
+    def hours(self, venue: str, symbol: str) -> CandleHistory:
+        """Return nothing: the recording has no past."""
+        return CandleHistory.empty()
+
     def trades(self, venue: str, symbol: str) -> list[tuple[int, int, int, int]]:
         """Return nothing: the recording has no past."""
         return []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from exchanges.practice.contracts import Contract
 from exchanges.practice.state import Kline, PublicTrade
 
 MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
 TRADES_KEPT = 6_000
 FIRST_TRADE = 1_000_000
 """Number of the last trade before the opening."""
@@ -25,7 +27,7 @@ Ints = NDArray[np.signedinteger[Any]]
 
 
 class CandleHistory(Struct, frozen=True):
-    """One-minute candles before the market opened; columns of equal length, oldest first."""
+    """Candles before the market opened; columns of equal length, oldest first."""
 
     start_ms: Ints
     open: Ints
@@ -48,6 +50,10 @@ class PublicHistory(Protocol):
 
     def candles(self, venue: str, symbol: str) -> CandleHistory:
         """Return one-minute candles up to the opening; the last may share its minute with it."""
+        ...
+
+    def hours(self, venue: str, symbol: str) -> CandleHistory:
+        """Return one-hour candles before those; the last may share its hour with them."""
         ...
 
     def trades(self, venue: str, symbol: str) -> list[tuple[int, int, int, int]]:
@@ -130,6 +136,7 @@ class Tape:
         self._start_ms = start_ms
         self._trades: deque[PublicTrade] = deque(maxlen=TRADES_KEPT)
         self._past: CandleHistory | None = None
+        self._hours: CandleHistory | None = None
         self._past_trades: list[PublicTrade] | None = None
         self._closed: deque[Kline] = deque(maxlen=50_000)
         self._running: Running | None = None
@@ -225,17 +232,10 @@ class Tape:
         first_live = self._closed[0].start_ms if self._closed else None
         if first_live is None and self._running is not None:
             first_live = self._running.start_ms
-        begin, stop = np.searchsorted(past.start_ms, [start_ms, end_ms])
-        turnover = self._turnover(past, slice(int(begin), int(stop))).tolist()
-        for row in range(int(begin), int(stop)):
-            start = int(past.start_ms[row])
-            if first_live is not None and start >= first_live:
+        for kline in self._between(past, start_ms, end_ms):
+            if first_live is not None and kline.start_ms >= first_live:
                 break
-            yield Kline(
-                start, int(past.open[row]), int(past.high[row]), int(past.low[row]),
-                int(past.close[row]), int(past.lots[row]), turnover[row - int(begin)],
-                int(past.trades[row]), int(past.buy_lots[row]), True,
-            )  # fmt: skip
+            yield kline
         if self._closed and self._closed[-1].start_ms >= start_ms:
             for kline in self._closed:
                 if start_ms <= kline.start_ms < end_ms:
@@ -243,9 +243,25 @@ class Tape:
         if self._running is not None and start_ms <= self._running.start_ms < end_ms:
             yield self._running.kline(False)
 
+    def _between(self, past: CandleHistory, start_ms: int, end_ms: int) -> Iterator[Kline]:
+        begin, stop = (int(at) for at in np.searchsorted(past.start_ms, [start_ms, end_ms]))
+        turnover = self._turnover(past, slice(begin, stop)).tolist()
+        for row in range(begin, stop):
+            yield Kline(
+                int(past.start_ms[row]), int(past.open[row]), int(past.high[row]),
+                int(past.low[row]), int(past.close[row]), int(past.lots[row]),
+                turnover[row - begin], int(past.trades[row]), int(past.buy_lots[row]), True,
+            )  # fmt: skip
+
+    def hours(self) -> CandleHistory:
+        """Return the hours before the minutes before the opening."""
+        if self._hours is None:
+            self._hours = self._history.hours(self._venue, self.contract.symbol)
+        return self._hours
+
     @property
     def oldest_ms(self) -> int:
-        """Start of the oldest candle."""
+        """Start of the oldest one-minute candle."""
         past = self.past()
         if len(past.start_ms):
             return int(past.start_ms[0])
@@ -262,12 +278,17 @@ class Tape:
             first = end - 1 - (end - 1) % interval_ms - (limit - 1) * interval_ms
         else:
             first = start_ms + -start_ms % interval_ms
-        oldest = self.oldest_ms
+        hours = self.hours() if not interval_ms % HOUR_MS else None
+        distant = hours is not None and len(hours.start_ms) > 0
+        oldest = int(hours.start_ms[0]) if hours is not None and distant else self.oldest_ms
         first = max(first, oldest - oldest % interval_ms)
         last = min(first + limit * interval_ms, end - 1 - (end - 1) % interval_ms + interval_ms)
         if interval_ms == MINUTE_MS:
             return list(self.minutes(first, last))
-        return list(join_klines(self.minutes(first, last), interval_ms, now_ms))
+        candles = self.minutes(first, last)
+        if hours is not None and distant:
+            candles = chain(self._between(hours, first, last), candles)
+        return list(join_klines(candles, interval_ms, now_ms))
 
     def trades(self, limit: int, trade_id: Callable[[int], str]) -> list[PublicTrade]:
         """Return the newest trades, oldest first."""
@@ -324,10 +345,10 @@ class Tape:
         )
 
 
-def join_klines(minutes: Iterator[Kline], interval_ms: int, now_ms: int) -> Iterator[Kline]:
-    """Join one-minute candles to longer ones, aligned to the interval."""
+def join_klines(candles: Iterable[Kline], interval_ms: int, now_ms: int) -> Iterator[Kline]:
+    """Join candles to longer ones, aligned to the interval."""
     group: list[Kline] = []
-    for kline in minutes:
+    for kline in candles:
         if group and kline.start_ms // interval_ms != group[0].start_ms // interval_ms:
             yield _join(group, interval_ms, now_ms)
             group = []

@@ -22,7 +22,7 @@ from tui.cli import main
         ("history export okx BTC 1h x.zip", 2, "ends in .parquet or .csv"),
         ("history import nowhere", 1, "no such file"),
         ("backtest --venue okx --timeframe 1h", 2, "history download okx BTC 1h"),
-        ("backtest", 2, "give --candles PATH"),
+        ("backtest", 2, "--venue and --timeframe for stored candles"),
         ("train --venue okx --timeframe 1h --symbol ETH", 2, "history download okx ETH 1h"),
     ],
 )

@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from core.journal.recording import Recorder, Session
+from core.model.event import SentimentScored, Tick
+from core.model.news import NewsReading
 from tests.core.research.files import columns, write
 from tui.cli import main
+
+SESSION = Session("practice", 1, 0, {}, "TEST", b"0123456789abcdef", "", msgspec.Raw(b"{}"))
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +108,28 @@ def test_what_is_around_the_candles_is_read_or_refused(
     assert not {"ofi", "spread"} & features  # nobody recorded books
     assert main([*train, *around[:2]]) == 0
     assert "killcord[boost]" in capsys.readouterr().out
+    session = tmp_path / "recording" / "one"
+    recorder = Recorder(session.parent, session.name, SESSION, 7)
+    recorder.start()
+    for number, ts in enumerate(data["ts_ms"].tolist()):
+        at = ts * 1_000_000 + 5
+        reading = NewsReading("BTC", 0.1 * (number % 7 - 3), 0.4, 0.1, 3, at, 0.1)
+        recorder.add(Tick(at))
+        recorder.add(SentimentScored(at, "offline", readings=(reading,)))
+    recorder.close("hash", 9)
+    for path in (session, session.parent):
+        assert main([*train, "--news", str(path), "--json"]) == 0, capsys.readouterr()
+        features = set(json.loads(capsys.readouterr().out)["data"]["features"])
+        assert {"news_score", "news_change", "news_evidence"} <= features
+        assert "news_market" not in features  # nobody spoke of the market
+    silent = tmp_path / "silent" / "one"
+    recorder = Recorder(silent.parent, silent.name, SESSION, 7)
+    recorder.start()
+    recorder.add(Tick(1))
+    recorder.close("hash", 9)
+    assert main([*train, "--news", str(silent)]) == 2
+    assert "no news was read while it recorded" in capsys.readouterr().err
+    assert main([*train, "--news", str(tmp_path / "nothing")]) == 1
     write(tmp_path / "spot_5m" / "BTCUSDT.parquet", columns(900, 1, 300_000))
     assert main([*train, "--spot", str(tmp_path / "spot_5m")]) == 2
     assert "--spot: candles of 300 s" in capsys.readouterr().err

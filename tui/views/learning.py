@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.model.learning import LearningView, ModelView, TrainingView
+from core.model.learning import NO_MODEL, LearningView, ModelView, TrainingView
 from core.model.snapshot import Snapshot
 from tui import numbers
 from tui.text import clean
@@ -71,7 +71,8 @@ def trainer_text(learning: LearningView) -> str:
     """Return what the trainer does, or came to, and why no model trades."""
     training: TrainingView | None = learning.training
     parts: list[str] = []
-    if learning.champion is None and learning.cause:
+    done = training is not None and training.part is None and training.text
+    if learning.champion is None and learning.cause and not (done and learning.cause == NO_MODEL):
         parts.append(clean(learning.cause))
     if training is not None and training.text:
         part = "" if training.part is None else f", {training.part:.0%}"

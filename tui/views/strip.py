@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from core.model.event import TradingState
-from core.model.snapshot import Snapshot
+from core.model.snapshot import ControlView, Snapshot
 from tui import numbers
 from tui.text import clean
 from tui.views.positions import value_of
@@ -26,6 +26,8 @@ class Link(NamedTuple):
     """The terminal cannot keep up with the frames; some are skipped."""
     starting: str = ""
     """What was begun a moment ago, such as ``starting the desk``: no answer yet is no news."""
+    reads_only: bool = False
+    """Another terminal has control, or none."""
     died: str = ""
     """How the desk this terminal started came to a sudden end; empty while it did not."""
 
@@ -61,7 +63,7 @@ def view_strip(snapshot: Snapshot | None, link: Link, width: int) -> tuple[Line,
     """
     if snapshot is None:
         return _waiting(link)
-    money = _squeeze(_money(snapshot), width)
+    money = _squeeze(_money(snapshot, link.reads_only), width)
     if not link.up:
         return money, _lost(link)
     if snapshot.replay is not None:
@@ -94,7 +96,7 @@ def _lost(link: Link) -> Line:
     )
 
 
-def _money(snapshot: Snapshot) -> list[Item]:
+def _money(snapshot: Snapshot, reads_only: bool) -> list[Item]:
     environment = clean(snapshot.environment, 12)
     gross = exposure(snapshot)
     share = gross / snapshot.equity if snapshot.equity else None
@@ -127,6 +129,8 @@ def _money(snapshot: Snapshot) -> list[Item]:
         ),
         Item(5, (Cell("below peak ", "dim"), Cell(numbers.percent(snapshot.drawdown, 2, False)))),
     ]
+    if reads_only:
+        items.insert(1, Item(0, (Cell(" READ-ONLY ", "warn"),)))
     if snapshot.unknown_orders:
         items.insert(2, Item(0, (Cell(f" {snapshot.unknown_orders} UNKNOWN ", "alarm"),)))
     if snapshot.held:
@@ -161,11 +165,23 @@ def _health(snapshot: Snapshot, link: Link) -> list[Item]:
     items.append(Item(1, (Cell("lag ", "dim"), Cell(f"{snapshot.loop_lag_ms:.1f}ms"))))
     items.append(Item(2, (Cell(market, "dim"),)))
     items.append(Item(3, (Cell(f"{numbers.clock(snapshot.ts)} {numbers.CLOCK.zone}", "dim"),)))
+    if (control := snapshot.control) is not None and (link.reads_only or control.terminals > 1):
+        items.insert(0, Item(1, _control(control, link.reads_only)))
     if snapshot.discrepancies:
         items.append(Item(0, (Cell(f" {snapshot.discrepancies} DISCREPANCIES ", "alarm"),)))
     if link.behind:
         items.append(Item(0, (Cell("screen behind", "warn"),)))
     return items
+
+
+def _control(control: ControlView, reads_only: bool) -> Line:
+    if not reads_only:
+        others = control.terminals - 1
+        words = f" · {others} {'looks' if others == 1 else 'look'} on"
+        return (Cell("control", "strong"), Cell(words, "dim"))
+    if not control.holder:
+        return (Cell("control: nobody", "dim"),)
+    return (Cell("control: ", "dim"), Cell(clean(control.name, 30)))
 
 
 # Leaves out the highest ranks until the rest fits; what stays keeps its order.

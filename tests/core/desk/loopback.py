@@ -66,6 +66,8 @@ class NoHistory:
     def candles(self, venue: str, symbol: str) -> CandleHistory:
         return CandleHistory.empty()
 
+    hours = candles
+
     def trades(self, venue: str, symbol: str) -> list[tuple[int, int, int, int]]:
         return []
 

@@ -481,6 +481,7 @@ async def test_the_socket_is_private_and_answers(stage: Stage) -> None:
             text = await reply.text()
         assert 'killcord_venue_ready{venue="okx"} 1.0' in text
         assert "killcord_journal_records_total" in text
+        assert 'killcord_loop_lateness_seconds_bucket{le="0.01"}' in text
 
 
 async def test_another_user_is_turned_away(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

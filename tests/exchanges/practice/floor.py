@@ -26,6 +26,8 @@ class NoPast:
     def candles(self, venue: str, symbol: str) -> CandleHistory:
         return CandleHistory.empty()
 
+    hours = candles
+
     def trades(self, venue: str, symbol: str) -> list[tuple[int, int, int, int]]:
         return []
 

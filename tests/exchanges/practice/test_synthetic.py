@@ -198,6 +198,27 @@ def test_the_past_is_thirty_days_and_runs_into_the_present(offset: int) -> None:
             assert max(c.high for c in hours) == max(c.high for c in minutes)
 
 
+@pytest.mark.parametrize("offset", [0, 17 * MINUTE + 3_000, 59 * MINUTE])
+def test_a_year_of_hours_lies_before_the_minutes(offset: int) -> None:
+    run = Run(SyntheticMarket(2), START_MS + offset)
+    for venue in run.venues.values():
+        hours = venue.klines(BTC, 3600, start_ms=0, limit=20_000)
+        starts = [one.start_ms for one in hours]
+        assert starts[0] < run.start - 394 * 24 * 60 * MINUTE
+        assert set(np.diff(starts).tolist()) == {60 * MINUTE}
+        assert starts[-1] == run.start - run.start % (60 * MINUTE)
+        for before, after in itertools.pairwise(hours):
+            # The price of a candle is where the one before it ended, give or take a trade.
+            assert abs(after.open / before.close - 1) < 0.002
+            assert before.low <= min(before.open, before.close)
+            assert before.high >= max(before.open, before.close)
+        moves = np.diff(np.log([one.close for one in hours]))
+        old, new = moves[: 365 * 24].std(), moves[-29 * 24 :].std()
+        assert 0.75 < old / new < 1.33
+        assert len(venue.klines(BTC, 14_400, start_ms=0, limit=20_000)) >= len(hours) // 4
+        assert venue.klines(BTC, 1800, start_ms=0, limit=1)[0].start_ms > starts[8_000]
+
+
 def test_candles_are_those_of_the_trades_before_and_after_the_start() -> None:
     run = Run(SyntheticMarket(5), start_ms=START_MS + 12_345)
     run.turn(130)
