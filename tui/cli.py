@@ -425,6 +425,7 @@ def _training_options(commands: Any) -> None:
     add("--funding", metavar="PATH", help="settlements (CSV) of the candles' venue: a feature")
     add("--news", nargs="+", default=[], metavar="PATH", help="recordings: their news are features")
     add("--spot", nargs="+", default=[], metavar="PATH", help="spot candles: basis is a feature")
+    add("--books", nargs="+", default=[], metavar="PATH", help="recordings: books are features")
     add("--trials", type=int, default=0, metavar="N", help="parameters to try beyond the usual")
     add("--study", default="", metavar="URL", help="database in which machines share the trials")
     add("--shuffle-labels", action="store_true", help="give labels to the wrong rows: must fail")

@@ -27,12 +27,12 @@ class MortalLife(Life):
 
     Args:
         died: told once.
-        points: counts the points passed, by name.
+        deaths: counts those at a named point.
     """
 
-    def __init__(self, died: Callable[[], None], points: Counter[str]) -> None:
+    def __init__(self, died: Callable[[], None], deaths: Counter[str]) -> None:
         self._died = died
-        self._points = points
+        self._deaths = deaths
         self.ends_at = ""
         """Name of the point at which it ends; empty: none."""
         self.countdown = 0
@@ -40,12 +40,10 @@ class MortalLife(Life):
         self.journal: TornJournal | None = None
 
     def point(self, name: str) -> None:
-        if not self.alive:
-            return
-        self._points[name] += 1
-        if name == self.ends_at:
+        if self.alive and name == self.ends_at:
             self.countdown -= 1
             if self.countdown < 0:
+                self._deaths[f"dies {name}"] += 1
                 self.die()
 
     def die(self) -> None:
@@ -228,7 +226,8 @@ class SimulatedDesk(Desk):
         wires: dict[str, Wire],
         life: MortalLife,
         watcher: Watcher,
-        parts: tuple[type[WireGateway], type[WireKillGateway]] = (WireGateway, WireKillGateway),
+        parts: tuple[type[WireGateway], type[WireKillGateway]],
+        validity: float,
     ) -> None:
         gateway, kill_gateway = parts
         super().__init__(
@@ -238,6 +237,7 @@ class SimulatedDesk(Desk):
             [kill_gateway(wire, life, watcher) for wire in wires.values()],
             market=lambda: MarketFacts("simulated"),
             clock=loop,
+            validity=validity,
             signals=False,
         )
         self.pulse = Still()  # type: ignore[assignment]

@@ -15,7 +15,7 @@ import pytest
 from tests.simulation.__main__ import run_many
 from tests.simulation.world import simulate
 
-SEEDS = 300
+SEEDS = 240
 CHUNK = 30
 
 

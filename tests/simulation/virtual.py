@@ -13,11 +13,15 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from core.clock import SECOND
 
 EPOCH = 1_767_571_200 * SECOND
 """Where simulated time begins: 2026-01-05 00:00 UTC; no funding is settled for eight hours."""
+
+TIE = 1e-6
+"""Seconds that keep two things apart: timers of one instant fire in no order."""
 
 
 class Stuck(AssertionError):
@@ -60,6 +64,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(self._jump)
         self.disk_delay: Callable[[], float] = lambda: 0.0
         """Says how long the next piece of work for a thread takes, seconds."""
+        self._busy_until: WeakKeyDictionary[Executor, float] = WeakKeyDictionary()
 
     def time(self) -> float:
         return self._jump.now
@@ -91,7 +96,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 life.point(f"after {name}")
             _tell(future, result)
 
-        self.call_later(self.disk_delay(), work)
+        due = self.time() + self.disk_delay()
+        if executor is not None:  # ours have one thread: work is done in the order it was given
+            due = self._busy_until[executor] = max(due, self._busy_until.get(executor, 0.0) + TIE)
+        self.call_at(due, work)
         return future
 
 

@@ -12,15 +12,20 @@ from hashlib import blake2b
 from typing import Any
 
 from core.desk.desk import Desk
-from core.desk.kill import PROVED
-from core.model.event import KillMode, KillReported, TradingState
+from core.desk.kill import PROVED, RANK
+from core.model.effect import ExecuteKill
+from core.model.event import InvariantBroken, KillMode, KillReported, Resume, TradingState
 from core.model.order import Order, OrderKind, OrderReport, OrderStatus, Purpose
 from core.orders.ids import ClientIds
+from core.portfolio.ledger import Ledger
+from exchanges.access import ENTRY_WINDOW_MS
 from exchanges.practice.state import Filled, PracticeEvent
 from tests.core.desk.loopback import BTC
 from tests.simulation.virtual import Life
-from tests.simulation.wire import WINDOW, Watch, Wire, WireGateway, WireKillGateway
+from tests.simulation.wire import Watch, Wire, WireGateway, WireKillGateway
 
+LATCHED_WITHIN = 0.1
+"""Seconds from a closed gate to a latch that survives anything."""
 _LIVE = {OrderStatus.OPEN, OrderStatus.ACKED, OrderStatus.PARTIAL, OrderStatus.UNKNOWN}
 _RANK = {status: 5 if status.terminal else 0 for status in OrderStatus}
 
@@ -59,14 +64,18 @@ class Watcher(Watch):
         """Client ids that left a desk."""
         self.gate_closed: float | None = None
         """When the gate was closed by a latch that has not been released."""
-        self.latched = False
-        """Whether the latch is on disk."""
+        self.ordered: dict[str, tuple[KillMode, float]] = {}
+        """Venue to how far the kills go that have not been released, and since when."""
         self.proved: dict[str, KillReported] = {}
         """Venue to the verdict that must stay true until the latch is released."""
         self.dead: dict[str, str] = {}
         """Client id to the evidence by which a desk declared the order absent."""
+        self.flat_at: dict[str, float] = {}
+        """Venue to when it was flat last, after it had a position."""
         self.foreign = False
         """Whether somebody else traded on the account: exposure is then not the desk's alone."""
+        self.ended = 0.0
+        """When the last life ended."""
         self._shadow: dict[str, tuple[int, Decimal, Decimal]] = {}
         self._held: dict[str, Decimal] = {name: Decimal(0) for name in wires}
         for wire in wires.values():
@@ -92,8 +101,11 @@ class Watcher(Watch):
         process = engine.process
         self._shadow.clear()
         self._remember(engine.ledger.working.items())
-        if self.latched and desk.pump.state is not TradingState.HALTED and not desk.pump._latched:
-            self.breach("S3: the latch is on disk and the desk does not start HALTED")
+        forgotten = engine.state is not TradingState.HALTED and desk.pump._latched is None
+        if forgotten and self.gate_closed is not None:
+            if self.ended - self.gate_closed > LATCHED_WITHIN:
+                self.breach("S3: the gate was closed, and the next start knows nothing of it")
+            self._released()
 
         def watched(event: Any) -> tuple[Any, ...]:
             effects = process(event)
@@ -110,16 +122,27 @@ class Watcher(Watch):
             self.note(event)
         for effect in effects:
             self.note(type(effect).__name__)
-        engine = self.desk.engine
-        halted = engine.state is TradingState.HALTED
-        if halted and self.gate_closed is None:
+            if type(effect) is ExecuteKill:
+                self._order_kill(effect)
+        state = self.desk.engine.state
+        if state is TradingState.HALTED and self.gate_closed is None:
             self.gate_closed = self._time()
-        elif not halted and self.gate_closed is not None:
-            self.gate_closed = None
-            self.proved.clear()
+        elif state is not TradingState.HALTED and type(event) is Resume:
+            self._released()
+        if isinstance(event, InvariantBroken) and event.code != "JOURNAL_FAILED":
+            self.breach(f"P: {event.code}: {event.detail}")
         if isinstance(event, KillReported):
             self._judge_verdict(event)
-        ledger = engine.ledger
+        self._compare_orders(self.desk.engine.ledger)
+
+    def _order_kill(self, effect: ExecuteKill) -> None:
+        for venue in [effect.venue] if effect.venue else self.wires:
+            before = self.ordered.get(venue)
+            if before is None or RANK[effect.mode] > RANK[before[0]]:
+                self.ordered[venue] = effect.mode, self._time()
+
+    def _compare_orders(self, ledger: Ledger) -> None:
+        """Compare every order with what was known of it one event ago."""
         for client_id, (rank, filled, booked) in list(self._shadow.items()):
             order = ledger.find(client_id)
             if order is None:
@@ -131,9 +154,30 @@ class Watcher(Watch):
                 self.breach(f"I8: {client_id} reopened as {order.status}")
             if rank == 5 and order.booked >= order.filled:
                 del self._shadow[client_id]
-            if order.absent:
+            if order.absent and client_id not in self.dead:
                 self.dead[client_id] = order.reason
+                self._check_dead(order)
         self._remember(ledger.working.items())
+
+    def _released(self) -> None:
+        """Note that the latch was released: from here on the desk may trade again."""
+        self.gate_closed = None
+        self.proved.clear()
+        self.ordered.clear()
+
+    def _check_dead(self, order: Any) -> None:
+        intent = order.order
+        venue = self.wires[intent.venue].venue
+        there = venue.core.find_order(venue.account, client_id=intent.client_id)
+        if there is not None and not there.done:
+            self.breach(f"I5: {intent.client_id} lives though declared dead: {order.reason}")
+
+    def end(self) -> None:
+        """Note that a life ends."""
+        self.ended = self._time()
+        for venue, (_, since) in list(self.ordered.items()):
+            if self.ended - since < LATCHED_WITHIN:
+                del self.ordered[venue]
 
     def _remember(self, orders: Iterable[tuple[str, Any]]) -> None:
         for client_id, order in orders:
@@ -177,18 +221,19 @@ class Watcher(Watch):
             self.breach(f"I5: {client_id} arrives though declared dead: {self.dead[client_id]}")
         if order.reduce_only:
             return
-        if self.gate_closed is not None and self._time() > self.gate_closed + WINDOW + 0.001:
+        if (
+            self.gate_closed is not None
+            and self._time() > self.gate_closed + ENTRY_WINDOW_MS / 1000 + 0.001
+        ):
             self.breach(f"I4: {client_id} was accepted after gate and window")
         if venue in self.proved:
             self.breach(f"K: {client_id} arrives after {self.proved[venue].verdict}")
 
     def cancelling(self, venue: str, order: OrderReport) -> None:
         held = self.wires[venue].venue.core.positions(self.wires[venue].venue.account, BTC)[0].qty
-        kill = self.desk.pump._latched if self.desk is not None else None
-        if order.kind is OrderKind.STOP and order.reduce_only and held and kill is not None:
-            rules = self.wires[venue].venue.core.instruments[BTC]
-            if abs(held) >= rules.min_qty and kill.mode is not KillMode.FLATTEN:
-                self.breach(f"S6: the stop of {held} on {venue} is cancelled by {kill.mode}")
+        flat = self.flat_at.get(venue, -1.0) > (self.gate_closed or 0.0)
+        if order.kind is OrderKind.STOP and order.reduce_only and held and not flat:
+            self.breach(f"S6: the stop of {held} on {venue} is cancelled before it is flat")
 
     def changed(self, venue: str, order: Any) -> None:
         self.note("venue", venue, order.client_id, order.status, order.filled)
@@ -200,6 +245,8 @@ class Watcher(Watch):
         self.note("fill", venue, fill.trade_id, fill.qty)
         before = self._held[venue]
         after = self._held[venue] = before + (fill.qty if fill.side == "buy" else -fill.qty)
+        if abs(after) < self.wires[venue].venue.core.instruments[BTC].min_qty:
+            self.flat_at[venue] = self._time()
         parts = self.reader.read(fill.client_id)
         if parts is None:
             return
@@ -257,8 +304,11 @@ class Watcher(Watch):
             self._compare(name, wire, ledger)
         for event in self.proved.values():
             self.check_proof(event)
+        for name, (mode, _) in self.ordered.items():
+            if mode is not KillMode.HALT and name not in self.proved:
+                self.breach(f"K: {name} was to be brought to {mode} and no verdict proves it")
 
-    def _compare(self, name: str, wire: Wire, ledger: Any) -> None:
+    def _compare(self, name: str, wire: Wire, ledger: Ledger) -> None:
         books = wire.venue.core.books()
         if books["duplicates"]:
             self.breach(f"I2: {name}: {books['duplicates']} came twice")
@@ -293,7 +343,7 @@ class Watcher(Watch):
         self._compare_fills(name, wire, ledger)
         self._check_stops(name, ledger, books, theirs)
 
-    def _compare_fills(self, name: str, wire: Wire, ledger: Any) -> None:
+    def _compare_fills(self, name: str, wire: Wire, ledger: Ledger) -> None:
         fills = wire.venue.core.fills(wire.venue.account, limit=100_000)
         since = ledger.accounts[name].since
         theirs = {fill.trade_id for fill in fills if fill.ts_ms * 1_000_000 > since}
@@ -305,7 +355,7 @@ class Watcher(Watch):
             self.breach(f"I6: {name}: {ledger.accounts[name].fills} booked of {len(theirs)}")
 
     def _check_stops(
-        self, name: str, ledger: Any, books: dict[str, Any], theirs: dict[str, Decimal]
+        self, name: str, ledger: Ledger, books: dict[str, Any], theirs: dict[str, Decimal]
     ) -> None:
         for symbol, qty in theirs.items():
             position = ledger.positions.get((name, symbol))

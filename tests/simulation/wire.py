@@ -2,8 +2,8 @@
 
 The venue behind it is the practice exchange's own matching and accounts. What travels here is what
 travels on a real wire: a request may never arrive, arrive late, or arrive and have its answer lost;
-the desk cannot tell these apart. A signed request is void ``WINDOW`` seconds after it was made, as
-with the venues' receive windows.
+the desk cannot tell these apart. A signed request is void some time after it was made, as with the
+venues' receive windows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from core.desk.ports import Sink
 from core.errors import VenueUnavailable
 from core.model.account import PositionReport, VenueSwept
 from core.model.event import FeedChanged, FeedState, VenueOpened
-from core.model.market import BadMessage, Candle, Side, Trade
+from core.model.market import BadMessage, Side, Trade
 from core.model.order import (
     CancelSent,
     Order,
@@ -31,6 +31,7 @@ from core.model.order import (
     Outcome,
     TimeInForce,
 )
+from exchanges.access import ENTRY_WINDOW_MS, RECV_WINDOW_MS
 from exchanges.practice.state import (
     BookChanged,
     Filled,
@@ -41,28 +42,38 @@ from exchanges.practice.state import (
     TickerChanged,
 )
 from tests.core.desk.loopback import LoopGateway, LoopKillGateway, LoopVenue
-from tests.simulation.virtual import Life, VirtualLoop
+from tests.simulation.virtual import TIE, Life, VirtualLoop
 
 T = TypeVar("T")
 
-WINDOW = 3.0
-"""Seconds for which a venue takes a signed request."""
 TIMEOUT = 5.0
 """Seconds after which a client gives an answer up."""
 STALE = 10.0
 """Seconds of silence after which a public stream is told to be stale, as the adapters do."""
 
+LISTS = frozenset({"open orders", "positions", "balance", "fills"})
+"""What a sweep asks."""
 REQUEST_FAULTS = (
     "refused",
     "lost request",
     "lost answer",
     "odd answer",
     "late request",
+    "late order",
     "slow",
     "reset",
+    "used budget",
 )
 STREAM_FAULTS = ("lost frame", "doubled frame", "late frame", "stalled stream", "kicked")
-OTHER_FAULTS = ("black hole", "lagging index", "maintenance", "old data", "bad message")
+OTHER_FAULTS = (
+    "black hole",
+    "lagging index",
+    "blind query",
+    "failing lists",
+    "maintenance",
+    "old data",
+    "bad message",
+)
 
 
 class Unsent(Exception):
@@ -120,11 +131,14 @@ class Wire:
         if self.strikes("slow"):
             there += self.chance.uniform(0.2, 2.0)
         if self.strikes("late request"):
-            there += self.chance.uniform(1.0, 25.0)
-        if not (self.strikes("black hole") or self.strikes("lost request")):
-            self.loop.call_later(there, self._arrive, life, work, future, what)
+            there += self.chance.uniform(0.5, 3.0 if self.chance.random() < 0.5 else 25.0)
+        if what == "submit" and self.strikes("late order"):
+            there += self.chance.uniform(0.3, 1.5)
         if self.strikes("reset"):
             self.loop.call_later(self.latency(), _fail, future, Lost("reset"))
+            there += self.chance.uniform(0.0, 3.0)
+        if not (self.strikes("black hole") or self.strikes("lost request")):
+            self.loop.call_later(there, self._arrive, life, work, future, what)
         try:
             async with asyncio.timeout(TIMEOUT):
                 return await future
@@ -135,7 +149,7 @@ class Wire:
         self, life: Life, work: Callable[[], T], future: asyncio.Future[T], what: str
     ) -> None:
         back = self.latency()
-        if self.strikes("maintenance"):
+        if self.strikes("maintenance") or (what in LISTS and self.strikes("failing lists")):
             self.loop.call_later(back, _fail, future, Lost("503"))
             return
         end: Callable[[asyncio.Future[Any], Any], None]
@@ -150,6 +164,16 @@ class Wire:
         if self.strikes("odd answer"):
             end, result = _fail, Lost("unreadable")
         self.loop.call_later(back, end, future, result)
+
+    def check_age(self, stamp: float, opens: bool) -> None:
+        """Refuse a request that was made too long ago.
+
+        Raises:
+            Refused.
+        """
+        window = (ENTRY_WINDOW_MS if opens else RECV_WINDOW_MS) / 1000
+        if self.enforced and self.loop.time() > stamp + window:
+            raise Refused("stale")
 
     def hidden(self, created_ms: int) -> bool:
         """Whether an order is too new for the venue's own index."""
@@ -193,19 +217,21 @@ class WireGateway(LoopGateway):
         await self._ask(lambda: None, "trades")
         return await super().recent_trades(symbol)
 
-    async def candles(self, symbol: str, timeframe: int, count: int) -> list[Candle]:
-        return []
-
     # --- orders
 
-    async def submit(self, order: Order) -> OrderSent:
+    async def submit(self, order: Order, go: Callable[[], bool] | None = None) -> OrderSent:
+        if self.wire.strikes("used budget"):
+            await asyncio.sleep(self.wire.chance.uniform(0.01, 1.0))
+        if go is not None and not go():
+            return OrderSent(
+                self.venue, order.symbol, order.client_id, Outcome.NOT_SENT, self.loop.now()
+            )
         stamp = self.wire.loop.time()
         if self.life.alive:
             self.watch.sending(self, order)
 
         def place() -> str:
-            if self.wire.enforced and self.wire.loop.time() > stamp + WINDOW:
-                raise Refused("stale")
+            self.wire.check_age(stamp, not order.reduce_only)
             self.watch.placing(self.venue, order, stamp)
             return self.loop.place(order).order_id
 
@@ -241,6 +267,8 @@ class WireGateway(LoopGateway):
 
     async def query(self, symbol: str, client_id: str) -> OrderReport | OrderAbsent | None:
         def look() -> OrderReport | None:
+            if self.wire.strikes("blind query"):
+                return None
             order = self.loop.core.find_order(self.loop.account, symbol, client_id=client_id)
             if order is None or self.wire.hidden(order.created_ms):
                 return None
@@ -334,7 +362,7 @@ class WireGateway(LoopGateway):
             return
         for _ in range(2 if wire.strikes("doubled frame") else 1):
             # Frames of one socket keep their order, but for those that come late.
-            due = max(self._due, wire.loop.time() + wire.latency())
+            due = max(self._due + TIE, wire.loop.time() + wire.latency())
             if wire.strikes("late frame"):
                 due += wire.chance.uniform(0.1, 8.0)
             else:
@@ -386,8 +414,7 @@ class WireKillGateway(LoopKillGateway):
         stamp = self.wire.loop.time()
 
         def withdraw() -> int:
-            if self.wire.loop.time() > stamp + WINDOW:
-                raise VenueUnavailable(f"{self.venue}: stale")
+            self.wire.check_age(stamp, opens=False)
             done = 0
             for order in orders:
                 self.watch.cancelling(self.venue, order)
@@ -396,7 +423,10 @@ class WireKillGateway(LoopKillGateway):
                 done += 1
             return done
 
-        return await self._carry(withdraw, "kill cancel")
+        try:
+            return await self._carry(withdraw, "kill cancel")
+        except Refused as refusal:
+            raise VenueUnavailable(f"{self.venue}: {refusal}") from None
 
     async def reduce(
         self, position: PositionReport, client_id: str, slippage: Decimal
@@ -414,8 +444,7 @@ class WireKillGateway(LoopKillGateway):
             self.watch.sending(self, order)
 
         def place() -> str:
-            if self.wire.enforced and self.wire.loop.time() > stamp + WINDOW:
-                raise Refused("stale")
+            self.wire.check_age(stamp, opens=False)
             self.watch.placing(self.venue, order, stamp)
             return self.loop.place(order).order_id
 

@@ -25,6 +25,7 @@ import msgspec
 
 from core.config import Config
 from core.desk.identity import Identity
+from core.desk.kill import VALIDITY
 from core.desk.lines import LogView
 from core.errors import KillcordError
 from core.home import Home
@@ -60,10 +61,14 @@ from tests.simulation.wire import (
 )
 
 VENUES = ("bybit", "binance", "okx")
+CERTAIN = ("black hole", "maintenance", "blind query", "failing lists")
+"""Faults that strike every time while they last."""
 STEP = 0.25
 """Seconds between two moves of the market."""
 SETTLE = 180.0
 """Seconds that a desk has to agree with the venues once nothing goes wrong any more."""
+CALM = 14
+"""Seconds for which it must have nothing to do: longer than the desk lets pass between sweeps."""
 POINTS = (
     "journal: before write",
     "journal: between write and sync",
@@ -120,8 +125,6 @@ class Outcome:
     kills: int = 0
     struck: Counter[str] = field(default_factory=Counter)
     """Faults that struck, by kind."""
-    points: Counter[str] = field(default_factory=Counter)
-    """Deaths by named point."""
 
 
 Parts = tuple[type[WireGateway], type[WireKillGateway]]
@@ -165,6 +168,14 @@ class World:
         self.desk: SimulatedDesk | None = None
         self.life: MortalLife | None = None
         self._run: asyncio.Task[Any] | None = None
+        self.weather: tuple[str, ...] = ()
+        """The faults of this world's wires; none: all of them."""
+        self.together = False
+        """Whether they come all at once."""
+        self.kills = 0.08
+        """Share of kills among what the person does."""
+        self.validity = VALIDITY
+        """Seconds between the two sweeps that prove a kill."""
         self.hear: Callable[[LogView], None] | None = None
         """Told every line that the desk logs."""
         self._dead = asyncio.Event()
@@ -239,12 +250,12 @@ class World:
     async def start(self) -> None:
         """Begin another life of the desk."""
         self._dead.clear()
-        self.life = MortalLife(self._died, self.outcome.points)
+        self.life = MortalLife(self._died, self.outcome.struck)
         token = LIFE.set(self.life)
         try:
             self.desk = SimulatedDesk(
                 self.config, Home(self.root), self.loop, self.wires, self.life, self.watcher,
-                self.parts,
+                self.parts, self.validity,
             )  # fmt: skip
             if self.hear is not None:
                 self.desk.lines.subscribe(self.hear)
@@ -255,6 +266,7 @@ class World:
 
     def _died(self) -> None:
         self.watcher.note("died")
+        self.watcher.end()
         if self.desk is not None:
             self.desk.lines.add("fault", "the process dies")
         self._dead.set()
@@ -265,7 +277,8 @@ class World:
         if self.life is not None:
             self.life.die()
         if run is not None:
-            run.cancel()
+            if self.desk is not None and not self.desk._stopping.is_set():
+                run.cancel()  # else it ends by itself: cancelled again, it would keep its locks
             results = await asyncio.gather(run, return_exceptions=True)
             for error in results:
                 if isinstance(error, Exception) and not isinstance(error, KillcordError):
@@ -332,7 +345,6 @@ class World:
         elif draw < 0.27:
             self.life.ends_at = chance.choice(POINTS)
             self.life.countdown = chance.randint(0, 3)
-            self.outcome.struck[f"dies {self.life.ends_at}"] += 1
             if "turn" in self.life.ends_at and self.desk is not None and self._booted():
                 self.desk.journal.turn(self.desk.engine.ledger, self.loop.now())
         elif draw < 0.32:
@@ -341,16 +353,26 @@ class World:
             self._trade_elsewhere()
         else:
             wire = chance.choice(list(self.wires.values()))
-            kind = chance.choice((REQUEST_FAULTS, REQUEST_FAULTS, STREAM_FAULTS, OTHER_FAULTS))
-            fault = chance.choice(kind)
-            likely = 1.0 if fault in ("black hole", "maintenance") else chance.uniform(0.1, 0.9)
-            wire.faults[fault] = likely
-            if self.desk is not None:
-                self.desk.lines.add("fault", f"{wire.name}: {fault}, {likely:.0%}")
-            if fault == "lagging index":
-                wire.lag = chance.uniform(0.3, 4.0)
-                wire.struck[fault] += 1
-            self.loop.call_later(chance.uniform(0.5, 15.0), self._end_fault, wire, fault)
+            count = 1 if chance.random() < 0.75 else chance.randint(2, 4)
+            for fault in self.weather if self.together else [self._fault() for _ in range(count)]:
+                self._begin_fault(wire, fault)
+
+    def _fault(self) -> str:
+        kinds = (REQUEST_FAULTS, REQUEST_FAULTS, STREAM_FAULTS, OTHER_FAULTS)
+        return self.chance.choice(self.weather or self.chance.choice(kinds))
+
+    def _begin_fault(self, wire: Wire, fault: str) -> None:
+        chance = self.chance
+        likely = 1.0 if fault in CERTAIN else chance.uniform(0.1, 0.9)
+        wire.faults[fault] = likely
+        if self.desk is not None:
+            self.desk.lines.add("fault", f"{wire.name}: {fault}, {likely:.0%}")
+        if fault == "lagging index":
+            wire.lag = chance.uniform(0.3, 4.0)
+            wire.struck[fault] += 1
+        long = self.together or chance.random() < 0.2
+        lasts = chance.uniform(10, 40) if long else chance.uniform(0.5, 15.0)
+        self.loop.call_later(lasts, self._end_fault, wire, fault)
 
     @staticmethod
     def _end_fault(wire: Wire, fault: str) -> None:
@@ -407,6 +429,7 @@ class World:
     async def _act(self) -> None:
         desk, chance, life = self.desk, self.chance, self.life
         assert desk is not None
+        assert life is not None
         now = self.loop.now()
         self._requests += 1
         name, venue = f"r{self._requests}", chance.choice(list(self.wires))
@@ -417,14 +440,20 @@ class World:
             if desk.kill.active or chance.random() < 0.6:
                 return
             command = Resume("person", now)
-        elif draw < 0.08:
+        elif draw < self.kills:
             mode = chance.choice(list(KillMode))
             where = venue if chance.random() < 0.2 else ""
             self.outcome.kills += 1
+            if state is TradingState.ARMED and chance.random() < 0.5:
+                # An order that was a mistake, and the cord a moment later.
+                await self._command(self._order(f"{name}m", venue, now))
+                await asyncio.sleep(chance.uniform(0.0, 0.3))
+                if not self._booted() or not life.alive:
+                    return
             command = Kill(mode, "person", "simulated", now, where)
         elif state is not TradingState.ARMED:
             command = Arm("person", now)
-        elif draw < 0.2:
+        elif (draw := chance.random()) < 0.1:
             command = Disarm("person", now)
         elif draw < 0.6:
             command = self._order(name, venue, now)
@@ -437,10 +466,14 @@ class World:
             mark = self.wires[venue].venue.core.positions(self.wires[venue].venue.account, BTC)[0]
             price = mark.mark * Decimal(str(1 + chance.uniform(-0.02, 0.02)))
             command = MoveStop(name, "person", venue, BTC, price, now)
-        assert life is not None
-        token = LIFE.set(life)
+        await self._command(command)
+
+    async def _command(self, command: Any) -> None:
+        """Hand a command to the desk, as the control socket does."""
+        assert self.desk is not None
+        token = LIFE.set(self.life)
         try:
-            task = asyncio.create_task(desk.window.command(command))
+            task = asyncio.create_task(self.desk.window.command(command))
         finally:
             LIFE.reset(token)
         await asyncio.wait([task], timeout=6)
@@ -463,13 +496,14 @@ class World:
         for wire in self.wires.values():
             wire.faults.clear()
             wire.lag = 0.0
+        self.watcher.note("faults end")
         if self.life is not None and self.life.journal is not None:
             self.life.journal.slow = 0.0
             if self.life.journal.full:
                 self.life.die()
         end = self.loop.time() + SETTLE
         calm = 0
-        while calm < 8:
+        while calm < CALM:
             if self._dead.is_set() or self._ended() or self._run is None:
                 await self._bury()
                 await self.start()

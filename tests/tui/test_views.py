@@ -20,6 +20,7 @@ from core.model.snapshot import (
     SignalView,
 )
 from core.model.whatif import CheckView, RouteView
+from core.model.why import Factor
 from tests.tui import pictures
 from tui import numbers
 from tui.views import (
@@ -447,6 +448,15 @@ def test_why_tells_signal_size_checks_and_times_in_order() -> None:
     evil = pictures.why(order=pictures.EVIL, outcome=pictures.EVIL, venue=pictures.EVIL)
     assert all("\x1b" not in text(line) for line in view_why(evil))
     assert "reduces" in text(view_why(pictures.why(order="sell 1 stop, reduces", checks=()))[1])
+
+
+def test_why_lists_what_a_model_saw() -> None:
+    factors = (Factor("return_24", 1.25, 0.0712), Factor("fun\x1b[31mding", None, -0.03))
+    lines = [text(line) for line in view_why(pictures.why(factors=factors))]
+    at = lines.index(" what the model saw  log odds of a rise it added")
+    assert lines[at + 1] == "     +0.071  return_24                    +1.25"
+    assert lines[at + 2].split() == ["-0.030", "funding", "not", "known"]
+    assert "what the model saw" not in "".join(map(text, view_why(pictures.why())))
 
 
 def test_why_lists_the_articles_behind_the_number() -> None:

@@ -48,7 +48,7 @@ def view_signals(snapshot: Snapshot) -> tuple[Row, ...]:
 def note_signals(snapshot: Snapshot) -> str:
     """Return what stands at the right of the title."""
     strategy = clean(snapshot.strategy, 30)
-    text = f"{strategy} on {snapshot.timeframe} s" if strategy else ""
+    text = f"{strategy} on {numbers.span(snapshot.timeframe)}" if strategy else ""
     model = note_learning(snapshot)
     text = f"{text} · {model}" if model else text
     return f"{len(snapshot.held)} WAIT FOR YOU · {text}" if snapshot.held else text
