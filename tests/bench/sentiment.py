@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from core.clock import SECOND
+from core.clock import HOUR, SECOND
 from core.home import Home
 from sentiment.aggregate import Aggregator
 from sentiment.articles import Article, Item, Rules, admit
