@@ -18,13 +18,11 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from core.clock import DAY, HOUR
+from core.clock import DAY
 from sentiment.articles import Article
 from sentiment.entities import Link
 from sentiment.scorer import Score
 
-HALF_LIVES = (HOUR, 6 * HOUR, 24 * HOUR)
-"""Nanoseconds. Fast, medium and slow news; the medium one is what the screen shows."""
 SATURATION = 3.0
 """Weight of evidence at which two thirds of full certainty are reached."""
 LEAST_SOURCE = 0.25
@@ -62,6 +60,8 @@ class Contribution(Struct, frozen=True):
     outlets: int
     value: float
     share: float
+    scorer: str
+    """Who judged the first of them: name, hash, and instead of whom."""
 
 
 class _Entry(Struct, frozen=True):
@@ -70,6 +70,7 @@ class _Entry(Struct, frozen=True):
     value: float
     article: Article
     story: str
+    scorer: str
 
 
 class Aggregator:
@@ -121,6 +122,7 @@ class Aggregator:
                 score.value,
                 article,
                 story or article.id,
+                score.judge,
             )
             self._news.setdefault(link.asset, deque(maxlen=MOST)).append(entry)
         return weight
@@ -153,7 +155,8 @@ class Aggregator:
             total += weight
         found = []
         for story, entries in stories.items():
-            first = min(entries, key=lambda each: each[0].article.first_seen)[0].article
+            entry = min(entries, key=lambda each: each[0].article.first_seen)[0]
+            first = entry.article
             weight = sum(weight for _, weight in entries)
             value = sum(weight * entry.value for entry, weight in entries)
             found.append(
@@ -164,6 +167,7 @@ class Aggregator:
                     len(entries),
                     value / weight,
                     value / total,
+                    entry.scorer,
                 )
             )
         return sorted(found, key=lambda it: (-abs(it.share), it.story))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,20 +19,20 @@ from core.model.news import (
     NewsPart,
     NewsReading,
     NewsReport,
-    NewsSource,
     NewsStory,
 )
 from core.secrets import Secret
-from sentiment.aggregate import Aggregator
+from sentiment.aggregate import Aggregator, Contribution
 from sentiment.analyst import Analyst
 from sentiment.archive import Archive, Kept
-from sentiment.articles import Article, Rules, admit, clean_text
+from sentiment.articles import Article, Rejection, Rules, admit
+from sentiment.asking import Asking
 from sentiment.entities import Assets, Link
 from sentiment.scorer import Engine, Score, WithFallback, open_engine
-from sentiment.sources.fetch import Fetcher, Poll, State
+from sentiment.sources.fetch import Fetcher, Poll
 from sentiment.sources.memory import Memory
 from sentiment.sources.registry import configured_sources
-from sentiment.sources.source import Source, pace
+from sentiment.sources.source import Source
 from sentiment.stories import Stories
 
 STORIES = 60
@@ -42,8 +41,6 @@ PATIENCE = 1.0
 """Seconds that news wait for slower sources, to be told together."""
 PARTS = 4
 """Stories told behind a reading: the weightiest."""
-TRENDS = 15
-"""Most assets kept of those that people search for."""
 CHANGE = HOUR
 """Over which the change of a reading is told."""
 
@@ -80,14 +77,10 @@ class Reader:
         self._stories = Stories(self._rules.keep)
         self._aggregator = Aggregator(config.weights, self._rules.keep)
         self._engine: Engine = open_engine(config.engine, token=keys.get("HUGGINGFACE_API_KEY"))
-        self._sources = configured_sources(config) if sources is None else sources
-        self._fetcher = Fetcher(Memory(folder / "sources.json"), keys, clock)
-        self._states: dict[str, NewsSource] = {}
-        self._due: dict[str, int] = {}
-        """Source to when it is asked next, so that a day's requests last the day."""
-        self._asked: dict[str, asyncio.Task[Poll]] = {}
-        """Sources that have not answered yet."""
-        self._trending: tuple[str, ...] = ()
+        fetcher = Fetcher(Memory(folder / "sources.json"), keys, clock)
+        if sources is None:
+            sources = configured_sources(config)
+        self._asking = Asking(sources, fetcher, clock)
         self._analyst = analyst
         self._thinking: asyncio.Task[None] | None = None
         self._seen: dict[str, int] = {}
@@ -108,29 +101,15 @@ class Reader:
             patience: seconds to wait for answers; what comes later is had from ``late``. None:
                 until all have answered.
         """
-        now = self._clock.now()
-        for source in self._sources:
-            if self._due.get(source.name, 0) <= now and source.name not in self._asked:
-                self._due[source.name] = now + pace(source.limits)
-                self._asked[source.name] = asyncio.create_task(self._fetcher.poll(source))
-        if self._asked:
-            await asyncio.wait(self._asked.values(), timeout=patience)
-        return await self._take()
+        return await self._take(await self._asking.ask(patience))
 
     async def late(self, seconds: float) -> bool:
         """Wait for answers that are still to come, or for as long as said; return as ``poll``."""
-        if not self._asked:
-            await asyncio.sleep(seconds)
-            return False
-        await asyncio.wait(
-            self._asked.values(), timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-        )
-        return await self._take()
+        polls = await self._asking.late(seconds)
+        return bool(polls) and await self._take(polls)
 
-    async def _take(self) -> bool:
+    async def _take(self, polls: Sequence[Poll]) -> bool:
         """Take in the answers that have come."""
-        done = [name for name, task in self._asked.items() if task.done()]
-        polls = [self._asked.pop(name).result() for name in done]
         now = self._clock.now()
         fresh = [article for poll in polls for article in self._admit(poll, now)]
         # In a thread: a transformer that loads would hold the other sources up.
@@ -160,20 +139,12 @@ class Reader:
         return NewsReport(
             stories=tuple(self._with_opinion(story) for story in reversed(self._shown.values())),
             readings=tuple(readings),
-            sources=(*self._source_states(), *([analyst.status()] if analyst else ())),
+            sources=(*self._asking.states(), *([analyst.status()] if analyst else ())),
             scorer=_label(engine.name, engine.hash),
             instead_of=self._instead_of,
             problem=problem,
-            trending=self._trending,
+            trending=self._asking.trending,
         )
-
-    def _source_states(self) -> list[NewsSource]:
-        """Return how each source is, in the order of the configuration."""
-        silent = "asked, no answer yet"
-        known = {
-            name: NewsSource(name, State.WAITING.value, silent, 0) for name in self._asked
-        } | self._states
-        return [known[source.name] for source in self._sources if source.name in known]
 
     def _read(self, asset: str, now: int) -> NewsReading:
         found = self._aggregator.read(asset, now, HALF_LIFE)
@@ -187,29 +158,29 @@ class Reader:
             found.count,
             found.newest,
             found.score - before.score,
-            tuple(
-                NewsPart(
-                    it.story,
-                    it.title,
-                    it.outlet,
-                    it.outlets,
-                    it.value,
-                    it.share,
-                    self._opinion(self._shown.get(it.story)),
-                )
-                for it in parts
-            ),
+            tuple(self._part(it) for it in parts),
+        )
+
+    def _part(self, found: Contribution) -> NewsPart:
+        return NewsPart(
+            found.story,
+            found.title,
+            found.outlet,
+            found.outlets,
+            found.value,
+            found.share,
+            found.scorer,
+            self._opinion(self._shown.get(found.story)),
         )
 
     async def close(self) -> None:
         """Close connections and engine."""
-        open_ones = [*self._asked.values(), *([self._thinking] if self._thinking else ())]
-        for task in open_ones:
-            task.cancel()
-        await asyncio.gather(*open_ones, return_exceptions=True)
+        if self._thinking is not None:
+            self._thinking.cancel()
+            await asyncio.gather(self._thinking, return_exceptions=True)
         if self._analyst is not None:
             await self._analyst.close()
-        await self._fetcher.close()
+        await self._asking.close()
         self._engine.close()
 
     def _consult(self) -> None:
@@ -234,33 +205,15 @@ class Reader:
     def _admit(self, poll: Poll, now: int) -> list[Article]:
         """Return the new articles of a poll, and note how the source is."""
         taken: list[Article] = []
-        refused: Counter[str] = Counter()
-        if poll.skipped:
-            refused["not as documented"] = poll.skipped
+        rejected: list[Rejection] = []
         for item in poll.items:
             article = admit(item, now, self._rules)
             if not isinstance(article, Article):
-                refused[article.value] += 1
+                rejected.append(article)
             elif article.id not in self._seen:
                 self._seen[article.id] = article.published
                 taken.append(article)
-        if poll.trends:
-            names = (clean_text(trend.symbol, 12) for trend in poll.trends[:TRENDS])
-            self._trending = tuple(name for name in names if name)
-        before = self._states.get(poll.source)
-        failed = Counter(before.failed if before else ())
-        if poll.problem is not None:
-            failed[poll.problem.value] += 1
-        answered = poll.state is State.OK or bool(poll.items)
-        self._states[poll.source] = NewsSource(
-            poll.source,
-            poll.state.value,
-            poll.detail,
-            len(taken) + (before.articles if before else 0),
-            # "Unchanged" and a failure say nothing of the entries that came before.
-            dict(refused) if answered or before is None else before.refused,
-            dict(failed),
-        )
+        self._asking.count(poll, len(taken), rejected)
         return taken
 
     def _link(self, article: Article) -> tuple[Link, ...]:

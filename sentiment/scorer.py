@@ -48,6 +48,12 @@ class Score(Struct, frozen=True):
         return (self.negative, self.neutral, self.positive)
 
     @property
+    def judge(self) -> str:
+        """Name and hash of who judged, and instead of whom."""
+        judge = f"{self.engine} {self.hash}".strip()
+        return f"{judge} instead of {self.instead_of}" if self.instead_of else judge
+
+    @property
     def value(self) -> float:
         """From -1 to 1: positive less negative probability."""
         return self.positive - self.negative

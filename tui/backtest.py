@@ -156,7 +156,7 @@ def table(answer: BacktestReport) -> list[str]:
     refused = ", ".join(f"{code} {count}" for code, count in answer.refused.items())
     lines = [
         f"{answer.strategy} on {', '.join(answer.venues)}, {answer.start} to {answer.end},"
-        f" candles of {answer.timeframe} s",
+        f" candles of {numbers.span(answer.timeframe)}",
         "",
         f"  equity        {money(answer.equity_start)} -> {money(answer.equity_end)} USDT"
         f"   {percent(answer.total_return)}",

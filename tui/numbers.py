@@ -94,6 +94,14 @@ def age(seconds: float | None) -> str:
     return f"{int(seconds // 86400)}d"
 
 
+def span(seconds: int) -> str:
+    """Write the length of a candle in the largest unit that fits: ``5 s``, ``90 s``, ``4 h``."""
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds and not seconds % unit:
+            return f"{seconds // unit} {name}"
+    return f"{seconds} s"
+
+
 def until(seconds: float | None) -> str:
     """Write a time ahead as hours and minutes: ``3h05``, ``12m``."""
     if seconds is None or seconds < 0:

@@ -15,6 +15,7 @@ from core.errors import UsageError
 from core.home import Home
 from core.journal.recording import read_news
 from core.model.event import SentimentScored
+from core.research.books import read_books
 from core.research.candles import CandleFile, find_files, read_candles, read_funding
 from core.research.learning import kinds_here
 from core.research.panel import Around, Plan
@@ -89,7 +90,11 @@ def _around(arguments: argparse.Namespace, files: list[CandleFile], timeframe: i
     for option, symbols in (("spot", {file.symbol for file in spot}), ("funding", set(funding))):
         if getattr(arguments, option) and not symbols & mine:
             raise UsageError(f"--{option}: nothing of {', '.join(sorted(mine))} in there")
-    return Around({file.symbol: file for file in spot}, funding, _news(arguments))
+    keys = [(file.venue, file.symbol) for file in files]
+    books = read_books([Path(path) for path in arguments.books], keys)
+    if arguments.books and not any(books.values()):
+        raise UsageError("--books: nothing of these venues and symbols in there")
+    return Around({file.symbol: file for file in spot}, funding, books, _news(arguments))
 
 
 def _news(arguments: argparse.Namespace) -> tuple[SentimentScored, ...]:

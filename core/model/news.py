@@ -48,6 +48,8 @@ class NewsPart(Struct, frozen=True, gc=False):
     """The story's own score, -1 to 1."""
     share: float
     """Its part of the reading's score; all parts, those left out too, add up to it."""
+    scorer: str = ""
+    """Who judged it, and instead of whom."""
     opinion: NewsOpinion | None = None
 
 

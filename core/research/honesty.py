@@ -44,7 +44,7 @@ def leak_checks(
     Args:
         files: that the panel was made of.
         around: the same.
-        panel: see ``make_panel``.
+        panel: see ``make_panels``.
         plan: the same.
         trial: of the linear model on this panel.
     """
@@ -113,6 +113,10 @@ def _known(
         {
             name: tuple(one for one in settled if one[0] < end)
             for name, settled in around.funding.items()
+        },
+        {
+            key: tuple(one for one in events if one.received < end * 1_000_000)
+            for key, events in around.events.items()
         },
         tuple(word for word in around.news if word.received < end * 1_000_000),
     )

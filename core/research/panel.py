@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from core.model.event import SentimentScored, encode
+from core.model.event import Event, SentimentScored, encode
 from core.research.candles import CandleFile
 from core.research.feature_table import make_features, volatility
 from core.research.labels import Labels, fixed_horizon, triple_barrier, uniqueness
 from core.signals import candle_features
 from core.signals.candle_features import WARMUP
-from core.signals.context import FAMILIES, TABLES, History
+from core.signals.context import FAMILIES, TABLES, History, Key
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -59,6 +59,8 @@ class Around(Struct, frozen=True):
     """Index or spot candles by symbol."""
     funding: Mapping[str, tuple[tuple[int, float], ...]] = {}
     """Settlements by symbol; see ``History``."""
+    events: Mapping[Key, Sequence[Event]] = {}
+    """Recorded books and trades by venue and symbol; see ``History``."""
     news: tuple[SentimentScored, ...] = ()
     """What the news said, oldest first."""
 
@@ -95,8 +97,10 @@ class Panel(Struct, frozen=True):
     """Of everything the rows were made of."""
 
 
-def make_panel(files: Sequence[CandleFile], plan: Plan, around: Around | None = None) -> Panel:
-    """Turn candle files of one timeframe into rows with labels.
+def make_panels(
+    files: Sequence[CandleFile], plans: Sequence[Plan], around: Around | None = None
+) -> list[Panel]:
+    """Turn candle files of one timeframe into rows with labels: the same rows for every plan.
 
     A row is known at the close of its candle. What is decided on it is filled at the next open.
     Context features are among the columns where there are data for them: files of one symbol at
@@ -104,48 +108,67 @@ def make_panel(files: Sequence[CandleFile], plan: Plan, around: Around | None = 
     """
     around = around or Around()
     files = sorted(files, key=lambda one: (one.symbol, one.venue))
-    parts: list[tuple[NDArray[Any], ...]] = []
-    unclear = 0
-    for who, file in enumerate(files):
-        rows = tabulate(file, files, around)
-        labels, move = label(file, plan)
-        step = np.full(len(file.open), np.nan)
-        step[:-2] = file.open[2:] / file.open[1:-1] - 1.0
-        unclear += labels.unclear
-        columns = (
-            file.ts,
-            np.full(len(file.ts), who),
-            rows,
-            labels.ahead,
-            uniqueness(labels.lasts),
-            move,
-            step,
-            file.volume * file.close,
+    ts = np.concatenate([file.ts[WARMUP - 1 :] for file in files])
+    owner = np.concatenate([np.full(len(one.ts[WARMUP - 1 :]), i) for i, one in enumerate(files)])
+    order = np.lexsort((owner, ts))
+
+    def sort(columns: Iterable[NDArray[Any]]) -> NDArray[Any]:
+        """Join a column of each file, without the warm-up, in order of time."""
+        return np.concatenate([column[WARMUP - 1 :] for column in columns])[order]
+
+    times, at = np.unique(ts[order], return_inverse=True)
+    rows, names, known = _features(files, around, order)
+    step = sort(_steps(file) for file in files)
+    turnover = sort(file.volume * file.close for file in files)
+    digest = _hash(files, around)
+    panels = []
+    for plan in plans:
+        labels, moves = zip(*(label(file, plan) for file in files), strict=True)
+        panels.append(
+            Panel(
+                times,
+                at.astype(np.int64),
+                owner[order].astype(np.int64),
+                rows,
+                sort(one.ahead for one in labels),
+                sort(uniqueness(one.lasts) for one in labels),
+                sort(moves),
+                step,
+                turnover,
+                tuple(_title(file, files) for file in files),
+                names,
+                known,
+                sum(one.unclear for one in labels),
+                digest,
+            )
         )
-        parts.append(tuple(column[WARMUP - 1 :] for column in columns))
-    whole = [np.concatenate([part[i] for part in parts]) for i in range(8)]
-    order = np.lexsort((whole[1], whole[0]))
-    ts, owner, rows, ahead, alone, move, step, turnover = (column[order] for column in whole)
-    times, at = np.unique(ts, return_inverse=True)
-    missing = np.isnan(rows).mean(axis=0)
+    return panels
+
+
+def _features(
+    files: Sequence[CandleFile], around: Around, order: Ints
+) -> tuple[Floats, tuple[str, ...], tuple[str, ...]]:
+    """Return the rows in this order, the names of their columns, and those never missing."""
+    tables = [tabulate(file, files, around)[WARMUP - 1 :] for file in files]
+    missing = np.array([np.isnan(table).sum(axis=0) for table in tables]).sum(axis=0) / len(order)
     keep = missing <= _MOST_MISSING
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    rows = np.empty((len(order), int(keep.sum())))
+    first = 0
+    for table in tables:
+        rows[place[first : first + len(table)]] = table[:, keep]
+        first += len(table)
     names = np.array(columns_of())[keep].tolist()
-    return Panel(
-        times,
-        at.astype(np.int64),
-        owner.astype(np.int64),
-        np.ascontiguousarray(rows[:, keep]),
-        ahead,
-        alone,
-        move,
-        step,
-        turnover,
-        tuple(_title(file, files) for file in files),
-        tuple(names),
-        tuple(name for name, part in zip(names, missing[keep], strict=True) if part < _NEVER),
-        unclear,
-        _hash(files, around),
-    )
+    parts = missing[keep].tolist()
+    known = tuple(name for name, part in zip(names, parts, strict=True) if part < _NEVER)
+    return rows, tuple(names), known
+
+
+def _steps(file: CandleFile) -> Floats:
+    step = np.full(len(file.open), np.nan)
+    step[:-2] = file.open[2:] / file.open[1:-1] - 1.0
+    return step
 
 
 def _title(file: CandleFile, files: Sequence[CandleFile]) -> str:
@@ -169,7 +192,7 @@ def tabulate(file: CandleFile, files: Sequence[CandleFile], around: Around) -> F
         others=tuple(one for one in files if one is not file),
         index=around.index.get(file.symbol),
         funding=around.funding.get(file.symbol, ()),
-        events=around.news,
+        events=(*around.events.get((file.venue, file.symbol), ()), *around.news),
     )
     own = make_features(file.ts, file.open, file.high, file.low, file.close, file.volume)
     return np.hstack([own, *(table(history) for table in TABLES)])
@@ -203,6 +226,10 @@ def _hash(files: Sequence[CandleFile], around: Around) -> str:
             digest.update(column.tobytes())
     for symbol, settled in sorted(around.funding.items()):
         digest.update(f"{symbol} {settled}".encode())
+    for key, events in sorted(around.events.items()):
+        digest.update(f"{key}".encode())
+        for event in events:
+            digest.update(encode(event))
     for word in around.news:
         digest.update(encode(word))
     return digest.hexdigest()

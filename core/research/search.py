@@ -18,7 +18,7 @@ from core.model.event import ModelRole
 from core.research.candles import CandleFile
 from core.research.honesty import gate, leak_checks, shuffle_labels
 from core.research.learning import DEFAULTS, kinds_here
-from core.research.panel import Around, Panel, Plan, change, make_panel
+from core.research.panel import Around, Panel, Plan, change, make_panels
 from core.research.reference import describe_rows
 from core.research.scores import Overfitting, overfitting
 from core.research.training import (
@@ -103,7 +103,7 @@ def search(
         UsageError: see ``tune``.
     """
     around = around or Around()
-    panels = [make_panel(files, plan, around) for plan in plans]
+    panels = make_panels(files, plans, around)
     if shuffled:
         panels = [
             change(shuffle_labels(panel, plan.seed), hash=panel.hash + "-shuffled")

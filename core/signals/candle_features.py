@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from math import cos, log, log1p, pi, sin, sqrt
+from types import CellType
 from typing import Any
 
 from core.clock import SECOND
@@ -180,7 +181,23 @@ class CandleFeatures:
     def __init__(self, names: Sequence[str] = NAMES) -> None:
         self.volatility = 0.0
         """Of the last 48 candles, log return a candle; 0 while warming up."""
-        self.update = _make(tuple(names))(self)
+        self._names = tuple(names)
+        self.update = _make(self._names)(self)
+
+    def __deepcopy__(self, memo: object) -> CandleFeatures:
+        """Copy the windows too, which live in the function's cells."""
+        other = CandleFeatures(self._names)
+        other.volatility = self.volatility
+        for mine, theirs in zip(_cells(self), _cells(other), strict=True):
+            value = mine.cell_contents
+            if value is not self:
+                theirs.cell_contents = list(value) if isinstance(value, list) else value
+        return other
+
+
+def _cells(features: CandleFeatures) -> tuple[CellType, ...]:
+    cells: tuple[CellType, ...] = features.update.__closure__ or ()
+    return cells
 
 
 _made: dict[tuple[str, ...], Callable[[CandleFeatures], Update]] = {}

@@ -16,7 +16,7 @@ from core.secrets import Secret
 from sentiment.reader import Reader, hold
 from sentiment.sources.coingecko import TRENDING_SAMPLE, CoinGeckoTrending
 from sentiment.sources.feed import Feed
-from sentiment.sources.source import Request, per_day, per_minute
+from sentiment.sources.source import Page, Request, per_day, per_minute
 from tests.clock import ManualClock
 from tests.sentiment.rss import RssServer
 from tui.cli import main
@@ -50,6 +50,7 @@ async def test_a_headline_becomes_a_story_and_a_reading(feed: RssServer, tmp_pat
     assert story.scorer == report.scorer != ""
     assert reading.asset == "SOL"
     assert reading.score == pytest.approx(story.score)
+    assert [part.scorer for part in reading.parts] == [story.scorer]
     assert (source.name, source.state, source.articles) == ("feed0", "ok", 1)
     assert not await reader.poll()  # the same again is nothing new
     assert reader.report().sources[0].state == "unchanged"
@@ -96,6 +97,7 @@ async def test_a_model_that_does_not_load_is_said_with_every_score(
     report = reader.report()
     assert report.scorer.startswith("offline ")
     assert report.instead_of == report.stories[0].instead_of == str(tmp_path / "none")
+    assert report.readings[0].parts[0].scorer == f"{report.scorer} instead of {tmp_path / 'none'}"
     assert "no such folder" in report.problem
     await reader.close()
 
@@ -184,6 +186,24 @@ async def test_a_days_requests_last_the_day(tmp_path: Path) -> None:
     assert asked == [START, START + HOUR, START + 2 * HOUR]
     await reader.close()
     feed.close()
+
+
+async def test_a_parser_that_breaks_silences_no_other_source(
+    feed: RssServer, tmp_path: Path
+) -> None:
+    class Broken(Feed):
+        def parse(self, body: bytes, request: Request) -> Page:
+            raise AttributeError("of a kind nobody thought of")
+
+    feed.publish(HACK)
+    sources = [Broken("broken", feed.url), Feed("good", feed.url)]
+    reader = Reader(config(), tmp_path, {}, SystemClock(), sources)
+    assert await reader.poll()
+    broken, good = reader.report().sources
+    assert (broken.state, broken.failed) == ("failed", {"unreadable answer": 1})
+    assert "AttributeError" in broken.detail
+    assert good.articles == 1
+    await reader.close()
 
 
 async def test_what_people_search_for_is_told_by_rank(feed: RssServer, tmp_path: Path) -> None:

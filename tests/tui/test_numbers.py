@@ -104,3 +104,15 @@ def test_percent_and_basis_points() -> None:
     assert numbers.until(185 * 60) == "3h05"
     assert numbers.until(-1) == "-"
     assert numbers.clock(1_795_256_625_000_000_000) == "10:23:45"
+
+
+def test_span_names_the_largest_unit_that_fits() -> None:
+    assert [numbers.span(n) for n in (5, 60, 90, 900, 3600, 14_400, 86_400)] == [
+        "5 s",
+        "1 m",
+        "90 s",
+        "15 m",
+        "1 h",
+        "4 h",
+        "1 d",
+    ]

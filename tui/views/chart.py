@@ -18,7 +18,7 @@ from core.model.order import OrderKind
 from core.model.snapshot import BarView, Snapshot
 from tui import numbers
 from tui.text import clean
-from tui.views.focus import TIMEFRAMES, Focus, chart_venue
+from tui.views.focus import Focus, chart_venue
 from tui.views.table import Cell, Line, Tone
 
 EMPTY = "No candles yet. The cursor in markets chooses the symbol, t the timeframe."
@@ -112,7 +112,7 @@ def note_chart(snapshot: Snapshot, focus: Focus) -> str:
     """Return what stands at the right of the title."""
     venue = chart_venue(snapshot, focus)
     name = clean(short_symbol(focus.symbol))
-    return f"{name} {clean(venue)} · {TIMEFRAMES[focus.timeframe]} · t timeframe"
+    return f"{name} {clean(venue)} · {numbers.span(focus.timeframe)} · t timeframe"
 
 
 def own_levels(snapshot: Snapshot, focus: Focus, venue: str) -> list[Level]:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from core.model.snapshot import Snapshot, WatchView
 
-TIMEFRAMES = {5: "5 s", 60: "1 m", 300: "5 m", 900: "15 m", 3600: "1 h"}
-"""Of the chart: seconds to name."""
+TIMEFRAMES = (5, 60, 300, 900, 3600)
+"""Of the chart, seconds."""
 
 
 class Focus(NamedTuple):

@@ -8,7 +8,7 @@ from core.model.instrument import short_symbol
 from core.model.snapshot import MarketView, Snapshot
 from tui import numbers
 from tui.text import clean
-from tui.views.news import READING, sentiment_cell
+from tui.views.news import sentiment_cell, sentiment_column
 from tui.views.table import Cell, Column, Row, signed_cell, tone_of
 
 STALE_MS = 5_000
@@ -46,7 +46,7 @@ def market_columns(venues: Sequence[str]) -> tuple[Column, ...]:
 def columns_of(snapshot: Snapshot) -> tuple[Column, ...]:
     """Return the columns; what the news says stands among them where news is read."""
     columns = market_columns(shown_venues(snapshot))
-    return columns if snapshot.news is None else (*columns, READING)
+    return columns if snapshot.news is None else (*columns, sentiment_column(snapshot))
 
 
 def shown_venues(snapshot: Snapshot) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def _quote_cells(quote: MarketView | None) -> list[Cell]:
     if quote.bid and quote.ask:
         spread = (quote.ask - quote.bid) / (quote.ask + quote.bid) * 2
     return [
-        Cell(last, "dim" if stale else tone_of(move)),
+        Cell(last + ("" if stale else numbers.arrow(move)), "dim" if stale else tone_of(move)),
         Cell(mark + numbers.price(quote.bid, quote.tick), "dim" if stale else ""),
         Cell(mark + numbers.price(quote.ask, quote.tick), "dim" if stale else ""),
         Cell(numbers.basis_points(spread), "dim"),

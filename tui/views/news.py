@@ -24,15 +24,11 @@ COLUMNS = (
 )
 
 SOURCE_COLUMNS = (
-    Column("source", 18, 0),
+    Column("source", 26, 0),
     Column("state", 10, 0),
     Column("articles", 8, 1, right=True),
     Column("left out, failed, what to do", 40, 0, grow=1),
 )
-
-READING = Column("news", 11, 2, right=True)
-"""For other tables, of ``sentiment_cell``: score, number of articles of the last day, and the rank
-among the most searched assets."""
 
 EMPTY = "No news yet. Press n for the sources; docs/sentiment.md has more."
 EMPTY_SOURCES = "No news is read here; [news] in the configuration names feeds and services."
@@ -128,8 +124,20 @@ def source_facts(source: NewsSource, articles: bool = True) -> list[str]:
     return [*facts, *([f"left out: {refused}"] if refused else []), *([failed] if failed else [])]
 
 
+def sentiment_column(snapshot: Snapshot) -> Column:
+    """Return a column for other tables, of ``sentiment_cell``; its name says who stands in."""
+    news = snapshot.news
+    name = "news"
+    if news is not None and (news.instead_of or not news.scorer):
+        name = "news, stand-in" if news.scorer else "news, unjudged"
+    return Column(name, max(11, len(name)), 2, right=True)
+
+
 def sentiment_cell(snapshot: Snapshot, symbol: str) -> Cell:
-    """Return what the news says about a symbol, ``-`` where it says nothing."""
+    """Return what the news says about a symbol: score, articles of the last day, rank in searches.
+
+    ``-`` where it says nothing.
+    """
     asset = news_asset(short_symbol(symbol))
     searched = snapshot.news.trending if snapshot.news else ()
     rank = f" #{searched.index(asset) + 1}" if asset in searched else ""

@@ -7,7 +7,7 @@ from core.model.snapshot import HeldView, SignalView, Snapshot
 from tui import numbers
 from tui.text import clean
 from tui.views.learning import learning_rows, note_learning
-from tui.views.news import READING, sentiment_cell
+from tui.views.news import sentiment_cell, sentiment_column
 from tui.views.table import Cell, Column, Row, tone_of
 
 _COLUMNS = (
@@ -28,7 +28,7 @@ _WANTS = {1: "▲ long", -1: "▼ short", 0: "· flat"}
 
 def signal_columns(snapshot: Snapshot) -> tuple[Column, ...]:
     """Return the columns; what the news says stands among them where news is read."""
-    return _COLUMNS if snapshot.news is None else (*_COLUMNS, READING)
+    return _COLUMNS if snapshot.news is None else (*_COLUMNS, sentiment_column(snapshot))
 
 
 def view_signals(snapshot: Snapshot) -> tuple[Row, ...]:
@@ -48,7 +48,7 @@ def view_signals(snapshot: Snapshot) -> tuple[Row, ...]:
 def note_signals(snapshot: Snapshot) -> str:
     """Return what stands at the right of the title."""
     strategy = clean(snapshot.strategy, 30)
-    text = f"{strategy} on {snapshot.timeframe} s" if strategy else ""
+    text = f"{strategy} on {numbers.span(snapshot.timeframe)}" if strategy else ""
     model = note_learning(snapshot)
     text = f"{text} · {model}" if model else text
     return f"{len(snapshot.held)} WAIT FOR YOU · {text}" if snapshot.held else text
@@ -63,7 +63,7 @@ def _row(signal: SignalView, held: HeldView | None, snapshot: Snapshot) -> Row:
             Cell(clean(short_symbol(signal.symbol)), "strong"),
             Cell(clean(signal.venue)),
             Cell(_WANTS.get(signal.target, numbers.NONE), tone_of(signal.target) or "dim"),
-            Cell(numbers.signed(signal.score, 2 if abs(signal.score) >= 0.1 else 6)),
+            Cell(numbers.signed(signal.score, 6 if 0 < abs(signal.score) < 0.1 else 2)),
             Cell(numbers.age((now - signal.ts) / 1e9), "dim"),
             _outcome_cell(clean(signal.outcome)) if held is None else _held_cell(held, now),
             Cell(clean(signal.reason), "dim"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.model.instrument import short_symbol
+from core.model.news import NewsReading
 from core.model.why import Why
 from tui import numbers
 from tui.text import clean
@@ -19,7 +20,15 @@ def view_why(why: Why) -> tuple[Line, ...]:
     ]
     if why.client_id:
         lines.append((Cell(f" {clean(why.order)}  "), Cell(clean(why.client_id), "dim")))
-    lines += [(), *_signal(why), *_news(why), *_sizing(why), *_checks(why), *_happenings(why)]
+    lines += [
+        (),
+        *_signal(why),
+        *_factors(why),
+        *_news(why),
+        *_sizing(why),
+        *_checks(why),
+        *_happenings(why),
+    ]
     return tuple(lines)
 
 
@@ -43,6 +52,25 @@ def _signal(why: Why) -> list[Line]:
     ]
 
 
+def _factors(why: Why) -> list[Line]:
+    """Return the features that weighed in a model: ``+`` for a rise, ``-`` for a fall."""
+    if not why.factors:
+        return []
+    lines: list[Line] = [
+        (Cell(" what the model saw", "strong"), Cell("  log odds of a rise it added", "dim"))
+    ]
+    for one in why.factors:
+        value = "not known" if one.value is None else f"{one.value:+.3g}"
+        lines.append(
+            (
+                Cell(f"   {one.share:+8.3f}  ", tone_of(one.share)),
+                Cell(f"{clean(one.name, 24):24}"),
+                Cell(f" {value:>9}", "dim"),
+            )
+        )
+    return [*lines, ()]
+
+
 def _news(why: Why) -> list[Line]:
     news = why.news
     if news is None:
@@ -58,6 +86,7 @@ def _news(why: Why) -> list[Line]:
             Cell(numbers.signed(news.score, 2), tone_of(news.score)),
         ),
         (Cell(f"   {facts}", "dim"),),
+        *((Cell(f"   judged by {clean(name, 60)}", "dim"),) for name in _judges(news)),
     ]
     for part in news.parts:
         others = f" +{part.outlets - 1}" if part.outlets > 1 else ""
@@ -73,6 +102,11 @@ def _news(why: Why) -> list[Line]:
             over = f"over {clean(said.horizon, 8)}, {said.confidence:.0%} sure"
             lines.append((Cell(f"         {who} {over}; moves nothing", "dim"),))
     return [*lines, ()]
+
+
+def _judges(news: NewsReading) -> list[str]:
+    """Return who judged the stories shown, each once."""
+    return list(dict.fromkeys(part.scorer for part in news.parts if part.scorer))
 
 
 def _sizing(why: Why) -> list[Line]:

@@ -22,7 +22,7 @@ from core.research.candles import CandleFile
 from core.research.feature_table import make_features
 from core.research.honesty import audit
 from core.research.learning import KINDS, calibrate, fit_kind, fit_linear, score, translate
-from core.research.panel import Around, Plan, make_panel
+from core.research.panel import Around, Plan, make_panels
 from core.research.scores import auc
 from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
@@ -101,7 +101,7 @@ def test_no_label_reaches_into_a_later_part() -> None:
 
 
 def test_labels_begin_at_the_next_open(files: list[CandleFile]) -> None:
-    panel = make_panel(files[:1], PLAN)
+    panel = make_panels(files[:1], [PLAN])[0]
     i = 700
     at = int(np.searchsorted(files[0].ts, panel.times[i]))
     opens = files[0].open
@@ -113,7 +113,7 @@ def test_labels_begin_at_the_next_open(files: list[CandleFile]) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_row_scores_as_many_do(files: list[CandleFile], kind: str) -> None:
-    panel = make_panel(files, PLAN)
+    panel = make_panels(files, [PLAN])[0]
     known = np.isfinite(panel.ahead)
     rows, rose = panel.rows[known][:3_000], (panel.ahead[known][:3_000] > 0).astype(float)
     rows[::7, 3] = np.nan
