@@ -83,7 +83,7 @@ def test_many_kills() -> None:
 
 
 def make_root() -> Path:
-    """Return a folder in memory where there is one: kill -9 leaves the same, and syncs cost less."""
+    """Return a folder, in memory where there is one: kill -9 leaves the same, faster."""
     memory = Path("/dev/shm")
     return Path(tempfile.mkdtemp(prefix="killcord-", dir=memory if memory.is_dir() else None))
 
