@@ -56,7 +56,6 @@ class Checkpoint(Struct, frozen=True):
     funding: Decimal
     adjusted: Decimal
     shifted: Decimal
-    intents: int
     fills: int
     frozen: tuple[tuple[str, str, str], ...] = ()
     """Venue, symbol, reason."""
@@ -75,7 +74,6 @@ _SCALARS = (
     "funding",
     "adjusted",
     "shifted",
-    "intents",
     "fills",
 )
 
