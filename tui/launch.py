@@ -120,7 +120,13 @@ def open_terminal(arguments: argparse.Namespace) -> int:
             return code, f"killed by {signal.Signals(-code).name}"
         return code, text or f"killcord: the desk ended with code {code}: see {home.desk_log}"
 
-    return show(home, problem, fps=None, starting="" if child is None else "starting the desk")
+    return show(
+        home,
+        problem,
+        fps=None,
+        starting="" if child is None else "starting the desk",
+        first=not (home.welcomed.exists() or home.config_file.exists()),
+    )
 
 
 def attach(arguments: argparse.Namespace) -> int:
@@ -152,6 +158,7 @@ def show(
     starting: str = "",
     recording: Path | None = None,
     claim: str = "free",
+    first: bool = False,
 ) -> int:
     """Run the terminal and return its exit code.
 
@@ -169,6 +176,7 @@ def show(
         desk_problem=problem,
         claim=claim,
         starting=starting,
+        first=first,
     )
     last_line = app.run()
     if last_line:

@@ -331,7 +331,8 @@ class Feed:
         if type(decision) is not Decision or decision.target not in (-1, 0, 1):
             self.stop(slot, TypeError(f"expected a Decision of -1, 0 or 1, got {decision!r:.80}"))
             return
-        assert slot.strategy is not None
+        strategy = slot.strategy
+        assert strategy is not None
         if self._bar:
             decision = heed(decision, world.reading(slot.symbol), self._bar)
         end = candle.ts + self._span
@@ -341,7 +342,7 @@ class Feed:
         signal = slot.signal = Signalled(
             slot.venue,
             slot.symbol,
-            slot.strategy.name,
+            strategy.name,
             world.now,
             decision.target,
             decision.score,
@@ -353,7 +354,9 @@ class Feed:
         outcome = self._follow(slot, decision.target)
         if outcome:
             slot.outcome = outcome
-        world.reasons.decided(signal, outcome, world.reading(slot.symbol))
+        explanation = getattr(strategy, "explanation", None)
+        explain = explanation() if explanation is not None else None
+        world.reasons.decided(signal, outcome, world.reading(slot.symbol), explain)
 
     def _bad(self, name: str, channel: str, reason: str) -> None:
         world = self._world

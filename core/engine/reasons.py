@@ -7,6 +7,7 @@ circumstances the gate saw. Nothing here is part of a decision.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from decimal import Decimal
 
 from core.model.effect import Signalled
@@ -14,20 +15,23 @@ from core.model.instrument import Instrument
 from core.model.news import NewsReading
 from core.model.order import Order
 from core.model.whatif import CheckView
-from core.model.why import Sizing, Why
+from core.model.why import Factor, Sizing, Why
 from core.risk.codes import Code
 from core.risk.gate import Circumstances, Gate
 
 KEPT = 400
 """Decisions remembered."""
+Explain = Callable[[], tuple[Factor, ...]]
+"""Works out which features weighed in a model, which takes a thousand times as long as its word."""
 
 
 class Reason:
     """One decision, as it was made."""
 
-    __slots__ = ("news", "order", "outcome", "rules", "seen", "signal", "sizing")
+    __slots__ = ("explain", "news", "order", "outcome", "rules", "seen", "signal", "sizing")
 
     def __init__(self) -> None:
+        self.explain: Explain | None = None
         self.news: NewsReading | None = None
         self.order: Order | None = None
         self.rules: Instrument | None = None
@@ -64,7 +68,13 @@ class Reasons:
         assert reason.rules is not None
         reason.sizing = Sizing(equity, part, price, reason.rules.lot, order.qty)
 
-    def decided(self, signal: Signalled, outcome: str, news: NewsReading | None) -> None:
+    def decided(
+        self,
+        signal: Signalled,
+        outcome: str,
+        news: NewsReading | None,
+        explain: Explain | None = None,
+    ) -> None:
         """Remember what a strategy said, and the order it led to if it was judged just now."""
         last = self._kept[-1] if self._kept else None
         order = last.order if last is not None else None
@@ -72,7 +82,7 @@ class Reasons:
             last = Reason()
             last.outcome = outcome if outcome in Code.__members__ else Code.DONE
             self._kept.append(last)
-        last.signal, last.news = signal, news
+        last.signal, last.news, last.explain = signal, news, explain
 
     def find(self, gate: Gate, name: str) -> Why | None:
         """Return the chain of a decision; None when it is not known, or no longer.
@@ -106,6 +116,7 @@ class Reasons:
             reason.sizing,
             checks,
             news=reason.news,
+            factors=reason.explain() if reason.explain is not None else (),
         )
 
 

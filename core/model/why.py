@@ -30,6 +30,16 @@ class Happening(Struct, frozen=True, gc=False):
     text: str
 
 
+class Factor(Struct, frozen=True, gc=False):
+    """What one feature added to a model's word."""
+
+    name: str
+    value: float | None
+    """Of the feature, in its own unit; None where it was not known."""
+    share: float
+    """Log odds of a rise that it added; negative speaks for a fall."""
+
+
 class Why(Struct, frozen=True, gc=False):
     """The chain of one decision."""
 
@@ -50,5 +60,7 @@ class Why(Struct, frozen=True, gc=False):
     """Every check of the gate with its numbers then; empty where the gate was not asked."""
     happenings: tuple[Happening, ...] = ()
     """Oldest first."""
+    factors: tuple[Factor, ...] = ()
+    """The features that weighed most in a model, heaviest first; empty where no model spoke."""
     news: NewsReading | None = None
     """What the news said about the asset then; None where it said nothing."""

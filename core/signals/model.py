@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from math import exp, sqrt
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct
 
 from core import config
 from core.clock import SECOND
 from core.model.market import Candle
+from core.model.why import Factor
 from core.signals import candle_features, context
 from core.signals.candle_features import WARMUP, CandleFeatures
 from core.signals.context import Context
@@ -58,13 +60,15 @@ class Linear(Struct, frozen=True):
                 total += absent
         return total
 
-
-class Scorer(Protocol):
-    """Log odds from a row of features."""
-
-    def score(self, row: list[float]) -> float:
-        """Return the log odds of a rise."""
-        ...
+    def shares(self, row: list[float]) -> list[float]:
+        """Return what each feature adds to the log odds."""
+        found = []
+        columns = (row, self.mean, self.deviation, self.weights, self.absent)
+        for value, mean, deviation, weight, absent in zip(*columns, strict=True):
+            scaled = (value - mean) / deviation
+            known = scaled == scaled
+            found.append(weight * max(-REACH, min(REACH, scaled)) if known else absent)
+        return found
 
 
 class Trees:
@@ -114,6 +118,13 @@ class Trees:
         if self._call(*self._arguments):
             raise RuntimeError("LightGBM could not score a row")
         return self._out.value
+
+    def shares(self, row: list[float]) -> list[float]:
+        """Return what each feature adds to the log odds: Shapley values of the trees, 0.3 ms."""
+        found: list[list[float]] = self._booster.predict(
+            [row], pred_contrib=True, num_threads=1
+        ).tolist()
+        return found[0][:-1]
 
 
 class Member(Struct, frozen=True):
@@ -207,6 +218,19 @@ class Model:
                 total += weight / (1.0 + exp(-odds))
         return total
 
+    def explain(self, row: list[float], most: int = 8) -> tuple[Factor, ...]:
+        """Return the features that weigh most in what is said of a row, heaviest first."""
+        total = [0.0] * len(row)
+        for scorer, slope, _, weight in self._members:
+            for at, share in enumerate(scorer.shares(row)):
+                total[at] += weight * slope * share
+        order = sorted(range(len(row)), key=lambda at: -abs(total[at]))[:most]
+        return tuple(
+            Factor(self.recipe.features[at], row[at] if row[at] == row[at] else None, total[at])
+            for at in order
+            if total[at]
+        )
+
     def threshold(self, volatility: float) -> float:
         """Return the probability from which acting pays now.
 
@@ -275,6 +299,10 @@ class ModelStrategy:
             chance - 0.5,
             f"{chance:.1%} for a rise in {model.horizon} candles; {model.name}",
         )
+
+    def explanation(self) -> Callable[[], tuple[Factor, ...]] | None:
+        """Return what works out why it said its last word; None where it said none."""
+        return partial(self._model.explain, self.said[0]) if self.said else None
 
     def take_over(self, target: int) -> None:
         """Begin with the direction that is wanted already, whoever wanted it."""

@@ -20,6 +20,7 @@ from core.model.snapshot import (
     SignalView,
 )
 from core.model.whatif import CheckView, RouteView
+from core.model.why import Factor
 from tests.tui import pictures
 from tui import numbers
 from tui.views import (
@@ -79,7 +80,7 @@ def test_markets_put_all_venues_of_a_symbol_on_one_row() -> None:
     )
     (row,) = markets.view_markets(picture)
     cells = [cell.text for cell in row.cells]
-    assert cells[:5] == ["BTC", "100.1", "100.0", "100.2", "20.0"]
+    assert cells[:5] == ["BTC", "100.1▼", "100.0", "100.2", "20.0"]
     assert cells[5:9] == ["-", "-", "-", "-"]  # binance does not list it
     best_bid, best_ask, spread = cells[13:16]
     assert (best_bid, best_ask, spread) == ("100.1", "100.2", "10.0")
@@ -449,6 +450,15 @@ def test_why_tells_signal_size_checks_and_times_in_order() -> None:
     assert "reduces" in text(view_why(pictures.why(order="sell 1 stop, reduces", checks=()))[1])
 
 
+def test_why_lists_what_a_model_saw() -> None:
+    factors = (Factor("return_24", 1.25, 0.0712), Factor("fun\x1b[31mding", None, -0.03))
+    lines = [text(line) for line in view_why(pictures.why(factors=factors))]
+    at = lines.index(" what the model saw  log odds of a rise it added")
+    assert lines[at + 1] == "     +0.071  return_24                    +1.25"
+    assert lines[at + 2].split() == ["-0.030", "funding", "not", "known"]
+    assert "what the model saw" not in "".join(map(text, view_why(pictures.why())))
+
+
 def test_why_lists_the_articles_behind_the_number() -> None:
     said = NewsOpinion("openai \x1b[31mm", ("BTC",), "down", "days", 0.8, "Coins are sold.")
     parts = (
@@ -520,7 +530,7 @@ def test_a_story_in_full() -> None:
     assert "   negative 75%  neutral 12%  positive 13%" in lines
     assert "   by offline 00d71b79b9d2" in lines
     assert "   BTC -0.55 of the score -0.62 (articles 4), evidence 0.30" in lines
-    assert "      the strategy is ▲ long on 1, ▼ short on 1 instruments" in lines
+    assert "      the strategy wants ▲ long on 1, ▼ short on 1 instruments" in lines
     assert "      no new longs for 1,800 s" in lines
     assert "   ETH counts for nothing any more" in lines
     assert lines[-1] == "   https://t.example/hack"

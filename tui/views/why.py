@@ -20,7 +20,15 @@ def view_why(why: Why) -> tuple[Line, ...]:
     ]
     if why.client_id:
         lines.append((Cell(f" {clean(why.order)}  "), Cell(clean(why.client_id), "dim")))
-    lines += [(), *_signal(why), *_news(why), *_sizing(why), *_checks(why), *_happenings(why)]
+    lines += [
+        (),
+        *_signal(why),
+        *_factors(why),
+        *_news(why),
+        *_sizing(why),
+        *_checks(why),
+        *_happenings(why),
+    ]
     return tuple(lines)
 
 
@@ -42,6 +50,25 @@ def _signal(why: Why) -> list[Line]:
         ),
         (),
     ]
+
+
+def _factors(why: Why) -> list[Line]:
+    """Return the features that weighed in a model: ``+`` for a rise, ``-`` for a fall."""
+    if not why.factors:
+        return []
+    lines: list[Line] = [
+        (Cell(" what the model saw", "strong"), Cell("  log odds of a rise it added", "dim"))
+    ]
+    for one in why.factors:
+        value = "not known" if one.value is None else f"{one.value:+.3g}"
+        lines.append(
+            (
+                Cell(f"   {one.share:+8.3f}  ", tone_of(one.share)),
+                Cell(f"{clean(one.name, 24):24}"),
+                Cell(f" {value:>9}", "dim"),
+            )
+        )
+    return [*lines, ()]
 
 
 def _news(why: Why) -> list[Line]:

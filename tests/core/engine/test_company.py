@@ -13,6 +13,7 @@ from core.clock import SECOND
 from core.model.effect import RiskEvent, Signalled
 from core.model.event import SentimentScored
 from core.model.market import Candle, Ticker
+from core.model.why import Factor
 from core.research.backtest import Bars, run_backtest
 from core.signals.context import Context
 from core.signals.decision import Decision
@@ -66,6 +67,31 @@ def test_candles_that_end_together_are_seen_together() -> None:
         "bybit": -1,
         OKX: 1,
     }
+
+
+def test_why_is_worked_out_when_somebody_asks() -> None:
+    asked: list[int] = []
+
+    class Explained(Watcher):
+        def explanation(self) -> Any:
+            row = self.context.row
+
+            def explain() -> tuple[Factor, ...]:
+                asked.append(1)
+                return (Factor("venue_gap", row[0], -0.2),)
+
+            return explain
+
+    one = Scene(config(venues=("bybit", OKX)), make_strategy=lambda: Explained([]))
+    one.open(instrument("bybit"), instrument(OKX))
+    for price in (100.0, 102.0):
+        one.now += 5 * SECOND
+        one.give(one.candle(price), one.candle(100.0, OKX))
+    assert asked == []
+    why = one.engine.why(f"bybit|{BTC}")
+    assert why is not None
+    assert why.factors == (Factor("venue_gap", pytest.approx(1e4 * log(1.02)), -0.2),)
+    assert asked == [1]
 
 
 def test_a_silent_venue_is_waited_for_once_and_not_long() -> None:

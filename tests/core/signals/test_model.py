@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from math import exp, nan, sqrt
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from core import config
 from core.clock import SECOND
 from core.model.market import Candle
+from core.research.learning import fit_kind
 from core.signals import candle_features
 from core.signals.candle_features import WARMUP, CandleFeatures
 from core.signals.context import Context, Place
@@ -126,6 +128,32 @@ def test_what_a_warm_up_says_is_said_again_when_somebody_listens() -> None:
     found = run(Model("x", recipe(names, member)), late + now, Context(("basis",), PLACE))
     assert len(found) == 6 + 1
     assert "not heard of yet" in found[-1].reason
+
+
+def test_what_a_model_saw_adds_up_to_what_it_said() -> None:
+    names = ("return_8", "rsi_14", "flow_24")
+    rng = np.random.default_rng(3)
+    rows = rng.standard_normal((3_000, 3))
+    rose = (rows @ [1.0, -0.5, 0.0] + rng.standard_normal(3_000) > 0).astype(float)
+    one = np.ones(3_000)
+    members = [
+        Member("linear", 0.25, 2.0, 0.1, fit_kind("linear", rows, rose, one, 1)),
+        Member("lightgbm", 0.75, 1.0, 0.0, None, _text(fit_kind("lightgbm", rows, rose, one, 1))),
+    ]
+    model = Model("x", recipe(names, *members))
+    for scorer, *_ in model._members:
+        constants = {round(scorer.score(r) - sum(scorer.shares(r)), 6) for r in rows[:9].tolist()}
+        assert len(constants) == 1
+    factors = model.explain([2.0, 0.0, nan])
+    assert factors[0].name == "return_8"
+    assert factors[0].value == 2.0
+    assert factors[0].share > 0.5
+    assert {f.name: f.value for f in factors}.get("flow_24") is None
+    assert len(model.explain([2.0, -1.0, 1.0], most=2)) == 2
+
+
+def _text(model: Any) -> str:
+    return str(model.model_to_string())
 
 
 def test_a_copied_strategy_goes_on_by_itself() -> None:
