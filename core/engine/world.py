@@ -167,7 +167,7 @@ class World:
                 others.remove(slot)
         slot.strategy = strategy
         self.seat(strategy)
-        slot.context = slot.waiting = None
+        before, slot.context, slot.waiting = slot.context, None, None
         needs = getattr(strategy, "needs", ())
         if needs:
             place = Place(
@@ -178,7 +178,8 @@ class World:
                 self.symbols,
                 news=self.config.reads_news,
             )
-            context = slot.context = strategy.context = Context(needs, place)  # type: ignore[attr-defined]
+            context = slot.context = Context(needs, place, before)
+            strategy.context = context  # type: ignore[attr-defined]
             for key in context.company:
                 self._followers.setdefault(key, []).append(slot)
                 if key in self.slots:
