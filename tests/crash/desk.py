@@ -15,7 +15,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -140,10 +140,17 @@ class Trader:
 
     Args:
         kills: share of kills among what the person does.
+        modes: how far they go.
     """
 
     def __init__(
-        self, home: Path, line: Line, point: Callable[[str], None], seed: int, kills: float
+        self,
+        home: Path,
+        line: Line,
+        point: Callable[[str], None],
+        seed: int,
+        kills: float,
+        modes: Sequence[KillMode],
     ) -> None:
         self.desk = Desk(
             config(),
@@ -156,6 +163,7 @@ class Trader:
         )
         self._chance = random.Random(seed)
         self._kills = kills
+        self._modes = modes
         self._count = 0
 
     async def trade(self) -> None:
@@ -178,7 +186,7 @@ class Trader:
         elif state is not TradingState.ARMED:
             command = Arm("person", now)
         elif chance.random() < self._kills:
-            command = Kill(chance.choice(list(KillMode)), "person", "crash", now)
+            command = Kill(chance.choice(self._modes), "person", "crash", now)
         elif chance.random() < 0.5:
             side, qty = chance.choice((Side.BUY, Side.SELL)), Decimal(chance.randint(1, 9)) / 1000
             command = Submit(name, "person", venue, BTC, side, qty, now)
@@ -241,8 +249,9 @@ async def live(home: Path, socket: Path, name: str, passes: int, seed: int) -> d
     hasten()
     line = Line()
     await line.open(socket)
-    kills = 0.5 if "kill" in name or "latch" in name else 0.03
-    trader = Trader(home, line, point, seed, kills)
+    sought = "kill" in name or "latch" in name
+    modes = (KillMode.FLATTEN,) if sought else tuple(KillMode)
+    trader = Trader(home, line, point, seed, 0.2 if sought else 0.03, modes)
     run = asyncio.create_task(trader.desk.run())
     if name != SETTLE:
         trading = asyncio.create_task(trader.trade())
