@@ -80,7 +80,7 @@ def test_markets_put_all_venues_of_a_symbol_on_one_row() -> None:
     )
     (row,) = markets.view_markets(picture)
     cells = [cell.text for cell in row.cells]
-    assert cells[:5] == ["BTC", "100.1", "100.0", "100.2", "20.0"]
+    assert cells[:5] == ["BTC", "100.1▼", "100.0", "100.2", "20.0"]
     assert cells[5:9] == ["-", "-", "-", "-"]  # binance does not list it
     best_bid, best_ask, spread = cells[13:16]
     assert (best_bid, best_ask, spread) == ("100.1", "100.2", "10.0")
