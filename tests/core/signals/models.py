@@ -15,10 +15,16 @@ from core.signals.registry import Check, Meta
 HOUR = 3600
 
 
-def follower(weight: float, horizon: int = 1, name: str = "") -> tuple[Meta, str]:
-    """A model that expects the last candle's direction to go on (or, below 0, to turn)."""
-    features = ("return_1",)
-    linear = Linear((0.0,), (1.0,), (weight,), (0.0,), 0.0)
+def follower(
+    weight: float, horizon: int = 1, name: str = "", more: tuple[str, ...] = ()
+) -> tuple[Meta, str]:
+    """A model that expects the last candle's direction to go on (or, below 0, to turn).
+
+    It looks at ``more`` features too, and makes nothing of them.
+    """
+    features = ("return_1", *more)
+    none = (0.0,) * len(more)
+    linear = Linear((0.0, *none), (1.0,) * len(features), (weight, *none), (0.0, *none), 0.0)
     member = Member("linear", 1.0, 1.0, 0.0, linear)
     recipe = Recipe(HOUR, horizon, features, define(features), (), 0.0, 1.0, (member,))
     text = msgspec.json.encode(recipe)
