@@ -30,7 +30,7 @@ def test_luck_is_not_enough() -> None:
 
 
 def order(timeframe: int, days: int) -> Order:
-    return Order("", "", "okx", (), timeframe, (4, 24), 0, 0, 0.0006, days, False)
+    return Order("", "", "okx", (), timeframe, (4, 24), 0, 0, 0.0006, days, 30, False)
 
 
 @pytest.mark.parametrize(
