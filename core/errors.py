@@ -7,6 +7,7 @@ KillcordError                    everything below; carries the exit code of the 
 │   ├── AlreadyRunning           another desk holds this account
 │   └── KeyRefused               a key that can withdraw, or is for another environment
 ├── NoDesk               (4)     no desk answers on the control socket
+├── ClusterUnavailable   (5)     the scheduler of a Dask cluster, or the database of a shared search
 ├── VenueError           (5)     a venue or the network
 │   ├── VenueUnavailable         no usable answer: timeout, refused, 5xx, maintenance
 │   ├── VenueRefused             a definite no, with the venue's code
@@ -67,6 +68,12 @@ class NoDesk(KillcordError):
     """No desk answers on the control socket."""
 
     exit_code = 4
+
+
+class ClusterUnavailable(KillcordError):
+    """A cluster's scheduler, or the database of a shared search, does not answer."""
+
+    exit_code = 5
 
 
 class VenueError(KillcordError):

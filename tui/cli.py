@@ -132,6 +132,18 @@ def _verify(arguments: argparse.Namespace) -> int:
     return verify.run(arguments)
 
 
+def _sweep(arguments: argparse.Namespace) -> int:
+    from tui import sweep
+
+    return sweep.run_sweep(arguments)
+
+
+def _walk(arguments: argparse.Namespace) -> int:
+    from tui import sweep
+
+    return sweep.run_walk(arguments)
+
+
 def _backtest(arguments: argparse.Namespace) -> int:
     from tui import backtest
 
@@ -253,9 +265,10 @@ def _parser() -> argparse.ArgumentParser:
     drill = _command(commands, "drill", _drill, "rehearse on a practice exchange; a timed report")
     drill.add_argument(
         "what",
-        choices=("kill", "deadman", "guard"),
+        choices=("kill", "deadman", "feed", "guard"),
         help="kill: flatten 300 orders and 15 positions; deadman: the desk dies with orders out;"
-        " guard: the desk is stopped, killed and blocked, and its guard acts",
+        " feed: market data stalls, lies and has gaps; guard: the desk is stopped, killed and"
+        " blocked, and its guard acts",
     )
     drill.add_argument("--faults", metavar="NAME|FILE", help="what goes wrong meanwhile")
 
@@ -263,6 +276,7 @@ def _parser() -> argparse.ArgumentParser:
     _practice_options(commands)
     _sentiment_commands(commands)
     _backtest_options(commands)
+    _sweep_options(commands)
     _history_commands(commands)
     _training_options(commands)
     _key_commands(commands)
@@ -391,7 +405,6 @@ def _sentiment_commands(commands: Any) -> None:
 def _backtest_options(commands: Any) -> None:
     backtest = _command(commands, "backtest", _backtest, "trade recorded markets, and report")
     add = backtest.add_argument
-    add("--strategy", default="ema_cross", metavar="NAME", help="default ema_cross")
     _candle_options(backtest)
     add("--trades", nargs="+", metavar="PATH", help="files of trades (and quotes) instead")
     add("--books", nargs="+", metavar="PATH", help="recorded order book frames instead")
@@ -401,6 +414,12 @@ def _backtest_options(commands: Any) -> None:
     add("--check-parity", action="store_true", help="trade it live on practice, too, and compare")
     add("--for", dest="duration", default="60s", metavar="TIME", help="of --check-parity (60s)")
     add("--latency", default="50", metavar="MS", help="order flow: one way to a venue (default 50)")
+    _trading_options(backtest)
+
+
+def _trading_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--strategy", default="ema_cross", metavar="NAME", help="default ema_cross")
     add("--funding", metavar="FILE", help="CSV of settlements: symbol, ts_ms, funding_rate")
     add("--balance", default="100000", help="USDT on each venue (default 100000)")
     add("--taker-fee", metavar="BP", help="basis points; default: the venue's")
@@ -408,6 +427,38 @@ def _backtest_options(commands: Any) -> None:
     add("--slippage", metavar="BP", help="of taker fills, basis points (default 0)")
     add("--config", metavar="FILE", help="limits and strategy; default: yours")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="such as strategy.fast=10")
+
+
+def _sweep_options(commands: Any) -> None:
+    sweep = _command(commands, "sweep", _sweep, "try many settings of a strategy on candles")
+    walk = _command(
+        commands, "walk-forward", _walk, "choose settings on the past, trade what follows, again"
+    )
+    for parser in (sweep, walk):
+        _candle_options(parser)
+        _trading_options(parser)
+        add = parser.add_argument
+        add("--param", action="append", default=[], metavar="KEY=LOW:HIGH:STEP",
+            help="what to try, such as strategy.fast=5:50:5 or strategy.slow=20,50")  # fmt: skip
+        add(
+            "--engine", action="store_true", help="never the fast kernel: every try with all limits"
+        )
+        add("--workers", type=int, metavar="N", help="processes (default: one a core)")
+        add(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="a Dask cluster instead, such as tcp://10.0.0.5:8786",
+        )
+        add("--storage", metavar="URL", help="PostgreSQL that several machines share one search in")
+        add("--study", metavar="NAME", help="of the search; the same name goes on with it")
+    sweep.add_argument(
+        "--trials", type=int, metavar="N", help="so many, chosen as it learns; default: all"
+    )
+    sweep.add_argument("--seed", type=int, default=1, help="of the choice")
+    walk.add_argument("--train", default="90d", metavar="TIME", help="to choose on (default 90d)")
+    walk.add_argument(
+        "--test", default="30d", metavar="TIME", help="to trade each time (default 30d)"
+    )
 
 
 def _training_options(commands: Any) -> None:

@@ -45,7 +45,7 @@ def has_terminal() -> bool:
 def run_headless(arguments: argparse.Namespace) -> int:
     """Run the desk in this process, one line an event."""
     duration = _duration(arguments)
-    with _prepare(arguments) as make:
+    with prepare(arguments) as make:
         from tui.headless import Printer
 
         printer = Printer(sys.stdout, as_json=arguments.json)
@@ -55,24 +55,24 @@ def run_headless(arguments: argparse.Namespace) -> int:
             desk.lines.subscribe(printer.line)
             return await desk.run(duration)
 
-        printer.summary(_run_loop(main()))
+        printer.summary(run_loop(main()))
     return 0
 
 
 def run_background(arguments: argparse.Namespace) -> int:
     """Run the desk in this process without printing: what a terminal starts for itself."""
     duration = _duration(arguments)
-    with _prepare(arguments) as make:
+    with prepare(arguments) as make:
 
         async def main() -> DeskSummary:
             return await make().run(duration)
 
-        _run_loop(main())
+        run_loop(main())
     return 0
 
 
 @contextlib.contextmanager
-def _prepare(arguments: argparse.Namespace) -> Iterator[Callable[[], Desk]]:
+def prepare(arguments: argparse.Namespace) -> Iterator[Callable[[], Desk]]:
     """Read the configuration and start what a desk needs; give the function that builds it.
 
     The practice exchange is ended with the desk, but not when the desk crashes: the next desk
@@ -267,7 +267,7 @@ def _duration(arguments: argparse.Namespace) -> float | None:
     return length
 
 
-def _run_loop(main: Coroutine[Any, Any, T]) -> T:
+def run_loop(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on uvloop where there is one."""
     try:
         from uvloop import new_event_loop

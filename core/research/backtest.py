@@ -15,7 +15,7 @@ from core.model.event import TradingState
 from core.model.instrument import Instrument
 from core.orders.ids import ClientIds
 from core.research.bars import Bars, Stretch, check_bars, stream, stretches
-from core.research.candle_venue import CandleVenue
+from core.research.candle_venue import NEVER, CandleVenue
 from core.research.result import BacktestResult, Curve, Result
 from core.research.simulation import KEY, Funding, SimulatedVenue
 from core.signals.strategy import Strategy
@@ -28,6 +28,7 @@ def run_backtest(
     balance: Decimal = Decimal(100_000),
     funding: Mapping[Instrument, Funding] | None = None,
     slippage: float = 0.0,
+    trade_from: int = 0,
     hashing: bool = True,
     make_strategy: Callable[[], Strategy] | None = None,
     progress: Callable[[float], object] | None = None,
@@ -46,6 +47,7 @@ def run_backtest(
         funding: settlements, oldest first: nanoseconds UTC, and fraction of notional that longs
             pay.
         slippage: part of the price by which each taker fill is worse.
+        trade_from: candles that open before only warm the strategies; nanoseconds UTC.
         hashing: keep ``decision_hash``.
         make_strategy: see ``Engine``.
         progress: told the part that is done, 0 to 1, at most once an hour of market time.
@@ -63,7 +65,8 @@ def run_backtest(
     }
     venue = CandleVenue(engine, tuple(candles), balance, start, later, slippage)
     curve = Curve(engine, count, start, progress)
-    session = _Session(engine, venue, curve, candles, int(config.strategy.timeframe))
+    timeframe = int(config.strategy.timeframe)
+    session = _Session(engine, venue, curve, candles, timeframe, trade_from)
     curve.note(session.run())
     seconds = time.perf_counter() - begun
     return sum_up(engine, venue, curve, count, seconds, balance * len(config.venues))
@@ -87,10 +90,14 @@ class _Session:
         curve: Curve,
         candles: Mapping[Instrument, Bars],
         timeframe: int,
+        trade_from: int,
     ) -> None:
         self._engine = engine
         self._venue = venue
         self._curve = curve
+        self._armed_at = trade_from
+        if trade_from <= venue.now:
+            self._arm()
         self._rules = tuple(candles)
         self._bars = tuple(candles.values())
         self._timeframe = timeframe
@@ -115,7 +122,7 @@ class _Session:
         rows = self._rows(stretch)
         while True:
             # Most candles meet no order, settle nothing and decide nothing: they end in ``go``.
-            until = min(curve.due, min(one.due for one in listings))
+            until = min(curve.due, self._armed_at, min(one.due for one in listings))
             effects = run.go(rows, until)
             if effects is None:
                 self._done += stretch.count * len(listings)
@@ -130,6 +137,10 @@ class _Session:
                 if effects:
                     venue.hear(effects, candle.received)
 
+    def _arm(self) -> None:
+        self._armed_at = NEVER
+        self._venue.arm()
+
     def _rows(self, stretch: Stretch) -> Iterator[Any]:
         parts = [
             stream(self._rules[lane], self._bars[lane], self._timeframe, first, stretch.count)
@@ -141,6 +152,9 @@ class _Session:
         """Match the bars that open together, before any of them closes."""
         venue, curve = self._venue, self._curve
         ts = row[0].ts
+        if ts >= self._armed_at:
+            venue.now = ts
+            self._arm()
         if ts >= curve.due:
             first = int(self._bars[stretch.lanes[0]].ts[stretch.first[0]])
             rows = (ts - first) // (self._timeframe * SECOND)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from core.clock import SECOND
 from core.config import Config
 from core.model.account import VenueSwept
-from core.model.event import Arm, Event, FeedChanged, SentimentScored, Tick, VenueOpened
+from core.model.event import Event, FeedChanged, SentimentScored, Tick, VenueOpened
 from core.model.instrument import Instrument
 from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
 from core.research.backtest import make_engine, sum_up
@@ -123,6 +123,7 @@ class _Player:
         if not self._recorded:
             self._next = event.received - event.received % SECOND + SECOND
             self.venue.open()
+            self.venue.arm()
 
     def _connect(self, event: VenueOpened | VenueSwept) -> None:
         """Open a venue when it opened for the desk, and sweep it when it was first swept."""
@@ -134,7 +135,7 @@ class _Player:
             self._unswept.discard(name)
             self.venue.sweep_venue(name)
             if not self._unswept:
-                self.venue.tell(Arm("backtest", self.venue.now))
+                self.venue.arm()
 
     def end(self) -> int:
         """Wait for what is under way; return the time."""

@@ -117,11 +117,14 @@ class SimulatedVenue(Generic[AnyListing]):
         return tuple(dict.fromkeys(one.rules.venue for one in self.listings.values()))
 
     def open(self) -> None:
-        """Open all venues and arm the desk."""
+        """Open all venues."""
         for venue in self.names:
             self.open_venue(venue)
             self.tell(FeedChanged(venue, "private", FeedState.UP, self.now))
             self.sweep_venue(venue)
+
+    def arm(self) -> None:
+        """Let the engine open risk."""
         self.tell(Arm("backtest", self.now))
 
     def open_venue(self, venue: str) -> None:

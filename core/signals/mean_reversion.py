@@ -11,7 +11,7 @@ from core.signals.windows import Spread
 
 ENTER = 2.0
 """Deviations from the mean at which it bets on the return; it leaves at the mean."""
-_FLAT = 1e-5
+FLAT = 1e-5
 
 
 class MeanReversion:
@@ -34,7 +34,7 @@ class MeanReversion:
         self._window.push(value)
         self._count += 1
         deviation = self._window.deviation
-        if self._count < self.warmup or deviation < _FLAT:
+        if self._count < self.warmup or deviation < FLAT:
             return None
         score = (self._window.mean - value) / deviation
         target = self._target

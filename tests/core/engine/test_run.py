@@ -27,6 +27,7 @@ def one_by_one(
     engine = make_engine(config, True, make)
     start = min(bars.ts[0] for bars in candles.values())
     venue = CandleVenue(engine, tuple(candles), Decimal(100_000), start, {}, 0.0)
+    venue.arm()
     rows = sorted(
         (row[0], index, row[1:])
         for index, bars in enumerate(candles.values())
@@ -121,6 +122,7 @@ def test_the_engine_counts_its_events() -> None:
     config = settings()
     engine = make_engine(config, True, None)
     venue = CandleVenue(engine, (rules(),), Decimal(100_000), START, {}, 0.0)
+    venue.arm()
     before = engine.events
     listing = venue.listings["bybit", BTC]
     run = engine.run_candles([("bybit", BTC, listing.book)])

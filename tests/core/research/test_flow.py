@@ -68,6 +68,7 @@ class Floor:
 
         self.engine.process = remember  # type: ignore[method-assign]
         self.venue.open()
+        self.venue.arm()
         self.now = START
 
     def play(self, event: Event) -> None:

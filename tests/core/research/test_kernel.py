@@ -1,0 +1,103 @@
+"""The sweep's kernel against the engine: the same directions, the same trades."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.config import Strategy
+from core.engine.engine import Engine
+from core.model.market import Candle
+from core.model.order import Fill
+from core.research.backtest import run_backtest
+from core.research.bars import Bars
+from core.research.kernel import Market, make_trades, score
+from core.research.signal_table import TABLES, wants
+from core.signals.strategy import BUILT_IN
+from tests.core.research.test_backtest import random_bars, rules, settings
+
+CASES = [
+    ("ema_cross", {"fast": 5, "slow": 20}),
+    ("ema_cross", {"fast": 2, "slow": 5}),
+    ("mean_reversion", {"fast": 2, "slow": 24}),
+    ("mean_reversion", {"fast": 2, "slow": 60}),
+]
+
+
+def said(settings_: Strategy, bars: Bars) -> list[int]:
+    """The direction after each candle, asked one by one."""
+    strategy = BUILT_IN[settings_.name](settings_)
+    wanted, out = 0, []
+    for ts, *row in zip(bars.ts, *bars.columns, strict=True):
+        decision = strategy.on_candle(Candle("bybit", "X", 60, *row, ts, ts))
+        wanted = wanted if decision is None else decision.target
+        out.append(wanted)
+    return out
+
+
+@pytest.mark.parametrize(("name", "lengths"), CASES)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_both_forms_want_the_same(name: str, lengths: dict[str, int], seed: int) -> None:
+    bars = random_bars(3_000, seed)
+    chosen = Strategy(name=name, timeframe=60, **lengths)
+    table = wants(chosen, np.asarray(bars.close))
+    assert table.tolist() == said(chosen, bars)
+    assert len(set(table.tolist())) >= 2
+
+
+@pytest.mark.parametrize("closes", [[100.0] * 50, [1.0, 2.0], [5.0], list(range(1, 30))])
+@pytest.mark.parametrize("name", TABLES)
+def test_odd_series(name: str, closes: list[float]) -> None:
+    prices = [float(price) for price in closes]
+    chosen = Strategy(name=name, timeframe=60, fast=3, slow=9)
+    bars = Bars(list(range(len(prices))), prices, prices, prices, prices, prices)
+    assert wants(chosen, np.array(prices)).tolist() == said(chosen, bars)
+
+
+@pytest.mark.parametrize(("name", "lengths"), CASES)
+@pytest.mark.parametrize("slippage", [0.0, 0.0007])
+def test_its_trades_are_the_engines(
+    name: str, lengths: dict[str, int], slippage: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars = random_bars(6_000, 3)
+    config = settings(
+        strategy={"name": name, "stop_distance": "0.006", "share": "0.1"} | lengths,
+        limits={"loss_streak": 100, "orders_per_second": 100},
+    )
+    fills: list[Fill] = []
+    process = Engine.process
+
+    def remember(engine: Engine, event: Any) -> Any:
+        if type(event) is Fill:
+            fills.append(event)
+        return process(engine, event)
+
+    monkeypatch.setattr(Engine, "process", remember)
+    result = run_backtest({rules(): bars}, config, slippage=slippage)
+    assert not result.refusals
+    market = Market.of(rules(), bars, slippage)
+    trades = make_trades(market, wants(config.strategy, np.asarray(bars.close)), 0.006)
+    prices = [round(float(fill.price) / market.tick) for fill in fills]
+    expected = [price for pair in zip(trades.bought, trades.sold, strict=True) for price in pair]
+    assert prices == [int(price) for price in expected[: len(prices)]]
+    assert len(prices) >= len(expected) - 1 > 40
+    opened = [market.ts[bar + 1] for bar in trades.decided]
+    assert [fill.ts for fill in fills[::2]] == opened
+    assert trades.closed(market) == result.trades
+    assert int(trades.stopped.sum()) == result.stops > 0
+    found = score(market, trades, 0.1)
+    assert found.total_return == pytest.approx(
+        float(result.equity_end / result.equity_start - 1), rel=2e-3, abs=2e-5
+    )
+    assert (found.trades, found.stops) == (result.trades, result.stops)
+    assert np.prod([1 + one for one in found.daily]) == pytest.approx(1 + found.total_return)
+
+
+def test_nothing_wanted_is_nothing_traded() -> None:
+    bars = random_bars(100, 1)
+    market = Market.of(rules(), bars, 0.0)
+    trades = make_trades(market, np.zeros(100, np.int8), 0.01)
+    found = score(market, trades, 0.5)
+    assert (found.trades, found.total_return, found.max_drawdown) == (0, 0.0, 0.0)

@@ -1,0 +1,85 @@
+"""``killcord sweep`` and ``walk-forward`` as a person calls them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.core.research.files import columns, write
+from tui.cli import main
+
+pytest.importorskip("optuna")
+CHOICES = ("--param", "strategy.fast=3:9:3", "--param", "strategy.slow=6,20")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KILLCORD_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def candles(tmp_path: Path) -> Path:
+    data = columns(2_000, 3, step_ms=3_600_000)
+    return write(tmp_path / "okx_perp" / "BTCUSDT.parquet", data).parent
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:
+    assert main([*map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_sweep_is_honest_and_goes_on(candles: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call = ("sweep", "--candles", candles, "--workers", 1, *CHOICES)
+    answer = run(capsys, *call)
+    assert answer["type"] == "sweep"
+    assert answer["kernel"]
+    assert answer["points"] == answer["total"] == 4  # slow must be above fast
+    assert 0 <= answer["deflated_sharpe"] <= 1
+    ratios = [row["sharpe"] for row in answer["best"]]
+    assert ratios == sorted(ratios, reverse=True)
+    assert answer["checked"]["point"] == answer["best"][0]["point"]
+    assert len(answer["decision_hash"]) == 32
+    again = run(capsys, *call)
+    assert again["bars_per_second"] == 0  # nothing was left to do
+    assert again["best"] == answer["best"]
+
+
+def test_a_walk_trades_what_it_chose_before(
+    candles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ("walk-forward", "--candles", candles, "--workers", 1, *CHOICES)
+    answer = run(capsys, *call, "--train", "30d", "--test", "15d")
+    assert len(answer["folds"]) == answer["total"] == 4
+    assert [fold["begin"] for fold in answer["folds"]] == sorted(
+        f["begin"] for f in answer["folds"]
+    )
+    assert all(len(fold["daily"]) <= 16 for fold in answer["folds"])
+    assert answer["trades"] == sum(fold["trades"] for fold in answer["folds"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (("sweep",), 2, "--param"),
+        (("sweep", "--param", "strategy.fast=x"), 2, "KEY=LOW:HIGH:STEP"),
+        (("sweep", "--param", "strategy.quick=1:3:1"), 2, "no such setting"),
+        (("sweep", *CHOICES, "--trials", "0"), 2, "--trials"),
+        (("sweep", *CHOICES, "--storage", "postgresql://x@127.0.0.1:1/none"), 5, "--storage"),
+        (("sweep", *CHOICES, "--scheduler", "tcp://127.0.0.1:1"), 5, "no cluster answers"),
+        (("walk-forward", *CHOICES, "--train", "5s"), 2, "--train"),
+        (("walk-forward", *CHOICES, "--train", "900d"), 2, "too short"),
+        (("walk-forward", "--param", "strategy.slow=1,2"), 2, "no combination"),
+    ],
+)
+def test_bad_usage(
+    candles: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    code: int,
+    text: str,
+) -> None:
+    assert main([*arguments, "--candles", str(candles)]) == code
+    assert text in capsys.readouterr().err
