@@ -43,7 +43,8 @@ class Duty:
         self.warmup = WARMUP
         self.watcher: Watcher | None = None
         self._settings = settings
-        self._recent: deque[Candle] = deque(maxlen=WARMUP)
+        self.recent: deque[Candle] = deque(maxlen=WARMUP)
+        """The last candles, oldest first."""
         self._models: dict[ModelRole, ModelStrategy] = {}
         self._context: Context | View | None = None
         self._target = 0
@@ -71,7 +72,7 @@ class Duty:
         strategy = ModelStrategy(self._settings, model)
         if needs := getattr(strategy, "needs", ()):
             strategy.context = Blank(needs)  # type: ignore[assignment]  # read like one
-        for candle in self._recent:
+        for candle in self.recent:
             strategy.on_candle(candle)
         strategy.take_over(self._target)
         self._models[role] = strategy
@@ -81,7 +82,7 @@ class Duty:
         watcher = self.watcher
         if watcher is not None:
             watcher.settle(candle)
-        self._recent.append(candle)
+        self.recent.append(candle)
         decision: Decision | None = None
         for role, strategy in self._models.items():
             said = strategy.on_candle(candle)

@@ -12,7 +12,7 @@ from core.engine.picture import ShellFacts
 from core.model.effect import ModelDropped, Notify, PredictionScored, RiskEvent, Signalled
 from core.model.event import Event, ModelDemoted, ModelRole, Tick, decode, encode
 from core.model.learning import LearningView, Record
-from core.model.market import Candle
+from core.model.market import Candle, Ticker
 from core.risk.codes import Code
 from tests.core.engine.scene import BTC, Scene, config
 from tests.core.signals.models import HOUR, follower, promotion
@@ -73,9 +73,10 @@ def test_without_a_model_it_waits_and_with_one_it_trades_at_once() -> None:
     assert market.learning.cause == ""
 
 
-def test_a_model_that_comes_later_sees_what_it_would_have_seen() -> None:
+@pytest.mark.parametrize("beside", [(), ("lead_4", "lead_24")])
+def test_a_model_that_comes_later_sees_what_it_would_have_seen(beside: tuple[str, ...]) -> None:
     early, late = Market(), Market()
-    meta, text = follower(5.0)
+    meta, text = follower(5.0, beside=beside)
     early.give(promotion(meta, text, early.now))
     for market, first in ((early, 200), (late, 200)):
         market.hours(first)
@@ -85,6 +86,25 @@ def test_a_model_that_comes_later_sees_what_it_would_have_seen() -> None:
         market.hours(50)
     scored = [[e.chance for e in m.of(PredictionScored)] for m in (early, late)]
     assert scored[1][-48:] == pytest.approx(scored[0][-48:], rel=1e-9)
+
+
+def test_a_later_model_does_not_make_the_first_ones_context_forget() -> None:
+    market = Market()
+    meta, text = follower(5.0, name="first", beside=("funding",))
+    market.give(promotion(meta, text, market.now))
+    market.hours(180)
+    market.give(
+        Ticker("bybit", BTC, None, None, None, 1e-4, None, None, None, market.now, market.now)
+    )
+    market.hours(1)
+    after, text = follower(5.0, name="second", beside=("funding", "lead_1"))
+    market.give(promotion(after, text, market.now))
+    market.effects.clear()
+    market.hours(30)
+    signals = market.of(Signalled)
+    assert len(signals) >= 3
+    assert all("second" in signal.reason for signal in signals)
+    assert not any("no signal" in signal.reason for signal in signals)
 
 
 def test_outcomes_are_scored_when_they_are_known() -> None:
