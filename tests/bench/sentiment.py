@@ -21,9 +21,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from core.clock import SECOND
+from core.clock import HOUR, SECOND
 from core.home import Home
-from sentiment.aggregate import HALF_LIVES, Aggregator
+from sentiment.aggregate import Aggregator
 from sentiment.articles import Article, Item, Rules, admit
 from sentiment.entities import Assets, Link
 from sentiment.scorer import open_engine
@@ -259,7 +259,7 @@ def measure_articles() -> dict[str, float | str]:
         news.add(article, [Link("BTC", 1.0, "name")], score)
     began = time.perf_counter()
     for _ in range(20):
-        news.read("BTC", _START + SECOND, HALF_LIVES[1])
+        news.read("BTC", _START + SECOND, 6 * HOUR)
     reading = (time.perf_counter() - began) / 20
     return {
         "link a headline to assets, us": 1e6 * linking / len(texts),
