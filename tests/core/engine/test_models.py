@@ -15,6 +15,7 @@ from core.model.learning import LearningView, Record
 from core.model.market import Candle
 from core.risk.codes import Code
 from core.signals import context
+from core.signals.duty import Duty
 from tests.core.engine.scene import BTC, Scene, config
 from tests.core.signals.models import HOUR, follower, promotion
 
@@ -275,6 +276,11 @@ def test_a_model_brings_the_context_it_needs() -> None:
     market.give(promotion(*follower(5.0, horizon=2, more=more[1:]), market.now, CHALLENGER))
     assert slot.context.names == more
     market.hours(5)
+    # One that needs the same finds it there, as new as it is.
+    market.give(promotion(*follower(6.0, more=more), market.now))
+    duty = slot.strategy
+    assert isinstance(duty, Duty)
+    assert [one.context.names for one in duty._models.values()] == [more[1:], more]
     market.give(promotion(*follower(4.0), market.now))
     assert slot.context.names == more[1:]
     market.hours(5)
