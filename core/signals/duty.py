@@ -43,7 +43,8 @@ class Duty:
         self.warmup = WARMUP
         self.watcher: Watcher | None = None
         self._settings = settings
-        self._recent: deque[Candle] = deque(maxlen=WARMUP)
+        self.recent: deque[Candle] = deque(maxlen=WARMUP)
+        """The last candles, oldest first."""
         self._models: dict[ModelRole, ModelStrategy] = {}
         self._context: Context | View | None = None
         self._target = 0
@@ -85,7 +86,7 @@ class Duty:
         """
         for role in sorted(self._cold):
             strategy = self._models[role]
-            for candle in self._recent:
+            for candle in self.recent:
                 strategy.on_candle(candle)
             strategy.take_over(self._target)
         self._cold.clear()
@@ -97,7 +98,7 @@ class Duty:
             watcher.settle(candle)
         if self._cold:
             self._warm_up()
-        self._recent.append(candle)
+        self.recent.append(candle)
         decision: Decision | None = None
         for role, strategy in self._models.items():
             said = strategy.on_candle(candle)

@@ -12,9 +12,8 @@ from core.engine.picture import ShellFacts
 from core.model.effect import ModelDropped, Notify, PredictionScored, RiskEvent, Signalled
 from core.model.event import Event, ModelDemoted, ModelRole, Tick, decode, encode
 from core.model.learning import LearningView, Record
-from core.model.market import Candle
+from core.model.market import Candle, Ticker
 from core.risk.codes import Code
-from core.signals import context
 from core.signals.duty import Duty
 from tests.core.engine.scene import BTC, Scene, config
 from tests.core.signals.models import HOUR, follower, promotion
@@ -75,9 +74,10 @@ def test_without_a_model_it_waits_and_with_one_it_trades_at_once() -> None:
     assert market.learning.cause == ""
 
 
-def test_a_model_that_comes_later_sees_what_it_would_have_seen() -> None:
+@pytest.mark.parametrize("beside", [(), ("lead_4", "lead_24")])
+def test_a_model_that_comes_later_sees_what_it_would_have_seen(beside: tuple[str, ...]) -> None:
     early, late = Market(), Market()
-    meta, text = follower(5.0)
+    meta, text = follower(5.0, beside=beside)
     early.give(promotion(meta, text, early.now))
     for market, first in ((early, 200), (late, 200)):
         market.hours(first)
@@ -87,6 +87,25 @@ def test_a_model_that_comes_later_sees_what_it_would_have_seen() -> None:
         market.hours(50)
     scored = [[e.chance for e in m.of(PredictionScored)] for m in (early, late)]
     assert scored[1][-48:] == pytest.approx(scored[0][-48:], rel=1e-9)
+
+
+def test_a_later_model_does_not_make_the_first_ones_context_forget() -> None:
+    market = Market()
+    meta, text = follower(5.0, name="first", beside=("funding",))
+    market.give(promotion(meta, text, market.now))
+    market.hours(180)
+    market.give(
+        Ticker("bybit", BTC, None, None, None, 1e-4, None, None, None, market.now, market.now)
+    )
+    market.hours(1)
+    after, text = follower(5.0, name="second", beside=("funding", "lead_1"))
+    market.give(promotion(after, text, market.now))
+    market.effects.clear()
+    market.hours(30)
+    signals = market.of(Signalled)
+    assert len(signals) >= 3
+    assert all("second" in signal.reason for signal in signals)
+    assert not any("no signal" in signal.reason for signal in signals)
 
 
 def test_outcomes_are_scored_when_they_are_known() -> None:
@@ -267,17 +286,17 @@ def test_a_model_brings_the_context_it_needs() -> None:
     market.hours(170)
     slot = market.engine._world.slots["bybit", BTC]
     assert slot.context is None
-    more = context.NAMES[:3]
-    market.give(promotion(*follower(5.0, more=more), market.now))
+    more = ("lead_1", "lead_4", "lead_24")
+    market.give(promotion(*follower(5.0, beside=more), market.now))
     assert slot.context is not None
     assert slot.context.names == more
     market.hours(30)
     assert len(market.of(PredictionScored)) == 28
-    market.give(promotion(*follower(5.0, horizon=2, more=more[1:]), market.now, CHALLENGER))
+    market.give(promotion(*follower(5.0, horizon=2, beside=more[1:]), market.now, CHALLENGER))
     assert slot.context.names == more
     market.hours(5)
     # One that needs the same finds it there, as new as it is.
-    market.give(promotion(*follower(6.0, more=more), market.now))
+    market.give(promotion(*follower(6.0, beside=more), market.now))
     duty = slot.strategy
     assert isinstance(duty, Duty)
     assert [one.context.names for one in duty._models.values()] == [more[1:], more]
