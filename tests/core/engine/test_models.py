@@ -14,7 +14,7 @@ from core.model.event import Event, ModelDemoted, ModelRole, Tick, decode, encod
 from core.model.learning import LearningView, Record
 from core.model.market import Candle, Ticker
 from core.risk.codes import Code
-from core.signals import context
+from core.signals.duty import Duty
 from tests.core.engine.scene import BTC, Scene, config
 from tests.core.signals.models import HOUR, follower, promotion
 
@@ -300,15 +300,20 @@ def test_a_model_brings_the_context_it_needs() -> None:
     market.hours(170)
     slot = market.engine._world.slots["bybit", BTC]
     assert slot.context is None
-    more = context.NAMES[:3]
-    market.give(promotion(*follower(5.0, more=more), market.now))
+    more = ("lead_1", "lead_4", "lead_24")
+    market.give(promotion(*follower(5.0, beside=more), market.now))
     assert slot.context is not None
     assert slot.context.names == more
     market.hours(30)
     assert len(market.of(PredictionScored)) == 28
-    market.give(promotion(*follower(5.0, horizon=2, more=more[1:]), market.now, CHALLENGER))
+    market.give(promotion(*follower(5.0, horizon=2, beside=more[1:]), market.now, CHALLENGER))
     assert slot.context.names == more
     market.hours(5)
+    # One that needs the same finds it there, as new as it is.
+    market.give(promotion(*follower(6.0, beside=more), market.now))
+    duty = slot.strategy
+    assert isinstance(duty, Duty)
+    assert [one.context.names for one in duty._models.values()] == [more[1:], more]
     market.give(promotion(*follower(4.0), market.now))
     assert slot.context.names == more[1:]
     market.hours(5)

@@ -16,22 +16,16 @@ HOUR = 3600
 
 
 def follower(
-    weight: float,
-    horizon: int = 1,
-    name: str = "",
-    beside: tuple[str, ...] = (),
-    more: tuple[str, ...] = (),
+    weight: float, horizon: int = 1, name: str = "", beside: tuple[str, ...] = ()
 ) -> tuple[Meta, str]:
     """A model that expects the last candle's direction to go on (or, below 0, to turn).
 
-    It must know the features ``beside``, too, which weigh as much; it looks at ``more`` and makes
-    nothing of them.
+    It must know the features ``beside``, too, which weigh as much.
     """
-    features = ("return_1", *beside, *more)
+    features = ("return_1", *beside)
     count = len(features)
     nothing = (0.0,) * count
-    weights = (weight,) * (1 + len(beside)) + (0.0,) * len(more)
-    linear = Linear(nothing, (1.0,) * count, weights, nothing, 0.0)
+    linear = Linear(nothing, (1.0,) * count, (weight,) * count, nothing, 0.0)
     member = Member("linear", 1.0, 1.0, 0.0, linear)
     recipe = Recipe(HOUR, horizon, features, define(features), beside, 0.0, 1.0, (member,))
     text = msgspec.json.encode(recipe)
