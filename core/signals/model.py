@@ -312,6 +312,11 @@ class ModelStrategy:
             f"{chance:.1%} for a rise in {model.horizon} candles; {model.name}",
         )
 
+    @property
+    def model(self) -> Model:
+        """The model it asks."""
+        return self._model
+
     def explanation(self) -> Callable[[], tuple[Factor, ...]] | None:
         """Return what works out why it said its last word; None where it said none."""
         return partial(self._model.explain, self.said[0]) if self.said else None
