@@ -14,11 +14,14 @@ from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from msgspec import to_builtins
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
+    PlainValidator,
     ValidationError,
     field_validator,
     model_validator,
@@ -26,6 +29,7 @@ from pydantic import (
 
 from core.errors import ConfigError
 from core.model.instrument import unified_symbol
+from core.terminal import Terminal, check, descriptions
 
 Environment = Literal["practice", "testnet", "live"]
 VenueName = Literal["bybit", "binance", "okx"]
@@ -307,19 +311,13 @@ class Analyst(Section):
         return self
 
 
-class Terminal(Section):
-    """How the terminal looks."""
-
-    fps: Annotated[int, Field(ge=1, le=30)] = 10
-    """Frames a second."""
-    theme: Literal["sky", "classic", "east", "contrast", "light"] = "sky"
-    """Colours: sky for every kind of sight, classic green and red, east red and green."""
-    layout: str = "auto"
-    """Which panes the dashboard shows: auto, all, trade, watch, chart, or one of your own."""
-    layouts: dict[str, tuple[str, ...]] = {}
-    """Your own, such as ``{ mine = ["markets", "chart", "orders"] }``; ``l`` goes through all."""
-    keymap: dict[str, str] = {}
-    """Your own keys, such as ``{ close = "f8,ctrl+x" }``; the kill keys cannot be taken."""
+def _terminal(value: object) -> Terminal:
+    if isinstance(value, Terminal):
+        return value
+    wanted, problems = check(value)
+    if problems:
+        raise ValueError("; ".join(problems))
+    return wanted
 
 
 class Config(Section):
@@ -348,7 +346,9 @@ class Config(Section):
     guard: Guard = Guard()
     news: News = News()
     analyst: Analyst = Analyst()
-    terminal: Terminal = Terminal()
+    terminal: Annotated[Terminal, PlainValidator(_terminal), PlainSerializer(to_builtins)] = (
+        Terminal()
+    )
 
     @field_validator("symbols", mode="after")
     @classmethod
@@ -455,7 +455,7 @@ def render(config: Config | None = None) -> str:
     tables: list[str] = []
     for name, field in Config.model_fields.items():
         value = getattr(config, name)
-        if isinstance(value, Section):
+        if isinstance(value, Section | Terminal):
             tables += ["", f"[{name}]", *_table(value)]
         else:
             lines += _comment(field.description)
@@ -464,10 +464,14 @@ def render(config: Config | None = None) -> str:
     return "\n".join([*lines, *tables]) + "\n"
 
 
-def _table(section: Section) -> list[str]:
+def _table(section: Section | Terminal) -> list[str]:
+    if isinstance(section, Terminal):
+        texts: Mapping[str, str | None] = descriptions()
+    else:
+        texts = {name: field.description for name, field in type(section).model_fields.items()}
     lines: list[str] = []
-    for name, field in type(section).model_fields.items():
-        lines += [*_comment(field.description), f"{name} = {_toml(getattr(section, name))}"]
+    for name, text in texts.items():
+        lines += [*_comment(text), f"{name} = {_toml(getattr(section, name))}"]
     return lines
 
 

@@ -118,6 +118,11 @@ class Home:
         return self.data / "news"
 
     @property
+    def welcomed(self) -> Path:
+        """There once somebody has seen where to begin."""
+        return self.data / "welcomed"
+
+    @property
     def desk_log(self) -> Path:
         """Log of a desk that has no terminal."""
         return self.data / "desk.log"

@@ -100,6 +100,7 @@ class BybitRules(BybitQueries):
     absent = codes(110001, 110008, 110010)
     wrong_key = codes(10003, 10004, 10005, 10007, 10009, 10010, 33004)
     wrong_place = frozenset()
+    wrong_time = codes(10002)
     unavailable = codes(10000, 10006, 10016, 10018, 10019, 10429)
 
     def dress(self, exchange: Any) -> None:

@@ -20,6 +20,13 @@ from exchanges.book import Book, Crossed, Level
 MILLI = 1_000_000
 """Nanoseconds in the unit that all three venues stamp with."""
 
+LIES = 3
+"""Times that a book may be crossed within ``SPAN`` before it is doubted."""
+SPAN = 30_000 * MILLI
+DOUBT = 5_000 * MILLI
+"""How long a book that was crossed so often must then stay whole before it is shown again: a stream
+that lies is right for a moment after each snapshot. A gap is no lie: the next snapshot is right."""
+
 Resync = Callable[[str, str], None]
 """Asks for a fresh snapshot: venue symbol, reason. Called once until the snapshot came."""
 FIRST_SNAPSHOT = "first snapshot"
@@ -30,7 +37,8 @@ class Lane:
     """What is kept of one instrument between its frames."""
 
     __slots__ = (
-        "book", "fresh", "instrument", "pending", "scale", "stale", "symbol", "top", "top_sequence",
+        "book", "doubted_until", "fresh", "instrument", "lies", "pending", "scale", "stale",
+        "symbol", "top", "top_sequence",
     )  # fmt: skip
 
     def __init__(self, instrument: Instrument) -> None:
@@ -40,6 +48,10 @@ class Lane:
         self.scale = base_units(instrument)
         self.top: tuple[float, float, float, float] | None = None
         self.top_sequence = 0
+        self.lies: list[int] = []
+        """When the book was crossed, the last ``LIES`` times, nanoseconds UTC."""
+        self.doubted_until = 0
+        """Before this nothing of the book is told."""
         self.stale = False
         """A snapshot was asked for and has not come."""
         self.fresh = False
@@ -128,7 +140,7 @@ class Feed:
         """Send the depth of every book that changed; called ten times a second."""
         for lane in self.lanes.values():
             book = lane.book
-            if book.dirty and book.sequence is not None:
+            if book.dirty and book.sequence is not None and received >= lane.doubted_until:
                 self.sink(book.depth(received, lane.scale))
 
     def unsynchronise(self) -> None:
@@ -154,6 +166,7 @@ class Feed:
             lane.book.reset(bids, asks, sequence, ts)
         except Crossed as error:
             lane.stale = False
+            self._lie(lane, received)
             self._lost(lane, f"crossed snapshot: {error}", received)
             return
         lane.stale = False
@@ -172,6 +185,7 @@ class Feed:
         try:
             lane.book.change(bids, asks, sequence, ts)
         except Crossed as error:
+            self._lie(lane, received)
             self._lost(lane, f"crossed: {error}", received)
             return
         if sequence >= lane.top_sequence:
@@ -192,8 +206,8 @@ class Feed:
         received: int,
     ) -> None:
         """Take best bid and offer from a venue's own channel for it."""
-        if top == lane.top or sequence < lane.top_sequence:
-            return
+        if top == lane.top or sequence < lane.top_sequence or lane.stale:
+            return  # a book that is lost is no market, though its best prices may be right
         if not 0.0 < top[0] < top[2]:
             self.refuse("books", f"{lane.symbol}: crossed or empty top {top!r}", received)
             return
@@ -203,12 +217,21 @@ class Feed:
     def _send_top(
         self, lane: Lane, top: tuple[float, float, float, float], ts: int, received: int
     ) -> None:
+        if received < lane.doubted_until:
+            return
         lane.top = top
         bid, bid_size, ask, ask_size = top
         scale = lane.scale
         if scale is not None:
             bid_size, ask_size = scale(bid_size), scale(ask_size)
         self.sink(BookTop(self.venue, lane.symbol, bid, bid_size, ask, ask_size, ts, received))
+
+    @staticmethod
+    def _lie(lane: Lane, received: int) -> None:
+        """Count that a book was crossed without a gap, and doubt it when that goes on."""
+        lane.lies = [*lane.lies, received][-LIES:]
+        if len(lane.lies) == LIES and received - lane.lies[0] < SPAN:
+            lane.doubted_until = received + DOUBT
 
     def _lost(self, lane: Lane, reason: str, received: int) -> None:
         """Report that a book is not the venue's any more, and ask for a new one, once."""

@@ -71,8 +71,9 @@ class VenueKillGateway:
             return
         if trading.rules.instruments and not self.rules.instruments:
             self.rules.adopt(list(trading.rules.instruments.values()))
-        difference = trading.line.exchange.options["timeDifference"]
-        self.line.exchange.options["timeDifference"] = difference
+        if trading.line.measured > self.line.measured:
+            self.line.set_clock(trading.line.offset_ms)
+            self.line.measured = trading.line.measured
 
     async def _ready(self) -> None:
         """Know the instruments, asking the venue itself where the trading side never could."""
@@ -179,7 +180,9 @@ class VenueKillGateway:
             purpose=Purpose.KILL,
         )  # fmt: skip
         reply = await self.line.send(self.rules.submit(order), Urgency.KILL)
-        return judge(reply, self.rules.read, self.rules.refusals)
+        verdict = judge(reply, self.rules.read, self.rules.refusals)
+        self.line.doubt_clock(verdict.code)
+        return verdict
 
     async def close(self) -> None:
         """Close all connections."""

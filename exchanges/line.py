@@ -21,7 +21,13 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from core.errors import AuthenticationFailed, KeyRefused, VenueRefused, VenueUnavailable
+from core.errors import (
+    AuthenticationFailed,
+    KeyRefused,
+    VenueError,
+    VenueRefused,
+    VenueUnavailable,
+)
 from exchanges.access import Access, build_exchange
 from exchanges.budget import Budget, Exhausted, Urgency
 from exchanges.outcome import Reply
@@ -84,6 +90,10 @@ class VenueLine:
         self._trips: deque[float] = deque(maxlen=101)
         self.offset_ms = 0.0
         """Venue clock minus ours."""
+        self.measured = 0.0
+        """When that was measured, monotonic seconds; 0: never."""
+        self._doubted = False
+        """The venue refused a request for its time: the clock is measured before the next one."""
 
     @property
     def session(self) -> aiohttp.ClientSession:
@@ -127,6 +137,10 @@ class VenueLine:
             go: asked when it is its turn; False: it is not sent after all.
         """
         self.open()
+        if self._doubted:
+            self._doubted = False
+            with contextlib.suppress(VenueError):
+                await self.synchronise(1)
         reply = Reply()
         try:
             await self.budget.take(urgency, request.costs)
@@ -182,6 +196,9 @@ class VenueLine:
         if code in ("", "0") and reply.status < 300:
             return reply.body
         text = f"{venue}: {name}: {code} {answer.text}".strip()
+        if code in self.rules.wrong_time:
+            self.doubt_clock(code)
+            raise VenueUnavailable(text)
         if code in self.rules.wrong_place:
             raise KeyRefused(f"{text}: the key belongs to another environment")
         if code in self.rules.wrong_key:
@@ -205,9 +222,18 @@ class VenueLine:
             after = time.time_ns()
             middle = (before + after) / 2e6
             best = min(best, (after - before, self.rules.read_time(body) - middle))
-        self.offset_ms = best[1]
-        self.exchange.options["timeDifference"] = round(-self.offset_ms)
+        self.set_clock(best[1])
         return self.offset_ms
+
+    def set_clock(self, offset_ms: float) -> None:
+        """Sign with this difference, venue minus ours, from now on."""
+        self.offset_ms = offset_ms
+        self.measured = time.monotonic()
+        self.exchange.options["timeDifference"] = round(-offset_ms)
+
+    def doubt_clock(self, code: str) -> None:
+        """Measure the clock anew before the next request, where a refusal says that it is off."""
+        self._doubted = self._doubted or code in self.rules.wrong_time
 
     def _learn(self, reply: Reply) -> None:
         for pool, left in self.rules.remaining(reply.headers).items():

@@ -99,6 +99,7 @@ class OkxRules(OkxQueries):
     absent = codes(51603, 51400, 51401, 51402, 51410, 51503)
     wrong_key = codes((50102, 50114), 50119, 50120) - codes(50102)
     wrong_place = codes(50101)
+    wrong_time = codes(50102, 51149)
     unavailable = codes(50001, 50004, 50005, 50011, 50013, 50026, 50040, 50061, 50102)
     two_books = True
     private_sockets = ("private", "business")

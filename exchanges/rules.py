@@ -100,6 +100,8 @@ class Rules:
     wrong_key: ClassVar[frozenset[str]]
     wrong_place: ClassVar[frozenset[str]]
     """Codes that say that the key belongs to another environment."""
+    wrong_time: ClassVar[frozenset[str]]
+    """Codes that say that a request was signed too early or too late for the venue's clock."""
     unavailable: ClassVar[frozenset[str]]
     """Codes that mean "not now": rate limits, maintenance, internal errors."""
     timeframes: ClassVar[Mapping[int, str]]

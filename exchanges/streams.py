@@ -34,6 +34,9 @@ BLIND_AFTER = 6.0
 """Seconds with every socket down before the venue counts as lost."""
 FLUSH = 0.1
 """Seconds between two depths of one instrument."""
+CALM = 2.0
+"""Seconds before a book that is doubted is asked for anew: a stream that lies would otherwise have
+us ask at every lie."""
 
 
 class Streams:
@@ -277,6 +280,9 @@ class Streams:
 
     async def _renew(self, venue_symbol: str) -> None:
         """Bring one book back; where that fails, give up the socket."""
+        assert self._feed is not None
+        if self._feed.lanes[venue_symbol].doubted_until > time.time_ns():
+            await asyncio.sleep(CALM)
         request = self._rules.snapshot(venue_symbol)
         for attempt in range(5):
             try:
@@ -285,7 +291,6 @@ class Streams:
                         return
                 else:
                     body = await self._line.ask(request, Urgency.READ)
-                    assert self._feed is not None
                     if self._feed.snapshot(venue_symbol, body, time.time_ns()):
                         return
             except (VenueError, ValueError, ConnectionError):

@@ -32,6 +32,8 @@ from exchanges.outcome import Verdict, judge
 from exchanges.rules import Rules
 from exchanges.streams import Streams
 
+CLOCK_EVERY = 60.0
+"""Seconds between measurements of the venue's clock; a cheap one drifts 5 ms in that time."""
 _COMPLETE = 6
 """Every so many sweeps, own trades are asked of the quiet symbols too."""
 RULES: dict[str, type[Rules]] = {"bybit": BybitRules, "binance": BinanceRules, "okx": OkxRules}
@@ -144,6 +146,7 @@ class VenueGateway:
         urgency = Urgency.REDUCE if order.reduce_only else Urgency.ORDER
         reply = await self.line.send(request, urgency, go)
         verdict = judge(reply, self.rules.read, self.rules.refusals)
+        self.line.doubt_clock(verdict.code)
         if verdict.venue_id:
             self.rules.names.link(verdict.venue_id, order.client_id)
             if order.kind is OrderKind.STOP:
@@ -202,6 +205,8 @@ class VenueGateway:
         """
         line, rules = self.line, self.rules
         started = time.time_ns()
+        if time.monotonic() - line.measured > CLOCK_EVERY:
+            await line.synchronise()
         try:
             orders, positions, balance = await asyncio.gather(
                 rules.open_orders(line, Urgency.READ),
@@ -223,7 +228,7 @@ class VenueGateway:
         self._sweeps += 1
         return VenueSwept(
             self.venue, self._uid, tuple(orders), tuple(positions), balance, tuple(fills),
-            tuple(funding), started, time.time_ns(),
+            tuple(funding), started, time.time_ns(), line.offset_ms,
         )  # fmt: skip
 
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:

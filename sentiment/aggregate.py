@@ -18,13 +18,11 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from core.clock import DAY, HOUR
+from core.clock import DAY
 from sentiment.articles import Article
 from sentiment.entities import Link
 from sentiment.scorer import Score
 
-HALF_LIVES = (HOUR, 6 * HOUR, 24 * HOUR)
-"""Nanoseconds. Fast, medium and slow news; the medium one is what the screen shows."""
 SATURATION = 3.0
 """Weight of evidence at which two thirds of full certainty are reached."""
 LEAST_SOURCE = 0.25

@@ -45,6 +45,7 @@ _ANYWHERE = frozenset(
         "cursor",
         "cell",
         "clock",
+        "welcome",
         "focus_next",
         "focus_previous",
         "theme",
@@ -338,6 +339,17 @@ class ActingApp(DealingApp):
         from tui.screens.help import HelpScreen
 
         self.push_screen(HelpScreen(self.keys, self.current))
+
+    def action_welcome(self) -> None:
+        """Show where to begin."""
+        from tui.screens.welcome import WelcomeScreen
+
+        if not self.in_dialog:
+            self.push_screen(WelcomeScreen())
+
+    def welcomed(self) -> None:
+        """Remember that it was seen. For the subclass."""
+        raise NotImplementedError
 
     def action_leave(self) -> None:
         """Leave; ask what becomes of the desk, when there is one."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 # Textual reads this once, when it is imported; it caps every repaint that is not our frame timer.
@@ -21,11 +22,12 @@ from textual.css.query import NoMatches
 
 from core.home import Home
 from core.model.snapshot import Snapshot, WatchView
-from tui import bindings, tty
+from tui import bindings, numbers, tty
 from tui.actions import ActingApp
-from tui.client import DeskClient
+from tui.client import DeskClient, in_thread
 from tui.keymap import KILL_KEYS, PANES, Key
 from tui.layouts import layouts
+from tui.notices import Desktop, Notice, Notices
 from tui.panes.pane import Pane
 from tui.preferences import read
 from tui.text import clean
@@ -60,6 +62,8 @@ class TerminalApp(ActingApp):
         claim: what it wants of control, see ``core.desk.terminals.Claim``.
         starting: what was begun just now, such as ``starting the desk``; empty for nothing.
 
+        first: whether to show where to begin, once.
+
     Raises:
         ConfigError: the terminal's settings are wrong, or take a reserved key.
     """
@@ -79,6 +83,7 @@ class TerminalApp(ActingApp):
         desk_problem: Callable[[], tuple[int, str] | None] = lambda: None,
         claim: str = "free",
         starting: str = "",
+        first: bool = False,
     ) -> None:
         wanted = read(home.config_file)
         rebinds = wanted.keymap if rebinds is None else rebinds
@@ -93,12 +98,16 @@ class TerminalApp(ActingApp):
         """Whether frames are being skipped because the terminal does not keep up."""
         self._desk_problem = desk_problem
         self._starting = starting
+        self._welcomed = home.welcomed
+        self._first = first
         self._patient_until = time.monotonic() + START_S
         self.layouts = layouts(wanted.layouts)
         self.layout_name = wanted.layout
         self._drawn: tuple[Snapshot | None, WatchView | None] = (None, None)
         self._visible: frozenset[str] = frozenset()
-        self._alarm = -1
+        self._notices, self._desktop = Notices(), Desktop()
+        self._bell, self._desktop_told = wanted.bell, wanted.desktop
+        numbers.CLOCK.local = wanted.time == "local"
         self._strip = Lines("strip", fixed=2)
         self._banner = Lines("banner")
         self._foot = Footer("foot")
@@ -130,6 +139,14 @@ class TerminalApp(ActingApp):
         self.arrange()
         self.frame()
         self.set_interval(1 / self._fps, self.frame)
+        if self._first:
+            self.action_welcome()
+
+    def welcomed(self) -> None:
+        """Remember that somebody has seen where to begin."""
+        with suppress(OSError):  # then it is shown again, which harms nobody
+            self._welcomed.parent.mkdir(parents=True, exist_ok=True)
+            self._welcomed.touch()
 
     def on_unmount(self) -> None:
         """Give the signals back."""
@@ -243,7 +260,7 @@ class TerminalApp(ActingApp):
         if not self.single and isinstance(markets, Pane) and "markets" in self._visible:
             markets.styles.height = len(markets.rows) + markets.head
         if fresh:
-            self._tell_alarms(snapshot)
+            self._tell(self._notices.take(snapshot))
 
     def redraw(self) -> None:
         """Paint the panes anew with what is known."""
@@ -257,14 +274,17 @@ class TerminalApp(ActingApp):
             if key.footer and self.check_action(key.action.partition("(")[0], ())
         ]
 
-    # A new alarm rings once and is said once, wherever the person is looking.
-    def _tell_alarms(self, snapshot: Snapshot) -> None:
-        if not snapshot.log:
+    # What is new is told once, wherever the person is looking; never by the frame itself.
+    def _tell(self, new: Notice) -> None:
+        loud = [line for line in new.alarms if line.level == "alarm"]
+        if loud:
+            self.say((Cell(" !! ", "alarm"), Cell(f" {clean(loud[-1].text)}", "warn")))
+        if new.told(self._bell):
+            self.bell()
+        text = self._desktop.compose(new.told(self._desktop_told), time.monotonic())
+        if not text:
             return
-        newest = snapshot.log[-1].seq
-        if 0 <= self._alarm < newest:
-            fresh = [e for e in snapshot.log if e.seq > self._alarm and e.level == "alarm"]
-            if fresh:
-                self.bell()
-                self.say((Cell(" !! ", "alarm"), Cell(f" {clean(fresh[-1].text)}", "warn")))
-        self._alarm = newest
+        if not self._desktop.through_terminal:
+            self.run_worker(in_thread(lambda: self._desktop.show(text)), exit_on_error=False)
+        elif self._driver is not None:
+            self._driver.write(self._desktop.sequence(text))

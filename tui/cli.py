@@ -265,9 +265,10 @@ def _parser() -> argparse.ArgumentParser:
     drill = _command(commands, "drill", _drill, "rehearse on a practice exchange; a timed report")
     drill.add_argument(
         "what",
-        choices=("kill", "deadman", "guard"),
+        choices=("kill", "deadman", "feed", "guard"),
         help="kill: flatten 300 orders and 15 positions; deadman: the desk dies with orders out;"
-        " guard: the desk is stopped, killed and blocked, and its guard acts",
+        " feed: market data stalls, lies and has gaps; guard: the desk is stopped, killed and"
+        " blocked, and its guard acts",
     )
     drill.add_argument("--faults", metavar="NAME|FILE", help="what goes wrong meanwhile")
 

@@ -340,6 +340,15 @@ KEYS: tuple[Key, ...] = (
     Key("cell_left", "comma", "cell(-1)", "cell left", "The cell to the left", "rows"),
     Key("cell_right", "full_stop", "cell(1)", "cell right", "The cell to the right", "rows"),
     Key(
+        "welcome",
+        "W",
+        "welcome",
+        "begin",
+        "Where to begin: practice, a testnet, a check-up",
+        "program",
+        "program: where to begin",
+    ),
+    Key(
         "clock",
         "U",
         "clock",

@@ -45,7 +45,7 @@ def has_terminal() -> bool:
 def run_headless(arguments: argparse.Namespace) -> int:
     """Run the desk in this process, one line an event."""
     duration = _duration(arguments)
-    with _prepare(arguments) as make:
+    with prepare(arguments) as make:
         from tui.headless import Printer
 
         printer = Printer(sys.stdout, as_json=arguments.json)
@@ -55,24 +55,24 @@ def run_headless(arguments: argparse.Namespace) -> int:
             desk.lines.subscribe(printer.line)
             return await desk.run(duration)
 
-        printer.summary(_run_loop(main()))
+        printer.summary(run_loop(main()))
     return 0
 
 
 def run_background(arguments: argparse.Namespace) -> int:
     """Run the desk in this process without printing: what a terminal starts for itself."""
     duration = _duration(arguments)
-    with _prepare(arguments) as make:
+    with prepare(arguments) as make:
 
         async def main() -> DeskSummary:
             return await make().run(duration)
 
-        _run_loop(main())
+        run_loop(main())
     return 0
 
 
 @contextlib.contextmanager
-def _prepare(arguments: argparse.Namespace) -> Iterator[Callable[[], Desk]]:
+def prepare(arguments: argparse.Namespace) -> Iterator[Callable[[], Desk]]:
     """Read the configuration and start what a desk needs; give the function that builds it.
 
     The practice exchange is ended with the desk, but not when the desk crashes: the next desk
@@ -120,7 +120,13 @@ def open_terminal(arguments: argparse.Namespace) -> int:
             return code, f"killed by {signal.Signals(-code).name}"
         return code, text or f"killcord: the desk ended with code {code}: see {home.desk_log}"
 
-    return show(home, problem, fps=None, starting="" if child is None else "starting the desk")
+    return show(
+        home,
+        problem,
+        fps=None,
+        starting="" if child is None else "starting the desk",
+        first=not (home.welcomed.exists() or home.config_file.exists()),
+    )
 
 
 def attach(arguments: argparse.Namespace) -> int:
@@ -152,6 +158,7 @@ def show(
     starting: str = "",
     recording: Path | None = None,
     claim: str = "free",
+    first: bool = False,
 ) -> int:
     """Run the terminal and return its exit code.
 
@@ -169,6 +176,7 @@ def show(
         desk_problem=problem,
         claim=claim,
         starting=starting,
+        first=first,
     )
     last_line = app.run()
     if last_line:
@@ -259,7 +267,7 @@ def _duration(arguments: argparse.Namespace) -> float | None:
     return length
 
 
-def _run_loop(main: Coroutine[Any, Any, T]) -> T:
+def run_loop(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on uvloop where there is one."""
     try:
         from uvloop import new_event_loop

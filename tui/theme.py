@@ -126,12 +126,13 @@ def inks(name: str, colour: bool = True) -> Inks:
     """
     palette = PALETTES.get(name, PALETTES[DEFAULT])
     base = _tones(palette, palette.ground, colour)
+    loud = {"alarm": palette.alarm, "good": palette.up}  # they keep their own ground
     return Inks(
         tones=base,
         cursor={
             tone: style + Style(reverse=True)
             if not colour
-            else style + Style(bgcolor=palette.raised if tone != "alarm" else palette.alarm)
+            else style + Style(bgcolor=loud.get(tone, palette.raised))
             for tone, style in _tones(palette, palette.raised, colour).items()
         },
         loud=frozenset(("alarm", "good") if colour else ("alarm", "down", "warn")),

@@ -132,8 +132,8 @@ class Controlled(Protocol):
         """Return whether every venue is ready, and which is not."""
         ...
 
-    def metrics(self) -> bytes:
-        """Return Prometheus text."""
+    def metrics(self) -> Callable[[], bytes]:
+        """Return what makes Prometheus text of the picture as it is now; it may block."""
         ...
 
 
@@ -282,7 +282,8 @@ class ControlSocket:
     async def _metrics(self, _: web.Request) -> web.Response:
         from aiohttp import web
 
-        text = await asyncio.to_thread(self._desk.metrics)
+        # The picture is the loop's; making text of it imports a library and takes its time.
+        text = await asyncio.to_thread(self._desk.metrics())
         return web.Response(body=text, content_type="text/plain", charset="utf-8")
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:

@@ -248,10 +248,10 @@ class Desk:
         epoch = self.journal.epoch
         ids = ClientIds(who.instance, epoch, who.key, ledger.next_seq)
         halted = ledger.state is TradingState.HALTED
-        recorder = self._recorder(who, epoch) if config.storage.record else None
         own = find_strategy(self._home.strategies, config.strategy)
         make_strategy = strategy_maker(config.strategy, own)
         self.engine = Engine(config, ids, ledger, make_strategy=make_strategy)
+        recorder = self._recorder(who, epoch) if config.storage.record else None
         self.pump = Pump(
             self.engine,
             self.journal,

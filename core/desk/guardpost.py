@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -55,11 +54,12 @@ class GuardPost:
         self._start = start
         self._heed = heed
         self._lines = lines
+        self._loop = asyncio.get_running_loop()
         self._server: asyncio.Server | None = None
         self._links: set[_Link] = set()
         self._child: subprocess.Popen[bytes] | None = None
         self._begun = 0.0
-        """Monotonic seconds at which the last guard was started."""
+        """Seconds of the loop at which the last guard was started."""
         self._tries = 0
         """Guards started since one was on duty."""
         self._said = ""
@@ -81,17 +81,16 @@ class GuardPost:
         self._path.unlink(missing_ok=True)
         before = os.umask(0o177)
         try:
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_unix_server(lambda: _Link(self), str(self._path))
+            self._server = await self._loop.create_unix_server(lambda: _Link(self), str(self._path))
         finally:
             os.umask(before)
 
     async def run(self) -> None:
         """Beat, and mind the guard, until cancelled."""
         beat = watchwords.write(Beat())
-        last = time.monotonic()
+        last = self._loop.time()
         while True:
-            now = time.monotonic()
+            now = self._loop.time()
             for link in self._links:
                 link.send(beat)
                 if now - last > 1.0:
@@ -130,8 +129,11 @@ class GuardPost:
     # --- the guard process --------------------------------------------------------------------
 
     def _fresh(self) -> list[_Link]:
-        now = time.monotonic()
-        return [link for link in self._links if link.heard and now - link.heard < GONE_AFTER]
+        return [
+            link
+            for link in self._links
+            if link.heard and self._loop.time() - link.heard < GONE_AFTER
+        ]
 
     def _mind(self) -> None:
         """Say how the guard is when that changes, and start one where one is missing."""
@@ -143,13 +145,13 @@ class GuardPost:
             return
         if self._start is None:
             return
-        child, waited = self._child, time.monotonic() - self._begun
+        child, waited = self._child, self._loop.time() - self._begun
         if child is not None and child.poll() is None:
             if waited > START_LIMIT or any(link.heard for link in self._links):
                 child.kill()  # it never came, or was there and is silent: it holds the place
             return
         if waited >= _BACKOFF[min(self._tries, len(_BACKOFF) - 1)]:
-            self._begun = time.monotonic()
+            self._begun = self._loop.time()
             self._tries += 1
             try:
                 self._child = self._start()
@@ -174,10 +176,11 @@ class _Link(asyncio.Protocol):
 
     def __init__(self, post: GuardPost) -> None:
         self._post = post
+        self._loop = asyncio.get_running_loop()
         self._buffer = b""
         self._transport: asyncio.WriteTransport | None = None
         self.heard = 0.0
-        """Monotonic seconds of its last word."""
+        """Seconds of the loop of its last word."""
         self.duty = Duty(0, ())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -194,7 +197,7 @@ class _Link(asyncio.Protocol):
                 return
             if isinstance(word, Duty):
                 self.duty = word
-                self.heard = time.monotonic()
+                self.heard = self._loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._post.part(self)

@@ -26,7 +26,7 @@ from msgspec import Struct
 
 from core.clock import Clock
 from core.desk.ports import KillGateway, Sink
-from core.errors import StateError
+from core.errors import StateError, VenueUnavailable
 from core.model.account import PositionReport
 from core.model.event import KillMode, KillReported
 from core.model.instrument import Instrument
@@ -44,13 +44,22 @@ from core.orders.records import Intent
 
 T = TypeVar("T")
 
-VALIDITY = 1.5
-"""Seconds between the two proving looks: an order that can open risk stays valid for 1 s at each
+VALIDITY = 2.0
+"""Seconds between the two proving looks: an order that can open risk stays valid for 1.5 s at each
 venue, and a margin of half a second for what our clock may be off."""
 DEADLINE = 10.0
 """Seconds after which a venue that is not done is reported INCOMPLETE or BLIND, and goes on."""
 QUERY_LIMIT = 4.0
-"""Seconds for one request."""
+"""Seconds for one question, however often it is asked."""
+ASK_AGAIN = 1.2
+"""Seconds without an answer after which it is asked once more, over another connection."""
+ASK_MOST = 4
+"""Times that a question is asked before the attempt counts as failed."""
+CANCEL_LIMIT = 3.0
+"""Seconds for cancels: several requests, spaced by the venue's limits. What they have done by then
+stays done; the next look tells what is left."""
+REDUCE_LIMIT = 1.5
+"""Seconds for a reducing order, which is never repeated: the next look says what became of it."""
 RETRY_SOON = 0.25
 """Seconds until the first new attempt; each further one waits as much longer, up to ``RETRY``."""
 RETRY = 2.0
@@ -75,6 +84,7 @@ class VenueKill(Struct):
     verdict: str = ""
     """Empty while running; see ``KillReported``."""
     orders_cancelled: int = 0
+    """Of those it was asked to cancel, how many it no longer lists."""
     positions_closed: int = 0
     seconds: float = 0.0
     first_cancel_s: float | None = None
@@ -142,6 +152,8 @@ class KillExecutor:
         self._told: dict[str, asyncio.Event] = {}
         self._since: dict[str, float] = {}
         """Venue to the loop's second of the pull."""
+        self._pressed: dict[str, set[str]] = {}
+        """Venue to the ids of the orders that it was asked to cancel."""
         self._began = 0
 
     @property
@@ -171,6 +183,7 @@ class KillExecutor:
                 continue
             run = self._runs[name] = VenueKill(name, mode, cause, actor)
             self._since[name] = asyncio.get_running_loop().time()
+            self._pressed[name] = set()
             self._told[name] = asyncio.Event()
             self._tasks[name] = asyncio.create_task(self._work(run), name=f"kill {name}")
 
@@ -226,7 +239,7 @@ class KillExecutor:
         if mode is KillMode.HALT:
             return "HALTED_ONLY"
         gateway = self._gateways[run.venue]
-        await _limited(gateway.open())
+        await gateway.open()
         flatten = mode is KillMode.FLATTEN
         while True:
             # Side by side: a query that hangs holds up only its own half.
@@ -250,7 +263,7 @@ class KillExecutor:
         return "FLAT_DUST" if run.detail else "FLAT_VERIFIED"
 
     async def _cancel_entries(self, run: VenueKill, gateway: KillGateway) -> None:
-        orders = await _limited(gateway.open_orders())
+        orders = await _ask(gateway.open_orders, "open orders")
         run.blind = False
         await self._cancel(run, gateway, [order for order in orders if _adds_risk(order)])
 
@@ -260,17 +273,21 @@ class KillExecutor:
         if orders:
             if run.first_cancel_s is None:
                 run.first_cancel_s = self._age(run)
-            # Many orders are several requests, which the venue's limits space out.
-            batches = 1 if len(orders) <= 20 else 2
-            run.orders_cancelled += await _limited(gateway.cancel_orders(orders), batches)
+            self._pressed[run.venue] |= {order.venue_id for order in orders}
+            try:
+                async with asyncio.timeout(CANCEL_LIMIT):
+                    await gateway.cancel_orders(orders)
+            except TimeoutError:
+                raise VenueUnavailable(f"no answer to a cancel within {CANCEL_LIMIT:g} s") from None
 
     async def _look(
         self, run: VenueKill, gateway: KillGateway
     ) -> tuple[Sequence[OrderReport], Sequence[PositionReport]]:
         """Ask the venue for everything, and note since when it has nothing left."""
         orders, positions = await asyncio.gather(
-            _limited(gateway.open_orders()), _limited(gateway.positions())
+            _ask(gateway.open_orders, "open orders"), _ask(gateway.positions, "positions")
         )
+        run.orders_cancelled = len(self._pressed[run.venue] - {o.venue_id for o in orders})
         if run.cancelled_s is None and not any(_adds_risk(order) for order in orders):
             run.cancelled_s = self._age(run)
         if run.flat_s is None and not orders and self._is_flat(positions):
@@ -282,7 +299,7 @@ class KillExecutor:
         step = 0
         seen: set[str] = set()
         while True:
-            positions = [p for p in await _limited(gateway.positions()) if p.qty]
+            positions = [p for p in await _ask(gateway.positions, "positions") if p.qty]
             run.blind = False
             run.positions_closed += len(seen - {p.symbol for p in positions})
             seen = {p.symbol for p in positions}
@@ -329,7 +346,11 @@ class KillExecutor:
                 await self._write(intent)
         except (StateError, TimeoutError):
             pass  # it can only reduce: a disk that hangs must not keep a position open
-        sent = await _limited(gateway.reduce(position, client_id, slippage))
+        try:
+            async with asyncio.timeout(REDUCE_LIMIT):
+                sent = await gateway.reduce(position, client_id, slippage)
+        except TimeoutError:
+            return f"no answer to a reducing order within {REDUCE_LIMIT:g} s"
         self._sink(sent)
         return "" if sent.outcome is Outcome.ACCEPTED else f"{sent.code} {sent.reason}".strip()
 
@@ -401,9 +422,32 @@ def _adds_risk(order: OrderReport) -> bool:
     return not order.reduce_only
 
 
-async def _limited(work: Awaitable[T], requests: int = 1) -> T:
-    async with asyncio.timeout(QUERY_LIMIT * requests):
-        return await work
+async def _ask(make: Callable[[], Awaitable[T]], what: str) -> T:
+    """Ask, and ask again where no usable answer came; while none comes, ask once more beside it.
+
+    Raises:
+        VenueUnavailable: no usable answer.
+    """
+    asked: set[asyncio.Future[T]] = set()
+    failed: VenueUnavailable | None = None
+    try:
+        async with asyncio.timeout(QUERY_LIMIT):
+            for _ in range(ASK_MOST):
+                asked.add(asyncio.ensure_future(make()))
+                done, asked = await asyncio.wait(
+                    asked, timeout=ASK_AGAIN, return_when=asyncio.FIRST_COMPLETED
+                )
+                for answer in done:
+                    try:
+                        return answer.result()
+                    except VenueUnavailable as error:
+                        failed = error
+    except TimeoutError:
+        pass
+    finally:
+        for task in asked:
+            task.cancel()
+    raise failed or VenueUnavailable(f"no answer to {what} within {QUERY_LIMIT:g} s")
 
 
 async def _all(*work: Awaitable[None]) -> None:

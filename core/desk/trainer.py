@@ -91,7 +91,6 @@ class Trainer:
         self._clock = clock
         self._told: dict[ModelRole, str] = {}
         """Who the engine knows to be on duty."""
-        self._refused: dict[ModelRole, str] = {}
         self._last = _Last(models / "training.json")
         self._work: asyncio.Task[None] | None = None
         self._progress: Progress | None = None
@@ -140,7 +139,7 @@ class Trainer:
     async def _look(self) -> None:
         for role in ModelRole:
             name = self._registry.on_duty(role)
-            if name != self._told.get(role, "") and name != self._refused.get(role):
+            if name != self._told.get(role, ""):
                 await self._change(role, name)
         now = self._clock.now()
         if now - self._kept > KEEP_EVERY * SECOND:
@@ -163,10 +162,11 @@ class Trainer:
         try:
             event = await asyncio.to_thread(self._read, role, name)
         except KillcordError as error:
-            self._refused[role] = name
+            # Off duty on disk too, or the next model would only be watched beside it.
+            self._registry.demote(str(error), "desk", role)
             self._lines.add("info", f"models: {error}", "alarm")
             if before:
-                self._sink(ModelDemoted(role, before, str(error), "registry", now))
+                self._sink(ModelDemoted(role, before, str(error), "desk", now))
             if role is ModelRole.CHAMPION:
                 self._due = min(self._due, now)
             return

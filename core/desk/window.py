@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -185,9 +186,10 @@ class Window:
         good = all(state == VenueState.READY.value for state in states.values())
         return good, {"venues": states, "state": self._pump.state.value}
 
-    def metrics(self) -> bytes:
-        """Return Prometheus text."""
-        return exposition(self.snapshot(), self._journal.stats, self._store.stats, self._pulse)
+    def metrics(self) -> Callable[[], bytes]:
+        """Return what makes Prometheus text of the picture as it is now; it may block."""
+        journal, store = self._journal.stats, self._store.stats
+        return partial(exposition, self.snapshot(), journal, store, self._pulse)
 
 
 def _facts(gateway: Gateway, timer: DeadMan | None) -> VenueFacts:

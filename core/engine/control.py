@@ -273,7 +273,9 @@ class Control:
                 if len(client_id) == ID_LENGTH:
                     sent.append(client_id)
         if sent:
-            self._answer(event.request, True, Code.DONE, f"{len(sent)} orders sent", *sent)
+            self._answer(
+                event.request, True, Code.DONE, _count(len(sent), "order") + " sent", *sent
+            )
         else:
             self._answer(event.request, False, Code.NOTHING_TO_DO, "no position to close")
 
@@ -352,7 +354,9 @@ class Control:
         if event.client_id and not asked:
             asked = self._cancel_foreign(event.client_id)
         if asked:
-            self._answer(event.request, True, Code.DONE, f"{len(asked)} cancels asked", *asked)
+            self._answer(
+                event.request, True, Code.DONE, _count(len(asked), "cancel") + " asked", *asked
+            )
         else:
             code = Code.NO_SUCH_ORDER if event.client_id else Code.NOTHING_TO_DO
             self._answer(event.request, False, code, "no such working order")
@@ -405,3 +409,7 @@ class Control:
         if self._auto and world.state is TradingState.DISARMED and self._unarmable() is None:
             self.arm(Arm(_AUTO, world.now))
             world.out.pop()  # nobody asked, so nobody is answered
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}" + "s" * (count != 1)

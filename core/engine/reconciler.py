@@ -123,6 +123,8 @@ class Reconciler:
         if venue is None:
             return
         venue.balance = event.balance.total
+        if event.clock_offset_ms is not None:
+            venue.offset_ms = event.clock_offset_ms
         account = world.ledger.accounts.get(venue.name)
         known = account is not None and account.account == event.account
         if not known and not self._adopt(venue, event):

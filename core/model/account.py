@@ -68,3 +68,5 @@ class VenueSwept(Struct, frozen=True, gc=False, tag=True):
     funding: tuple[FundingPaid, ...]
     started: int
     received: int
+    clock_offset_ms: float | None = None
+    """Venue clock minus ours as last measured; None: as before."""

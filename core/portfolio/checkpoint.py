@@ -56,7 +56,6 @@ class Checkpoint(Struct, frozen=True):
     funding: Decimal
     adjusted: Decimal
     shifted: Decimal
-    intents: int
     fills: int
 
 
@@ -73,7 +72,6 @@ _SCALARS = (
     "funding",
     "adjusted",
     "shifted",
-    "intents",
     "fills",
 )
 

@@ -99,7 +99,6 @@ class Ledger:
         self.adjusted = _ZERO
         self.shifted = _ZERO
         """By how much the marks were moved with changes of capital, in total."""
-        self.intents = 0
         self.fills = 0
         self._finished: deque[str] = deque()
         """Ids in ``done``, oldest first: taking a dict's first key slows down as keys leave."""
@@ -170,7 +169,6 @@ class Ledger:
         if order.client_id in self.working or order.client_id in self.done:
             return
         self.working[order.client_id] = WorkingOrder(order, updated=order.created, stop=record.stop)
-        self.intents += 1
         following = sequence(order.client_id) + 1
         if following > self.next_seq:
             self.next_seq = following

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import exp, sqrt
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct
 
@@ -69,18 +69,6 @@ class Linear(Struct, frozen=True):
             known = scaled == scaled
             found.append(weight * max(-REACH, min(REACH, scaled)) if known else absent)
         return found
-
-
-class Scorer(Protocol):
-    """Log odds from a row of features."""
-
-    def score(self, row: list[float]) -> float:
-        """Return the log odds of a rise."""
-        ...
-
-    def shares(self, row: list[float]) -> list[float]:
-        """Return what each feature adds to the log odds; the sum is the score less a constant."""
-        ...
 
 
 class Trees:

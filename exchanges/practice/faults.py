@@ -34,7 +34,7 @@ FOLDER = Path(__file__).parent / "fault_scripts"
 
 
 class Deed(StrEnum):
-    """What a fault does. The first six spoil requests, the next eight frames, the rest a venue."""
+    """What a fault does. The first six spoil requests, the next nine frames, the rest a venue."""
 
     DELAY = "delay"
     """Hold the request for ``seconds``, then handle it, though the client may be gone."""
@@ -63,6 +63,8 @@ class Deed(StrEnum):
     """Send ``size`` bytes of the frame instead of it."""
     INJECT = "inject"
     """Send ``body`` before the frame."""
+    LIE = "lie"
+    """Call bids asks and asks bids."""
 
     SKEW = "skew"
     """The venue's clock is ``seconds`` ahead; negative behind."""
@@ -74,7 +76,7 @@ class Deed(StrEnum):
 
 FRAMES = frozenset(
     {Deed.DROP, Deed.DUPLICATE, Deed.REORDER, Deed.STALL, Deed.HALF_OPEN, Deed.KICK}
-    | {Deed.MALFORMED, Deed.INJECT}
+    | {Deed.MALFORMED, Deed.INJECT, Deed.LIE}
 )
 VENUE_WIDE = frozenset({Deed.SKEW, Deed.MAINTENANCE, Deed.WIPE})
 

@@ -7,6 +7,7 @@ and ``turn`` sees to what concerns a whole venue. Without a script none of it is
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import struct
 import time
@@ -83,13 +84,21 @@ class Trouble:
     """
 
     def __init__(self, script: Script, venues: Mapping[str, PracticeVenue]) -> None:
-        self.script = script
         self._venues = venues
-        self._began = time.monotonic()
         self._requests: dict[str, list[Strike]] = {name: [] for name in venues}
         self._frames: dict[str, list[Strike]] = {name: [] for name in venues}
         self._wide: dict[str, list[Strike]] = {name: [] for name in venues}
         self._sockets: dict[str, dict[int, web.Request]] = {name: {} for name in venues}
+        self.play(script)
+
+    def play(self, script: Script) -> None:
+        """Begin a script in place of the one before; sockets that are open hear it too."""
+        self.script = script
+        self._began = time.monotonic()
+        venues = self._venues
+        for group in (self._requests, self._frames, self._wide):
+            for strikes in group.values():
+                strikes.clear()
         for number, fault in enumerate(script.fault):
             for name in [fault.venue] if fault.venue else list(venues):
                 strike = Strike(fault, name, f"{script.seed} {number} {name}")
@@ -174,9 +183,8 @@ class Trouble:
         self, venue: str, request: web.Request, handler: Handler
     ) -> web.StreamResponse:
         private = any(part in request.path for part in _PRIVATE)
-        strikes = self._frames[venue]
-        if strikes:
-            request[TAMPER] = Tamper(self, strikes, "WS private" if private else "WS public")
+        endpoint = "WS private" if private else "WS public"
+        request[TAMPER] = Tamper(self, self._frames[venue], endpoint)
         self._sockets[venue][id(request)] = request
         try:
             return await handler(request)
@@ -249,6 +257,15 @@ def _say(venue: str, meaning: Meaning, retry_after: int | None) -> web.Response:
     )
 
 
+_SIDES = re.compile(rb'"(?:b|a|bids|asks)":')
+_OTHER = {b'"b":': b'"a":', b'"a":': b'"b":', b'"bids":': b'"asks":', b'"asks":': b'"bids":'}
+
+
+def _swap_sides(framed: bytes) -> bytes:
+    """Return a frame with the two sides of its book in each other's place."""
+    return _SIDES.sub(lambda found: _OTHER[found.group()], framed)
+
+
 # --- frames -----------------------------------------------------------------------------------
 
 
@@ -298,6 +315,8 @@ class Tamper:
                 return [frame(payload.encode()), *rest]
             case Deed.INJECT:
                 return [frame(fault.body.encode()), *frames]
+            case Deed.LIE:
+                return [*map(_swap_sides, first), *rest]
             case Deed.KICK:
                 task = asyncio.ensure_future(session.socket.close(code=fault.close_code))
                 self._closing.add(task)

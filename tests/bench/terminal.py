@@ -7,6 +7,7 @@ measured. Times are wall clock of one run on a machine that may be busy; take th
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import select
@@ -18,15 +19,23 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from core.errors import KillcordError
+from core.home import Home
+from tui.control import ask
 
 ROOT = Path(__file__).resolve().parents[2]
 
 FIRST_PAINT = "terminal, first paint, s"
 SHARE = "160x50, 10 Hz, every pane changing: share of a core"
 STALLED = "kill key to desk, screen not read for 5 s, s"
+KEY = "160x50, 10 Hz, every pane changing: key to the desk's socket"
+HOLD = "a frame holds the terminal, 3 x 1,000 trades/s at the desk"
+LAG = "desk loop lag"
+STOCK = "the tables of that screen as stock DataTables"
 
 TARGETS = {
     FIRST_PAINT: "<= 0.45",
@@ -36,6 +45,9 @@ TARGETS = {
     "160x50, 10 Hz, every pane changing: bytes a frame": "<= 20,000",
     "terminal resident while running, MB": "<= 80",
     STALLED: "<= 1",
+    f"{KEY}, p95 ms": "<= 30",
+    f"{HOLD}, p99 ms": "<= 100",
+    f"{LAG}, more with a terminal stalled for 5 s, ms": "<= 20",
 }
 
 _START = (
@@ -54,9 +66,12 @@ class Pty:
         home: folder of the desk's control socket.
         fps: frames a second.
         size: columns and rows.
+        script: what to run instead, beside this file; gets home, fps and ``more``.
     """
 
-    def __init__(self, home: Path, fps: int, size: tuple[int, int]) -> None:
+    def __init__(
+        self, home: Path, fps: int, size: tuple[int, int], script: str = "", *more: str
+    ) -> None:
         self.started = time.perf_counter()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
@@ -66,7 +81,8 @@ class Pty:
                 environment.pop(name, None)
             # An installed program has its bytecode; without it the start takes twice as long.
             environment["PYTHONPYCACHEPREFIX"] = str(home / "bytecode")
-            command = [sys.executable, "-c", _START, str(home), str(fps)]
+            program = [str(Path(__file__).with_name(script))] if script else ["-c", _START]
+            command = [sys.executable, *program, str(home), str(fps), *more]
             os.execve(sys.executable, command, environment)
         columns, rows = size
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -238,4 +254,127 @@ def kill_while_stalled(seconds: float = 5.0) -> dict[str, float | str]:
     return {STALLED: round(took, 3)}
 
 
-BENCHES = (first_paint, live, kill_while_stalled)
+def key_to_desk(presses: int = 60, script: str = "") -> list[float]:
+    """Press the kill key again and again and return how long each took to reach the desk's socket.
+
+    Returns:
+        Milliseconds, sorted: the terminal's part and one request on the socket.
+    """
+    with served(hz=10) as home:
+        terminal = Pty(home, 10, (160, 50), script)
+        terminal.read_until(b"PRACTICE")
+        terminal.read_for(2.0)
+        log = home / "commands.log"
+        pressed = []
+        for number in range(presses):
+            # At every phase of a frame, never in step with it.
+            terminal.read_for(0.2 + 0.1 * number / presses)
+            pressed.append(time.time())
+            os.write(terminal.fd, b"\x0b")
+        deadline = time.monotonic() + 30
+        while not log.exists() or len(log.read_text().splitlines()) < presses:
+            terminal.read_for(0.1)
+            if time.monotonic() > deadline:
+                raise TimeoutError("not every key reached the desk")
+        arrived = [float(line.split()[0]) for line in log.read_text().splitlines()]
+        terminal.close()
+    return sorted(1000 * (at - since) for at, since in zip(arrived, pressed, strict=True))
+
+
+def keys() -> dict[str, float]:
+    """Measure the way of a key to the desk, every pane changing."""
+    took = key_to_desk()
+    return {
+        f"{KEY}, p50 ms": round(took[len(took) // 2], 1),
+        f"{KEY}, p95 ms": round(took[int(len(took) * 0.95)], 1),
+    }
+
+
+@contextmanager
+def busy_desk(trades: int = 1000) -> Iterator[Path]:
+    """Run a practice desk with so many more trades a second and venue; yields its home."""
+    with tempfile.TemporaryDirectory(prefix="killcord-bench-") as folder:
+        home = Path(folder)
+        script = str(Path(__file__).with_name("serve_desk.py"))
+        desk = subprocess.Popen([sys.executable, script, folder, "--trades", str(trades)])
+        try:
+            end = time.monotonic() + 60
+            while not _ready(home):
+                if desk.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError("the desk did not start")
+                time.sleep(0.1)
+            time.sleep(3.0)  # the first fills, warm caches
+            yield home
+        finally:
+            desk.terminate()
+            desk.wait()
+
+
+def _ready(home: Path) -> bool:
+    try:
+        venues = ask(Home(home).socket, "GET", "/v1/snapshot")["venues"]
+    except KillcordError:
+        return False
+    return all(venue["state"] == "ready" for venue in venues)
+
+
+def under_load(seconds: float = 15.0) -> dict[str, float]:
+    """Measure frames on a busy desk, and what a terminal that stalls costs that desk.
+
+    Returns:
+        The longest hold of the terminal's loop in each frame, p99 and worst; events a second at
+        the desk; the worst lag of its loop while the terminal is read and while it is not.
+    """
+    with busy_desk() as home:
+        socket = Home(home).socket
+        result = home / "holds.json"
+        terminal = Pty(home, 10, (160, 50), "measured_terminal.py", str(result))
+        terminal.read_until(b"PRACTICE")
+        terminal.read_for(3.0)
+        before, at = ask(socket, "GET", "/v1/snapshot")["events"], time.perf_counter()
+        terminal.read_for(seconds)
+        events = ask(socket, "GET", "/v1/snapshot")["events"] - before
+        rate = events / (time.perf_counter() - at)
+        read = max(_lags(socket, 5.0, lambda: terminal.read_for(0.25)))
+        stalled = max(_lags(socket, 5.0, lambda: time.sleep(0.25)))
+        terminal.close()
+        holds = sorted(json.loads(result.read_text())[30:])
+    return {
+        f"{HOLD}, p99 ms": round(holds[int(len(holds) * 0.99)], 1),
+        f"{HOLD}, p50 ms": round(holds[len(holds) // 2], 1),
+        "events a second at that desk": round(rate),
+        f"{LAG}, terminal read, worst ms": round(read, 1),
+        f"{LAG}, more with a terminal stalled for 5 s, ms": round(max(0.0, stalled - read), 1),
+    }
+
+
+def _lags(socket: Path, seconds: float, wait: Callable[[], object]) -> Iterator[float]:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        wait()
+        yield ask(socket, "GET", "/v1/snapshot")["loop_lag_ms"]
+
+
+def stock(seconds: float = 10.0, hz: int = 10) -> dict[str, float]:
+    """Measure seven stock DataTables with the same rows, without chart and depth."""
+    with served(hz=hz) as home:
+        terminal = Pty(home, hz, (160, 50), "stock_screen.py")
+        terminal.read_until(b"PRACTICE")
+        terminal.read_for(3.0)
+        before, at = terminal.cpu, time.perf_counter()
+        painted, frames = terminal.read_for(seconds)
+        used, took = terminal.cpu - before, time.perf_counter() - at
+        megabytes = terminal.megabytes
+        terminal.close()
+    keys = key_to_desk(script="stock_screen.py")
+    return {
+        f"{STOCK}: share of a core": round(used / took, 3),
+        f"{STOCK}: frames a second of 10": round(frames / took, 1),
+        f"{STOCK}: ms of processor a frame": round(1000 * used / max(frames, 1), 2),
+        f"{STOCK}: bytes a frame": round(painted / max(frames, 1)),
+        f"{STOCK}: key to the desk's socket, p95 ms": round(keys[int(len(keys) * 0.95)], 1),
+        f"{STOCK}: resident, MB": round(megabytes, 1),
+    }
+
+
+BENCHES = (first_paint, live, keys, under_load, kill_while_stalled, stock)

@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from core.clock import SECOND
 from core.model.market import BadMessage, BookTop, Depth, Side, Ticker, Trade
 from exchanges import binance_feed, bybit_feed, okx_feed
 from exchanges.binance_feed import BinanceFeed
@@ -206,6 +207,37 @@ def test_a_crossed_book_is_bad_and_brought_back() -> None:
     feed.take(bybit_book("delta", 6, [["101.5", "1"]], []), 2)
     assert [type(event) for event in seen] == [BookTop, BadMessage]
     assert len(resyncs) == 1
+
+
+def test_a_book_that_is_crossed_again_and_again_is_doubted() -> None:
+    feed, seen, resyncs = make("bybit")
+    for second in range(3):  # a stream that lies is right for a moment after each snapshot
+        now = second * SECOND
+        feed.take(bybit_book("snapshot", 5, [["100", "1"]], [["101", "3"]]), now + 1)
+        feed.take(bybit_book("delta", 6, [["101.5", "1"]], []), now + 2)
+    assert len(resyncs) == 3
+    seen.clear()
+    feed.take(bybit_book("snapshot", 5, [["100", "1"]], [["101", "3"]]), 3 * SECOND)
+    feed.take(bybit_book("delta", 6, [["100.5", "1"]], []), 4 * SECOND)
+    feed.flush(5 * SECOND)
+    assert not seen, "it has not been in step for long enough"
+    feed.take(bybit_book("delta", 7, [["100.6", "1"]], []), 8 * SECOND)
+    feed.flush(8 * SECOND)
+    assert [type(event) for event in seen] == [BookTop, Depth]
+
+
+def test_best_prices_are_not_told_while_their_book_is_lost() -> None:
+    feed, seen, _ = make("binance")
+    feed.snapshot("BTCUSDT", binance_snapshot(10, [["100", "1"]], [["101", "1"]]), 1)
+    feed.take(binance_book(8, 12, 7, [["99", "1"]], []), 2)
+    feed.take(binance_book(20, 21, 19, [["98", "1"]], []), 3)
+    seen.clear()
+    ticker = (
+        '{"e":"bookTicker","u":30,"s":"BTCUSDT","b":"100.5","B":"1","a":"101.5","A":"1",'
+        '"T":2000,"E":2000}'
+    )
+    feed.take(ticker, 4)
+    assert not seen.of(BookTop)
 
 
 def test_okx_follows_the_chain_of_sequence_ids() -> None:

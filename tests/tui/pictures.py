@@ -18,6 +18,7 @@ from core.model.snapshot import (
     DepthView,
     FeedView,
     FillView,
+    HeldView,
     KillView,
     LimitView,
     LogView,
@@ -170,6 +171,9 @@ def limits(step: int = 0) -> tuple[LimitView, ...]:
             "BTC",
         ),
         ("LOSS_TO_STOP", "loss to stop", 0.0012, 0.005, "fraction", "ETH"),
+        ("VALUE_AT_RISK", "VaR 95 %, 1 day", 0.0041, 0.02, "fraction", "from 504 h"),
+        ("EXPECTED_SHORTFALL", "expected shortfall", 0.0056, 0.03, "fraction", "from 504 h"),
+        ("CORRELATED_NOTIONAL", "moving as one", 0.11, 0.2, "times", "BTC ETH LTC"),
         ("DAILY_LOSS", "daily loss", 0.0004, 0.03, "fraction", ""),
         ("DRAWDOWN", "drawdown from peak", 0.0021, 0.05, "fraction", ""),
         ("LOSS_STREAK", "losses in a row", 4, 5, "count", "SOL okx"),
@@ -295,6 +299,27 @@ def busy(step: int = 0, **changes: object) -> Snapshot:
         timeframe=5,
     )
     return replace(picture, **changes)
+
+
+def waiting() -> Snapshot:
+    """Return a picture in which two entries wait for a person."""
+    picture = busy()
+    held = tuple(
+        HeldView(
+            f"KC{90 + place:022d}",
+            VENUES[place],
+            symbol(base),
+            Side.BUY if place else Side.SELL,
+            Decimal("7.2"),
+            Decimal(repr(PRICES[base][0])),
+            "ema_cross",
+            "fast average crossed slow",
+            NOW - SECOND,
+            NOW + (40 - place) * SECOND,
+        )
+        for place, base in ((0, "SOL"), (2, "LINK"))
+    )
+    return replace(picture, held=held)
 
 
 def halted(step: int = 0) -> Snapshot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -44,11 +45,13 @@ from tui import numbers
 from tui.app import TerminalApp
 from tui.panes.chart import ChartPane
 from tui.panes.pane import DepthPane, Pane
+from tui.screens import welcome
 from tui.screens.help import HelpScreen
 from tui.screens.resize import ResizeScreen
 from tui.screens.stop import StopScreen
 from tui.screens.story import StoryScreen
 from tui.screens.ticket import LOOK_S, TicketScreen
+from tui.screens.welcome import WelcomeScreen
 from tui.screens.why import WhyScreen
 from tui.widgets.choice import Choice
 from tui.widgets.lines import Lines, RaisedLines
@@ -248,7 +251,7 @@ async def test_z_resizes_an_entry_that_waits_and_shows_why_not(desk: Loopback, h
         await pilot.press("2", "home", "z")
         await until(lambda: isinstance(app.screen, ResizeScreen))
         lines = app.screen.query_one(RaisedLines)
-        await until(lambda: "liquidation about" in lines.text)
+        await until(lambda: "liquidation " in lines.text)
         app.screen.query_one(Input).value = ""
         await pilot.press(*"10", "enter")
         await until(lambda: "ORDER_NOTIONAL" in lines.text)
@@ -774,6 +777,32 @@ async def test_a_kill_without_a_desk_keeps_trying_and_says_so(desk: Loopback, ho
     assert isinstance(desk.commands[0], Kill)
 
 
+async def test_the_first_start_says_where_to_begin_once(
+    desk: Loopback, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "print('ok   machine  python  3.11'); print('FAIL bybit    key   refused')"
+    monkeypatch.setattr(welcome, "DOCTOR", (sys.executable, "-c", code))
+    app = TerminalApp(home, first=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot, app)
+        assert isinstance(app.screen, WelcomeScreen)
+        text = app.screen.query_one(RaisedLines)
+        assert "halts and cancels everything" in text.text
+        await pilot.press("right")
+        assert "killcord keys add bybit --env testnet" in text.text
+        await pilot.press("right", "enter")
+        await until(lambda: "refused" in text.text)
+        assert "machine" in text.text
+        await pilot.press("f12")  # the cord works from the first second
+        await until(lambda: desk.commands)
+        assert not home.welcomed.exists()
+        await pilot.press("left", "left", "enter")
+        await until(lambda: not app.in_dialog)
+        assert home.welcomed.exists()
+        await pilot.press("W")
+        await until(lambda: isinstance(app.screen, WelcomeScreen))
+
+
 PLACES = {
     "dashboard": [],
     "zoomed pane": ["3", "3"],
@@ -787,6 +816,13 @@ PLACES = {
     "palette, typing": ["ctrl+p", "k"],
     "leave dialog": ["ctrl+q"],
     "fills": ["5", "v"],
+    "search": ["slash", "e"],
+    "held log": ["5", "H"],
+    "amend": ["4", "down", "u"],
+    "stop": ["3", "m"],
+    "resize": ["2", "home", "z"],
+    "why": ["2", "w"],
+    "where to begin": ["W"],
 }
 
 
@@ -795,9 +831,12 @@ PLACES = {
 async def test_the_kill_keys_work_everywhere(
     desk: Loopback, home: Home, place: str, size: tuple[int, int]
 ) -> None:
-    desk.picture = pictures.busy(state=TradingState.DISARMED)
-    async with terminal(home, size) as (_, pilot):
-        await pilot.press(*PLACES[place])
+    desk.picture = pictures.busy(state=TradingState.DISARMED, held=(held(),))
+    # A keymap of somebody's own, which moves keys about, moves the cord nowhere.
+    narrow = size[0] < 100
+    own = {"close": "f8,ctrl+x", "approve": "f9", "buy": "B"}
+    async with terminal(home, size, own if narrow else None) as (_, pilot):
+        await pilot.press(*["B" if key == "b" and narrow else key for key in PLACES[place]])
         await pilot.pause()
         for count, key in enumerate(("f12", "ctrl+k", "ctrl+f"), 1):
             await pilot.press(key)

@@ -21,6 +21,11 @@ Serve = Callable[[Snapshot], Home]
 
 # Names say what to look for; the drawing itself is in __snapshots__.
 CASES = {
+    "approvals at 80x24": ("waiting", (80, 24), ["2"], "contrast"),
+    "feed health at 80x24": ("busy", (80, 24), ["7"], "classic"),
+    "risk at 120x40": ("busy", (120, 40), ["6", "6"], "light"),
+    "where to begin at 80x24": ("busy", (80, 24), ["W"], "sky"),
+    "help of positions at 120x40": ("busy", (120, 40), ["3", "question_mark"], "east"),
     "markets at 80x24": ("busy", (80, 24), [], "sky"),
     "orders at 80x24 after the kill cord": ("halted", (80, 24), ["3"], "sky"),
     "dashboard at 120x40": ("busy", (120, 40), ["3", "down"], "classic"),
@@ -49,13 +54,32 @@ def test_picture(case: str, serve: Serve, snap_compare: Any) -> None:
     assert snap_compare(app, terminal_size=size, run_before=before)
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)], ids="{0[0]}x{0[1]}".format)
 def test_picture_without_colour(
-    serve: Serve, snap_compare: Any, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, snap_compare: Any, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     app = TerminalApp(serve(pictures.halted()))
 
     async def before(pilot: Pilot[str]) -> None:
         await settle(pilot, app)
+        await until(lambda: app.client.watched is not None)
+        app.frame()
+        await pilot.pause()
 
-    assert snap_compare(app, terminal_size=(80, 24), run_before=before)
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+@pytest.mark.parametrize("theme", ["classic", "contrast", "light"])
+def test_picture_of_the_dashboard_in_other_colours(
+    serve: Serve, snap_compare: Any, theme: str
+) -> None:
+    app = TerminalApp(serve(pictures.busy()), theme=theme)
+
+    async def before(pilot: Pilot[str]) -> None:
+        await settle(pilot, app)
+        await until(lambda: app.client.watched is not None)
+        app.frame()
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=(160, 50), run_before=before)

@@ -80,7 +80,7 @@ def test_markets_put_all_venues_of_a_symbol_on_one_row() -> None:
     )
     (row,) = markets.view_markets(picture)
     cells = [cell.text for cell in row.cells]
-    assert cells[:5] == ["BTC", "100.1", "100.0", "100.2", "20.0"]
+    assert cells[:5] == ["BTC", "100.1▼", "100.0", "100.2", "20.0"]
     assert cells[5:9] == ["-", "-", "-", "-"]  # binance does not list it
     best_bid, best_ask, spread = cells[13:16]
     assert (best_bid, best_ask, spread) == ("100.1", "100.2", "10.0")
@@ -530,7 +530,7 @@ def test_a_story_in_full() -> None:
     assert "   negative 75%  neutral 12%  positive 13%" in lines
     assert "   by offline 00d71b79b9d2" in lines
     assert "   BTC -0.55 of the score -0.62 (articles 4), evidence 0.30" in lines
-    assert "      the strategy is ▲ long on 1, ▼ short on 1 instruments" in lines
+    assert "      the strategy wants ▲ long on 1, ▼ short on 1 instruments" in lines
     assert "      no new longs for 1,800 s" in lines
     assert "   ETH counts for nothing any more" in lines
     assert lines[-1] == "   https://t.example/hack"

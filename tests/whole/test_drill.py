@@ -61,3 +61,14 @@ def test_faults_of_a_wrong_name(killcord: Killcord) -> None:
     done = killcord.run("drill", "kill", "--faults", "nonsense")
     assert done.returncode == 2
     assert "lost-acks" in done.stderr
+
+
+def test_spoiled_market_data_stops_entries_and_no_exit(killcord: Killcord) -> None:
+    report = killcord.json("drill", "feed", timeout=200)
+    assert report["passed"]
+    assert {name.split()[0] for name in report["ways"]} == {"stall", "lie", "gap"}
+    for name, facts in report["ways"].items():
+        assert facts["refused"], name
+        assert facts["why"] == "STALE_DATA", name
+        assert facts["exit_s"] is not None, name
+        assert facts["recovered_s"] is not None, name

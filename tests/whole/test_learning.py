@@ -60,6 +60,7 @@ def test_models_come_and_go_while_the_desk_runs(killcord: Killcord) -> None:
         desk.wait_line(
             "models: training failed: the process was ended by signal 9; it is tried again in 15"
         )
+        assert desk.snapshot()["learning"]["training"]["state"] == "failed"
         told = killcord.json("models", "promote", meta.id)
         assert told["champion"] == meta.id
         picture = desk.wait("it trades", champion)
@@ -73,6 +74,7 @@ def test_models_come_and_go_while_the_desk_runs(killcord: Killcord) -> None:
         # A pointer to nothing is said, and harms nothing.
         (registry.folder / "CHAMPION").write_text("nonsense\n")
         desk.wait_line("models: nonsense: no such model")
+        assert not (registry.folder / "CHAMPION").exists()
         assert desk.snapshot()["state"] == "armed"
         desk.process.send_signal(signal.SIGINT)
         summary = desk.finish()
@@ -84,6 +86,7 @@ def test_models_come_and_go_while_the_desk_runs(killcord: Killcord) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1200)
 def test_an_edge_is_found_promoted_and_traded(killcord: Killcord) -> None:
     """The venue's history has an edge: the worker finds it, the engine trades on it."""
     market = killcord.home / "market"
@@ -96,7 +99,7 @@ def test_an_edge_is_found_promoted_and_traded(killcord: Killcord) -> None:
         killcord,
         f"symbols = ['SYN0']\n[limits]\n[practice]\nmarket = '{market}'\n"
         "[strategy]\nname = 'lightgbm'\ntimeframe = '1m'\n"
-        "[learning]\nhorizons = [4]\nout_of_sample = 24\n",
+        "[learning]\nhorizons = [2]\nout_of_sample = 24\n",
     )
     with killcord.desk() as desk:
         picture = desk.wait("a model trades", champion, timeout=300)

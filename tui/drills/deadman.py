@@ -6,11 +6,13 @@ import asyncio
 import time
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 from core.errors import NoDesk, StateError
 from core.model.instrument import VENUES
 from tui.drills.stage import READY_LIMIT, Scene, ready, stage
 
+SYMBOL = "BTC/USDT:USDT"
 DEAD_LIMIT = 45.0
 """Seconds after which a dead-man timer of 30 s has certainly fired."""
 
@@ -51,22 +53,28 @@ async def drill_deadman(faults: str) -> dict[str, Any]:
 async def _rest(scene: Scene, venue: str) -> None:
     """Have the desk open a position, which it protects by a stop, and rest an entry below it."""
     held = scene.server.venues[venue]
-    item = held.instruments["BTC/USDT:USDT"]
-    mark = Decimal(str(held.tapes["BTC/USDT:USDT"].mark))
-    order = {
+    mark = Decimal(str(held.tapes[SYMBOL].mark))
+    below = str(held.instruments[SYMBOL].round_price(mark * Decimal("0.985")))
+    for kind in ({}, {"kind": "limit", "price": below}):
+        answer = await scene.ask("POST", "/v1/commands", market_order(scene, venue) | kind)
+        if not answer["ok"]:
+            raise StateError(f"drill: {venue} {kind}: {answer['code']} {answer['detail']}")
+
+
+def market_order(scene: Scene, venue: str) -> dict[str, Any]:
+    """Return the command that buys 300 USDT worth."""
+    held = scene.server.venues[venue]
+    mark = Decimal(str(held.tapes[SYMBOL].mark))
+    return {
         "type": "Submit",
         "actor": "drill",
+        "request": uuid4().hex[:12],
         "venue": venue,
-        "symbol": "BTC/USDT:USDT",
+        "symbol": SYMBOL,
         "side": "buy",
-        "qty": str(item.floor_qty(Decimal(300) / mark)),
+        "kind": "market",
+        "qty": str(held.instruments[SYMBOL].floor_qty(Decimal(300) / mark)),
     }
-    below = str(item.round_price(mark * Decimal("0.985")))
-    for kind in ({"kind": "market"}, {"kind": "limit", "price": below}):
-        request = {**order, **kind, "request": f"drill-{venue}-{kind['kind']}"}
-        answer = await scene.ask("POST", "/v1/commands", request)
-        if not answer["ok"]:
-            raise StateError(f"drill: {venue} {kind['kind']}: {answer['code']} {answer['detail']}")
 
 
 def _armed(picture: dict[str, Any]) -> set[str]:

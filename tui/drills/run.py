@@ -11,9 +11,15 @@ from typing import Any
 
 from tui.drills.cord import drill_kill
 from tui.drills.deadman import drill_deadman
+from tui.drills.feed import drill_feed
 from tui.drills.guard import drill_guard
 
-DRILLS = {"kill": drill_kill, "deadman": drill_deadman, "guard": drill_guard}
+DRILLS = {
+    "kill": drill_kill,
+    "deadman": drill_deadman,
+    "feed": drill_feed,
+    "guard": drill_guard,
+}
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,7 +43,7 @@ def _lines(report: dict[str, Any]) -> list[str]:
         if isinstance(value, dict):
             for name, facts in value.items():
                 text = "  ".join(f"{fact} {said}" for fact, said in facts.items())
-                lines.append(f"{name:9} {text}")
+                lines.append(f"{name:14} {text}")
         elif key not in ("type", "drill", "passed") and value is not None:
             plain.append(f"{key}: {value}")
     return lines + plain

@@ -98,7 +98,12 @@ class Scene:
 
 @asynccontextmanager
 async def stage(
-    faults: str, *, filled: bool, arm: bool = False, guard: bool = False, strategy: str = ""
+    faults: str,
+    *,
+    filled: bool,
+    arm: bool = False,
+    guard: bool = False,
+    strategy: str = "",
 ) -> AsyncIterator[Scene]:
     """Start exchange and desk in a folder of their own; end both.
 

@@ -105,7 +105,7 @@ class TicketScreen(Dialog[None]):
             )
             yield _field("reduce only", Choice("reduce", ("no", "yes"), reduce))
             yield RaisedLines("meaning", fixed=MEANING)
-            sends = "sends" if self._replaces is None else "cancels the old one, then sends"
+            sends = "sends" if self._replaces is None else "replaces the old one"
             yield Static(
                 f"↑ ↓ fields · ← → choices · enter {sends} · esc goes back",
                 classes="hint",

@@ -97,7 +97,7 @@ def _quote_cells(quote: MarketView | None) -> list[Cell]:
     if quote.bid and quote.ask:
         spread = (quote.ask - quote.bid) / (quote.ask + quote.bid) * 2
     return [
-        Cell(last, "dim" if stale else tone_of(move)),
+        Cell(last + ("" if stale else numbers.arrow(move)), "dim" if stale else tone_of(move)),
         Cell(mark + numbers.price(quote.bid, quote.tick), "dim" if stale else ""),
         Cell(mark + numbers.price(quote.ask, quote.tick), "dim" if stale else ""),
         Cell(numbers.basis_points(spread), "dim"),

@@ -24,7 +24,7 @@ COLUMNS = (
 )
 
 SOURCE_COLUMNS = (
-    Column("source", 18, 0),
+    Column("source", 26, 0),
     Column("state", 10, 0),
     Column("articles", 8, 1, right=True),
     Column("left out, failed, what to do", 40, 0, grow=1),

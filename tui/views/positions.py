@@ -29,7 +29,7 @@ COLUMNS = (
     Column("strategy", 10, 10, grow=1),
 )
 
-EMPTY = "No open position. Press b or s for an order ticket, a to let the strategy trade."
+EMPTY = "No open position. b or s open an order ticket; strategies open theirs while ARMED (a)."
 
 UNPROTECTED = "! none"
 """Shown where a position has no working stop at the venue."""

@@ -63,7 +63,7 @@ def _row(signal: SignalView, held: HeldView | None, snapshot: Snapshot) -> Row:
             Cell(clean(short_symbol(signal.symbol)), "strong"),
             Cell(clean(signal.venue)),
             Cell(_WANTS.get(signal.target, numbers.NONE), tone_of(signal.target) or "dim"),
-            Cell(numbers.signed(signal.score, 2 if abs(signal.score) >= 0.1 else 6)),
+            Cell(numbers.signed(signal.score, 6 if 0 < abs(signal.score) < 0.1 else 2)),
             Cell(numbers.age((now - signal.ts) / 1e9), "dim"),
             _outcome_cell(clean(signal.outcome)) if held is None else _held_cell(held, now),
             Cell(clean(signal.reason), "dim"),

@@ -109,7 +109,7 @@ def _effect(effect: Effect) -> list[Line]:
     if effect.longs or effect.shorts:
         wants = [f"▲ long on {effect.longs}"] * bool(effect.longs)
         wants += [f"▼ short on {effect.shorts}"] * bool(effect.shorts)
-        lines.append((Cell(f"      the strategy is {', '.join(wants)} instruments", "dim"),))
+        lines.append((Cell(f"      the strategy wants {', '.join(wants)} instruments", "dim"),))
     if effect.blocked:
         lines.append((Cell(f"      no new longs for {effect.blocked:,.0f} s", "warn"),))
     return lines

@@ -84,8 +84,10 @@ def _stop_line(found: WhatIf, tick: Decimal | None) -> Line:
             Cell(" loses ", "dim"),
             Cell(numbers.money(found.loss)),
         ]
-    level = "none" if found.liquidation is None else numbers.price(found.liquidation, tick)
-    return (*line, Cell("   liquidation about ", "dim"), Cell(level))
+    level = "none"
+    if found.liquidation is not None:
+        level = f"about {numbers.price(found.liquidation, tick)}"
+    return (*line, Cell("   liquidation ", "dim"), Cell(level))
 
 
 def _routes_line(found: WhatIf, order: Submit) -> Line:

@@ -59,7 +59,8 @@ def note_venues(snapshot: Snapshot) -> str:
     """Return what stands at the right of the title."""
     if snapshot.discrepancies:
         return f"{snapshot.discrepancies} DISCREPANCIES"
-    return f"desk lag {snapshot.loop_lag_ms:.1f} ms"
+    guard = f"guard {clean(snapshot.guard.state, 12)} · " if snapshot.guard is not None else ""
+    return f"{guard}desk lag {snapshot.loop_lag_ms:.1f} ms"
 
 
 def _row(venue: VenueView) -> Row:
@@ -98,16 +99,10 @@ def health_columns(snapshot: Snapshot) -> tuple[Column, ...]:
 def view_health(snapshot: Snapshot) -> tuple[Row, ...]:
     """Return one row a fact, venues side by side: for a pane with room below each other."""
     venues = snapshot.venues
-    rows = [
+    return tuple(
         Row(name, (Cell(name, "dim"), *(cell(venue) for venue in venues)))
         for name, cell in _FACTS.items()
-    ]
-    reasons = [
-        Row(venue.venue, (Cell(clean(venue.venue, 12), "dim"), Cell(clean(venue.reason), "warn")))
-        for venue in venues
-        if venue.reason
-    ]
-    return (*rows, *reasons)
+    )
 
 
 def _channel(name: str) -> Callable[[VenueView], Cell]:
@@ -136,6 +131,7 @@ def _clock_cell(offset: float | None) -> Cell:
 
 _FACTS: dict[str, Callable[[VenueView], Cell]] = {
     "state": lambda v: state_cell(v.state),
+    "why": lambda v: Cell(clean(v.reason), "warn"),
     **{name: _channel(name) for name in CHANNELS},
     "reconnects": _count("reconnects"),
     "gaps": _count("gaps"),

@@ -97,7 +97,7 @@ class Board(Canvas, can_focus=True):
         sight = self.in_sight()
         note = sight + (self._note + " " if self._note else "")
         if pen.width + size(note) + 2 > width:
-            note = sight  # what hides rows is said before anything else
+            note = sight.removesuffix("· ")  # what hides rows is said before anything else
         rule = width - pen.width - size(note) - 1
         if rule >= 1:
             pen.write("─" * rule + " ", inks.rule)

@@ -235,6 +235,8 @@ class LoopGateway:
         self.loop = loop
         self.venue = loop.name
         self.stats = GatewayStats(last_message={})
+        self.asked: list[tuple[int, int]] = []
+        """Timeframe and number of the candles that were asked for."""
 
     async def connect(self) -> VenueOpened:
         self.loop.check()
@@ -250,6 +252,7 @@ class LoopGateway:
         self, symbol: str, timeframe: int, count: int, before: int | None = None
     ) -> list[Candle]:
         self.loop.check()
+        self.asked.append((timeframe, count))
         return []
 
     async def run(self, symbols: Sequence[str], sink: Sink) -> None:

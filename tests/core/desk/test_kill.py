@@ -213,3 +213,27 @@ async def test_a_broken_journal_does_not_keep_a_position_open(scene: Scene) -> N
     scene.executor.pull(KillMode.FLATTEN, "test", "me")
     report = await scene.executor.report()
     assert report.venues["okx"].verdict == "FLAT_VERIFIED"
+
+
+async def test_a_question_without_an_answer_is_asked_again_beside_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kill, "ASK_AGAIN", 0.02)
+    scene.trade("okx")
+    gateway = scene.gateways["okx"]
+    asked = 0
+    positions = gateway.positions
+
+    async def every_other() -> object:
+        nonlocal asked
+        asked += 1
+        if asked % 2:
+            await asyncio.Event().wait()
+        return await positions()
+
+    gateway.positions = every_other  # type: ignore[method-assign, assignment]
+    scene.executor.pull(KillMode.FLATTEN, "test", "me", "okx")
+    report = await scene.executor.report()
+    assert report.venues["okx"].verdict == "FLAT_VERIFIED"
+    assert report.venues["okx"].attempts == 1
+    assert report.venues["okx"].orders_cancelled == 2

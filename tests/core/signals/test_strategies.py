@@ -15,6 +15,7 @@ from core.model.effect import RiskEvent, Signalled
 from core.orders.ids import ClientIds
 from core.research.backtest import run_backtest
 from core.risk.codes import Code
+from core.signals import context
 from core.signals.folder import find_strategy
 from core.signals.funding_carry import FundingCarry
 from core.signals.mean_reversion import MeanReversion
@@ -234,3 +235,38 @@ def test_weights_that_weigh_nothing_are_refused(weights: dict[str, float], probl
 def test_an_unknown_member_is_named() -> None:
     with pytest.raises(ConfigError, match=r"strategy.weights: 'tea_leaves' is unknown"):
         strategy_maker(config.Strategy(name="ensemble", weights={"tea_leaves": 1.0}))
+
+
+SEER = """
+class Seer:
+    needs = NEEDS
+
+    def __init__(self, settings):
+        pass
+
+    def on_candle(self, candle):
+        assert len(self.context.row) == len(self.needs)
+"""
+
+
+def test_members_share_a_context_and_each_sees_its_own(tmp_path: Path) -> None:
+    one, two = context.NAMES[:2], context.NAMES[1:4]
+    _, make = ensemble(
+        tmp_path,
+        {"one": 1.0, "two": 1.0},
+        one=SEER.replace("NEEDS", repr(one)),
+        two=SEER.replace("NEEDS", repr(two)),
+    )
+    scene = Scene()
+    scene.engine = Engine(scene.settings, ClientIds("TEST", 1, bytes(16)), make_strategy=make)  # type: ignore[arg-type]
+    scene.open()
+    strategy = make()  # type: ignore[operator]
+    assert strategy.needs == tuple(dict.fromkeys((*one, *two)))
+    assert not scene.of(RiskEvent, scene.closes(*[100.0] * 3))
+    slot = scene.engine._world.slots["bybit", BTC]
+    members = slot.strategy.members  # type: ignore[union-attr]
+    assert [member.context.names for member in members] == [one, two]  # type: ignore[union-attr]
+    whole = dict(zip(slot.context.names, slot.context.row, strict=True))  # type: ignore[union-attr]
+    for member in members:
+        row = member.context.row  # type: ignore[union-attr]
+        assert str(row) == str([whole[name] for name in member.context.names])  # type: ignore[union-attr]

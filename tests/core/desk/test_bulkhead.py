@@ -1,0 +1,48 @@
+"""A start is given as much of the past as the strategy wants."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from core.clock import SystemClock
+from core.config import Strategy
+from core.desk.bulkhead import Bulkhead
+from core.desk.lines import Lines
+from core.model.event import Event
+from core.signals.strategy import strategy_maker
+from tests.core.desk.loopback import LoopGateway, LoopVenue
+from tests.core.engine.scene import config
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        ({"name": "mean_reversion", "slow": 77}, 77),
+        ({"name": "ema_cross", "slow": 9}, 36),
+        ({"name": "lightgbm"}, 169),
+        ({"name": "ensemble", "slow": 30, "weights": {"ema_cross": 1, "mean_reversion": 2}}, 120),
+    ],
+)
+async def test_the_warm_up_is_what_the_strategy_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object], wanted: int
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    chosen = config(strategy={"timeframe": 60, "fast": 3} | settings)
+    gateway = LoopGateway(LoopVenue("bybit"))
+    events: list[Event] = []
+    clock = SystemClock()
+    warmup = strategy_maker(Strategy.model_validate(chosen.strategy.model_dump()))().warmup
+    bulkhead = Bulkhead(
+        gateway, chosen, warmup, lambda venue: 0, events.append, Lines(clock), clock, {}
+    )
+    task = asyncio.create_task(bulkhead.run())
+    try:
+        async with asyncio.timeout(10):
+            await bulkhead.tried.wait()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert gateway.asked == [(60, wanted)]
