@@ -313,6 +313,11 @@ class ModelStrategy:
             model.edge(chance, features.volatility),
         )
 
+    @property
+    def model(self) -> Model:
+        """The model it asks."""
+        return self._model
+
     def explanation(self) -> Callable[[], tuple[Factor, ...]] | None:
         """Return what works out why it said its last word; None where it said none."""
         return partial(self._model.explain, self.said[0]) if self.said else None
