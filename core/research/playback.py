@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -143,7 +144,6 @@ class Marked(NamedTuple):
     """A mark and where it is."""
 
     seq: int
-    ts: int
     kind: Mark
 
 
@@ -178,6 +178,7 @@ class Playback:
         self.speed = SPEEDS[0]
         self._goal: Goal | None = None
         self._marks: list[Marked] = []
+        self._counts: Counter[Mark] = Counter()
         self._kept: list[Stage] = []
         self._every = KEEP_EVERY
         self._seen = 0
@@ -278,7 +279,8 @@ class Playback:
             if not self._differs and compare(recorded, effects) is not None:
                 self._differs = recorded.seq
             for mark in marks:
-                self._marks.append(Marked(recorded.seq, stage.time, mark))
+                self._marks.append(Marked(recorded.seq, mark))
+                self._counts[mark] += 1
             if recorded.seq - (self._kept[-1].seq if self._kept else 0) >= self._every:
                 self._keep()
         try:
@@ -343,7 +345,7 @@ class Playback:
 
     def view(self) -> ReplayView:
         """Return where the replay stands."""
-        counts = {kind: sum(mark.kind is kind for mark in self._marks) for kind in Mark}
+        counts = self._counts
         return ReplayView(
             self._path.name,
             self._first,
