@@ -23,7 +23,7 @@ from core.model.instrument import short_symbol
 from core.model.market import Ticker
 from core.model.news import NewsReading, news_asset
 from core.orders.ids import ClientIds
-from core.orders.records import JournalRecord, StateRecorded
+from core.orders.records import JournalRecord, StateRecorded, SymbolFrozen
 from core.portfolio.ledger import Ledger
 from core.portfolio.position import Position
 from core.risk.codes import Code
@@ -146,6 +146,7 @@ class World:
             # A flat stand-in until the ledger, which only records may change, has one.
             position = self.ledger.positions.get(key) or Position(venue, symbol)
             slot = self.slots[key] = Slot(venue, symbol, position)
+            slot.conflict = self.ledger.frozen.get(key, "")
             known = self.venues.get(venue)
             if known is not None:
                 slot.instrument = known.instruments.get(symbol)
@@ -154,6 +155,11 @@ class World:
             slot.followers = self._followers.setdefault(key, [])
             slot.linked = slot.linked or bool(slot.followers)
         return slot
+
+    def freeze(self, slot: Slot, reason: str) -> None:
+        """Open no new risk on an instrument, over restarts; an empty reason lets it go again."""
+        slot.conflict = reason
+        self.record(SymbolFrozen(slot.venue, slot.symbol, reason, self.now))
 
     def employ(self, slot: Slot, strategy: Strategy) -> None:
         """Let a strategy decide on an instrument, and give it the context it needs."""

@@ -363,7 +363,7 @@ def test_a_crossed_book_says_so() -> None:
     )
     focus = Focus(BTC, watch=replace(WATCH, depths=books))
     rows = depth.view_depth(pictures.busy(), focus, 1, 8)
-    assert "crossed" in [cell.text for cell in rows[1].cells]
+    assert "cross" in [cell.text for cell in rows[1].cells]
 
 
 def test_the_chart_fills_its_space_and_shows_price_fills_and_lines() -> None:
