@@ -14,6 +14,7 @@ from core.model.event import Event, ModelDemoted, ModelRole, Tick, decode, encod
 from core.model.learning import LearningView, Record
 from core.model.market import Candle, Ticker
 from core.risk.codes import Code
+from core.signals.duty import Duty
 from tests.core.engine.scene import BTC, Scene, config
 from tests.core.signals.models import HOUR, follower, promotion
 
@@ -249,6 +250,11 @@ def test_a_restart_forgets_nothing() -> None:
     assert again.learning.champion is not None
     assert again.learning.champion.scored == 46
     assert again.learning.champion.days == len({day.day for day in record.days})
+    again.hours(24)
+    found = again.engine.models.record(CHAMPION)
+    assert found is not None
+    (seen,) = found[1].seen
+    assert (seen.day, seen.rows) == (record.seen[0].day, record.seen[0].rows + 24)
 
 
 def test_a_model_that_does_not_fit_is_refused_and_the_old_one_stays() -> None:
@@ -287,3 +293,30 @@ def test_an_ensemble_has_a_say_of_the_model() -> None:
     market.give(promotion(*follower(5.0), market.now))
     market.hours(30)
     assert any(dict(e.parts).get("lightgbm") for e in market.of(Signalled))
+
+
+def test_a_model_brings_the_context_it_needs() -> None:
+    market = Market()
+    market.hours(170)
+    slot = market.engine._world.slots["bybit", BTC]
+    assert slot.context is None
+    more = ("lead_1", "lead_4", "lead_24")
+    market.give(promotion(*follower(5.0, beside=more), market.now))
+    assert slot.context is not None
+    assert slot.context.names == more
+    market.hours(30)
+    assert len(market.of(PredictionScored)) == 28
+    market.give(promotion(*follower(5.0, horizon=2, beside=more[1:]), market.now, CHALLENGER))
+    assert slot.context.names == more
+    market.hours(5)
+    # One that needs the same finds it there, as new as it is.
+    market.give(promotion(*follower(6.0, beside=more), market.now))
+    duty = slot.strategy
+    assert isinstance(duty, Duty)
+    assert [one.context.names for one in duty._models.values()] == [more[1:], more]
+    market.give(promotion(*follower(4.0), market.now))
+    assert slot.context.names == more[1:]
+    market.hours(5)
+    market.give(ModelDemoted(CHALLENGER, follower(5.0, 2)[0].id, "", "me", market.now))
+    assert slot.context is None
+    assert not [e for e in market.of(RiskEvent) if e.code is Code.STRATEGY_FAILED]
