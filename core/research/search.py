@@ -51,6 +51,8 @@ class Finding(Struct, frozen=True, tag="train"):
     """Candles."""
     trials: tuple[dict[str, Any], ...]
     """Each configuration's scores out of sample; the linear baseline is always among them."""
+    judged: int
+    """Which of them was judged, from 0."""
     tried: int
     """Configurations ever tried on these candles: what the deflated Sharpe ratio counts."""
     overfitting: Overfitting | None
@@ -222,6 +224,7 @@ def _judge(
         best.trial.kind,
         best.trial.horizon,
         tuple(_scores(one.trial) for one in found),
+        next(number for number, one in enumerate(found) if one is best),
         len(all_ratios),
         chosen,
         checks,
