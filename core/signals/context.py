@@ -199,6 +199,13 @@ class Context:
         for tell in self._hearers.get(what, ()):
             tell(event)
 
+    def begin(self, events: Iterable[Event]) -> None:
+        """Tell families that are new here what was heard last before they came."""
+        for event in events:
+            for one in self._fresh:
+                if type(event) in one.hears:
+                    one.hear(event)
+
     def warm(self, own: Sequence[Candle], others: Iterable[Candle]) -> None:
         """Show families that are new here the candles that closed before they came.
 

@@ -108,6 +108,20 @@ def test_a_later_model_does_not_make_the_first_ones_context_forget() -> None:
     assert not any("no signal" in signal.reason for signal in signals)
 
 
+def test_a_later_model_knows_what_the_venue_told_before_it_came() -> None:
+    market = Market()
+    market.hours(180)
+    now, due = market.now, market.now + 8 * SPAN
+    market.give(
+        Ticker("bybit", BTC, 1.0, market.price, market.price, 1e-4, due, None, None, now, now)
+    )
+    meta, text = follower(5.0, beside=("funding_due",))
+    market.give(promotion(meta, text, now))
+    market.hours(7)
+    assert market.of(Signalled)
+    assert not any("no signal" in signal.reason for signal in market.of(Signalled))
+
+
 def test_outcomes_are_scored_when_they_are_known() -> None:
     market = Market()
     market.hours(170)
