@@ -202,7 +202,7 @@ class Trainer:
         assert process.stderr
         complaint = asyncio.create_task(process.stderr.read())
         try:
-            process.stdin.write(msgspec.json.encode(self._order(gateway)) + b"\n")
+            await _tell(process.stdin, self._order(gateway))
             # A line without its end is one that a killed process did not finish.
             while (line := await process.stdout.readline()).endswith(b"\n"):
                 message = _decode(line)
@@ -211,12 +211,10 @@ class Trainer:
                 if isinstance(message, Progress):
                     self._progress = message
                 else:
-                    answer = await self._candles(gateway, message)
-                    process.stdin.write(msgspec.json.encode(answer) + b"\n")
-                    await process.stdin.drain()
+                    await _tell(process.stdin, await self._candles(gateway, message))
             code = await process.wait()
             return Verdict("", "", False, _ended(code, await complaint), failed=True)
-        except (msgspec.DecodeError, ValueError, ConnectionError) as error:
+        except (msgspec.DecodeError, ValueError) as error:
             return Verdict("", "", False, f"the process does not speak: {error}", failed=True)
         finally:
             complaint.cancel()
@@ -270,6 +268,14 @@ class _Last:
             half.parent.mkdir(parents=True, exist_ok=True)
             half.write_bytes(msgspec.json.encode(facts))
             os.replace(half, self._path)
+
+
+async def _tell(stream: asyncio.StreamWriter, message: Order | Answer) -> None:
+    """Write a line; a process that is gone is found out by reading, which says how it ended."""
+    # uvloop raises RuntimeError on a pipe that has closed, where asyncio has ConnectionError.
+    with contextlib.suppress(ConnectionError, RuntimeError):
+        stream.write(msgspec.json.encode(message) + b"\n")
+        await stream.drain()
 
 
 async def _end(process: Process) -> None:
