@@ -100,8 +100,9 @@ class Kills(RuleBasedStateMachine):
     @rule(venue=st.sampled_from(VENUES), side=st.sampled_from(list(Side)), rest=st.booleans())
     @precondition(lambda self: not self.executor.active)
     def trade(self, venue: str, side: Side, rest: bool) -> None:
-        """Open a position with its stop, or rest an entry, before anything is killed."""
+        """Open a position with its stop, or rest an entry: what was proved before is over."""
         self.proved.discard(venue)
+        self.asked.pop(venue, None)
         if rest:
             self.place(venue, self.order(Side.BUY, OrderKind.LIMIT, 58_000))
         else:
