@@ -122,7 +122,8 @@ def weather(*faults: str, kills: float = 0.08, together: bool = False) -> Callab
     """Return what makes a world of these faults: a safeguard is seen where it is needed."""
 
     def prepare(world: World) -> None:
-        world.weather, world.kills, world.together = faults, kills, together
+        world.luck.weather, world.luck.together = faults, together
+        world.person.kills = kills
 
     return prepare
 

@@ -30,10 +30,6 @@ _LIVE = {OrderStatus.OPEN, OrderStatus.ACKED, OrderStatus.PARTIAL, OrderStatus.U
 _RANK = {status: 5 if status.terminal else 0 for status in OrderStatus}
 
 
-class Breach(AssertionError):
-    """An invariant does not hold."""
-
-
 class Watcher(Watch):
     """Watches one world. ``breaches`` is empty while every invariant holds.
 

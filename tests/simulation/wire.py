@@ -48,8 +48,6 @@ T = TypeVar("T")
 
 TIMEOUT = 5.0
 """Seconds after which a client gives an answer up."""
-STALE = 10.0
-"""Seconds of silence after which a public stream is told to be stale, as the adapters do."""
 
 LISTS = frozenset({"open orders", "positions", "balance", "fills"})
 """What a sweep asks."""
@@ -226,28 +224,7 @@ class WireGateway(LoopGateway):
             return OrderSent(
                 self.venue, order.symbol, order.client_id, Outcome.NOT_SENT, self.loop.now()
             )
-        stamp = self.wire.loop.time()
-        if self.life.alive:
-            self.watch.sending(self, order)
-
-        def place() -> str:
-            self.wire.check_age(stamp, not order.reduce_only)
-            self.watch.placing(self.venue, order, stamp)
-            return self.loop.place(order).order_id
-
-        outcome, venue_id, code = Outcome.ACCEPTED, "", ""
-        try:
-            venue_id = await self.wire.carry(self.life, place, "submit")
-        except Unsent:
-            outcome, code = Outcome.NOT_SENT, "refused"
-        except Lost as error:
-            outcome, code = Outcome.UNKNOWN, str(error)
-        except (Refusal, Refused) as refusal:
-            outcome, code = Outcome.REJECTED, str(refusal)
-        self.life.point("before outcome")
-        return OrderSent(
-            self.venue, order.symbol, order.client_id, outcome, self.loop.now(), venue_id, code
-        )
+        return await _send(self, order, "submit")
 
     async def cancel(self, symbol: str, client_id: str, venue_id: str) -> CancelSent:
         outcome, code = Outcome.ACCEPTED, ""
@@ -431,7 +408,6 @@ class WireKillGateway(LoopKillGateway):
     async def reduce(
         self, position: PositionReport, client_id: str, slippage: Decimal
     ) -> OrderSent:
-        stamp = self.wire.loop.time()
         side = Side.SELL if position.qty > 0 else Side.BUY
         assert position.mark is not None
         rules = self.loop.core.instruments[position.symbol]
@@ -440,29 +416,35 @@ class WireKillGateway(LoopKillGateway):
             client_id, self.venue, position.symbol, side, OrderKind.LIMIT, abs(position.qty),
             self.loop.now(), price, None, TimeInForce.IOC, self.reduce_only,
         )  # fmt: skip
-        if self.life.alive:
-            self.watch.sending(self, order)
-
-        def place() -> str:
-            self.wire.check_age(stamp, opens=False)
-            self.watch.placing(self.venue, order, stamp)
-            return self.loop.place(order).order_id
-
-        outcome, venue_id, code = Outcome.ACCEPTED, "", ""
-        try:
-            venue_id = await self.wire.carry(self.life, place, "kill reduce")
-        except Unsent:
-            outcome, code = Outcome.NOT_SENT, "refused"
-        except Lost as error:
-            outcome, code = Outcome.UNKNOWN, str(error)
-        except (Refusal, Refused) as refusal:
-            outcome, code = Outcome.REJECTED, str(refusal)
-        return OrderSent(
-            self.venue, position.symbol, client_id, outcome, self.loop.now(), venue_id, code
-        )
+        return await _send(self, order, "kill reduce")
 
     reduce_only = True
     """Off in one ablation."""
+
+
+async def _send(gateway: WireGateway | WireKillGateway, order: Order, what: str) -> OrderSent:
+    """Send an order as a venue's adapter does: every failure is an outcome, none is tried again."""
+    wire, venue = gateway.wire, gateway.loop
+    stamp = wire.loop.time()
+    if gateway.life.alive:
+        gateway.watch.sending(gateway, order)
+
+    def place() -> str:
+        wire.check_age(stamp, not order.reduce_only)
+        gateway.watch.placing(wire.name, order, stamp)
+        return venue.place(order).order_id
+
+    outcome, venue_id, code = Outcome.ACCEPTED, "", ""
+    try:
+        venue_id = await wire.carry(gateway.life, place, what)
+    except Unsent:
+        outcome, code = Outcome.NOT_SENT, "refused"
+    except Lost as error:
+        outcome, code = Outcome.UNKNOWN, str(error)
+    except (Refusal, Refused) as refusal:
+        outcome, code = Outcome.REJECTED, str(refusal)
+    gateway.life.point("before outcome")
+    return OrderSent(wire.name, order.symbol, order.client_id, outcome, venue.now(), venue_id, code)
 
 
 class Watch:

@@ -15,7 +15,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,66 +29,24 @@ from core.desk.lines import LogView
 from core.errors import KillcordError
 from core.home import Home
 from core.journal import frames
-from core.model.event import (
-    Arm,
-    Cancel,
-    Close,
-    Disarm,
-    Kill,
-    KillMode,
-    MoveStop,
-    Resume,
-    Submit,
-    TradingState,
-    VenueState,
-)
-from core.model.market import Side
-from core.model.order import OrderKind, OrderStatus
+from core.model.event import Disarm, TradingState, VenueState
+from core.model.order import OrderStatus
 from core.orders.ids import ClientIds
-from exchanges.practice.state import OrderRequest, Refusal
-from tests.core.desk.loopback import BTC, LoopVenue
+from tests.core.desk.loopback import LoopVenue
+from tests.simulation.luck import Luck
+from tests.simulation.person import Person
 from tests.simulation.process import COMPOSITION, MortalLife, SimulatedDesk, TornJournal
 from tests.simulation.virtual import LIFE, VirtualLoop
 from tests.simulation.watcher import Watcher
-from tests.simulation.wire import (
-    OTHER_FAULTS,
-    REQUEST_FAULTS,
-    STREAM_FAULTS,
-    Wire,
-    WireGateway,
-    WireKillGateway,
-)
+from tests.simulation.wire import Wire, WireGateway, WireKillGateway
 
 VENUES = ("bybit", "binance", "okx")
-CERTAIN = ("black hole", "maintenance", "blind query", "failing lists")
-"""Faults that strike every time while they last."""
 STEP = 0.25
 """Seconds between two moves of the market."""
 SETTLE = 180.0
 """Seconds that a desk has to agree with the venues once nothing goes wrong any more."""
 CALM = 14
 """Seconds for which it must have nothing to do: longer than the desk lets pass between sweeps."""
-POINTS = (
-    "journal: before write",
-    "journal: between write and sync",
-    "journal: after sync",
-    "journal: before turn",
-    "journal: after turn",
-    "before submit",
-    "after submit",
-    "before outcome",
-    "before fill",
-    "after cancel",
-    "before core.desk.latch.write",
-    "after core.desk.latch.write",
-    "before core.desk.latch.clear",
-    "before kill cancel",
-    "after kill cancel",
-    "before kill reduce",
-    "after kill reduce",
-    "after kill positions",
-)
-"""Named points at which a process dies."""
 _WHO = Identity("SIM0", bytes(range(32)))
 
 
@@ -168,18 +125,13 @@ class World:
         self.desk: SimulatedDesk | None = None
         self.life: MortalLife | None = None
         self._run: asyncio.Task[Any] | None = None
-        self.weather: tuple[str, ...] = ()
-        """The faults of this world's wires; none: all of them."""
-        self.together = False
-        """Whether they come all at once."""
-        self.kills = 0.08
-        """Share of kills among what the person does."""
+        self.luck = Luck(self)
+        self.person = Person(self)
         self.validity = VALIDITY
         """Seconds between the two sweeps that prove a kill."""
         self.hear: Callable[[LogView], None] | None = None
         """Told every line that the desk logs."""
-        self._dead = asyncio.Event()
-        self._requests = 0
+        self.dead = asyncio.Event()
 
     def _configure(self, venues: list[str]) -> Config:
         return Config.model_validate(
@@ -203,8 +155,8 @@ class World:
         market = asyncio.create_task(self._move_market())
         try:
             await self.start()
-            person = asyncio.create_task(self._person())
-            await self._bad_luck()
+            person = asyncio.create_task(self.person.run())
+            await self.luck.run()
             person.cancel()
             await asyncio.gather(person, return_exceptions=True)
             await self.settle()
@@ -249,7 +201,7 @@ class World:
 
     async def start(self) -> None:
         """Begin another life of the desk."""
-        self._dead.clear()
+        self.dead.clear()
         self.life = MortalLife(self._died, self.outcome.struck)
         token = LIFE.set(self.life)
         try:
@@ -269,7 +221,7 @@ class World:
         self.watcher.end()
         if self.desk is not None:
             self.desk.lines.add("fault", "the process dies")
-        self._dead.set()
+        self.dead.set()
 
     async def _bury(self, power: bool = False) -> None:
         """Clear away what is left of a life, and leave on the disk what it leaves."""
@@ -311,183 +263,19 @@ class World:
         if run is None or self.desk is None or not self.desk.ready.is_set():
             return
         self.desk.request_stop("restart")
-        dead = asyncio.create_task(self._dead.wait())
+        dead = asyncio.create_task(self.dead.wait())
         await asyncio.wait([run, dead], return_when=asyncio.FIRST_COMPLETED)
         dead.cancel()
         await self._bury()
         await self.start()
 
-    def _ended(self) -> bool:
+    def ended(self) -> bool:
+        """Return whether the desk ended, by itself or told to."""
         return self._run is not None and self._run.done()
 
-    # --- bad luck -----------------------------------------------------------------------------
-
-    async def _bad_luck(self) -> None:
-        while self.loop.time() < self.chaos:
-            pause = asyncio.create_task(asyncio.sleep(self.chance.expovariate(1 / 3.0)))
-            dead = asyncio.create_task(self._dead.wait())
-            try:
-                await asyncio.wait([pause, dead], return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                pause.cancel()
-                dead.cancel()
-            if self._dead.is_set() or self._ended():
-                await self.crash()
-                continue
-            self._misfortune()
-
-    def _misfortune(self) -> None:
-        chance = self.chance
-        assert self.life is not None
-        draw = chance.random()
-        if draw < 0.12:
-            self.life.die()
-        elif draw < 0.27:
-            self.life.ends_at = chance.choice(POINTS)
-            self.life.countdown = chance.randint(0, 3)
-            if "turn" in self.life.ends_at and self.desk is not None and self._booted():
-                self.desk.journal.turn(self.desk.engine.ledger, self.loop.now())
-        elif draw < 0.32:
-            self._spoil_disk()
-        elif draw < 0.37:
-            self._trade_elsewhere()
-        else:
-            wire = chance.choice(list(self.wires.values()))
-            count = 1 if chance.random() < 0.75 else chance.randint(2, 4)
-            for fault in self.weather if self.together else [self._fault() for _ in range(count)]:
-                self._begin_fault(wire, fault)
-
-    def _fault(self) -> str:
-        kinds = (REQUEST_FAULTS, REQUEST_FAULTS, STREAM_FAULTS, OTHER_FAULTS)
-        return self.chance.choice(self.weather or self.chance.choice(kinds))
-
-    def _begin_fault(self, wire: Wire, fault: str) -> None:
-        chance = self.chance
-        likely = 1.0 if fault in CERTAIN else chance.uniform(0.1, 0.9)
-        wire.faults[fault] = likely
-        if self.desk is not None:
-            self.desk.lines.add("fault", f"{wire.name}: {fault}, {likely:.0%}")
-        if fault == "lagging index":
-            wire.lag = chance.uniform(0.3, 4.0)
-            wire.struck[fault] += 1
-        long = self.together or chance.random() < 0.2
-        lasts = chance.uniform(10, 40) if long else chance.uniform(0.5, 15.0)
-        self.loop.call_later(lasts, self._end_fault, wire, fault)
-
-    @staticmethod
-    def _end_fault(wire: Wire, fault: str) -> None:
-        wire.faults.pop(fault, None)
-        if fault == "lagging index":
-            wire.lag = 0.0
-
-    def _spoil_disk(self) -> None:
-        life = self.life
-        if life is None or life.journal is None:
-            return
-        if self.chance.random() < 0.5:
-            life.journal.full = True
-            self.outcome.struck["disk full"] += 1
-            # A journal that failed stays so until the next start.
-            self.loop.call_later(self.chance.uniform(1, 6), life.die)
-        else:
-            life.journal.slow = self.chance.uniform(0.05, 0.6)
-            self.watcher.journal_well = False
-            self.outcome.struck["slow disk"] += 1
-
-    def _trade_elsewhere(self) -> None:
-        """Let somebody else use the account."""
-        wire = self.chance.choice(list(self.wires.values()))
-        self.watcher.foreign = True
-        self.outcome.struck["foreign order"] += 1
-        core, account = wire.venue.core, wire.venue.account
-        mark = core.positions(account, BTC)[0].mark
-        price = core.instruments[BTC].round_price(mark * Decimal("0.97"))
-        with contextlib.suppress(Refusal):
-            core.submit(
-                account,
-                OrderRequest(
-                    symbol=BTC,
-                    side=Side.BUY,
-                    kind=OrderKind.LIMIT,
-                    qty=Decimal("0.01"),
-                    price=price,
-                ),
-            )
-
-    # --- the person ---------------------------------------------------------------------------
-
-    def _booted(self) -> bool:
-        return self.desk is not None and hasattr(self.desk, "window") and not self._ended()
-
-    async def _person(self) -> None:
-        while True:
-            await asyncio.sleep(self.chance.expovariate(1 / 1.5))
-            if not self._booted() or self.life is None or not self.life.alive:
-                continue
-            await self._act()
-
-    async def _act(self) -> None:
-        desk, chance, life = self.desk, self.chance, self.life
-        assert desk is not None
-        assert life is not None
-        now = self.loop.now()
-        self._requests += 1
-        name, venue = f"r{self._requests}", chance.choice(list(self.wires))
-        state = desk.pump.state
-        draw = chance.random()
-        command: Any
-        if state is TradingState.HALTED:
-            if desk.kill.active or chance.random() < 0.6:
-                return
-            command = Resume("person", now)
-        elif draw < self.kills:
-            mode = chance.choice(list(KillMode))
-            where = venue if chance.random() < 0.2 else ""
-            self.outcome.kills += 1
-            if state is TradingState.ARMED and chance.random() < 0.5:
-                # An order that was a mistake, and the cord a moment later.
-                await self._command(self._order(f"{name}m", venue, now))
-                await asyncio.sleep(chance.uniform(0.0, 0.3))
-                if not self._booted() or not life.alive:
-                    return
-            command = Kill(mode, "person", "simulated", now, where)
-        elif state is not TradingState.ARMED:
-            command = Arm("person", now)
-        elif (draw := chance.random()) < 0.1:
-            command = Disarm("person", now)
-        elif draw < 0.6:
-            command = self._order(name, venue, now)
-        elif draw < 0.75:
-            command = Cancel(name, "person", now, venue=venue)
-        elif draw < 0.9:
-            fraction = chance.choice((Decimal(1), Decimal("0.5")))
-            command = Close(name, "person", now, venue=venue, fraction=fraction)
-        else:
-            mark = self.wires[venue].venue.core.positions(self.wires[venue].venue.account, BTC)[0]
-            price = mark.mark * Decimal(str(1 + chance.uniform(-0.02, 0.02)))
-            command = MoveStop(name, "person", venue, BTC, price, now)
-        await self._command(command)
-
-    async def _command(self, command: Any) -> None:
-        """Hand a command to the desk, as the control socket does."""
-        assert self.desk is not None
-        token = LIFE.set(self.life)
-        try:
-            task = asyncio.create_task(self.desk.window.command(command))
-        finally:
-            LIFE.reset(token)
-        await asyncio.wait([task], timeout=6)
-
-    def _order(self, name: str, venue: str, now: int) -> Submit:
-        chance = self.chance
-        side = chance.choice((Side.BUY, Side.SELL))
-        account = self.wires[venue].venue
-        mark = account.core.positions(account.account, BTC)[0].mark
-        qty = Decimal(chance.randint(1, 20)) / 1000
-        if chance.random() < 0.4:
-            return Submit(name, "person", venue, BTC, side, qty, now)
-        price = mark * Decimal(str(1 - side.sign * chance.uniform(0.0, 0.01)))
-        return Submit(name, "person", venue, BTC, side, qty, now, OrderKind.LIMIT, price)
+    def booted(self) -> bool:
+        """Return whether the desk takes commands."""
+        return self.desk is not None and hasattr(self.desk, "window") and not self.ended()
 
     # --- the end ------------------------------------------------------------------------------
 
@@ -504,7 +292,7 @@ class World:
         end = self.loop.time() + SETTLE
         calm = 0
         while calm < CALM:
-            if self._dead.is_set() or self._ended() or self._run is None:
+            if self.dead.is_set() or self.ended() or self._run is None:
                 await self._bury()
                 await self.start()
             elif self.life is not None:
@@ -518,7 +306,7 @@ class World:
     def _unsettled(self) -> str:
         """Say what the desk is still busy with; empty when nothing."""
         desk = self.desk
-        if desk is None or not self._booted():
+        if desk is None or not self.booted():
             return "starting"
         if desk.kill.active:
             return "killing"
