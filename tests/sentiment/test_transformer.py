@@ -19,6 +19,10 @@ from sentiment.worker import CannotLoad, map_labels
 from tests.sentiment.tiny import lesson, train
 
 
+pytestmark = pytest.mark.timeout(600)
+"""torch takes minutes to load where ten others want the processor."""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(tmp_path_factory.mktemp("models") / "tiny-bert")
