@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 ARGS ?=
 SEEDS ?= 5000
+KILLS ?= 20000
 
-.PHONY: install run test check bench soak docs lock clean
+.PHONY: install run test check bench soak docs screenshots lock clean
 
 install: $(STAMP)
 
@@ -41,12 +42,15 @@ check: install  ## lint, types, import contracts, tests
 bench: install  ## speed and size, as medians and ratios
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-soak: install  ## long runs: thousands of simulated worlds (SEEDS=), then the slow tests
+soak: install  ## long runs: simulated worlds (SEEDS=), kill -9s (KILLS=) and all slow tests
 	@$(BIN)/python -m tests.simulation --count $(SEEDS)
-	@$(BIN)/pytest -m soak -p no:xdist --timeout 0 $(ARGS)
+	@KILLS=$(KILLS) $(BIN)/pytest -m soak -p no:xdist --timeout 0 $(ARGS)
 
 docs: install  ## rewrite the pages that are made from the code
 	@$(BIN)/python -m tests.docs
+
+screenshots: install  ## take the pictures of README and docs anew (a minute)
+	@$(BIN)/python -m tests.screenshots
 
 lock:  ## pin the newest allowed versions with hashes (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header \
