@@ -18,7 +18,6 @@ from sentiment.transformer import TransformerEngine
 from sentiment.worker import CannotLoad, map_labels
 from tests.sentiment.tiny import lesson, train
 
-
 pytestmark = pytest.mark.timeout(600)
 """torch takes minutes to load where ten others want the processor."""
 
