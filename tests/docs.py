@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.config import render
+from core.engine import invariants
 from core.risk.codes import table
 from core.signals import candle_features, context
 from core.signals.features import Feature
@@ -17,6 +18,9 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "risk-codes.md": "# Codes\n\nWhy an order was refused, a breaker fired, or a command"
         " answered as it did. Made by `make docs`.\n\n" + table(),
+        DOCS
+        / "invariants.md": "# Invariants\n\nWhat must hold at every moment; a breach closes the"
+        " gate (REDUCING) until a person arms again. Made by `make docs`.\n\n" + invariants.table(),
         DOCS / "configuration.md": "# Configuration\n\nThe file `killcord config path` names, with"
         " every setting at its default. Made by `make docs`.\n\n```toml\n" + render() + "```\n",
         DOCS / "features.md": _features(),

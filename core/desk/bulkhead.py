@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from typing import Any
 
 from core.clock import MINUTE, Clock
 from core.config import Config
 from core.desk.lines import Lines, scrub
 from core.desk.lock import Lock, lock_account
 from core.desk.ports import Gateway, Sink
-from core.errors import AuthenticationFailed, KillcordError, SafetyRefusal, VenueError
+from core.errors import (
+    AuthenticationFailed,
+    KillcordError,
+    SafetyRefusal,
+    VenueError,
+    VenueUnavailable,
+)
 from core.model.event import (
     Event,
     FeedChanged,
@@ -86,10 +93,17 @@ class Bulkhead:
         self._private_up = False
         self._failures = 0
         self._was_up = False
+        self._restart = ""
+        self._restarted = asyncio.Event()
 
     def ask_sweep(self) -> None:
         """Sweep as soon as possible."""
         self._asked.set()
+
+    def restart(self, reason: str) -> None:
+        """Connect, warm up, stream and reconcile anew: what is known may be old."""
+        self._restart = reason
+        self._restarted.set()
 
     def feed_changed(self, event: FeedChanged) -> None:
         """Note the private stream's state: sweeps are closer together while it is not up."""
@@ -166,15 +180,20 @@ class Bulkhead:
             self.gateway.run(symbols, self._sink), name=f"streams {self.venue}"
         )
         sweeps = asyncio.create_task(self._sweep_on(), name=f"sweeps {self.venue}")
+        self._restarted.clear()
+        restarted = asyncio.create_task(self._restarted.wait())
+        tasks: tuple[asyncio.Task[Any], ...] = (streams, sweeps, restarted)
         try:
-            done, _ = await asyncio.wait((streams, sweeps), return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if restarted in done:
+                raise VenueUnavailable(self._restart)
             for task in done:
                 task.result()
             raise RuntimeError("it returned")
         finally:
-            for task in (streams, sweeps):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(streams, sweeps, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _symbols(self, opened: VenueOpened) -> list[str]:
         offered = {instrument.symbol for instrument in opened.instruments}
