@@ -17,6 +17,7 @@ from core.errors import (
     KillcordError,
     SafetyRefusal,
     VenueError,
+    VenueMaintenance,
     VenueUnavailable,
 )
 from core.model.event import (
@@ -41,6 +42,8 @@ SWEEP_GAP = 0.3
 """Seconds between two sweeps at least, whoever asks."""
 BLIND_AFTER = 3
 """Failed sweeps in a row after which the venue counts as not answering."""
+CLOSED_AFTER = 2
+"""The same where the venue says itself that it is closed."""
 _BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 _WARM_UP_AT_ONCE = 5
 _MOST_WARM_UP = 5_000
@@ -131,7 +134,7 @@ class Bulkhead:
                 except (VenueError, TimeoutError) as error:
                     if not self._was_up and not _passing(error):
                         raise
-                    self._blind(_text(error))
+                    self._lose(error)
                 except Exception as error:
                     self._sink(
                         InvariantBroken(
@@ -140,7 +143,7 @@ class Bulkhead:
                             self._clock.now(),
                         )
                     )
-                    self._blind(_text(error))
+                    self._lose(error)
                 self.tried.set()
                 await asyncio.sleep(_BACKOFF[min(attempt, len(_BACKOFF) - 1)])
                 attempt += 1
@@ -156,8 +159,9 @@ class Bulkhead:
                 swept = await self.gateway.sweep(since)
         except (VenueError, TimeoutError) as error:
             self._failures += 1
-            if self._failures >= BLIND_AFTER and self.up:
-                self._blind(_text(error))
+            closed = isinstance(error, VenueMaintenance) and self._failures >= CLOSED_AFTER
+            if self._failures >= BLIND_AFTER or closed:
+                self._lose(error)
             return False
         self._failures = 0
         self._hold(swept.account)
@@ -253,10 +257,13 @@ class Bulkhead:
             except TimeoutError:
                 continue
 
-    def _blind(self, reason: str) -> None:
+    def _lose(self, error: BaseException) -> None:
+        """Tell that the venue is lost, once, and whether it says itself that it is closed."""
         if self.up or not self.tried.is_set():
             self.up = False
-            self._sink(VenueChanged(self.venue, VenueState.BLIND, self._clock.now(), reason))
+            closed = isinstance(error, VenueMaintenance)
+            state = VenueState.MAINTENANCE if closed else VenueState.BLIND
+            self._sink(VenueChanged(self.venue, state, self._clock.now(), _text(error)))
 
 
 def _passing(error: BaseException) -> bool:

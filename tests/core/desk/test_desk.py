@@ -695,3 +695,26 @@ async def test_a_machine_that_slept_closes_the_gate_and_asks_every_venue_anew(
         await until(lambda: connected() == before + 3)
         await until(lambda: all(v.up for v in desk.pump.venues.values()))
         assert desk.pump.state is TradingState.REDUCING, "a person arms it again"
+
+
+async def test_a_venue_that_says_it_is_closed_is_in_maintenance_and_comes_back(
+    stage: Stage,
+) -> None:
+    desk = stage.desk()
+    venue = stage.venues["okx"]
+
+    def state() -> VenueState:
+        return next(v.state for v in desk.window.snapshot().venues if v.venue == "okx")
+
+    async with stage.running(desk):
+        await until(lambda: state() is VenueState.READY)
+        venue.closed = True
+        bulkhead = desk.pump.venues["okx"]
+        for _ in range(2):
+            assert not await bulkhead.sweep()
+        assert state() is VenueState.MAINTENANCE
+        order = Submit("r", "me", "okx", BTC, Side.BUY, Decimal("0.01"), desk.window.now())
+        assert not (await desk.window.command(order)).ok
+        venue.closed = False
+        assert await bulkhead.sweep()
+        await until(lambda: state() is VenueState.READY)
