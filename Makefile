@@ -8,7 +8,7 @@ STAMP := $(VENV)/installed
 ARGS ?=
 SEEDS ?= 5000
 
-.PHONY: install run test check bench soak docs lock clean
+.PHONY: install run test check bench soak docs screenshots lock clean
 
 install: $(STAMP)
 
@@ -47,6 +47,9 @@ soak: install  ## long runs: thousands of simulated worlds (SEEDS=), then the sl
 
 docs: install  ## rewrite the pages that are made from the code
 	@$(BIN)/python -m tests.docs
+
+screenshots: install  ## take the pictures of README and docs anew (a minute)
+	@$(BIN)/python -m tests.screenshots
 
 lock:  ## pin the newest allowed versions with hashes (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header \

@@ -18,6 +18,7 @@ from core.research.audit import audit
 from core.research.backtest import run_backtest
 from core.research.bars import Bars
 from core.research.flow import run_flow
+from core.research.model_notes import ModelNotes
 from core.research.report import BacktestReport, report
 from core.research.result import BacktestResult
 from core.signals.strategy import Strategy
@@ -86,10 +87,13 @@ def play_candles(arguments: argparse.Namespace) -> BacktestReport:
     slippage = points(arguments, "slippage") or Decimal(0)
     spans = {rules: (int(one.ts[0]), int(one.ts[-1])) for rules, one in candles.items()}
     balance, funding = number(arguments, "balance"), settlements(arguments.funding, spans)
+    notes = ModelNotes()
     make, show = employ(arguments, config), progress(arguments)
 
     def play(
-        chosen: Mapping[Instrument, Bars], tell: Callable[[float], object] | None = None
+        chosen: Mapping[Instrument, Bars],
+        tell: Callable[[float], object] | None = None,
+        strategy: Callable[[], Strategy] = make,
     ) -> BacktestResult:
         return run_backtest(
             chosen,
@@ -97,12 +101,14 @@ def play_candles(arguments: argparse.Namespace) -> BacktestReport:
             balance=balance,
             funding=funding,
             slippage=float(slippage),
-            make_strategy=make,
+            make_strategy=strategy,
             progress=tell,
         )
 
     bars = {rules: to_bars(file) for rules, file in candles.items()}
-    answer = report(play(bars, show), "candles", config.strategy, sum(f.silent for f in files))
+    result = play(bars, show, notes.listen(make))
+    answer = report(result, "candles", config.strategy, sum(file.silent for file in files))
+    answer = msgspec.structs.replace(answer, model=notes.report())
     if arguments.audit:
         answer = msgspec.structs.replace(answer, audit=audit(bars, play, show))
     return answer
@@ -113,6 +119,7 @@ def play_flow(arguments: argparse.Namespace) -> BacktestReport:
     flow = read_flow(arguments)
     config = configure(arguments, flow.instruments, None)
     spans = dict.fromkeys(flow.instruments, (flow.start // _MS, (flow.end or _EVER) // _MS))
+    notes = ModelNotes()
     result = run_flow(
         flow.events,
         flow.instruments,
@@ -122,10 +129,11 @@ def play_flow(arguments: argparse.Namespace) -> BacktestReport:
         balance=number(arguments, "balance"),
         funding=settlements(arguments.funding, spans),
         latency=int(number(arguments, "latency") * _MS),
-        make_strategy=employ(arguments, config),
+        make_strategy=notes.listen(employ(arguments, config)),
         progress=progress(arguments),
     )
-    return report(result, flow.source, config.strategy, 0)
+    answer = report(result, flow.source, config.strategy, 0)
+    return msgspec.structs.replace(answer, model=notes.report())
 
 
 def _write_page(path: Path, answer: BacktestReport) -> None:
@@ -178,7 +186,7 @@ def table(answer: BacktestReport) -> list[str]:
         lines.append(f"  note          {answer.silent_bars} bars have no volume")
     if answer.halted:
         lines.append(f"  halted        {answer.halted_at}: {clean(answer.halted)}")
-    lines += _months(answer) + _audit(answer) + _parity(answer)
+    lines += _months(answer) + _model(answer) + _audit(answer) + _parity(answer)
     lines += ["", f"  {'':8} {'':8} {'trades':>7} {'realised':>12} {'fees':>10} {'funding':>10}"
               f" {'net':>12}"]  # fmt: skip
     lines += [
@@ -215,6 +223,20 @@ def _months(answer: BacktestReport) -> list[str]:
     cells = [f"{one.month} {numbers.percent(one.change):>8}" for one in answer.months]
     rows = [cells[at : at + 4] for at in range(0, len(cells), 4)]
     return ["", *("  " + "   ".join(row) for row in rows)]
+
+
+def _model(answer: BacktestReport) -> list[str]:
+    found = answer.model
+    if found is None:
+        return []
+    lines = ["", f"  model         {clean(found.name)}"]
+    if found.calibration:
+        said = "  ".join(f"{one.said:.0%}:{one.came:.0%}" for one in found.calibration)
+        lines.append(f"  said:came     {said}")
+    if found.importance:
+        heavy = ", ".join(f"{name} {share:.0%}" for name, share in found.importance[:6])
+        lines.append(f"  looks at      {heavy}")
+    return lines
 
 
 def _audit(answer: BacktestReport) -> list[str]:

@@ -22,7 +22,7 @@ from core.clock import SECOND, Clock
 from core.config import Config
 from core.desk.lines import Lines
 from core.desk.ports import Gateway, Sink
-from core.errors import KillcordError, VenueError
+from core.errors import KillcordError, RegistryError, VenueError
 from core.model.effect import ModelDropped
 from core.model.event import ModelDemoted, ModelPromoted, ModelRole
 from core.model.instrument import Instrument
@@ -95,6 +95,7 @@ class Trainer:
         self._work: asyncio.Task[None] | None = None
         self._progress: Progress | None = None
         self._due = 0
+        self._failures = 0
         self._kept = 0
 
     @property
@@ -182,7 +183,12 @@ class Trainer:
             raise KillcordError(
                 f"{name} is of candles of {made.timeframe} s, the strategy's are of {wanted} s"
             )
-        return ModelPromoted(role, meta, text, self._clock.now(), self._registry.record(name))
+        record = Record()
+        try:
+            record = self._registry.record(name)
+        except RegistryError as error:
+            self._lines.add("info", f"models: {error}", "warning")  # no reason to lose the model
+        return ModelPromoted(role, meta, text, self._clock.now(), record)
 
     def _keep(self) -> None:
         for role in ModelRole:
@@ -228,6 +234,7 @@ class Trainer:
     def _finish(self, verdict: Verdict) -> None:
         learning, now = self._config.learning, self._clock.now()
         pause = learning.retry if verdict.failed else learning.every
+        self._failures = self._failures + 1 if verdict.failed else 0
         self._due = now + int(pause) * SECOND
         if verdict.failed:
             text = f"training failed: {verdict.text}; it is tried again in {_span(pause)}"
@@ -237,8 +244,10 @@ class Trainer:
         self._last.write(now, text, failed=verdict.failed)
 
     def _venue(self) -> Gateway | None:
-        known = {venue for venue, _ in self._instruments}
-        return next((one for name, one in self._gateways.items() if name in known), None)
+        """Return whose history to learn from: another one after each failure."""
+        answered = {venue for venue, _ in self._instruments}
+        known = [one for name, one in self._gateways.items() if name in answered]
+        return known[self._failures % len(known)] if known else None
 
     def _order(self, gateway: Gateway) -> Order:
         config = self._config
@@ -259,6 +268,7 @@ class Trainer:
             self._clock.now() // _MS,
             fee + SPREAD,
             config.learning.out_of_sample,
+            config.learning.shadow,
             config.environment == "practice",
         )
 

@@ -277,6 +277,8 @@ def _signal(slot: Slot) -> SignalView:
         signal.reason,
         signal.ts,
         slot.outcome,
+        signal.chance,
+        signal.edge,
     )
 
 

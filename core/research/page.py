@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from core.research.charts import bar_chart, fall_chart, line_chart, reliability_chart
-from core.research.report import BacktestReport, ModelReport
+from core.research.model_notes import ModelReport
+from core.research.report import BacktestReport
 
 _STYLE = """
 :root{--ink:#1b1f24;--dim:#5b6570;--paper:#fff;--line:#d9dee4;--up:#0072b2;--down:#d55e00}

@@ -11,6 +11,7 @@ from core import config
 from core.clock import DAY, SECOND
 from core.model.instrument import short_symbol
 from core.research.audit import Audit
+from core.research.model_notes import ModelReport
 from core.research.parity import Parity
 from core.research.result import BacktestResult
 from core.research.scores import Sharpe, max_drawdown, sharpe
@@ -33,25 +34,6 @@ class SymbolReport(Struct, frozen=True):
     funding: float
     net: float
     """Realised less fees plus funding."""
-
-
-class Bin(Struct, frozen=True):
-    """How often what a model said came true."""
-
-    said: float
-    """Mean probability of a rise."""
-    came: float
-    """Part of the times in which the price rose."""
-    count: int
-
-
-class ModelReport(Struct, frozen=True):
-    """What a model said in a backtest."""
-
-    name: str
-    calibration: tuple[Bin, ...]
-    importance: tuple[tuple[str, float], ...]
-    """Features with the part of all weight they have, heaviest first."""
 
 
 class BacktestReport(Struct, frozen=True, tag="backtest"):

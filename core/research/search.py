@@ -82,6 +82,7 @@ def search(
     trials: int = 0,
     storage: str = "",
     out_of_sample: int = 90,
+    shadow: int = 30,
     progress: Callable[[float], object] | None = None,
 ) -> Finding:
     """Train, score, judge and store; promote when every condition holds.
@@ -93,6 +94,7 @@ def search(
         now: ISO 8601, UTC.
         around: what is known beside the candles.
         out_of_sample: days that a model must have been tested on.
+        shadow: see ``Registry.admit``.
         shuffled: give labels to the wrong rows: what is found then is a bug.
         trials: configurations to try beyond the defaults, see ``tune``.
         storage: of the study, see ``tune``.
@@ -151,7 +153,7 @@ def search(
         one = _ensemble([one for one in found if one.panel is panels[at]])
         found.append(one)
         ratios[_name(one.plan, one.trial)] = _daily_ratio(one.trial)
-    return _judge(files, around, found, registry, ratios, now, out_of_sample)
+    return _judge(files, around, found, registry, ratios, now, out_of_sample, shadow)
 
 
 def _judge(
@@ -162,6 +164,7 @@ def _judge(
     ratios: Mapping[str, float],
     now: str,
     out_of_sample: int,
+    shadow: int,
 ) -> Finding:
     """Store the best, and promote it if it passes."""
     best = _choose(found)
@@ -176,7 +179,7 @@ def _judge(
     meta = _describe(best, recipe, checks, now)
     if meta.id not in registry.names():
         registry.store(meta, recipe)
-    role = registry.admit(meta.id) if meta.passed else None
+    role = registry.admit(meta.id, shadow) if meta.passed else None
     return Finding(
         meta.id,
         role is ModelRole.CHAMPION,
@@ -196,6 +199,8 @@ def _verdict(meta: Meta, role: ModelRole | None) -> str:
         return "promoted: a desk with strategy lightgbm trades it"
     if role is ModelRole.CHALLENGER:
         return "passed: it is watched beside the model that trades, and may replace it"
+    if meta.passed:
+        return f"passed: another is being watched; `killcord models promote {meta.id}` puts it on"
     failed = ", ".join(check.name for check in meta.gate if not check.passed)
     return f"no edge found, nothing was promoted; it does not pass: {failed}"
 

@@ -153,27 +153,32 @@ class ClusterWorkers:
             ClusterUnavailable: the cluster went away, or its workers die again and again.
         """
         from distributed import CancelledError, KilledWorker
+
+        try:
+            with self._client.as_current():
+                self._run(ask, tell, beat)
+        except (KilledWorker, CancelledError, OSError) as error:
+            raise ClusterUnavailable(f"the cluster went away: {error}") from error
+
+    def _run(self, ask: Ask, tell: Tell, beat: Callable[[], None]) -> None:
         from distributed import wait as wait_for
 
         running: dict[Any, Any] = {}
-        try:
-            while True:
-                while len(running) < 2 * self.count and (task := ask()) is not None:
-                    future = self._client.submit(
-                        self._work, self._job, task, pure=False, retries=_DEATHS
-                    )
-                    running[future] = task
-                if not running:
-                    return
-                try:
-                    done = wait_for(list(running), timeout=BEAT, return_when="FIRST_COMPLETED").done
-                except TimeoutError:
-                    done = set()
-                for future in done:
-                    tell(running.pop(future), future.result())
-                beat()
-        except (KilledWorker, CancelledError, OSError) as error:
-            raise ClusterUnavailable(f"the cluster went away: {error}") from error
+        while True:
+            while len(running) < 2 * self.count and (task := ask()) is not None:
+                future = self._client.submit(
+                    self._work, self._job, task, pure=False, retries=_DEATHS
+                )
+                running[future] = task
+            if not running:
+                return
+            try:
+                done = wait_for(list(running), timeout=BEAT, return_when="FIRST_COMPLETED").done
+            except TimeoutError:
+                done = set()
+            for future in done:
+                tell(running.pop(future), future.result())
+            beat()
 
     def close(self) -> None:
         """Leave the cluster."""

@@ -14,7 +14,8 @@ import sys
 import time
 from collections.abc import Callable
 
-MODULES = ("startup", "adapters", "engine", "journal", "terminal", "sentiment", "kill", "signals")
+MODULES = ("startup", "adapters", "engine", "journal", "terminal", "sentiment", "kill", "signals",
+           "backtest")  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:

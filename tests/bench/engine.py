@@ -20,14 +20,10 @@ from core.model.event import Arm, FeedChanged, FeedState, Tick, VenueOpened
 from core.model.instrument import Instrument, unified_symbol
 from core.model.market import BookTop, Side, Trade
 from core.orders.ids import ClientIds
-from core.research.backtest import run_backtest
 from core.research.bars import Bars
-from core.research.result import BacktestResult
 
 TARGETS = {
     "trade event through the engine, p50 us": "<= 20",
-    "backtest of 500,000 bars, bars/s": ">= 400,000",
-    "backtest speed kept from the short to the long run": ">= 0.9",
 }
 START = 1_700_000_000 // 60 * MINUTE
 BTC = unified_symbol("BTC")
@@ -80,41 +76,6 @@ def loose_config(fast: int = 20, slow: int = 60, **changes: object) -> Config:
         "strategy": Strategy(timeframe=60, fast=fast, slow=slow, stop_distance=Decimal("0.005")),
     }
     return Config(**(values | changes))
-
-
-def measure_backtest(
-    counts: tuple[int, ...] = (50_000, 500_000), rounds: int = 3
-) -> dict[str, float]:
-    """Bars a second through the whole order path, and how much of it a longer history keeps."""
-    rules = instrument("bybit", BTC)
-    bars = minute_bars(max(counts))
-    found: dict[str, float] = {}
-    for count in counts:
-        part = Bars(*(column[:count] for column in (bars.ts, *bars.columns)))
-        results, spent = [], []
-        for _ in range(rounds):
-            begun = time.process_time()
-            results.append(run_backtest({rules: part}, loose_config()))
-            spent.append(time.process_time() - begun)
-        found |= _speed(count, results, statistics.median(spent))
-    last, first = (
-        f"backtest of {count:,} bars, bars per CPU second" for count in (counts[-1], counts[0])
-    )
-    found["backtest speed kept from the short to the long run"] = found[last] / found[first]
-    return found
-
-
-def _speed(count: int, results: list[BacktestResult], cpu: float) -> dict[str, float]:
-    """Wall and CPU speed: the run is one thread without I/O, so a quiet core makes them equal."""
-    assert len({(r.decision_hash, r.equity_end) for r in results}) == 1
-    seconds = statistics.median(r.seconds for r in results)
-    return {
-        f"backtest of {count:,} bars, bars/s": count / seconds,
-        f"backtest of {count:,} bars, bars per CPU second": count / cpu,
-        f"backtest of {count:,} bars, trades": results[0].trades,
-        f"backtest of {count:,} bars, orders": results[0].orders,
-        f"backtest of {count:,} bars, stops": results[0].stops,
-    }
 
 
 def _live_engine(venues: tuple[str, ...], symbols: tuple[str, ...]) -> Engine:
@@ -180,4 +141,4 @@ def measure_picture(rounds: int = 200) -> dict[str, float]:
     return {"snapshot of 3 venues x 10 symbols, p50 ms": statistics.median(took)}
 
 
-BENCHES = (measure_trade, measure_picture, measure_backtest)
+BENCHES = (measure_trade, measure_picture)

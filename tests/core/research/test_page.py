@@ -11,8 +11,10 @@ import pytest
 from core.research.audit import Audit
 from core.research.backtest import run_backtest
 from core.research.charts import bar_chart, fall_chart, line_chart, reliability_chart
+from core.research.model_notes import ModelReport
 from core.research.page import make_page
-from core.research.report import BacktestReport, Bin, ModelReport, report
+from core.research.report import BacktestReport, report
+from core.research.scores import Bin
 from tests.core.research.test_backtest import BTC, ETH, random_bars, rules, settings
 
 

@@ -15,6 +15,7 @@ from core.research.search import search
 from core.research.synthetic import plant_edge
 from core.research.tuning import Configuration, tune
 from core.signals.registry import Registry
+from tests.core.journal.test_store import postgres as postgres
 
 
 def tried(trials: int, seed: int, storage: str = "") -> tuple[list[Configuration], int]:
@@ -35,8 +36,16 @@ def test_the_same_seed_tries_the_same() -> None:
     assert {kind for _, kind, _ in one[0]} <= set(KINDS)
 
 
-def test_machines_that_share_a_study_count_each_others_trials(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+)
+def test_machines_that_share_a_study_count_each_others_trials(
+    database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     storage = f"sqlite:///{tmp_path}/study.db"
+    if database == "postgres":
+        url: str = request.getfixturevalue("postgres")
+        storage = url.replace("postgresql:", "postgresql+psycopg:")
     first, count = tried(3, 1, storage)
     assert count == 3
     second, count = tried(2, 1, storage)
