@@ -16,7 +16,8 @@ import pytest
 from core.clock import SystemClock
 from core.config import Learning
 from core.desk.lines import Lines
-from core.desk.trainer import Trainer, favours
+from core.desk.roster import favours
+from core.desk.trainer import Trainer
 from core.model.effect import ModelDropped
 from core.model.event import Event, ModelDemoted, ModelPromoted, ModelRole
 from core.model.learning import Day, Order, Record
