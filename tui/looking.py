@@ -90,6 +90,12 @@ class LookingApp(DealingApp):
             self.client.watch(Target(venue, focus.symbol, focus.timeframe))
         return focus._replace(watch=self.client.watched)
 
+    def expect_order(self, client_id: str) -> None:
+        """Pick an order as soon as it is shown, in place of the one it replaces."""
+        orders = self.panes["orders"]
+        if isinstance(orders, LiveGrid):
+            orders.expect(client_id)
+
     # --- tables -------------------------------------------------------------------------------
 
     def action_cursor(self, step: int) -> None:
