@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 ARGS ?=
 SEEDS ?= 5000
+KILLS ?= 20000
 
 .PHONY: install run test check bench soak docs screenshots lock clean
 
@@ -41,9 +42,9 @@ check: install  ## lint, types, import contracts, tests
 bench: install  ## speed and size, as medians and ratios
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-soak: install  ## long runs: thousands of simulated worlds (SEEDS=), then the slow tests
+soak: install  ## long runs: simulated worlds (SEEDS=), kill -9s (KILLS=) and all slow tests
 	@$(BIN)/python -m tests.simulation --count $(SEEDS)
-	@$(BIN)/pytest -m soak -p no:xdist --timeout 0 $(ARGS)
+	@KILLS=$(KILLS) $(BIN)/pytest -m soak -p no:xdist --timeout 0 $(ARGS)
 
 docs: install  ## rewrite the pages that are made from the code
 	@$(BIN)/python -m tests.docs
