@@ -57,6 +57,10 @@ class DealingApp(App[str], inherit_bindings=False):
         """What the keys would act on; None before the first picture. For the subclass."""
         raise NotImplementedError
 
+    def expect_order(self, client_id: str) -> None:
+        """Pick an order as soon as it is shown. For the subclass."""
+        raise NotImplementedError
+
     @property
     def snapshot(self) -> Snapshot | None:
         """The newest picture of the desk."""
