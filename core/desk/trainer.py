@@ -139,10 +139,9 @@ class Trainer:
         gateway = self._venue()
         if gateway is None:
             return  # no venue has answered yet
-        self._progress = Progress(f"no model promoted: training on {gateway.venue}'s history", 0.0)
-        if self._registry.champion:
-            self._progress = Progress(f"training again on {gateway.venue}'s history", 0.0)
-        self._lines.add("info", f"models: {self._progress.text}")
+        self._progress = Progress(f"training on {gateway.venue}'s history", 0.0)
+        again = "again" if self._registry.champion else "no model promoted"
+        self._lines.add("info", f"models: {again}: {self._progress.text}")
         self._finish(await self._follow(gateway))
 
     def _finish(self, verdict: Verdict) -> None:

@@ -620,3 +620,9 @@ def test_a_models_chance_and_edge_stand_beside_its_score() -> None:
     shown = named(first, columns)
     assert (shown["rise"], shown["edge bp"]) == ("61%", "4.2")
     assert named(second, columns)["rise"] == "-"
+
+
+def test_a_liquidation_far_away_is_not_spelt_out() -> None:
+    far = pictures.position("BTC", 0, "-0.01", liquidation=Decimal(9_000_000))
+    (row,) = positions.view_positions(pictures.busy(positions=(far,)))
+    assert named(row, positions.COLUMNS)["to liq."] == ">999%"
