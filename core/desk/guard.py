@@ -32,7 +32,7 @@ from core.desk.latch import Latched
 from core.desk.lock import Lock, holder
 from core.desk.ports import GuardGateway
 from core.desk.watchwords import DUTY, Beat, Duty, End, Hello
-from core.errors import KillcordError, NoDesk
+from core.errors import KillcordError, NoDesk, StateError
 from core.home import Home
 from core.model.event import Event, KillReported
 from core.model.instrument import Instrument
@@ -336,7 +336,10 @@ class Rescue:
 
     async def _write(self, intent: Intent) -> None:
         """Note an order before it is sent; the desk's journal may have another writer."""
-        await asyncio.to_thread(_append, self._journal, encode_record(intent))
+        try:
+            await asyncio.to_thread(_append, self._journal, encode_record(intent))
+        except OSError as error:
+            raise StateError(f"{self._journal}: {error.strerror}") from error
 
 
 def _append(path: Path, record: bytes) -> None:

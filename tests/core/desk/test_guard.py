@@ -136,6 +136,17 @@ async def test_a_desk_that_vanishes_is_flattened_where_that_is_asked_for(tmp_pat
     await close(scene)
 
 
+async def test_a_disk_that_takes_nothing_does_not_keep_a_position_open(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, KillMode.FLATTEN)
+    scene.trade("okx")
+    (scene.home.state("practice") / "guard.jsonl").mkdir()  # nothing can be appended to it
+    guard = await scene.watched()
+    await scene.post.close()
+    assert await guard
+    assert scene.venues["okx"].positions() == ()
+    await close(scene)
+
+
 async def test_an_orderly_end_is_no_reason_to_act(scene: Scene) -> None:
     scene.trade("okx")
     guard = await scene.watched()
