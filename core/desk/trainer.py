@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import msgspec
 
 from core.clock import SECOND, Clock
 from core.config import Config
+from core.desk.child import end, ended, last_line
 from core.desk.lines import Lines
 from core.desk.ports import Gateway, Sink
 from core.desk.roster import Recorded, Roster
@@ -199,7 +200,7 @@ class Trainer:
         assert process.stdin
         assert process.stdout
         assert process.stderr
-        complaint = asyncio.create_task(process.stderr.read())
+        complaint = asyncio.create_task(last_line(process.stderr))
         try:
             await _tell(process.stdin, self._order(gateway))
             # A line without its end is one that a killed process did not finish.
@@ -212,12 +213,13 @@ class Trainer:
                 else:
                     await _tell(process.stdin, await self._candles(gateway, message))
             code = await process.wait()
-            return Verdict("", "", False, _ended(code, await complaint), failed=True)
+            how = await complaint or ended(code)
+            return Verdict("", "", False, f"the process {how}", failed=True)
         except (msgspec.DecodeError, ValueError) as error:
             return Verdict("", "", False, f"the process does not speak: {error}", failed=True)
         finally:
             complaint.cancel()
-            await _end(process)
+            await end(process)
 
     async def _candles(self, gateway: Gateway, asked: Asked) -> Answer:
         problem = ""
@@ -275,19 +277,6 @@ async def _tell(stream: asyncio.StreamWriter, message: Order | Answer) -> None:
     with contextlib.suppress(ConnectionError, RuntimeError):
         stream.write(msgspec.json.encode(message) + b"\n")
         await stream.drain()
-
-
-async def _end(process: Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
-    await process.wait()
-
-
-def _ended(code: int, complaint: bytes) -> str:
-    lines = complaint.decode(errors="replace").strip().splitlines()
-    if code < 0:
-        return f"the process was ended by signal {-code}"
-    return f"the process failed: {lines[-1][:300]}" if lines else f"it ended with code {code}"
 
 
 def _span(seconds: float) -> str:
