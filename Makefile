@@ -8,7 +8,7 @@ STAMP := $(VENV)/installed
 ARGS ?=
 SEEDS ?= 5000
 
-.PHONY: install run test check bench soak docs lock clean
+.PHONY: install run test check bench bench-peers soak docs lock clean
 
 install: $(STAMP)
 
@@ -40,6 +40,9 @@ check: install  ## lint, types, import contracts, tests
 
 bench: install  ## speed and size, as medians and ratios
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-peers: install  ## the same work in other backtesters; installs each under ~/.cache, minutes
+	@$(BIN)/python -m tests.bench.peers $(ARGS)
 
 soak: install  ## long runs: thousands of simulated worlds (SEEDS=), then the slow tests
 	@$(BIN)/python -m tests.simulation --count $(SEEDS)
