@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 ARGS ?=
 SEEDS ?= 5000
+KILLS ?= 20000
 
-.PHONY: install run test check bench bench-peers soak docs lock clean
+.PHONY: install run test check bench bench-peers soak docs lock clean screenshots
 
 install: $(STAMP)
 
@@ -44,12 +45,15 @@ bench: install  ## speed and size, as medians and ratios
 bench-peers: install  ## the same work in other backtesters; installs each under ~/.cache, minutes
 	@$(BIN)/python -m tests.bench.peers $(ARGS)
 
-soak: install  ## long runs: thousands of simulated worlds (SEEDS=), then the slow tests
+soak: install  ## long runs: simulated worlds (SEEDS=), kill -9s (KILLS=) and all slow tests
 	@$(BIN)/python -m tests.simulation --count $(SEEDS)
-	@$(BIN)/pytest -m soak -p no:xdist --timeout 0 $(ARGS)
+	@KILLS=$(KILLS) $(BIN)/pytest -m soak -p no:xdist --timeout 0 $(ARGS)
 
 docs: install  ## rewrite the pages that are made from the code
 	@$(BIN)/python -m tests.docs
+
+screenshots: install  ## take the pictures of README and docs anew (a minute)
+	@$(BIN)/python -m tests.screenshots
 
 lock:  ## pin the newest allowed versions with hashes (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --no-emit-index-url --no-header \

@@ -108,6 +108,11 @@ class Reader:
         polls = await self._asking.late(seconds)
         return bool(polls) and await self._take(polls)
 
+    async def settle(self) -> None:
+        """Wait until the analyst has read what it is reading."""
+        if self._thinking is not None:
+            await self._thinking
+
     async def _take(self, polls: Sequence[Poll]) -> bool:
         """Take in the answers that have come."""
         now = self._clock.now()

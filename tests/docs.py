@@ -8,6 +8,7 @@ from core.config import render
 from core.risk.codes import table
 from core.signals import candle_features, context
 from core.signals.features import Feature
+from tui.bindings import table as key_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -17,6 +18,8 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "risk-codes.md": "# Codes\n\nWhy an order was refused, a breaker fired, or a command"
         " answered as it did. Made by `make docs`.\n\n" + table(),
+        DOCS / "keys.md": "# Keys of the terminal\n\nThe names go into `[terminal.keymap]` of the"
+        " configuration. Made by `make docs`.\n\n" + key_table(),
         DOCS / "configuration.md": "# Configuration\n\nThe file `killcord config path` names, with"
         " every setting at its default. Made by `make docs`.\n\n```toml\n" + render() + "```\n",
         DOCS / "features.md": _features(),

@@ -63,7 +63,7 @@ def rebind(changes: Mapping[str, str]) -> tuple[Key, ...]:
     for name, keys in changes.items():
         wanted = _split(keys)
         if name not in known:
-            problems.append(f"terminal.keymap.{name}: is not a key id; see the help screen")
+            problems.append(f"terminal.keymap.{name}: is not a key id; docs/keys.md lists them")
         elif known[name].fixed:
             problems.append(f"terminal.keymap.{name}: is fixed and cannot be moved")
         elif not wanted:
@@ -81,6 +81,16 @@ def rebind(changes: Mapping[str, str]) -> tuple[Key, ...]:
     if problems:
         raise ConfigError(problems)
     return result
+
+
+def table() -> str:
+    """Return the keys as Markdown, with the names by which they can be moved."""
+    lines = ["| Name | Keys | Where | Does |", "|---|---|---|---|"]
+    for key in KEYS:
+        shown = " ".join(f"`{display(each)}`" for each in key.keys.split(","))
+        name = f"`{key.id}`" + (" (fixed)" if key.fixed else "")
+        lines.append(f"| {name} | {shown} | {', '.join(key.panes)} | {key.help} |")
+    return "\n".join(lines) + "\n"
 
 
 def bindings(keys: Iterable[Key]) -> list[Binding]:

@@ -72,6 +72,15 @@ class Commands:
         """The last pull of the kill cord by this terminal."""
         self._say = say
         self._asked: dict[str, float] = {}
+        self._since: dict[str, float] = {}
+
+    @property
+    def waiting(self) -> tuple[str, float] | None:
+        """What has been waited for longest, and for how many seconds; None when nothing is."""
+        if not self._since:
+            return None
+        wish, since = next(iter(self._since.items()))
+        return wish, time.monotonic() - since
 
     @property
     def flatten_open(self) -> bool:
@@ -222,6 +231,7 @@ class Commands:
         if time.monotonic() < self._asked.get(wish, 0.0):
             return None
         self._asked[wish] = math.inf
+        self._since[wish] = time.monotonic()
         self._say((Cell(f" {clean(wish)} …", "dim"),))
         try:
             answer = await self.client.send(command)
@@ -229,6 +239,7 @@ class Commands:
             self._say((Cell(" ! ", "alarm"), Cell(f" {clean(wish)}: {clean(error)}", "warn")))
             return None
         finally:
+            del self._since[wish]
             self._asked[wish] = time.monotonic() + REPEAT_S
         self._tell(wish, answer)
         return answer if answer.ok else None

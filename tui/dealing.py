@@ -22,6 +22,8 @@ from tui.keymap import KEYS, Key
 from tui.text import clean
 from tui.views.table import Cell, Line, ticks
 
+PROGRESS_S = 1.0
+"""From when on the seconds are counted that the desk takes to answer."""
 SAY_S = 6.0
 """How long an answer covers the footer, seconds."""
 
@@ -72,6 +74,9 @@ class DealingApp(App[str], inherit_bindings=False):
     @property
     def saying(self) -> Line:
         """What is being said now; empty after a few seconds."""
+        waiting = self.commands.waiting
+        if waiting is not None and waiting[1] > PROGRESS_S:
+            return (Cell(f" {clean(waiting[0])} … {waiting[1]:.0f} s", "warn"),)
         return self.said if time.monotonic() - self._said_at < SAY_S else ()
 
     # --- kill cord ----------------------------------------------------------------------------

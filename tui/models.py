@@ -46,12 +46,20 @@ def run(arguments: argparse.Namespace) -> int:
         answer = {"champion": meta.id}
         text = f"{meta.id} trades: a desk with strategy lightgbm follows within a second"
     else:
-        was = registry.demote("by hand", actor)
-        answer = {"champion": "", "was": was}
-        text = f"{was} trades no more" if was else "no model was promoted"
+        was = registry.demote("by hand", actor, _role(registry, arguments.id))
+        answer = {"champion": registry.champion, "was": was}
+        text = f"{was} is off duty" if was else "no model was promoted"
     line = json.dumps({"type": "models", **answer}) if arguments.json else text
     sys.stdout.write(line + "\n")
     return 0
+
+
+def _role(registry: Registry, name: str) -> ModelRole:
+    """Return what a model does that is to be taken off duty; without a name, the champion."""
+    for role in ModelRole:
+        if name in ("", registry.on_duty(role)):
+            return role
+    raise UsageError(f"{name}: is not on duty; `killcord models list` shows who is")
 
 
 def _list(registry: Registry) -> tuple[dict[str, Any], str]:
@@ -67,6 +75,8 @@ def _list(registry: Registry) -> tuple[dict[str, Any], str]:
     marks = {registry.on_duty(role): mark for role, mark in _MARKS.items()}
     lines = [_line(meta, marks.get(meta.id, " ")) for meta in rows]
     lines += [f"! {name}: {problem}" for name, problem in corrupt.items()]
+    if any(marks):
+        lines.append("* trades, o is watched beside it")
     answer = {
         "models": [msgspec.to_builtins(one) for one in rows],
         "champion": registry.champion,

@@ -51,6 +51,8 @@ async def _read(config: Config, home: Home, arguments: argparse.Namespace) -> in
             printed: set[str] = set()
             while True:
                 await reader.poll(None if arguments.once else PATIENCE)
+                if arguments.once:
+                    await reader.settle()
                 report = reader.report()
                 fresh = [story for story in report.stories if story.id not in printed]
                 if arguments.json:
@@ -103,6 +105,9 @@ def _print_stories(stories: list[NewsStory]) -> None:
         names = " ".join(story.assets) or "-"
         outlets = f" (+{story.outlets - 1})" if story.outlets > 1 else ""
         _print(f"{score:>7}  {clean(names):12}{clean(story.title)}  {clean(story.outlet)}{outlets}")
+        if said := story.opinion:
+            over = f"{clean(said.direction)} over {clean(said.horizon)}, {said.confidence:.0%} sure"
+            _print(f"{'':21}{clean(said.analyst)}: {over}: {clean(said.reason)}")
 
 
 def _print_scorer(report: NewsReport) -> None:

@@ -141,13 +141,13 @@ def table(found: Finding) -> list[str]:
     return [
         *_headline(found),
         "",
-        f"  {'out of sample':20} {'AUC':>6} {'IC':>7} {'Brier':>7} {'off by':>6} {'Sharpe':>7}"
-        f" {'95 % interval':>15} {'gross':>6} {'pays':>6} {'a day':>6} {'capacity':>9}",
+        f"  {'out of sample':18} {'AUC':>6} {'IC':>7} {'Brier':>7} {'off by':>6} {'Sharpe':>6}"
+        f" {'95 % interval':>14} {'gross':>6} {'pays':>6}",
         *(_row(trial) for trial in found.trials),
         "",
         *_legend(found),
         "",
-        f"  judged: {found.kind}, {found.horizon} candles ahead ({found.id})",
+        *_judged(found),
         *(_check(check) for check in found.gate),
         "",
         *textwrap.wrap(found.verdict, 100, initial_indent="  ", subsequent_indent="  "),
@@ -176,17 +176,16 @@ def _row(trial: dict[str, Any]) -> str:
     pays = "" if trial["break_even"] is None else f"{trial['break_even'] * 1e4:.1f}"
     name = f"{trial['kind']} {trial['horizon']}" + (" tuned" if trial["parameters"] else "")
     return (
-        f"  {name:20} {trial['auc']:6.3f} {trial['ic']:+7.3f} {trial['brier_skill']:+7.2%}"
-        f" {trial['calibration']:6.3f} {trial['sharpe'] or 0.0:7.2f} {between:>15}"
-        f" {trial['sharpe_gross'] or 0.0:6.2f} {pays:>6} {trial['turnover']:5.2f}x"
-        f" {numbers.compact(trial['capacity']):>9}"
+        f"  {name:18} {trial['auc']:6.3f} {trial['ic']:+7.3f} {trial['brier_skill']:+7.2%}"
+        f" {trial['calibration']:6.3f} {trial['sharpe'] or 0.0:6.2f} {between:>14}"
+        f" {trial['sharpe_gross'] or 0.0:6.2f} {pays:>6}"
     )
 
 
 def _legend(found: Finding) -> list[str]:
     lines = [
         "Brier: saved of a coin's error. off by: mean error of the probabilities. gross: Sharpe",
-        "before costs. pays: cost a side, bp, that leaves nothing. a day: turnover by equity.",
+        "before costs. pays: the cost a side, in bp, that would leave nothing.",
     ]
     if "xgboost" not in kinds_here():
         lines.append("xgboost was not tried: pip install 'killcord[boost]' adds it.")
@@ -199,6 +198,16 @@ def _legend(found: Finding) -> list[str]:
     return ["  " + line for line in lines]
 
 
+def _judged(found: Finding) -> list[str]:
+    """Return which configuration was chosen, and how much it trades."""
+    best = found.trials[found.judged]
+    return [
+        f"  judged: {found.kind}, {found.horizon} candles ahead ({found.id})",
+        f"  trades {best['turnover']:.2f} times its equity a day, in a position"
+        f" {best['exposure']:.0%} of the time, for up to {numbers.compact(best['capacity'])} USDT",
+    ]
+
+
 def _check(check: Check) -> str:
-    value = "nothing" if check.value is None else f"{check.value:.3g}"
+    value = "-" if check.value is None else f"{check.value:.3g}"
     return f"  {'✓' if check.passed else '✗'} {check.name:42} {value:>8}   needs {check.need}"

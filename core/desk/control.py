@@ -40,6 +40,8 @@ import msgspec
 from core.clock import SECOND
 from core.desk.charts import MOST, TIMEFRAMES
 from core.desk.kill import KillReport
+from core.desk.replies import answer_json, refusal
+from core.desk.streams import Streams
 from core.desk.terminals import Claim, Terminals
 from core.errors import UsageError
 from core.model.effect import Answer
@@ -54,17 +56,11 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 MAX_BODY = 64 * 1024
-MAX_STREAMS = 64
-"""A terminal has two."""
 MAX_HZ = 10.0
 WATCH_HZ = 4.0
 """Books move faster than an eye follows numbers; bars of five seconds and up do not."""
 KILL_WAIT = 60.0
 """Seconds that ``?wait=1`` waits for the kill's verdicts."""
-BACKED_UP = 64 * 1024
-"""Bytes in a reader's socket buffer beyond which it misses a picture."""
-DROP_AFTER = 15.0
-"""Seconds without reading after which a reader is dropped; its terminal comes back by itself."""
 MAX_RATE = 200
 """Requests a second, of all clients together; a terminal at work makes about ten."""
 MAX_NAME = 60
@@ -157,7 +153,7 @@ class ControlSocket:
         self._desk = desk
         self._path = path
         self._runner: web.AppRunner | None = None
-        self._streams: set[asyncio.Task[None]] = set()
+        self._streams = Streams(lambda: desk.version)
         self._pace = Pace(MAX_RATE, SECOND)
 
     async def start(self) -> None:
@@ -193,29 +189,28 @@ class ControlSocket:
 
     async def close(self) -> None:
         """Send every stream its end and stop accepting."""
-        for stream in self._streams:
-            stream.cancel()
+        self._streams.close()
         if self._runner is not None:
             await self._runner.cleanup()
         self._path.unlink(missing_ok=True)
 
     async def _snapshot(self, _: web.Request) -> web.Response:
-        return _json(self._desk.picture())
+        return answer_json(self._desk.picture())
 
     async def _depth(self, request: web.Request) -> web.Response:
         found = self._desk.depth(request.query.get("venue", ""), request.query.get("symbol", ""))
-        return _json(msgspec.json.encode(found))
+        return answer_json(msgspec.json.encode(found))
 
     async def _commands(self, request: web.Request) -> web.Response:
         try:
             command = read_command(await request.read(), self._desk.now())
         except msgspec.MsgspecError as error:
-            return _refusal(400, "BAD_REQUEST", str(error))
+            return refusal(400, "BAD_REQUEST", str(error))
         if not isinstance(command, Kill) and self._too_fast():
             return _too_many()
         refused = self._refused(request, command)
         if refused is not None:
-            return _json(msgspec.json.encode(refused))
+            return answer_json(msgspec.json.encode(refused))
         answer = await self._desk.command(command)
         reply = msgspec.to_builtins(answer)
         if isinstance(command, Kill) and request.query.get("wait") == "1":
@@ -225,40 +220,40 @@ class ControlSocket:
                 reply |= msgspec.to_builtins(report)
             except TimeoutError:
                 reply["detail"] += f"; no verdict of every venue within {KILL_WAIT:g} s"
-        return _json(msgspec.json.encode(reply))
+        return answer_json(msgspec.json.encode(reply))
 
     async def _whatif(self, request: web.Request) -> web.Response:
         try:
             order = read_command(await request.read(), self._desk.now())
         except msgspec.MsgspecError as error:
-            return _refusal(400, "BAD_REQUEST", str(error))
+            return refusal(400, "BAD_REQUEST", str(error))
         if not isinstance(order, Submit):
-            return _refusal(400, "BAD_REQUEST", "type: only a Submit can be weighed")
-        return _json(msgspec.json.encode(self._desk.weigh(order)))
+            return refusal(400, "BAD_REQUEST", "type: only a Submit can be weighed")
+        return answer_json(msgspec.json.encode(self._desk.weigh(order)))
 
     async def _replay(self, request: web.Request) -> web.Response:
         assert isinstance(self._desk, Directed)
         try:
             self._desk.direct(msgspec.json.decode(await request.read(), type=Wish))
         except (msgspec.MsgspecError, UsageError) as error:
-            return _refusal(400, "BAD_REQUEST", str(error))
-        return _json(b'{"ok":true}')
+            return refusal(400, "BAD_REQUEST", str(error))
+        return answer_json(b'{"ok":true}')
 
     async def _why(self, request: web.Request) -> web.Response:
         found = self._desk.why(request.query.get("id", ""))
         if found is None:
-            return _refusal(404, "NOT_KNOWN", "this decision is not known, or no longer")
-        return _json(msgspec.json.encode(found))
+            return refusal(404, "NOT_KNOWN", "this decision is not known, or no longer")
+        return answer_json(msgspec.json.encode(found))
 
     async def _control(self, request: web.Request) -> web.Response:
         terminals = self._desk.terminals
         terminal = request.query.get("terminal", "")
         if terminals is None or not terminal:
-            return _refusal(400, "BAD_REQUEST", "terminal: an attached one is expected")
+            return refusal(400, "BAD_REQUEST", "terminal: an attached one is expected")
         done = (terminals.release if request.query.get("take") == "0" else terminals.take)(terminal)
         if not done:
-            return _refusal(409, "NOT_ATTACHED", "this terminal is not attached, or has no control")
-        return _json(b'{"ok":true}')
+            return refusal(409, "NOT_ATTACHED", "this terminal is not attached, or has no control")
+        return answer_json(b'{"ok":true}')
 
     def _refused(self, request: web.Request, command: Command | None) -> Answer | None:
         terminals = self._desk.terminals
@@ -269,9 +264,9 @@ class ControlSocket:
     async def _stop(self, request: web.Request) -> web.Response:
         refused = self._refused(request, None)
         if refused is not None:
-            return _refusal(409, refused.code, refused.detail)
+            return refusal(409, refused.code, refused.detail)
         self._desk.request_stop("asked over the control socket")
-        return _json(b'{"ok":true,"detail":"the desk is stopping"}')
+        return answer_json(b'{"ok":true,"detail":"the desk is stopping"}')
 
     async def _healthz(self, _: web.Request) -> web.Response:
         return _state(self._desk.health())
@@ -290,18 +285,18 @@ class ControlSocket:
         try:
             hz = min(max(float(request.query.get("hz", MAX_HZ)), 0.1), MAX_HZ)
         except ValueError:
-            return _refusal(400, "BAD_REQUEST", "hz: a number is expected")
+            return refusal(400, "BAD_REQUEST", "hz: a number is expected")
         query, terminals = request.query, self._desk.terminals
         terminal = query.get("terminal", "")[:MAX_NAME]
         if terminals is None or not terminal:
-            return await self._carry(request, 1 / hz, self._desk.picture)
+            return await self._streams.carry(request, 1 / hz, self._desk.picture)
         try:
             claim = Claim(query.get("claim", Claim.NONE))
         except ValueError:
-            return _refusal(400, "BAD_REQUEST", f"claim: one of {', '.join(Claim)} is expected")
+            return refusal(400, "BAD_REQUEST", f"claim: one of {', '.join(Claim)} is expected")
         terminals.join(terminal, query.get("name", terminal)[:MAX_NAME], claim)
         try:
-            return await self._carry(request, 1 / hz, self._desk.picture)
+            return await self._streams.carry(request, 1 / hz, self._desk.picture)
         finally:
             terminals.leave(terminal)
 
@@ -309,67 +304,18 @@ class ControlSocket:
         try:
             found = self._desk.candles(*_chart_of(request))
         except ValueError as error:
-            return _refusal(400, "BAD_REQUEST", str(error))
-        return _json(msgspec.json.encode(found))
+            return refusal(400, "BAD_REQUEST", str(error))
+        return answer_json(msgspec.json.encode(found))
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         try:
             chart = _chart_of(request)
         except ValueError as error:
-            return _refusal(400, "BAD_REQUEST", str(error))
+            return refusal(400, "BAD_REQUEST", str(error))
         watch = self._desk.watch
-        return await self._carry(request, 1 / WATCH_HZ, lambda: msgspec.json.encode(watch(*chart)))
-
-    async def _carry(
-        self, request: web.Request, pause: float, make: Callable[[], bytes]
-    ) -> web.StreamResponse:
-        """Send pictures to a reader until it goes away."""
-        from aiohttp import WSCloseCode, web
-
-        if len(self._streams) >= MAX_STREAMS:
-            return _refusal(503, "TOO_MANY", f"{MAX_STREAMS} streams are open already")
-        stream = web.WebSocketResponse(compress=False, heartbeat=10, max_msg_size=4096)
-        await stream.prepare(request)
-        sender = asyncio.create_task(self._send_on(request, stream, pause, make))
-        self._streams.add(sender)
-        try:
-            async for _ in stream:
-                pass  # a reader has nothing to say here; commands go by POST
-        finally:
-            sender.cancel()
-            self._streams.discard(sender)
-            if stream.close_code != WSCloseCode.OK and request.transport is not None:
-                request.transport.abort()  # what it did not read, it will not
-        return stream
-
-    async def _send_on(
-        self,
-        request: web.Request,
-        stream: web.WebSocketResponse,
-        pause: float,
-        make: Callable[[], bytes],
-    ) -> None:
-        sent, read = -1, self._loop_time()
-        try:
-            while not stream.closed and (transport := request.transport) is not None:
-                version = self._desk.version
-                if transport.get_write_buffer_size() < BACKED_UP:
-                    read = self._loop_time()
-                    if version != sent:
-                        async with asyncio.timeout(DROP_AFTER):
-                            await stream.send_bytes(make())
-                        sent = version
-                elif self._loop_time() - read > DROP_AFTER:
-                    raise TimeoutError
-                await asyncio.sleep(pause)
-        except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
-        except (ConnectionError, asyncio.CancelledError):
-            await stream.close()
-
-    def _loop_time(self) -> float:
-        return asyncio.get_running_loop().time()
+        return await self._streams.carry(
+            request, 1 / WATCH_HZ, lambda: msgspec.json.encode(watch(*chart))
+        )
 
     def _too_fast(self) -> bool:
         now = time.monotonic_ns()
@@ -445,28 +391,17 @@ Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 async def _only_owner(request: web.Request, handler: Handler) -> web.StreamResponse:
     uid = peer_uid(request)
     if uid is not None and uid != os.getuid():
-        return _refusal(403, "NOT_OWNER", "the desk belongs to another user")
+        return refusal(403, "NOT_OWNER", "the desk belongs to another user")
     return await handler(request)
 
 
 _only_owner.__middleware_version__ = 1  # type: ignore[attr-defined]  # web.middleware, unimported
 
 
-def _json(body: bytes, status: int = 200) -> web.Response:
-    from aiohttp import web
-
-    return web.Response(body=body, status=status, content_type="application/json")
-
-
 def _too_many() -> web.Response:
-    return _refusal(429, "TOO_FAST", f"more than {MAX_RATE} requests a second")
-
-
-def _refusal(status: int, code: str, detail: str) -> web.Response:
-    body = msgspec.json.encode({"ok": False, "code": code, "detail": detail})
-    return _json(body, status)
+    return refusal(429, "TOO_FAST", f"more than {MAX_RATE} requests a second")
 
 
 def _state(state: tuple[bool, dict[str, Any]]) -> web.Response:
     good, facts = state
-    return _json(msgspec.json.encode({"ok": good} | facts), 200 if good else 503)
+    return answer_json(msgspec.json.encode({"ok": good} | facts), 200 if good else 503)

@@ -43,7 +43,8 @@ class History:
     def signal(self, effect: Signalled) -> None:
         """Write what a strategy decided."""
         row = msgspec.structs.asdict(effect)
-        del row["parts"]
+        for part in ("parts", "chance", "edge"):  # told in the reason
+            del row[part]
         self._store.put("signals", {"id": self._numbers.next()} | row)
 
     def news(self, event: SentimentScored) -> None:

@@ -39,6 +39,7 @@ from core.orders.records import (
     SignalAnswered,
     SignalHeld,
     StopMoved,
+    SymbolFrozen,
     VenueBaseline,
 )
 
@@ -147,6 +148,11 @@ class Lines:
         text = f"{_place(order)} {order_text(order)} waits {seconds:.0f} s for a person's approval"
         self.add("signal", text, "warning", order.created)
 
+    def _frozen(self, record: SymbolFrozen) -> None:
+        said = f"frozen: {record.reason}" if record.reason else "is no longer frozen"
+        level = "alarm" if record.reason else "info"
+        self.add("risk", f"{_place(record)} {said}", level, record.ts)
+
     def _answered(self, record: SignalAnswered) -> None:
         text = f"{_place(record)} entry {record.verdict} (by {record.actor})"
         self.add("signal", text, "info", record.ts)
@@ -254,6 +260,7 @@ _RECORDS: dict[type, Callable[[Lines, Any], None]] = {
     VenueBaseline: Lines._baseline,
     CashAdjusted: Lines._cash,
     StopMoved: Lines._stop_moved,
+    SymbolFrozen: Lines._frozen,
     SignalHeld: Lines._held,
     SignalAnswered: Lines._answered,
 }

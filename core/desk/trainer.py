@@ -1,4 +1,4 @@
-"""The desk's end of learning: who is on duty, and the process that looks for better.
+"""The desk's end of learning: when to train, and the process that does.
 
 Nothing here closes the gate: a desk without models, or whose training fails, trades as before
 without them. Training runs in a process of its own, one at a time, at low priority; only its
@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import random
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -22,26 +21,14 @@ from core.clock import SECOND, Clock
 from core.config import Config
 from core.desk.lines import Lines
 from core.desk.ports import Gateway, Sink
+from core.desk.roster import Recorded, Roster
 from core.errors import KillcordError, VenueError
 from core.model.effect import ModelDropped
-from core.model.event import ModelDemoted, ModelPromoted, ModelRole
 from core.model.instrument import Instrument
-from core.model.learning import (
-    Answer,
-    Asked,
-    Day,
-    Order,
-    Progress,
-    Record,
-    TrainingView,
-    Verdict,
-)
-from core.signals.registry import Registry, make_model, read_meta
+from core.model.learning import Answer, Asked, Order, Progress, TrainingView, Verdict
 
 POLL = 1.0
 """Seconds between looks at the registry: ``killcord models promote`` takes effect that fast."""
-KEEP_EVERY = 600
-"""Seconds between two writings of how the models do."""
 SPREAD = 0.0001
 """Half spread and slippage of a taker, fraction of notional; the fee comes on top."""
 ATTEMPTS = 4
@@ -50,17 +37,15 @@ LONGEST_LINE = 1024 * 1024
 _MS = 1_000_000
 _decode = msgspec.json.Decoder(Progress | Asked | Verdict).decode
 
-Recorded = Callable[[ModelRole], tuple[str, Record] | None]
-
 
 class Trainer:
-    """Puts models on duty and off it, and trains on schedule.
+    """Trains on schedule, and keeps the roster.
 
     Args:
         config: of the desk.
         models: the registry's folder.
         history: the archive's folder.
-        gateways: of all venues; the first that is up is learnt from.
+        gateways: of all venues; one that has answered is learnt from.
         instruments: filled as venues answer.
         record: says how a model on duty does; the engine knows.
         sink: takes events.
@@ -81,21 +66,18 @@ class Trainer:
         clock: Clock,
     ) -> None:
         self._config = config
-        self._registry = Registry(models)
+        self._roster = Roster(config, models, record, sink, lines, clock, self._vacant)
+        self._registry = self._roster.registry
         self._history = history
         self._gateways = gateways
         self._instruments = instruments
-        self._record = record
-        self._sink = sink
         self._lines = lines
         self._clock = clock
-        self._told: dict[ModelRole, str] = {}
-        """Who the engine knows to be on duty."""
         self._last = _Last(models / "training.json")
         self._work: asyncio.Task[None] | None = None
         self._progress: Progress | None = None
         self._due = 0
-        self._kept = 0
+        self._failures = 0
 
     @property
     def view(self) -> TrainingView:
@@ -114,93 +96,31 @@ class Trainer:
         try:
             while True:
                 try:
-                    await self._look()
-                except (KillcordError, OSError) as error:
-                    self._complain(str(error))
+                    await self._roster.look()
+                    self._begin()
+                except Exception as error:  # whatever it is, trading does not end for it
+                    self._complain(str(error) or type(error).__name__)
                 await asyncio.sleep(POLL)
         finally:
             if self._work is not None:
                 self._work.cancel()
                 await asyncio.gather(self._work, return_exceptions=True)
             with contextlib.suppress(KillcordError, OSError):
-                self._keep()
+                self._roster.keep()
 
     def dropped(self, effect: ModelDropped) -> None:
-        """The engine has taken a model off duty: so must the registry, and a new one be sought."""
-        role = ModelRole(effect.role)
-        self._told.pop(role, None)
-        if self._registry.on_duty(role) == effect.id:
-            self._registry.demote(effect.cause, "monitor", role)
-        if role is ModelRole.CHAMPION:
-            self._due = self._clock.now()
+        """The engine has taken a model off duty by itself."""
+        self._roster.dropped(effect)
 
-    # --- who is on duty -----------------------------------------------------------------------
+    def _vacant(self) -> None:
+        self._due = min(self._due, self._clock.now())
 
-    async def _look(self) -> None:
-        for role in ModelRole:
-            name = self._registry.on_duty(role)
-            if name != self._told.get(role, ""):
-                await self._change(role, name)
-        now = self._clock.now()
-        if now - self._kept > KEEP_EVERY * SECOND:
-            self._kept = now
-            await asyncio.to_thread(self._keep)
-            await self._compare()
-        if self._config.learning.train and self._work is None and now >= self._due:
+    def _begin(self) -> None:
+        """Train when it is time, never twice at once."""
+        due = self._config.learning.train and self._clock.now() >= self._due
+        if due and self._work is None:
             self._work = asyncio.create_task(self._train(), name="training")
             self._work.add_done_callback(self._ended)
-
-    async def _change(self, role: ModelRole, name: str) -> None:
-        """Tell the engine who is on duty now."""
-        now = self._clock.now()
-        before = self._told.pop(role, "")
-        if not name:
-            life = self._registry.life(before)
-            cause, actor = (life[-1]["cause"], life[-1]["actor"]) if life else ("by hand", "file")
-            self._sink(ModelDemoted(role, before, cause, actor, now))
-            return
-        try:
-            event = await asyncio.to_thread(self._read, role, name)
-        except KillcordError as error:
-            # Off duty on disk too, or the next model would only be watched beside it.
-            self._registry.demote(str(error), "desk", role)
-            self._lines.add("info", f"models: {error}", "alarm")
-            if before:
-                self._sink(ModelDemoted(role, before, str(error), "desk", now))
-            if role is ModelRole.CHAMPION:
-                self._due = min(self._due, now)
-            return
-        self._told[role] = name
-        self._sink(event)
-
-    def _read(self, role: ModelRole, name: str) -> ModelPromoted:
-        """Read and try a model, off the loop: LightGBM costs half a second to import."""
-        meta, text = self._registry.text(name)
-        made = make_model(read_meta(meta), text)
-        wanted = int(self._config.strategy.timeframe)
-        if made.timeframe != wanted:
-            raise KillcordError(
-                f"{name} is of candles of {made.timeframe} s, the strategy's are of {wanted} s"
-            )
-        return ModelPromoted(role, meta, text, self._clock.now(), self._registry.record(name))
-
-    def _keep(self) -> None:
-        for role in ModelRole:
-            found = self._record(role)
-            if found is not None:
-                self._registry.keep(*found)
-
-    async def _compare(self) -> None:
-        """Let the challenger trade when its own days say that it does better."""
-        found = [self._record(role) for role in ModelRole]
-        if None in found or self._work is not None:
-            return
-        (_, champion), (name, challenger) = found[0], found[1]  # type: ignore[misc]
-        shadow = self._config.learning.shadow
-        if await asyncio.to_thread(favours, champion.days, challenger.days, shadow):
-            await asyncio.to_thread(self._registry.promote, name, "shadow")
-
-    # --- training -----------------------------------------------------------------------------
 
     def _first_due(self) -> int:
         last, now = self._last, self._clock.now()
@@ -228,6 +148,7 @@ class Trainer:
     def _finish(self, verdict: Verdict) -> None:
         learning, now = self._config.learning, self._clock.now()
         pause = learning.retry if verdict.failed else learning.every
+        self._failures = self._failures + 1 if verdict.failed else 0
         self._due = now + int(pause) * SECOND
         if verdict.failed:
             text = f"training failed: {verdict.text}; it is tried again in {_span(pause)}"
@@ -237,8 +158,10 @@ class Trainer:
         self._last.write(now, text, failed=verdict.failed)
 
     def _venue(self) -> Gateway | None:
-        known = {venue for venue, _ in self._instruments}
-        return next((one for name, one in self._gateways.items() if name in known), None)
+        """Return whose history to learn from: another one after each failure."""
+        answered = {venue for venue, _ in self._instruments}
+        known = [one for name, one in self._gateways.items() if name in answered]
+        return known[self._failures % len(known)] if known else None
 
     def _order(self, gateway: Gateway) -> Order:
         config = self._config
@@ -259,6 +182,7 @@ class Trainer:
             self._clock.now() // _MS,
             fee + SPREAD,
             config.learning.out_of_sample,
+            config.learning.shadow,
             config.environment == "practice",
         )
 
@@ -278,7 +202,7 @@ class Trainer:
         assert process.stderr
         complaint = asyncio.create_task(process.stderr.read())
         try:
-            process.stdin.write(msgspec.json.encode(self._order(gateway)) + b"\n")
+            await _tell(process.stdin, self._order(gateway))
             # A line without its end is one that a killed process did not finish.
             while (line := await process.stdout.readline()).endswith(b"\n"):
                 message = _decode(line)
@@ -287,12 +211,10 @@ class Trainer:
                 if isinstance(message, Progress):
                     self._progress = message
                 else:
-                    answer = await self._candles(gateway, message)
-                    process.stdin.write(msgspec.json.encode(answer) + b"\n")
-                    await process.stdin.drain()
+                    await _tell(process.stdin, await self._candles(gateway, message))
             code = await process.wait()
             return Verdict("", "", False, _ended(code, await complaint), failed=True)
-        except (msgspec.DecodeError, ValueError, ConnectionError) as error:
+        except (msgspec.DecodeError, ValueError) as error:
             return Verdict("", "", False, f"the process does not speak: {error}", failed=True)
         finally:
             complaint.cancel()
@@ -348,31 +270,12 @@ class _Last:
             os.replace(half, self._path)
 
 
-def favours(champion: tuple[Day, ...], challenger: tuple[Day, ...], shadow: int) -> bool:
-    """Return whether the challenger's losses are smaller on the days they share, beyond luck.
-
-    A block bootstrap of the daily differences of mean log loss: blocks of five days, because
-    neighbouring days are alike; 95 of 100 resampled means must favour it.
-
-    Args:
-        champion: outcomes by day.
-        challenger: the same.
-        shadow: fewest days that both must have.
-    """
-    known = {day.day: day.loss / day.count for day in champion}
-    gains = [known[day.day] - day.loss / day.count for day in challenger if day.day in known]
-    if len(gains) < shadow:
-        return False
-    rng = random.Random(len(gains))  # the same days, the same answer
-    block, draws, good = 5, 500, 0
-    for _ in range(draws):
-        total = count = 0.0
-        while count < len(gains):
-            at = rng.randrange(len(gains) - block + 1)
-            total += sum(gains[at : at + block])
-            count += block
-        good += total > 0.0
-    return good >= 0.95 * draws
+async def _tell(stream: asyncio.StreamWriter, message: Order | Answer) -> None:
+    """Write a line; a process that is gone is found out by reading, which says how it ended."""
+    # uvloop raises RuntimeError on a pipe that has closed, where asyncio has ConnectionError.
+    with contextlib.suppress(ConnectionError, RuntimeError):
+        stream.write(msgspec.json.encode(message) + b"\n")
+        await stream.drain()
 
 
 async def _end(process: Process) -> None:

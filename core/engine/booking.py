@@ -58,7 +58,7 @@ class Booking:
             self._tracking.settle(slot)
             return True
         if order.booked > order.order.qty:
-            slot.conflict = f"{event.client_id} was filled beyond its quantity"
+            world.freeze(slot, f"{event.client_id} was filled beyond its quantity")
             world.discrepancies += 1
             world.report(
                 Code.OVERFILL,
@@ -89,7 +89,10 @@ class Booking:
     def _conflict(self, known: Fill, event: Fill) -> None:
         world = self._world
         slot = world.slot(event.venue, event.symbol)
-        slot.conflict = f"trade {event.trade_id} came with two contents"
+        reason = f"trade {event.trade_id} came with two contents"
+        if slot.conflict == reason:
+            return
+        world.freeze(slot, reason)
         world.discrepancies += 1
         world.report(
             Code.FILL_CONFLICT,

@@ -126,6 +126,9 @@ class Control:
             paused.add(event.symbol)
         else:
             paused.discard(event.symbol)
+            for slot in self._world.slots.values():
+                if slot.symbol == event.symbol and slot.conflict:
+                    self._world.freeze(slot, "")
         word = "paused" if event.on else "not paused"
         self._answer("", True, Code.DONE, f"{event.symbol} {word}")
 

@@ -7,7 +7,7 @@ from math import inf
 
 from core.clock import SECOND
 from core.engine.confirmation import Confirmation, Waiting
-from core.engine.slot import Slot
+from core.engine.slot import COVERING, Slot
 from core.engine.tracking import Tracking
 from core.engine.world import World
 from core.model.effect import SubmitOrder
@@ -16,7 +16,7 @@ from core.model.market import Side
 from core.model.news import MARKET, news_asset
 from core.model.order import Order, OrderKind, OrderStatus, Purpose, TimeInForce
 from core.orders.machine import WorkingOrder
-from core.orders.records import Intent
+from core.orders.records import Intent, StopMoved
 from core.risk.codes import Code
 from core.risk.gate import Approved, Circumstances, Gate, Refused
 
@@ -26,7 +26,8 @@ _FLIP_WITHIN = 10 * SECOND
 """An entry that waits for an exit is forgotten after this long: the signal is old by then."""
 _DEBOUNCE = SECOND // 2
 """While an entry is still filling, its stop is resized at most this often."""
-_COVERING = frozenset({OrderStatus.ACKED, OrderStatus.OPEN, OrderStatus.PARTIAL})
+_MOVE_TRIES = 3
+"""Refusals of a stop in a row after which the one it was to replace is kept."""
 _REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.DENIED, OrderStatus.EXPIRED})
 # Looking a member up in an enum costs 0.1 us; these are read many times an order.
 _MARKET = OrderKind.MARKET
@@ -375,16 +376,16 @@ class Execution:
         if stop is not None and (stop.order.side == "sell") == (held > 0):
             left = stop.remaining
             fits = left == need or (left > need and (slot.exit is not None or stop.booked))
-            covered = left >= need and stop.status in _COVERING
+            covered = left >= need and stop.status in COVERING
             # A planned stop can be moved; the default one stays where the first fill put it.
             if position.stop is not None and stop.order.trigger != self.trigger(slot):
                 fits = False
         else:
             fits = covered = False
-        if covered:
+        if covered and fits and len(slot.working) > 1:
+            self._drop_stops(slot, stop)
+        if covered or slot.cover() is not None:
             self.naked.pop(slot.key, None)
-            if fits and len(slot.working) > 1:
-                self._drop_stops(slot, stop)
         else:
             self.naked.setdefault(slot.key, self._world.now)
             self._world.pending = True
@@ -397,6 +398,9 @@ class Execution:
         stop = slot.stop
         if stop is not None and stop.status in (_JOURNALED, _UNKNOWN):
             return  # settled first: two stops of which one may exist tell us nothing
+        if stop is None and slot.attempts >= _MOVE_TRIES and (old := slot.cover()) is not None:
+            self._keep_stop(slot, old)
+            return
         filling = slot.entry is not None and stop is not None
         if world.now < (slot.protect_at if filling else slot.retry_at):
             self._put_off(slot)
@@ -439,6 +443,17 @@ class Execution:
             slot.stop = self.send(slot, verdict)
             slot.protect_at = world.now + _DEBOUNCE
             slot.risk_quote = abs(slot.position.entry - trigger) * abs(held)
+
+    def _keep_stop(self, slot: Slot, old: WorkingOrder) -> None:
+        """Leave a stop where it works when the venue does not take the one meant to replace it."""
+        world, wanted = self._world, self.trigger(slot)
+        slot.stop = old
+        slot.attempts = 0
+        trigger = old.order.trigger
+        if trigger is not None and trigger != wanted:
+            world.record(StopMoved(slot.venue, slot.symbol, trigger, "engine", world.now))
+            text = f"the venue refuses a stop at {wanted}: the one at {trigger} stays"
+            world.notify("warning", f"{slot.venue} {slot.symbol}: {text}")
 
     def trigger(self, slot: Slot) -> Decimal:
         """Return where the protective stop of a position belongs."""

@@ -348,6 +348,8 @@ class Feed:
             decision.score,
             decision.reason,
             decision.parts,
+            decision.chance,
+            decision.edge,
         )
         world.out.append(signal)
         slot.outcome = ""

@@ -132,8 +132,9 @@ class ModelRoom:
         )
 
     def _assign(self, role: ModelRole, model: Model | None) -> None:
-        """Tell every strategy; one whose needs changed gets its context anew."""
+        """Tell every strategy; one whose needs changed gets its context anew, and warm."""
         world = self._world
+        changed = []
         for slot in tuple(world.slots.values()):
             strategy = slot.strategy
             if strategy is None or not _duties(strategy):
@@ -143,6 +144,16 @@ class ModelRoom:
                 duty.assign(role, model)
             if getattr(strategy, "needs", ()) != before:
                 world.employ(slot, strategy)
+                changed.append(slot)
+        recent = {
+            key: duties[0].recent
+            for key, slot in world.slots.items()
+            if slot.strategy is not None and (duties := _duties(slot.strategy))
+        }
+        for slot in changed:
+            if slot.context is not None:
+                others = [one for key in slot.context.company for one in recent.get(key, ())]
+                slot.context.warm(recent[slot.key], others)
 
     def _leave(self, role: ModelRole) -> None:
         del self._monitors[role], self._metas[role], self._drifted[role]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
+from core.clock import HOUR
 from core.engine.world import World
 from core.model.event import SentimentScored
-from core.model.news import MARKET, NewsReading, NewsSource, NewsStory
+from core.model.instrument import short_symbol
+from core.model.news import MARKET, NewsPart, NewsReading, NewsSource, NewsStory, news_asset
 from core.model.snapshot import NewsView
 from core.risk.codes import Code
 
@@ -18,21 +22,24 @@ class NewsRoom:
     def __init__(self, world: World) -> None:
         self._world = world
         self._stories: dict[str, NewsStory] = {}
-        self._readings: dict[str, NewsReading] = {}
+        self._readings: tuple[NewsReading, ...] = ()
         self._sources: tuple[NewsSource, ...] = ()
         self._trending: tuple[str, ...] = ()
         self._last: SentimentScored | None = None
+        self._traded = {MARKET, *(news_asset(short_symbol(name)) for name in world.symbols)}
 
     def scored(self, event: SentimentScored) -> None:
         """Take in what the news process says."""
         self._guard(event)
         for story in event.stories:
+            if story.id not in self._stories:
+                self._tell(story)
             self._stories[story.id] = story
         if len(self._stories) > STORIES:
             newest = sorted(self._stories.values(), key=lambda story: (story.seen, story.id))
             self._stories = {story.id: story for story in newest[-STORIES:]}
         if event.readings is not None:
-            self._readings = {reading.asset: reading for reading in event.readings}
+            self._readings = tuple(_slim(reading) for reading in event.readings)
             self._world.readings = event
         if event.sources is not None:
             self._sources = event.sources
@@ -59,6 +66,16 @@ class NewsRoom:
                 text = f"{asset}: strongly negative news; {where} for {left:.0f} s"
                 world.report(code, "", "", text, str(burst), f"{left:.0f} s left")
 
+    def _tell(self, story: NewsStory) -> None:
+        """Put a story into the log that is fresh, clear, and about what is traded."""
+        world, score = self._world, story.score
+        if score is None or abs(score) < world.limits.news_score:
+            return
+        if story.published < world.now - HOUR or self._traded.isdisjoint(story.assets):
+            return
+        names = " ".join(story.assets)
+        world.notify("info", f"news: {names} {score:+.2f}: {story.title} ({story.outlet})")
+
     def view(self) -> NewsView | None:
         """Return the picture; None before the first word."""
         last = self._last
@@ -67,7 +84,7 @@ class NewsRoom:
         stories = sorted(self._stories.values(), key=lambda s: (-s.seen, -s.published, s.id))
         return NewsView(
             tuple(stories),
-            tuple(self._readings.values()),
+            self._readings,
             self._sources,
             last.scorer,
             last.instead_of,
@@ -76,6 +93,15 @@ class NewsRoom:
             self._trending,
             self._world.guard.blocked(self._world.now),
         )
+
+
+def _slim(reading: NewsReading) -> NewsReading:
+    """Return a reading as pictures carry it: ten times a second, so without words of the stories.
+
+    Those stand in ``stories`` of the picture, and for a decision in its ``Why``.
+    """
+    parts = (NewsPart(p.story, "", "", p.outlets, p.value, p.share) for p in reading.parts)
+    return structs.replace(reading, parts=tuple(parts))
 
 
 def _who(event: SentimentScored) -> str:

@@ -165,8 +165,9 @@ class Painter:
         world = self._world
         slot = world.slots[key]
         held = slot.position
-        stop = slot.stop
-        working = stop is not None and not stop.terminal and stop.status is not OrderStatus.UNKNOWN
+        stop = slot.cover()
+        if stop is None and (wanted := slot.stop) is not None:
+            stop = None if wanted.terminal or wanted.status is OrderStatus.UNKNOWN else wanted
         return PositionView(
             held.venue,
             held.symbol,
@@ -177,7 +178,7 @@ class Painter:
             held.realised,
             held.fees,
             held.funding,
-            stop.order.trigger if working and stop is not None else None,
+            None if stop is None else stop.order.trigger,
             slot.liquidation,
             held.opened,
             "others" if held.foreign else held.strategy,
@@ -276,6 +277,8 @@ def _signal(slot: Slot) -> SignalView:
         signal.reason,
         signal.ts,
         slot.outcome,
+        signal.chance,
+        signal.edge,
     )
 
 

@@ -205,6 +205,8 @@ class Reconciler:
         venue.cash_gap = None
         for slot in world.slots.values():
             if slot.venue == venue.name:
+                if slot.conflict:
+                    world.freeze(slot, "")
                 slot.release()
                 world.active.pop(slot.key, None)
 

@@ -9,6 +9,7 @@ from core.market.candles import CandleBuilder
 from core.model.effect import Signalled
 from core.model.instrument import Instrument, exact
 from core.model.market import Candle
+from core.model.order import OrderStatus, Purpose
 from core.orders.machine import WorkingOrder
 from core.portfolio.position import Position
 from core.signals.context import Context
@@ -17,6 +18,9 @@ from core.signals.strategy import Strategy
 _CLOSES = 60
 """Candle closes kept for the sparkline."""
 _ZERO = Decimal(0)
+COVERING = frozenset({OrderStatus.ACKED, OrderStatus.OPEN, OrderStatus.PARTIAL})
+"""What a stop is while it works at the venue."""
+_STOP = Purpose.STOP
 
 
 class Slot:
@@ -158,6 +162,24 @@ class Slot:
     def exposure(self, buys: Decimal = _ZERO, sells: Decimal = _ZERO) -> Decimal:
         """Return the worst notional, whichever side it is on; see ``reach``."""
         return abs(self.reach(buys, sells))
+
+    def cover(self) -> WorkingOrder | None:
+        """Return a stop at the venue that covers the whole position; None while there is none.
+
+        Not only the one that is wanted: while a stop is replaced the old one still works.
+        """
+        held = self.position.qty
+        need = abs(held)
+        for order in (self.stop, *self.working.values()):
+            if (
+                order is not None
+                and order.order.purpose is _STOP
+                and order.status in COVERING
+                and (order.order.side == "sell") == (held > 0)
+                and order.remaining >= need
+            ):
+                return order
+        return None
 
     def reach(self, buys: Decimal = _ZERO, sells: Decimal = _ZERO) -> Decimal:
         """Return the farthest notional, negative when short: position plus working orders.

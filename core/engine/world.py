@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from core.clock import MINUTE, SECOND
@@ -20,9 +20,10 @@ from core.model.effect import (
 )
 from core.model.event import SentimentScored, TradingState
 from core.model.instrument import short_symbol
+from core.model.market import Ticker
 from core.model.news import NewsReading, news_asset
 from core.orders.ids import ClientIds
-from core.orders.records import JournalRecord, StateRecorded
+from core.orders.records import JournalRecord, StateRecorded, SymbolFrozen
 from core.portfolio.ledger import Ledger
 from core.portfolio.position import Position
 from core.risk.codes import Code
@@ -145,6 +146,7 @@ class World:
             # A flat stand-in until the ledger, which only records may change, has one.
             position = self.ledger.positions.get(key) or Position(venue, symbol)
             slot = self.slots[key] = Slot(venue, symbol, position)
+            slot.conflict = self.ledger.frozen.get(key, "")
             known = self.venues.get(venue)
             if known is not None:
                 slot.instrument = known.instruments.get(symbol)
@@ -154,6 +156,11 @@ class World:
             slot.linked = slot.linked or bool(slot.followers)
         return slot
 
+    def freeze(self, slot: Slot, reason: str) -> None:
+        """Open no new risk on an instrument, over restarts; an empty reason lets it go again."""
+        slot.conflict = reason
+        self.record(SymbolFrozen(slot.venue, slot.symbol, reason, self.now))
+
     def employ(self, slot: Slot, strategy: Strategy) -> None:
         """Let a strategy decide on an instrument, and give it the context it needs."""
         for others in self._followers.values():
@@ -161,7 +168,7 @@ class World:
                 others.remove(slot)
         slot.strategy = strategy
         self.seat(strategy)
-        slot.context = slot.waiting = None
+        before, slot.context, slot.waiting = slot.context, None, None
         needs = getattr(strategy, "needs", ())
         if needs:
             place = Place(
@@ -172,14 +179,28 @@ class World:
                 self.symbols,
                 news=self.config.reads_news,
             )
-            context = slot.context = strategy.context = Context(needs, place)  # type: ignore[attr-defined]
+            context = slot.context = Context(needs, place, before)
+            strategy.context = context  # type: ignore[attr-defined]
             for key in context.company:
                 self._followers.setdefault(key, []).append(slot)
                 if key in self.slots:
                     self.slots[key].linked = True
-            if self.readings is not None:
-                context.hear(self.readings)
+            context.begin(self._last_words(slot))
         slot.linked = slot.context is not None or bool(slot.followers)
+
+    def _last_words(self, slot: Slot) -> Iterator[Ticker | SentimentScored]:
+        """Yield what is known of an instrument and its news, as if it were told just now.
+
+        A venue tells some facts, such as the time of the next funding, once and then their changes.
+        """
+        if slot.marked:
+            index, rate, due = slot.index or None, slot.funding_rate, slot.next_funding
+            yield Ticker(
+                slot.venue, slot.symbol, None, None, index, rate, due, None, None,
+                slot.mark_ts, slot.marked,
+            )  # fmt: skip
+        if self.readings is not None:
+            yield self.readings
 
     def reload(self, slot: Slot | None = None) -> None:
         """Read cash and open positions from the ledger, after they changed.

@@ -86,6 +86,10 @@ class Signalled(Struct, frozen=True, gc=False, tag=True):
     reason: str
     parts: tuple[tuple[str, float], ...] = ()
     """What the score is made of, where it is a sum: name and signed share."""
+    chance: float | None = None
+    """Probability of a rise, where the strategy has one."""
+    edge: float | None = None
+    """What acting on it should bring after the costs of a round trip, fraction of notional."""
 
 
 class PredictionScored(Struct, frozen=True, gc=False, tag=True):

@@ -215,7 +215,10 @@ class AnswerSignal(Struct, frozen=True, gc=False, tag=True):
 
 
 class Pause(Struct, frozen=True, gc=False, tag=True):
-    """Stop (or, with ``on=False``, let again) strategies opening risk in a symbol."""
+    """Stop (or, with ``on=False``, let again) strategies opening risk in a symbol.
+
+    Letting them again also lets go what contradicting fills had frozen.
+    """
 
     actor: str
     symbol: str

@@ -119,6 +119,8 @@ class Order(Struct, frozen=True):
     """Fraction of notional a side."""
     out_of_sample: int
     """Days."""
+    shadow: int
+    """Days for which a challenger is left alone."""
     replace: bool
     """Whether stored candles that the venue no longer has may be thrown away."""
 

@@ -137,6 +137,10 @@ class SignalView(Struct, frozen=True, gc=False):
     ts: int
     outcome: str
     """What came of it: the order's client id, a refusal code, or empty when nothing to do."""
+    chance: float | None = None
+    """Probability of a rise, where the strategy has one."""
+    edge: float | None = None
+    """What acting on it should bring after the costs of a round trip, fraction of notional."""
 
 
 class HeldView(Struct, frozen=True, gc=False):

@@ -107,6 +107,16 @@ class StopMoved(Struct, frozen=True, gc=False, tag=True):
     ts: int
 
 
+class SymbolFrozen(Struct, frozen=True, gc=False, tag=True):
+    """No new risk in an instrument, because its fills contradict; a person lets it go again."""
+
+    venue: str
+    symbol: str
+    reason: str
+    """Empty: it is let go."""
+    ts: int
+
+
 class SignalHeld(Struct, frozen=True, gc=False, tag=True):
     """A strategy's entry waits for a person. Nothing is sent yet, and nothing after a restart."""
 
@@ -141,6 +151,7 @@ JournalRecord = (
     | EquityMarked
     | StateRecorded
     | StopMoved
+    | SymbolFrozen
     | SignalHeld
     | SignalAnswered
 )

@@ -57,6 +57,8 @@ class Checkpoint(Struct, frozen=True):
     adjusted: Decimal
     shifted: Decimal
     fills: int
+    frozen: tuple[tuple[str, str, str], ...] = ()
+    """Venue, symbol, reason."""
 
 
 _SCALARS = (
@@ -97,6 +99,7 @@ def take(ledger: Ledger) -> Checkpoint:
         ),
         funded=tuple(ledger._funded),
         marks=tuple(ledger.marks),
+        frozen=tuple((*key, reason) for key, reason in ledger.frozen.items()),
         **{name: getattr(ledger, name) for name in _SCALARS},
     )
 
@@ -120,6 +123,7 @@ def restore(checkpoint: Checkpoint) -> Ledger:
             ledger._horizon[each.venue] = each.horizon
     ledger._funded = dict.fromkeys(checkpoint.funded)
     ledger.marks = deque(checkpoint.marks)
+    ledger.frozen = {(venue, symbol): reason for venue, symbol, reason in checkpoint.frozen}
     for name in _SCALARS:
         setattr(ledger, name, getattr(checkpoint, name))
     return ledger

@@ -29,6 +29,7 @@ from core.orders.records import (
     SignalHeld,
     StateRecorded,
     StopMoved,
+    SymbolFrozen,
     VenueBaseline,
 )
 from core.portfolio.position import Position
@@ -93,6 +94,8 @@ class Ledger:
         """(ts, equity) of the last 24 hours."""
         self.next_seq = 1
         """Sequence number for the next client id."""
+        self.frozen: dict[tuple[str, str], str] = {}
+        """Instrument to why no new risk is opened there until a person says so."""
         self.realised = _ZERO
         self.fees = _ZERO
         self.funding = _ZERO
@@ -118,6 +121,7 @@ class Ledger:
             EquityMarked: self._mark,
             StateRecorded: self._state,
             StopMoved: self._move_stop,
+            SymbolFrozen: self._freeze,
             SignalHeld: _nothing,
             SignalAnswered: _nothing,
         }
@@ -325,6 +329,12 @@ class Ledger:
         position = self.open.get((record.venue, record.symbol))
         if position is not None:
             position.stop = record.price
+
+    def _freeze(self, record: SymbolFrozen) -> None:
+        if record.reason:
+            self.frozen[record.venue, record.symbol] = record.reason
+        else:
+            self.frozen.pop((record.venue, record.symbol), None)
 
 
 def _nothing(record: SignalHeld | SignalAnswered) -> None:

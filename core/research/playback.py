@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -18,27 +19,20 @@ from typing import Any, NamedTuple
 import msgspec
 
 from core.clock import SECOND
-from core.desk.charts import Charts
 from core.desk.kill import KillReport
-from core.desk.lines import Lines
 from core.desk.sight import explain, view_depths, view_symbol
 from core.desk.terminals import Terminals
-from core.desk.trails import Trails
-from core.engine.engine import Engine
-from core.engine.picture import ShellFacts, VenueFacts
 from core.errors import RecordingError, UsageError
 from core.home import Home
 from core.journal.recording import Recorded, last_moment, read_recording
-from core.model.account import Balance, FundingPaid, PositionReport
-from core.model.effect import Answer, Record, SubmitOrder
-from core.model.event import Command, Event, KillMode, Submit
-from core.model.market import BookTop, Candle, Depth, Ticker, Trade
-from core.model.order import Fill, OrderReport
+from core.model.effect import Answer
+from core.model.event import Command, KillMode, Submit
 from core.model.replay import SPEEDS, Mark, ReplayView, Wish
-from core.model.snapshot import BarView, DepthView, LogView, Snapshot, WatchView
+from core.model.snapshot import BarView, DepthView, Snapshot, WatchView
 from core.model.whatif import WhatIf
 from core.model.why import Why
-from core.research.replay import Rerun, compare, decide
+from core.research.replay import Rerun, compare
+from core.research.stage import Stage
 
 SLICE = 0.03
 """Seconds of work between two looks at the sockets."""
@@ -49,101 +43,11 @@ KEEP_EVERY = 20_000
 KEEP_MOST = 32
 """Copies; beyond it every second one goes, and the next ones are further apart."""
 
-_CHANNELS: dict[type, str] = {
-    Trade: "trades",
-    BookTop: "books",
-    Depth: "books",
-    Ticker: "tickers",
-    OrderReport: "private",
-    Fill: "private",
-    Balance: "private",
-    PositionReport: "private",
-    FundingPaid: "private",
-}
-_SILENT = (Trade, BookTop, Depth, Ticker)
-
-
-class Stage:
-    """All that a terminal shows, at one point of a recording. Copies go on by themselves.
-
-    Args:
-        engine: as the desk's began.
-        environment: of the recorded desk.
-        started: when that desk began, nanoseconds UTC.
-    """
-
-    def __init__(self, engine: Engine, environment: str, started: int) -> None:
-        self.engine = engine
-        self.seq = 0
-        self.time = started
-        self.depths: dict[tuple[str, str], Depth] = {}
-        self.trails = Trails()
-        self.lines = Lines(self)
-        self.lines.subscribe(self._look)
-        self.charts = Charts({}, self)
-        self._environment = environment
-        self._started = started
-        self._messages: dict[str, int] = {}
-        self._heard: dict[str, dict[str, int]] = {}
-        self._alarmed = False
-
-    def now(self) -> int:
-        """Return the time of the last event, nanoseconds UTC."""
-        return self.time
-
-    def take(self, recorded: Recorded) -> tuple[tuple[Any, ...], list[Mark]]:
-        """Let the next event happen; return what was decided, and what it marks."""
-        event = recorded.event
-        self.seq = recorded.seq
-        self.time = max(self.time, event.received)
-        refusals = self.engine.refusals
-        self._alarmed = False
-        effects = decide(self.engine, event)
-        self._show(event)
-        for effect in effects:
-            if type(effect) is Record:
-                self.trails.add(effect.record)
-            self.lines.effect(effect)
-        marks = [Mark.ORDER] if any(type(effect) is SubmitOrder for effect in effects) else []
-        if self.engine.refusals > refusals:
-            marks.append(Mark.REFUSAL)
-        if self._alarmed:
-            marks.append(Mark.ALARM)
-        return effects, marks
-
-    def snapshot(self, at: int) -> Snapshot:
-        """Return the picture at an instant, nanoseconds UTC."""
-        venues = {
-            venue: VenueFacts(messages=count, last_message=dict(self._heard[venue]))
-            for venue, count in self._messages.items()
-        }
-        facts = ShellFacts(
-            self._environment, "a recording", self._started, venues, self.lines.last(100)
-        )
-        return self.engine.snapshot(at, facts)
-
-    def _show(self, event: Event) -> None:
-        channel = _CHANNELS.get(type(event))
-        if channel is not None:
-            venue = event.venue  # type: ignore[union-attr]
-            self._messages[venue] = self._messages.get(venue, 0) + 1
-            self._heard.setdefault(venue, {})[channel] = event.received
-        if type(event) is Trade:
-            self.charts.trade(event)
-        elif type(event) is Depth:
-            self.depths[event.venue, event.symbol] = event
-        elif not isinstance(event, (*_SILENT, Candle)):
-            self.lines.event(event)
-
-    def _look(self, line: LogView) -> None:
-        self._alarmed |= line.level == "alarm"
-
 
 class Marked(NamedTuple):
     """A mark and where it is."""
 
     seq: int
-    ts: int
     kind: Mark
 
 
@@ -178,6 +82,7 @@ class Playback:
         self.speed = SPEEDS[0]
         self._goal: Goal | None = None
         self._marks: list[Marked] = []
+        self._counts: Counter[Mark] = Counter()
         self._kept: list[Stage] = []
         self._every = KEEP_EVERY
         self._seen = 0
@@ -278,7 +183,8 @@ class Playback:
             if not self._differs and compare(recorded, effects) is not None:
                 self._differs = recorded.seq
             for mark in marks:
-                self._marks.append(Marked(recorded.seq, stage.time, mark))
+                self._marks.append(Marked(recorded.seq, mark))
+                self._counts[mark] += 1
             if recorded.seq - (self._kept[-1].seq if self._kept else 0) >= self._every:
                 self._keep()
         try:
@@ -343,7 +249,7 @@ class Playback:
 
     def view(self) -> ReplayView:
         """Return where the replay stands."""
-        counts = {kind: sum(mark.kind is kind for mark in self._marks) for kind in Mark}
+        counts = self._counts
         return ReplayView(
             self._path.name,
             self._first,

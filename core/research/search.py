@@ -51,6 +51,8 @@ class Finding(Struct, frozen=True, tag="train"):
     """Candles."""
     trials: tuple[dict[str, Any], ...]
     """Each configuration's scores out of sample; the linear baseline is always among them."""
+    judged: int
+    """Which of them was judged, from 0."""
     tried: int
     """Configurations ever tried on these candles: what the deflated Sharpe ratio counts."""
     overfitting: Overfitting | None
@@ -82,6 +84,7 @@ def search(
     trials: int = 0,
     storage: str = "",
     out_of_sample: int = 90,
+    shadow: int = 30,
     progress: Callable[[float], object] | None = None,
 ) -> Finding:
     """Train, score, judge and store; promote when every condition holds.
@@ -93,6 +96,7 @@ def search(
         now: ISO 8601, UTC.
         around: what is known beside the candles.
         out_of_sample: days that a model must have been tested on.
+        shadow: see ``Registry.admit``.
         shuffled: give labels to the wrong rows: what is found then is a bug.
         trials: configurations to try beyond the defaults, see ``tune``.
         storage: of the study, see ``tune``.
@@ -109,49 +113,84 @@ def search(
             change(shuffle_labels(panel, plan.seed), hash=panel.hash + "-shuffled")
             for panel, plan in zip(panels, plans, strict=True)
         ]
-    kinds = kinds_here()
-    found: list[Candidate] = []
-    ratios: dict[str, float] = {}
-    steps = len(plans) * len(kinds) + trials
+    tried = _Tried(panels, plans, len(plans) * len(kinds_here()) + trials, progress)
+    for at in range(len(plans)):
+        for kind in kinds_here():
+            tried.run((at, kind, {}))
+    if trials:
+        tried.tune(trials, storage)
+    tried.blend()
+    return _judge(files, around, tried.found, registry, tried.ratios, now, out_of_sample, shadow)
 
-    def run(configuration: Configuration) -> Candidate:
+
+class _Tried:
+    """The configurations of one search, as they are walked forward."""
+
+    def __init__(
+        self,
+        panels: Sequence[Panel],
+        plans: Sequence[Plan],
+        steps: int,
+        progress: Callable[[float], object] | None,
+    ) -> None:
+        self._panels = panels
+        self._plans = plans
+        self._steps = steps
+        self._progress = progress
+        self.found: list[Candidate] = []
+        self.ratios: dict[str, float] = {}
+        """Sharpe ratio a day by configuration, those of others that share the study too."""
+
+    def run(self, configuration: Configuration) -> Candidate:
+        """Walk one configuration forward."""
         at, kind, parameters = configuration
-        panel, plan, done = panels[at], plans[at], len(found)
+        done = len(self.found)
 
         def tell(part: float) -> None:
-            if progress is not None:
-                progress((done + part) / steps)
+            if self._progress is not None:
+                self._progress(min((done + part) / self._steps, 1.0))
 
+        panel, plan = self._panels[at], self._plans[at]
         said = forecast(kind, panel, plan, parameters, tell)
         trial = score_trial(kind, panel, plan, said, parameters)
-        found.append(Candidate(panel, plan, trial, said))
-        ratios[_name(plan, trial)] = _daily_ratio(trial)
-        return found[-1]
+        return self._add(Candidate(panel, plan, trial, said))
 
-    def attempt(configuration: Configuration) -> tuple[float, dict[str, Any]]:
-        one = run(configuration)
-        name = _name(one.plan, one.trial)
-        return one.trial.brier_skill, {"name": name, "ratio": ratios[name]}
-
-    for at in range(len(plans)):
-        for kind in kinds:
-            run((at, kind, {}))
-    if trials:
+    def tune(self, trials: int, storage: str) -> None:
+        """Try parameters; the best that others found in the same study is walked here, too."""
         noted = tune(
             trials,
-            len(plans),
-            kinds,
-            attempt,
-            name=_study(panels, plans),
-            seed=plans[0].seed,
+            len(self._plans),
+            kinds_here(),
+            self._attempt,
+            name=_study(self._panels, self._plans),
+            seed=self._plans[0].seed,
             storage=storage,
         )
-        ratios.update({one["name"]: one["ratio"] for one in noted})
-    for at in range(len(plans)):
-        one = _ensemble([one for one in found if one.panel is panels[at]])
-        found.append(one)
-        ratios[_name(one.plan, one.trial)] = _daily_ratio(one.trial)
-    return _judge(files, around, found, registry, ratios, now, out_of_sample)
+        mine = set(self.ratios)
+        self.ratios.update({one["name"]: one["ratio"] for one in noted})
+        best = max(noted, key=lambda one: float(one["skill"]))
+        if best["name"] not in mine and best["configuration"][1] in kinds_here():
+            self.run(tuple(best["configuration"]))
+
+    def blend(self) -> None:
+        """Add the ensemble of each plan."""
+        for panel in self._panels:
+            self._add(_ensemble([one for one in self.found if one.panel is panel]))
+
+    def _add(self, one: Candidate) -> Candidate:
+        self.found.append(one)
+        self.ratios[_name(one.plan, one.trial)] = _daily_ratio(one.trial)
+        return one
+
+    def _attempt(self, configuration: Configuration) -> tuple[float, dict[str, Any]]:
+        one = self.run(configuration)
+        name, skill = _name(one.plan, one.trial), one.trial.brier_skill
+        return skill, {
+            "name": name,
+            "ratio": self.ratios[name],
+            "skill": skill,
+            "configuration": list(configuration),
+        }
 
 
 def _judge(
@@ -162,6 +201,7 @@ def _judge(
     ratios: Mapping[str, float],
     now: str,
     out_of_sample: int,
+    shadow: int,
 ) -> Finding:
     """Store the best, and promote it if it passes."""
     best = _choose(found)
@@ -176,7 +216,7 @@ def _judge(
     meta = _describe(best, recipe, checks, now)
     if meta.id not in registry.names():
         registry.store(meta, recipe)
-    role = registry.admit(meta.id) if meta.passed else None
+    role = registry.admit(meta.id, shadow) if meta.passed else None
     return Finding(
         meta.id,
         role is ModelRole.CHAMPION,
@@ -184,6 +224,7 @@ def _judge(
         best.trial.kind,
         best.trial.horizon,
         tuple(_scores(one.trial) for one in found),
+        next(number for number, one in enumerate(found) if one is best),
         len(all_ratios),
         chosen,
         checks,
@@ -196,6 +237,8 @@ def _verdict(meta: Meta, role: ModelRole | None) -> str:
         return "promoted: a desk with strategy lightgbm trades it"
     if role is ModelRole.CHALLENGER:
         return "passed: it is watched beside the model that trades, and may replace it"
+    if meta.passed:
+        return f"passed: another is being watched; `killcord models promote {meta.id}` puts it on"
     failed = ", ".join(check.name for check in meta.gate if not check.passed)
     return f"no edge found, nothing was promoted; it does not pass: {failed}"
 

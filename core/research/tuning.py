@@ -45,12 +45,12 @@ def tune(
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    shared: optuna.storages.RDBStorage | None = None
     try:
+        if storage:
+            shared = optuna.storages.RDBStorage(storage)
         study = optuna.create_study(
-            storage=storage or None,
-            study_name=name,
-            direction="maximize",
-            load_if_exists=True,
+            storage=shared, study_name=name, direction="maximize", load_if_exists=True
         )
     except Exception as error:  # of whichever driver the URL names
         reason = str(error).partition("\n")[0]
@@ -64,9 +64,14 @@ def tune(
             trial.set_user_attr(key, one)
         return value
 
-    study.optimize(attempt, n_trials=trials)
-    done = optuna.trial.TrialState.COMPLETE
-    return [dict(one.user_attrs) for one in study.get_trials(states=(done,))]
+    try:
+        study.optimize(attempt, n_trials=trials)
+        done = optuna.trial.TrialState.COMPLETE
+        return [dict(one.user_attrs) for one in study.get_trials(states=(done,))]
+    finally:
+        if shared is not None:
+            shared.remove_session()
+            shared.engine.dispose()
 
 
 def _suggest(trial: optuna.Trial, plans: int, kinds: Sequence[str]) -> Configuration:

@@ -84,6 +84,7 @@ def _learn(order: Order, lines: Iterator[bytes]) -> Verdict:
         Registry(Path(order.models)),
         now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         out_of_sample=order.out_of_sample,
+        shadow=order.shadow,
         progress=_teller(what),
     )
     return Verdict(found.id, found.kind, found.promoted, found.verdict)

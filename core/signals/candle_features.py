@@ -67,6 +67,9 @@ def _scaled(word: str, n: int) -> str:
     return f"{far} if dev_{word}_{n} > {FLOOR} else 0.0"
 
 
+_SIGNED = ("signed", "move", "x", "logged")
+"""Words that may be below 0."""
+
 _DEFINED: tuple[tuple[Feature, str], ...] = (
     *(
         (
@@ -295,17 +298,19 @@ class _Writer:
         self._lines += [f"old = {name}[at_{length}]", f"{name}[at_{length}] = {value}"]
 
     def _sum(self, of: str, n: int) -> None:
-        """Write a running sum: exactly 0 when all values are, made anew before it drifts."""
+        """Write a running sum: exactly 0 when all values are, made anew before it drifts.
+
+        Once a turn of the window, and when it has fallen far below what it was then: every value
+        that leaves was in it at that turn.
+        """
         total, ring, least = f"sum_{of}_{n}", f"values_{of}_{n}", f"least_{of}_{n}"
         self._cells += [total, least]
         self._state.append(f"{total} = {least} = 0.0")
         self._ring(ring, n, of)
+        low = f"-{least} < {total} < {least}" if of in _SIGNED else f"{total} < {least}"
         self._lines += [
             f"{total} += {of} - old",
-            f"part = ({total} if {total} > 0.0 else -{total}) * {_LEFT}",
-            f"if part > {least}:",
-            f"    {least} = part",
-            f"if not at_{n} or part < {least} * {_LEFT}:",
+            f"if {low} or not at_{n}:",
             f"    {total} = sum({ring})",
             f"    {least} = abs({total}) * {_LEFT}",
         ]
@@ -333,10 +338,7 @@ class _Writer:
             f"past = {mean}",
             f"{mean} = past + change / {n}.0",
             f"{squares} += change * ({of} - {mean} + old - past)",
-            f"part = {squares} * {_LEFT}",
-            f"if part > {least}:",
-            f"    {least} = part",
-            f"if not at_{n} or part < {least} * {_LEFT}:",
+            f"if {squares} < {least} or not at_{n}:",
             f"    {mean} = sum({ring}) / {n}.0",
             f"    {squares} = sum([(one - {mean}) ** 2 for one in {ring}])",
             f"    {least} = {squares} * {_LEFT}",

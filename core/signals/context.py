@@ -46,7 +46,7 @@ instruments that ``company`` names (the own candle comes with ``close``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from msgspec import Struct
@@ -157,19 +157,22 @@ class Context:
     Args:
         names: of features; ``row`` has their order.
         place: where.
+        before: the context there was until now: families that it had go on with what they know.
 
     Raises:
         ConfigError: no family has such a feature.
     """
 
-    def __init__(self, names: Sequence[str], place: Place) -> None:
+    def __init__(self, names: Sequence[str], place: Place, before: Context | None = None) -> None:
         self.names = tuple(names)
         unknown = [name for name in names if name not in NAMES]
         if unknown:
             raise ConfigError([f"strategy.name: no feature is called {', '.join(unknown)}"])
         wanted = set(names)
         kinds = [one for one in FAMILIES if wanted & {feature.name for feature in one.features}]
-        self._families = [one(place) for one in kinds]
+        kept = {type(one): one for one in before._families} if before is not None else {}
+        self._families: list[Family] = [kept.get(one) or one(place) for one in kinds]
+        self._fresh = [one for one in self._families if type(one) not in kept]
         listed = [feature.name for one in kinds for feature in one.features]
         self._take = [listed.index(name) for name in names]
         self.company = tuple(dict.fromkeys(key for one in kinds for key in one.company(place)))
@@ -179,7 +182,8 @@ class Context:
         self.row: list[float] = [NAN] * len(self.names)
         """Values at the last closed candle, in the order of ``names``."""
         self._span = place.timeframe * SECOND
-        self._last: dict[Key, int] = {}
+        self._place = place
+        self._last: dict[Key, int] = dict(before._last) if before is not None else {}
         self._hearers: dict[type | Key, tuple[Callable[[Any], None], ...]] = {}
         for one in self._families:
             of: list[type | Key] = [kind for kind in one.hears if kind is not Candle]
@@ -194,6 +198,33 @@ class Context:
             self._last[what] = event.ts
         for tell in self._hearers.get(what, ()):
             tell(event)
+
+    def begin(self, events: Iterable[Event]) -> None:
+        """Tell families that are new here what was heard last before they came."""
+        for event in events:
+            for one in self._fresh:
+                if type(event) in one.hears:
+                    one.hear(event)
+
+    def warm(self, own: Sequence[Candle], others: Iterable[Candle]) -> None:
+        """Show families that are new here the candles that closed before they came.
+
+        Args:
+            own: of the instrument, oldest first.
+            others: of companions, each one's oldest first.
+        """
+        key = (self._place.venue, self._place.symbol)
+        families = [(one, one.company(self._place)) for one in self._fresh]
+        # Those that ended together: companions first.
+        for candle in sorted([*others, *own], key=lambda c: (c.ts, (c.venue, c.symbol) == key)):
+            of = (candle.venue, candle.symbol)
+            if of != key:
+                self._last[of] = candle.ts
+            for one, company in families:
+                if of == key:
+                    one.close(candle)
+                elif of in company:
+                    one.hear(candle)
 
     def awaits(self, candle: Candle) -> bool:
         """Whether a companion that closed the candle before this one has not closed this one yet.

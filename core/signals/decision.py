@@ -16,3 +16,7 @@ class Decision(Struct, frozen=True, gc=False):
     """For a person, one line."""
     parts: tuple[tuple[str, float], ...] = ()
     """What the score is made of, where it is a sum: name and signed share."""
+    chance: float | None = None
+    """Probability of a rise, where the strategy has one."""
+    edge: float | None = None
+    """What acting on it should bring after the costs of a round trip, fraction of notional."""

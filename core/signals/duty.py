@@ -43,10 +43,13 @@ class Duty:
         self.warmup = WARMUP
         self.watcher: Watcher | None = None
         self._settings = settings
-        self._recent: deque[Candle] = deque(maxlen=WARMUP)
+        self.recent: deque[Candle] = deque(maxlen=WARMUP)
+        """The last candles, oldest first."""
         self._models: dict[ModelRole, ModelStrategy] = {}
         self._context: Context | View | None = None
         self._target = 0
+        self._cold: set[ModelRole] = set()
+        """Models that have seen no candle yet."""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -64,24 +67,38 @@ class Duty:
         share(context, self._models.values())
 
     def assign(self, role: ModelRole, model: Model | None) -> None:
-        """Put a model on duty, or nobody. Its context comes with the next ``context``."""
+        """Put a model on duty, or nobody. What it needs and nobody knew comes with ``context``."""
         self._models.pop(role, None)
+        self._cold.discard(role)
         if model is None:
             return
         strategy = ModelStrategy(self._settings, model)
-        if needs := getattr(strategy, "needs", ()):
-            strategy.context = Blank(needs)  # type: ignore[assignment]  # read like one
-        for candle in self._recent:
-            strategy.on_candle(candle)
-        strategy.take_over(self._target)
+        strategy.context = Blank(strategy.needs)  # type: ignore[assignment]  # read like one
+        if self._context is not None and set(strategy.needs) <= set(self._context.names):
+            share(self._context, (strategy,))
         self._models[role] = strategy
+        self._cold.add(role)
+
+    def _warm_up(self) -> None:
+        """Show new models the candles that were: when the next one comes, instrument by instrument.
+
+        At once for all, at a promotion, it would hold the desk up for a tenth of a second.
+        """
+        for role in sorted(self._cold):
+            strategy = self._models[role]
+            for candle in self.recent:
+                strategy.on_candle(candle)
+            strategy.take_over(self._target)
+        self._cold.clear()
 
     def on_candle(self, candle: Candle) -> Decision | None:
         """Take the next closed candle; return what the champion decides."""
         watcher = self.watcher
         if watcher is not None:
             watcher.settle(candle)
-        self._recent.append(candle)
+        if self._cold:
+            self._warm_up()
+        self.recent.append(candle)
         decision: Decision | None = None
         for role, strategy in self._models.items():
             said = strategy.on_candle(candle)

@@ -239,6 +239,16 @@ class Model:
         """
         return bar(self.recipe.cost, self.recipe.reach, volatility * self._root)
 
+    def edge(self, chance: float, volatility: float) -> float:
+        """Return what acting on a probability should bring after costs, fraction of notional.
+
+        Args:
+            chance: of a rise; below one half it is a fall that is acted on.
+            volatility: log return a candle.
+        """
+        move = self.recipe.reach * volatility * self._root
+        return abs(2.0 * chance - 1.0) * move - 2.0 * self.recipe.cost
+
 
 class ModelStrategy:
     """Long where a rise is probable enough to pay the costs, short where a fall is; out at a coin.
@@ -298,6 +308,9 @@ class ModelStrategy:
             target,
             chance - 0.5,
             f"{chance:.1%} for a rise in {model.horizon} candles; {model.name}",
+            (),
+            chance,
+            model.edge(chance, features.volatility),
         )
 
     @property

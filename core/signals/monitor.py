@@ -93,11 +93,15 @@ class Monitor:
         self._span = model.timeframe * SECOND
         self._said: dict[tuple[str, str], deque[_Said]] = {}
         self._days = deque(record.days, maxlen=KEPT_DAYS)
-        self._seen = deque(record.seen, maxlen=3)
-        if any(len(one.counts) != len(self.watched) for one in self._seen):
-            self._seen.clear()
+        fits = all(len(one.counts) == len(self.watched) for one in record.seen)
+        self._seen = deque(record.seen[:-1] if fits else (), maxlen=3)
         self._rows = self._first = 0
         self._counts = self._zeros()
+        if fits and record.seen:
+            # The count that was running goes on, or a restart a day would leave three short ones.
+            last = record.seen[-1]
+            self._first, self._rows = last.day, last.rows
+            self._counts = [list(counts) for counts in last.counts]
 
     def saw(self, candle: Candle, row: list[float], chance: float) -> None:
         """Remember what the model said of a candle, if that is news."""

@@ -164,12 +164,27 @@ class Registry:
             (self.folder / ModelRole.CHALLENGER.name).unlink(missing_ok=True)
         return meta
 
-    def admit(self, name: str) -> ModelRole:
-        """Put a new model on duty: to trade where none does, else to be watched first."""
-        champion = self.champion
-        role = ModelRole.CHALLENGER if champion not in ("", name) else ModelRole.CHAMPION
-        if self.on_duty(role) != name:
-            self.promote(name, role=role)
+    def admit(self, name: str, shadow: int = 30) -> ModelRole | None:
+        """Put a new model on duty: to trade where none does, else to be watched first.
+
+        Args:
+            name: of a stored model that passed.
+            shadow: days for which a challenger is left alone: one that a new training replaced
+                each week would never have been watched for a month.
+
+        Returns:
+            What it does now; None where another is being watched.
+
+        Raises:
+            RegistryError: it, or what is known of the challenger, is corrupt.
+        """
+        champion, challenger = self.champion, self.on_duty(ModelRole.CHALLENGER)
+        if name in (champion, challenger):
+            return ModelRole.CHAMPION if name == champion else ModelRole.CHALLENGER
+        if champion and challenger and len(self.record(challenger).days) < shadow:
+            return None
+        role = ModelRole.CHALLENGER if champion else ModelRole.CHAMPION
+        self.promote(name, role=role)
         return role
 
     def demote(

@@ -8,7 +8,8 @@ first, and there is none where this should run. Run a few with
 
 The work: averages of 10 and 30 minutes, long only, in and out at the market when they cross, 2 % of
 equity, a fixed stop 0.5 % below the entry, 4 basis points a fill. Each script prints one line of
-JSON: ``seconds`` of the run without loading, and ``trades``.
+JSON: CPU ``seconds`` of the run without loading (each is one thread, and other work on the machine
+costs all of them alike), and ``trades``.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def main(arguments: list[str]) -> int:
         if isinstance(ours, str):
             say(f"killcord: {ours}")
             return 1
-        say(f"{'':16} {'run s':>8} {'bars/s':>10} {'memory MB':>10} {'trades':>7} {'ratio':>7}")
+        say(f"{'':16} {'CPU s':>8} {'bars/s':>10} {'memory MB':>10} {'trades':>7} {'ratio':>7}")
         show("killcord", ours, ours, "events, the whole order and risk path")
         kernel = run(_own("killcord_kernel", path), own=True)
         if not isinstance(kernel, str):

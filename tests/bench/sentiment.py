@@ -6,11 +6,13 @@ The model is of MiniLM-L6's shape with random weights: speed does not depend on 
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import math
 import os
 import re
+import signal
 import socket
 import statistics
 import subprocess
@@ -190,6 +192,10 @@ def _watch_desk(home: Path, feeds: list[RssServer]) -> dict[str, float | str]:
         desk.terminate()
         desk.wait(30)
         lines.join(10)
+        # One that waits for another desk takes a part of a core from the next bench.
+        with contextlib.suppress(OSError):
+            practice = json.loads((home / "run" / "practice.json").read_text())["pid"]
+            os.kill(practice, signal.SIGTERM)
     return {
         "desk loop lag p99 without news, ms": quiet,
         "desk loop lag p99 while 1,000 articles come, ms": busy,

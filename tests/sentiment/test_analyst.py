@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections import Counter
@@ -29,6 +30,7 @@ from sentiment.providers import (
 from sentiment.reader import Reader
 from tests.clock import ManualClock
 from tests.sentiment.rss import RssServer
+from tui.cli import main
 
 START = 1_790_000_000 * SECOND
 KEY = "sk-that-must-not-show"
@@ -450,3 +452,27 @@ async def test_its_word_stands_beside_a_story_and_moves_no_number(
         feed.close()
     assert readings["with"] == readings["without"]
     assert readings["with"][0].score < -0.3
+
+
+async def test_the_command_that_looks_once_tries_the_key(
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    feed = RssServer()
+    feed.publish("Solana plunges 30% as validators fail and panic spreads")
+    monkeypatch.setenv("KILLCORD_HOME", str(tmp_path))
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    (tmp_path / "config.toml").write_text(
+        f"[limits]\n[news]\nsources = []\nfeeds = {{ local = '{feed.url}' }}\n"
+        f"[analyst]\nprovider = 'anthropic'\nmodel = 'm'\naddress = '{server.url}'\n"
+    )
+    try:
+        assert await asyncio.to_thread(main, ["news", "--once"]) == 0
+    finally:
+        feed.close()
+    text = capsys.readouterr().out
+    assert "anthropic m: down over days, 80% sure: Stolen coins are likely to be sold." in text
+    assert "1 of 20 requests" in text
+    assert KEY not in text

@@ -4,10 +4,13 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from core.secrets import Secret
 from sentiment.offline import OfflineEngine
 from sentiment.scorer import ModelUnavailable, Score, WithFallback
 from sentiment.training import read_headlines
@@ -151,6 +154,35 @@ def test_a_hub_name_without_network_fails_at_once(
     with pytest.raises(ModelUnavailable, match=r"cannot be reached.*give the folder"):
         TransformerEngine("someone/some-model").score(["x y"])
     assert time.monotonic() - began < 15  # the hub's own client would need 23
+
+
+def test_the_hubs_key_goes_to_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("huggingface_hub")
+    asked: list[str] = []
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers.get("Authorization", ""))
+            self.send_error(404)
+
+        do_HEAD = do_GET  # noqa: N815 - the name that http.server asks for
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    try:
+        with pytest.raises(ModelUnavailable, match="the hub did not give it") as caught:
+            TransformerEngine("someone/gated", Secret("hf-key")).score(["x y"])
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert set(asked) == {"Bearer hf-key"}
+    assert "hf-key" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

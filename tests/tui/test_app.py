@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -339,6 +340,28 @@ async def test_p_pauses_the_symbol_and_lets_it_go_on(desk: Loopback, home: Home)
     assert isinstance(second, Pause)
     assert (first.symbol, first.on) == (pictures.symbol("ETH"), True)
     assert (second.symbol, second.on) == (pictures.symbol("BTC"), False)
+
+
+async def test_what_takes_longer_than_a_second_counts_the_seconds(
+    desk: Loopback, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = asyncio.Event()
+    answered = desk._command
+
+    async def late(request: Any) -> Any:
+        await slow.wait()
+        return await answered(request)
+
+    await desk.close()
+    monkeypatch.setattr(desk, "_command", late)
+    await desk.start()
+    async with terminal(home) as (app, pilot):
+        await pilot.press("d")
+        await until(lambda: app.commands.waiting is not None)
+        monkeypatch.setitem(app.commands._since, "disarm", time.monotonic() - 2.2)
+        assert "disarm … 2 s" in said(app)
+        slow.set()
+        await until(lambda: "disarm: done" in said(app))
 
 
 async def test_d_disarms_at_once(desk: Loopback, home: Home) -> None:

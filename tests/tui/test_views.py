@@ -363,7 +363,7 @@ def test_a_crossed_book_says_so() -> None:
     )
     focus = Focus(BTC, watch=replace(WATCH, depths=books))
     rows = depth.view_depth(pictures.busy(), focus, 1, 8)
-    assert "crossed" in [cell.text for cell in rows[1].cells]
+    assert "cross" in [cell.text for cell in rows[1].cells]
 
 
 def test_the_chart_fills_its_space_and_shows_price_fills_and_lines() -> None:
@@ -604,3 +604,14 @@ def test_what_waits_for_a_person_is_on_top() -> None:
     assert rows[0].key == oldest.key
     assert "sell 1.5? 7s" in [cell.text for cell in rows[0].cells]
     assert signals.note_signals(replace(picture, held=(waits,))).startswith("1 WAIT FOR YOU")
+
+
+def test_a_models_chance_and_edge_stand_beside_its_score() -> None:
+    picture = pictures.busy()
+    sure = replace(picture.signals[0], chance=0.613, edge=0.00042, ts=pictures.NOW + 1)
+    picture = replace(picture, signals=(sure, *picture.signals[1:]))
+    first, second, *_ = signals.view_signals(picture)
+    columns = signals.signal_columns(picture)
+    shown = named(first, columns)
+    assert (shown["rise"], shown["edge bp"]) == ("61%", "4.2")
+    assert named(second, columns)["rise"] == "-"

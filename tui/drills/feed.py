@@ -71,9 +71,9 @@ async def _play(scene: Scene, script: Script) -> dict[str, dict[str, Any]]:
     trouble.play(script)
     facts = await _each(lambda venue: _suffer(scene, venue))
     trouble.play(QUIET)
-    recovered = await _each(lambda venue: _until(scene, venue, RECOVERY_LIMIT, passes=True))
+    recovered = await _each(lambda venue: _recover(scene, venue))
     for venue, found in facts.items():
-        found["recovered_s"] = recovered[venue][0]
+        found["recovered_s"] = recovered[venue]
         times = (found["stopped_s"], found["exit_s"], found["recovered_s"])
         found["passed"] = found["refused"] and None not in times
     return facts
@@ -93,6 +93,20 @@ async def _suffer(scene: Scene, venue: str) -> dict[str, Any]:
         "refused": not answer["ok"],
         "exit_s": round(time.monotonic() - started, 2) if gone else None,
     }
+
+
+async def _recover(scene: Scene, venue: str) -> float | None:
+    """Wait until the desk has seen its exit and would enter again; return after how long."""
+    started = time.monotonic()
+
+    def clear(picture: dict[str, Any]) -> bool:
+        return not any(held["venue"] == venue for held in picture["positions"])
+
+    if not await scene.until(clear, RECOVERY_LIMIT):
+        return None
+    if (await _until(scene, venue, RECOVERY_LIMIT, passes=True))[0] is None:
+        return None
+    return round(time.monotonic() - started, 2)
 
 
 async def _buy(scene: Scene, venue: str) -> None:

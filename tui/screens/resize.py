@@ -120,6 +120,8 @@ class ResizeScreen(Dialog[None]):
         order = self._question()
         if order is not None and not self._sending:
             self._sending = True
+            self._answer = (Cell(" … sent, waiting for the desk", "dim"),)
+            self._show()
             self.run_worker(self._send(order.qty))
 
     async def _send(self, qty: Decimal) -> None:

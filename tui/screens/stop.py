@@ -91,6 +91,8 @@ class StopScreen(Dialog[None]):
             return
         if not self._sending:
             self._sending = True
+            self._answer = (Cell(" … sent, waiting for the desk", "dim"),)
+            self._show()
             self.run_worker(self._send(price))
 
     async def _send(self, price: Decimal) -> None:

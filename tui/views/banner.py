@@ -60,6 +60,8 @@ def _headline(snapshot: Snapshot | None, pull: Pull | None, now: float, halted: 
         return (Cell(f" {word} ", "alarm"), Cell(f"  {seconds:.1f} s, waiting for the desk"))
     assert snapshot is not None
     line = [Cell(" HALTED ", "alarm"), Cell(f"  {clean(snapshot.cause, 60)}  ")]
+    if snapshot.replay is not None:
+        return tuple(line)  # what could be done then cannot be done now
     running = any(not report.verdict for report in snapshot.kill)
     window = WINDOW_S - (now - pull.at) if pull is not None else 0.0
     if pull is not None and pull.mode is not KillMode.FLATTEN and window > 0:

@@ -152,7 +152,7 @@ def _middle(bids: list[Level], asks: list[Level], step: Decimal) -> Row:
         Cell(numbers.price(asks[0].price - bids[0].price, step) if text else "", "dim"),
         Cell(text, "warn" if tone == "warn" else "dim"),
         Cell(""),
-        Cell("crossed" if tone == "warn" else "spread", "warn" if tone == "warn" else "dim"),
+        Cell("cross" if tone == "warn" else "spread", "warn" if tone == "warn" else "dim"),
         Cell(""),
     )
     return Row("middle", cells)

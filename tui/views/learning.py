@@ -89,6 +89,8 @@ def _model(model: ModelView, now: int) -> Row:
             Cell(_WORDS.get(model.role, model.role)),
             Cell(clean(model.kind, 8), "dim"),
             Cell(rate),
+            Cell(""),
+            Cell(""),
             Cell(numbers.age((now - model.trained) / 1e9), "dim"),
             Cell(model.state, _STATES.get(model.state, "")),
             Cell(f"{clean(model.id)}: {describe(model)}", "dim"),
@@ -112,6 +114,8 @@ def _trainer(learning: LearningView) -> Row:
         (
             Cell("model", "strong"),
             Cell("none" if learning.champion is None else "next", "dim"),
+            none,
+            none,
             none,
             none,
             none,

@@ -8,13 +8,15 @@ from tui import numbers
 from tui.text import clean
 from tui.views.learning import learning_rows, note_learning
 from tui.views.news import sentiment_cell, sentiment_column
-from tui.views.table import Cell, Column, Row, tone_of
+from tui.views.table import Cell, Column, Row, signed_cell, tone_of
 
 _COLUMNS = (
     Column("symbol", 6, 0),
     Column("venue", 7, 0),
     Column("wants", 7, 0),
     Column("score", 9, 3, right=True),
+    Column("rise", 4, 6, right=True),
+    Column("edge bp", 7, 6, right=True),
     Column("age", 4, 2, right=True),
     Column("came of it", 16, 1, grow=1),
     Column("why", 16, 4, grow=3),
@@ -38,11 +40,12 @@ def view_signals(snapshot: Snapshot) -> tuple[Row, ...]:
         snapshot.signals,
         key=lambda s: ((s.venue, s.symbol) not in held, -s.ts, s.symbol, s.venue),
     )
-    rows = tuple(_row(s, held.get((s.venue, s.symbol)), snapshot) for s in ordered)
+    rows = [_row(s, held.get((s.venue, s.symbol)), snapshot) for s in ordered]
+    first = sum((s.venue, s.symbol) in held for s in ordered)
     models = learning_rows(snapshot)
     if models and snapshot.news is not None:
         models = tuple(Row(key, (*cells, Cell(""))) for key, cells in models)
-    return (*models, *rows)
+    return (*rows[:first], *models, *rows[first:])
 
 
 def note_signals(snapshot: Snapshot) -> str:
@@ -64,6 +67,8 @@ def _row(signal: SignalView, held: HeldView | None, snapshot: Snapshot) -> Row:
             Cell(clean(signal.venue)),
             Cell(_WANTS.get(signal.target, numbers.NONE), tone_of(signal.target) or "dim"),
             Cell(numbers.signed(signal.score, 6 if 0 < abs(signal.score) < 0.1 else 2)),
+            Cell(numbers.percent(signal.chance, 0, sign=False), "" if signal.chance else "dim"),
+            signed_cell(numbers.basis_points(signal.edge), signal.edge),
             Cell(numbers.age((now - signal.ts) / 1e9), "dim"),
             _outcome_cell(clean(signal.outcome)) if held is None else _held_cell(held, now),
             Cell(clean(signal.reason), "dim"),

@@ -77,6 +77,8 @@ class LiveGrid(Board):
             self._rows = rows
             self._note = note
             self._arrange()
+            if self.cursor is None and self.has_focus and rows:
+                self.cursor = rows[0].key  # another table: what was picked is not in it
             return
         old_top, old = self._top, self._rows
         self._rows = rows

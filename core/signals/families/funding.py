@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MEAN = 9
 USUAL = 8 * HOUR
 _FRESH = 10 * MINUTE
-"""What was told longer than this before its settlement may not be what was settled."""
+"""A rate may have changed before its settlement where nothing was heard for this long."""
 FEATURES: tuple[Feature, ...] = (
     Feature("funding", 1, "basis points", "rate last settled; longs pay when positive"),
     Feature("funding_mean", 1, "basis points", f"mean of the last {MEAN} settlements: 3 days"),
@@ -67,8 +67,10 @@ class Funding:
                     self._settled.clear()
                     self._now = self._sum_up([])
             self._due = due
+        # A venue that tells changes only says by every word that the rate is as it was.
+        self._told_at = now
         if rate is not None:
-            self._told, self._told_at = rate, now
+            self._told = rate
 
     def close(self, candle: Candle) -> list[float]:
         """Return the candle's values."""

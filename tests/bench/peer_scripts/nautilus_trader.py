@@ -97,9 +97,9 @@ engine.add_venue(
 engine.add_instrument(INSTRUMENT)
 engine.add_data(bars)
 engine.add_strategy(Cross())
-begun = time.perf_counter()
+begun = time.process_time()
 engine.run()
-seconds = time.perf_counter() - begun
+seconds = time.process_time() - begun
 trades = len(engine.cache.positions_closed()) + len(engine.cache.position_snapshots())
 most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps({"seconds": seconds, "trades": trades, "megabytes": most}))

@@ -17,7 +17,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from core.desk import control
+from core.desk import control, streams
 from core.desk.desk import Desk
 from core.errors import KillcordError, SafetyRefusal
 from core.home import Home
@@ -90,8 +90,7 @@ async def broken(desk: Desk) -> None:
     """Break every stream; the terminals come back by themselves."""
     terminals = desk.window.terminals
     before, count = terminals.changes, len(desk.control._streams)
-    for stream in tuple(desk.control._streams):
-        stream.cancel()
+    desk.control._streams.close()
     # Each leaves and joins again.
     await until(lambda: terminals.changes >= before + 2 * count)
 
@@ -110,7 +109,7 @@ async def test_control_survives_a_break_unless_another_took_it(desk: Desk) -> No
 async def test_a_reader_that_does_not_read_is_dropped_and_no_other_notices(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "DROP_AFTER", 0.3)
+    monkeypatch.setattr(streams, "DROP_AFTER", 0.3)
     path = desk._home.socket
     stalled = socket.socket(socket.AF_UNIX)
     stalled.connect(str(path))

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
-from core.desk.trainer import favours
-from core.model.learning import Day, Order
+from core.clock import SystemClock
+from core.config import Learning
+from core.desk.lines import Lines
+from core.desk.roster import favours
+from core.desk.trainer import Trainer
+from core.model.effect import ModelDropped
+from core.model.event import Event, ModelDemoted, ModelPromoted, ModelRole
+from core.model.learning import Day, Order, Record
 from core.research.worker import spans
+from core.signals.registry import Registry
+from tests.core.engine.scene import config
+from tests.core.signals.models import HOUR, follower
 
 
 def days(count: int, loss: float, noise: float, seed: int) -> tuple[Day, ...]:
@@ -30,7 +46,7 @@ def test_luck_is_not_enough() -> None:
 
 
 def order(timeframe: int, days: int) -> Order:
-    return Order("", "", "okx", (), timeframe, (4, 24), 0, 0, 0.0006, days, False)
+    return Order("", "", "okx", (), timeframe, (4, 24), 0, 0, 0.0006, days, 30, False)
 
 
 @pytest.mark.parametrize(
@@ -48,3 +64,81 @@ def test_a_window_leaves_the_days_that_must_be_tested(
     candles: int, timeframe: int, days: int, window: int
 ) -> None:
     assert spans(candles, order(timeframe, days))[0] == window
+
+
+class Desk:
+    """A trainer and what it tells the engine; no venue, so nothing is trained."""
+
+    def __init__(self, home: Path) -> None:
+        self.registry = Registry(home / "models")
+        self.events: list[Event] = []
+        self.lines = Lines(SystemClock())
+        chosen = config(
+            strategy={"name": "lightgbm", "timeframe": HOUR}, learning=Learning(train=False)
+        )
+        self.trainer = Trainer(
+            chosen,
+            home / "models",
+            home / "history",
+            {},
+            {},
+            lambda role: None,
+            self.events.append,
+            self.lines,
+            SystemClock(),
+        )
+
+    async def hears(self, kind: type) -> Any:
+        async with asyncio.timeout(20):
+            while not any(isinstance(event, kind) for event in self.events):
+                await asyncio.sleep(0.02)
+        return next(event for event in self.events if isinstance(event, kind))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.trainer.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_the_engine_dropped_is_off_duty_on_disk(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    meta, text = follower(5.0)
+    desk.registry.store(meta, text.encode())
+    desk.registry.admit(meta.id)
+    (desk.registry.folder / meta.id / "live.json").write_text("{")
+    async with desk.running():
+        told = await desk.hears(ModelPromoted)
+        # What was counted is lost, the model is not.
+        assert (told.role, told.text, told.live) == (ModelRole.CHAMPION, text, Record())
+        assert "counting begins anew" in desk.lines.last(5)[-1].text
+        desk.trainer.dropped(ModelDropped("champion", meta.id, "its hit rate fell"))
+        assert desk.registry.champion == ""
+        assert desk.registry.life(meta.id)[-1]["cause"] == "its hit rate fell"
+        assert desk.registry.life(meta.id)[-1]["actor"] == "monitor"
+        # The next one trades, and is not watched beside a model that is gone.
+        other, words = follower(4.0)
+        desk.registry.store(other, words.encode())
+        assert desk.registry.admit(other.id) is ModelRole.CHAMPION
+        desk.events.clear()
+        assert (await desk.hears(ModelPromoted)).text == words
+        assert not any(isinstance(event, ModelDemoted) for event in desk.events)
+
+
+async def test_a_model_of_other_candles_is_taken_off_duty(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    meta, text = follower(5.0)
+    odd = text.replace(f'"timeframe":{HOUR}', '"timeframe":60')
+    wrong = msgspec.structs.replace(
+        meta, timeframe=60, sha256=hashlib.sha256(odd.encode()).hexdigest()
+    )
+    desk.registry.store(wrong, odd.encode())
+    desk.registry.admit(wrong.id)
+    async with desk.running(), asyncio.timeout(20):
+        while desk.registry.champion:
+            await asyncio.sleep(0.02)
+    assert "is of candles of 60 s, the strategy's are of 3600 s" in desk.lines.last(5)[-1].text
+    assert not desk.events

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 from math import isnan, log
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -14,10 +16,13 @@ from core.model.effect import RiskEvent, Signalled
 from core.model.event import SentimentScored
 from core.model.market import Candle, Ticker
 from core.model.why import Factor
-from core.research.backtest import Bars, run_backtest
+from core.research.backtest import run_backtest
+from core.research.bars import Bars
+from core.research.candles import CandleFile
+from core.research.panel import Around, columns_of, tabulate
 from core.signals.context import Context
 from core.signals.decision import Decision
-from tests.core.engine.scene import BTC, START, Scene, config, instrument
+from tests.core.engine.scene import BTC, ETH, START, Scene, config, instrument
 from tests.core.research.test_backtest import random_bars, rules, settings
 
 OKX = "okx"
@@ -165,3 +170,42 @@ def test_a_backtest_sees_the_same_whatever_the_order_of_its_instruments() -> Non
     gap = [row[0] for venue, _, row in one if venue == "bybit"]
     a, b = (data.close[1:] for data in bars.values())
     assert gap == pytest.approx([1e4 * log(x / y) for x, y in zip(a, b, strict=True)])
+
+
+def test_the_engine_sees_what_training_saw() -> None:
+    """Rows of a backtest of four instruments, against the batch form of the same candles."""
+    needs = ("venue_gap", "venue_gap_4", "venue_gap_z", "lead_1", "lead_24", "lag_4")
+    keys = [(venue, symbol) for venue in ("bybit", OKX) for symbol in (BTC, ETH)]
+    data = {
+        rules(symbol, venue): random_bars(300, number)
+        for number, (venue, symbol) in enumerate(keys)
+    }
+    seen: list[tuple[str, str, int, list[float]]] = []
+
+    class Minute(Watcher):
+        timeframe = 60
+
+        def __init__(self) -> None:
+            self.needs = needs
+
+        def on_candle(self, candle: Candle) -> Decision | None:
+            seen.append((candle.venue, candle.symbol, candle.ts, self.context.row))
+            return None
+
+    run_backtest(data, settings(venues=("bybit", OKX), symbols=(BTC, ETH)), make_strategy=Minute)
+    files = [
+        CandleFile(
+            Path("x"), one.venue, one.symbol, 60, np.array(bars.ts) // 1_000_000,
+            *(np.array(column) for column in bars.columns),
+        )
+        for one, bars in data.items()
+    ]  # fmt: skip
+    for file in files:
+        table = tabulate(file, files, Around())
+        columns = [columns_of().index(name) for name in needs]
+        rows = [
+            row for venue, symbol, _, row in seen if (venue, symbol) == (file.venue, file.symbol)
+        ]
+        # Of the very first candle nobody is known to be there, and nobody is waited for.
+        np.testing.assert_allclose(rows[1:], table[1:, columns], rtol=1e-9, atol=1e-9)
+        assert np.isfinite(table[100:, columns]).all()

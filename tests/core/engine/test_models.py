@@ -12,8 +12,9 @@ from core.engine.picture import ShellFacts
 from core.model.effect import ModelDropped, Notify, PredictionScored, RiskEvent, Signalled
 from core.model.event import Event, ModelDemoted, ModelRole, Tick, decode, encode
 from core.model.learning import LearningView, Record
-from core.model.market import Candle
+from core.model.market import Candle, Ticker
 from core.risk.codes import Code
+from core.signals.duty import Duty
 from tests.core.engine.scene import BTC, Scene, config
 from tests.core.signals.models import HOUR, follower, promotion
 
@@ -73,9 +74,10 @@ def test_without_a_model_it_waits_and_with_one_it_trades_at_once() -> None:
     assert market.learning.cause == ""
 
 
-def test_a_model_that_comes_later_sees_what_it_would_have_seen() -> None:
+@pytest.mark.parametrize("beside", [(), ("lead_4", "lead_24")])
+def test_a_model_that_comes_later_sees_what_it_would_have_seen(beside: tuple[str, ...]) -> None:
     early, late = Market(), Market()
-    meta, text = follower(5.0)
+    meta, text = follower(5.0, beside=beside)
     early.give(promotion(meta, text, early.now))
     for market, first in ((early, 200), (late, 200)):
         market.hours(first)
@@ -85,6 +87,39 @@ def test_a_model_that_comes_later_sees_what_it_would_have_seen() -> None:
         market.hours(50)
     scored = [[e.chance for e in m.of(PredictionScored)] for m in (early, late)]
     assert scored[1][-48:] == pytest.approx(scored[0][-48:], rel=1e-9)
+
+
+def test_a_later_model_does_not_make_the_first_ones_context_forget() -> None:
+    market = Market()
+    meta, text = follower(5.0, name="first", beside=("funding",))
+    market.give(promotion(meta, text, market.now))
+    market.hours(180)
+    market.give(
+        Ticker("bybit", BTC, None, None, None, 1e-4, None, None, None, market.now, market.now)
+    )
+    market.hours(1)
+    after, text = follower(5.0, name="second", beside=("funding", "lead_1"))
+    market.give(promotion(after, text, market.now))
+    market.effects.clear()
+    market.hours(30)
+    signals = market.of(Signalled)
+    assert len(signals) >= 3
+    assert all("second" in signal.reason for signal in signals)
+    assert not any("no signal" in signal.reason for signal in signals)
+
+
+def test_a_later_model_knows_what_the_venue_told_before_it_came() -> None:
+    market = Market()
+    market.hours(180)
+    now, due = market.now, market.now + 8 * SPAN
+    market.give(
+        Ticker("bybit", BTC, 1.0, market.price, market.price, 1e-4, due, None, None, now, now)
+    )
+    meta, text = follower(5.0, beside=("funding_due",))
+    market.give(promotion(meta, text, now))
+    market.hours(7)
+    assert market.of(Signalled)
+    assert not any("no signal" in signal.reason for signal in market.of(Signalled))
 
 
 def test_outcomes_are_scored_when_they_are_known() -> None:
@@ -215,6 +250,11 @@ def test_a_restart_forgets_nothing() -> None:
     assert again.learning.champion is not None
     assert again.learning.champion.scored == 46
     assert again.learning.champion.days == len({day.day for day in record.days})
+    again.hours(24)
+    found = again.engine.models.record(CHAMPION)
+    assert found is not None
+    (seen,) = found[1].seen
+    assert (seen.day, seen.rows) == (record.seen[0].day, record.seen[0].rows + 24)
 
 
 def test_a_model_that_does_not_fit_is_refused_and_the_old_one_stays() -> None:
@@ -253,3 +293,30 @@ def test_an_ensemble_has_a_say_of_the_model() -> None:
     market.give(promotion(*follower(5.0), market.now))
     market.hours(30)
     assert any(dict(e.parts).get("lightgbm") for e in market.of(Signalled))
+
+
+def test_a_model_brings_the_context_it_needs() -> None:
+    market = Market()
+    market.hours(170)
+    slot = market.engine._world.slots["bybit", BTC]
+    assert slot.context is None
+    more = ("lead_1", "lead_4", "lead_24")
+    market.give(promotion(*follower(5.0, beside=more), market.now))
+    assert slot.context is not None
+    assert slot.context.names == more
+    market.hours(30)
+    assert len(market.of(PredictionScored)) == 28
+    market.give(promotion(*follower(5.0, horizon=2, beside=more[1:]), market.now, CHALLENGER))
+    assert slot.context.names == more
+    market.hours(5)
+    # One that needs the same finds it there, as new as it is.
+    market.give(promotion(*follower(6.0, beside=more), market.now))
+    duty = slot.strategy
+    assert isinstance(duty, Duty)
+    assert [one.context.names for one in duty._models.values()] == [more[1:], more]
+    market.give(promotion(*follower(4.0), market.now))
+    assert slot.context.names == more[1:]
+    market.hours(5)
+    market.give(ModelDemoted(CHALLENGER, follower(5.0, 2)[0].id, "", "me", market.now))
+    assert slot.context is None
+    assert not [e for e in market.of(RiskEvent) if e.code is Code.STRATEGY_FAILED]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from core.clock import SECOND
+from core.clock import HOUR, SECOND
 from core.engine.news import STORIES
 from core.engine.picture import ShellFacts
 from core.model.effect import Answer, Notify, RiskEvent, Signalled
@@ -61,6 +61,29 @@ def test_readings_stand_while_nobody_judges_and_that_is_said_once() -> None:
     assert (news.scorer, news.problem) == ("", "it was ended by signal 9")
     assert news.readings[0].score == -0.8
     assert news.sources == SOURCES
+
+
+def test_a_fresh_clear_story_on_what_is_traded_is_in_the_log_once() -> None:
+    scene = Scene()
+    scene.now = START + 2 * HOUR
+    fresh = 2 * HOUR - 60 * SECOND
+    mild, other = story(fresh, score=-0.4), story(fresh + 1, asset="SOL")
+    old, clear = story(0), story(fresh + 2, score=0.7)
+    wide = story(fresh + 3, asset="MARKET")
+    words = scored(mild, other, old, clear, wide, received=scene.now)
+    said = [each.text for each in scene.of(Notify, scene.give(words, words))]
+    assert [text for text in said if "Headline" in text] == [
+        f"news: BTC +0.70: Headline {fresh + 2} (Times)",
+        f"news: MARKET -0.80: Headline {fresh + 3} (Times)",
+    ]
+
+
+def test_pictures_carry_no_story_twice() -> None:
+    scene = Scene()
+    scene.give(scored(story()))
+    (part,) = view(scene).readings[0].parts
+    assert (part.story, part.share, part.title, part.outlet) == ("0", -0.8, "", "")
+    assert view(scene).stories[0].title == "Headline 0"
 
 
 def test_the_recorded_form_gives_the_same_picture() -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
+from core.engine.picture import ShellFacts
 from core.model.effect import Answer, CancelOrder, RiskEvent
 from core.model.event import (
     Arm,
@@ -342,6 +343,41 @@ def test_a_moved_stop_is_placed_before_the_old_one_is_cancelled() -> None:
     assert scene.cancels() == [old.client_id]
     scene.give(scene.report_of(old, OrderStatus.CANCELLED))
     scene.wait(3)
+    assert len(scene.orders()) == before + 1
+
+
+def test_a_position_whose_moved_stop_is_refused_is_held_by_the_old_one() -> None:
+    scene, old = held()
+    assert old.trigger is not None
+    scene.give(scene.sent(old), scene.report_of(old, OrderStatus.OPEN))
+    before = len(scene.orders())
+    assert move(scene, "49200").ok
+    for _ in range(30):  # longer than a position may be unprotected
+        for new in scene.orders()[before:]:
+            if scene.engine.ledger.find(new.client_id).status is OrderStatus.JOURNALED:  # type: ignore[union-attr]
+                scene.give(scene.sent(new, Outcome.REJECTED, code="110093", reason="no"))
+        scene.wait(1)
+    assert Code.UNPROTECTED not in codes(scene)
+    tries = scene.orders()[before:]
+    assert {order.kind for order in tries} == {OrderKind.STOP}, "the position was closed"
+    assert len(tries) == 3, "it is not tried for ever"
+    assert scene.cancels() == []
+    position = scene.engine.ledger.open["bybit", BTC]
+    assert position.stop == old.trigger, "the old place is where it is now"
+    picture = scene.engine.snapshot(scene.now, ShellFacts("practice", "", 0))
+    assert picture.positions[0].stop == old.trigger
+    assert move(scene, "49300").ok, "another place may be tried"
+
+
+def test_a_moved_stop_of_unknown_outcome_leaves_the_old_one_at_work() -> None:
+    scene, old = held()
+    scene.give(scene.sent(old), scene.report_of(old, OrderStatus.OPEN))
+    before = len(scene.orders())
+    assert move(scene, "49200").ok
+    (new,) = scene.orders()[before:]
+    scene.give(scene.sent(new, Outcome.UNKNOWN, code="timeout"))
+    scene.wait(15)
+    assert Code.UNPROTECTED not in codes(scene)
     assert len(scene.orders()) == before + 1
 
 

@@ -13,6 +13,7 @@ from core.model.effect import Notify, Record, RequestSweep, RiskEvent, SetLevera
 from core.model.event import (
     FeedChanged,
     FeedState,
+    Pause,
     VenueChanged,
     VenueOpened,
     VenueState,
@@ -20,6 +21,7 @@ from core.model.event import (
 from core.model.market import Side
 from core.model.order import Fill, OrderKind, OrderReport, OrderStatus
 from core.orders.records import VenueBaseline
+from core.portfolio.checkpoint import Checkpoint, restore, take
 from core.portfolio.ledger import Ledger
 from core.risk.codes import Code
 from tests.core.engine.scene import BTC, ETH, START, Scene, config, instrument
@@ -257,6 +259,24 @@ def test_one_trade_id_with_two_contents_freezes_the_symbol() -> None:
     out = scene.serve(scene.closes(*FALL), FALL[-1])
     assert [o.reduce_only for o in scene.orders(out)] == [True]
     assert codes(scene)[-1] == Code.SYMBOL_FROZEN
+
+
+def test_a_frozen_symbol_stays_frozen_over_a_restart_until_a_person_lets_it_go() -> None:
+    scene = held()
+    (fill,) = [r for r in scene.journal if isinstance(r, Fill)]
+    odd = msgspec.structs.replace(fill, price=fill.price + 1)
+    scene.give(odd, odd)
+    assert codes(scene).count(Code.FILL_CONFLICT) == 1, "told once"
+    again = Scene(ledger=Ledger.replay(scene.journal))
+    again.open()
+    frozen = again.engine._world.slots["bybit", BTC]
+    assert "two contents" in frozen.conflict
+    value = msgspec.json.encode(take(again.engine.ledger))
+    whole = restore(msgspec.json.decode(value, type=Checkpoint))
+    assert whole.frozen == again.engine.ledger.frozen
+    again.give(Pause("me", BTC, False, again.now))
+    assert frozen.conflict == ""
+    assert Ledger.replay(scene.journal + again.journal).frozen == {}
 
 
 def test_fills_that_never_come_are_swept_for() -> None:

@@ -11,10 +11,11 @@ import pytest
 from core.errors import UsageError
 from core.research.learning import KINDS
 from core.research.panel import Plan
-from core.research.search import search
+from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
 from core.research.tuning import Configuration, tune
 from core.signals.registry import Registry
+from tests.core.journal.test_store import postgres as postgres
 
 
 def tried(trials: int, seed: int, storage: str = "") -> tuple[list[Configuration], int]:
@@ -35,8 +36,16 @@ def test_the_same_seed_tries_the_same() -> None:
     assert {kind for _, kind, _ in one[0]} <= set(KINDS)
 
 
-def test_machines_that_share_a_study_count_each_others_trials(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+)
+def test_machines_that_share_a_study_count_each_others_trials(
+    database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     storage = f"sqlite:///{tmp_path}/study.db"
+    if database == "postgres":
+        url: str = request.getfixturevalue("postgres")
+        storage = url.replace("postgresql:", "postgresql+psycopg:")
     first, count = tried(3, 1, storage)
     assert count == 3
     second, count = tried(2, 1, storage)
@@ -59,10 +68,22 @@ def test_every_trial_counts_against_luck(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("core.research.search.kinds_here", lambda: ("linear", "lightgbm"))
     files = plant_edge(0.0, 2_200, 1, 3600, 1)
     plan = Plan(3600, 4, 1200, 800, 0.0005)
-    found = search(files, [plan], Registry(tmp_path), now="x", trials=3)
+    storage = f"sqlite:///{tmp_path}/study.db"
+
+    def look(folder: str) -> Finding:
+        registry = Registry(tmp_path / folder)
+        return search(files, [plan], registry, now="x", trials=3, storage=storage)
+
+    found = look("here")
     assert len(found.trials) == 2 + 3 + 1
     assert found.tried == 6
     tuned = [trial for trial in found.trials if trial["parameters"]]
     assert len(tuned) >= 3
-    again = search(files, [plan], Registry(tmp_path), now="x")
-    assert again.tried >= 6
+    # Elsewhere: three more, and the best of ours if it is the best of all.
+    other = look("there")
+    assert other.tried == 2 + 6 + 1
+    best = max(
+        (trial for trial in (*found.trials, *other.trials) if trial["kind"] != "ensemble"),
+        key=lambda trial: float(trial["brier_skill"]),
+    )
+    assert best["brier_skill"] in {trial["brier_skill"] for trial in other.trials}

@@ -15,12 +15,19 @@ from core.signals.registry import Check, Meta
 HOUR = 3600
 
 
-def follower(weight: float, horizon: int = 1, name: str = "") -> tuple[Meta, str]:
-    """A model that expects the last candle's direction to go on (or, below 0, to turn)."""
-    features = ("return_1",)
-    linear = Linear((0.0,), (1.0,), (weight,), (0.0,), 0.0)
+def follower(
+    weight: float, horizon: int = 1, name: str = "", beside: tuple[str, ...] = ()
+) -> tuple[Meta, str]:
+    """A model that expects the last candle's direction to go on (or, below 0, to turn).
+
+    It must know the features ``beside``, too, which weigh as much.
+    """
+    features = ("return_1", *beside)
+    count = len(features)
+    nothing = (0.0,) * count
+    linear = Linear(nothing, (1.0,) * count, (weight,) * count, nothing, 0.0)
     member = Member("linear", 1.0, 1.0, 0.0, linear)
-    recipe = Recipe(HOUR, horizon, features, define(features), (), 0.0, 1.0, (member,))
+    recipe = Recipe(HOUR, horizon, features, define(features), beside, 0.0, 1.0, (member,))
     text = msgspec.json.encode(recipe)
     meta = Meta(
         name or f"linear-{horizon}x{HOUR}-{weight:g}",

@@ -325,6 +325,20 @@ def test_funding_on_real_settlements(told: bool) -> None:
     assert np.isfinite(table[rows, 1]).mean() > 0.8
 
 
+def test_a_rate_that_is_told_once_is_settled_when_its_time_has_come() -> None:
+    """Bybit tells the rate and its time once, and then only what has changed."""
+    at = START * SECOND
+    hour = 3600 * SECOND
+    family = FUNDING(Place(VENUE, SYMBOL, 3600))
+    family.hear(funding_ticker(at, 0.0001, at + 8 * hour))
+    for minute in range(1, 480):
+        family.hear(funding_ticker(at + minute * 60 * SECOND, None, None))
+    family.hear(funding_ticker(at + 8 * hour + SECOND, None, at + 16 * hour))
+    row = family.close(candles(candle_file(9, 3600))[8])
+    assert row[0] == pytest.approx(1.0)
+    assert row[2] == pytest.approx(7 / 8)
+
+
 def test_a_settlement_that_was_slept_through_is_not_made_up() -> None:
     at = START * SECOND
     hour = 3600 * SECOND

@@ -74,6 +74,10 @@ def test_the_threshold_pays_the_round_trip_at_the_volatility_of_the_moment() -> 
         chance = model.threshold(volatility)
         expected_move = 0.8 * volatility * sqrt(4)
         assert (2 * chance - 1) * expected_move == pytest.approx(2 * 0.0005)
+        # At the threshold acting brings nothing after costs; a fall is worth as much as a rise.
+        assert model.edge(chance, volatility) == pytest.approx(0.0, abs=1e-12)
+        assert model.edge(0.9, volatility) == pytest.approx(0.8 * expected_move - 2 * 0.0005)
+        assert model.edge(0.1, volatility) == pytest.approx(model.edge(0.9, volatility))
     assert bar(0.01, 0.8, 0.001) == 1.0  # nothing pays: never
 
 

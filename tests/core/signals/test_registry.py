@@ -43,6 +43,18 @@ def test_a_new_model_trades_only_where_none_does(tmp_path: Path) -> None:
     assert registry.demote() == ""
 
 
+def test_a_challenger_is_watched_for_its_days_before_another_comes(tmp_path: Path) -> None:
+    registry, (one, two, three) = stored(tmp_path, 1.0, 2.0, 3.0)
+    registry.admit(one.id)
+    registry.admit(two.id)
+    assert registry.admit(three.id) is None
+    assert registry.on_duty(ModelRole.CHALLENGER) == two.id
+    registry.keep(two.id, Record(tuple(Day(20_000 + k, 24, 12, 6.0, 17.0) for k in range(30))))
+    assert registry.admit(three.id, shadow=31) is None
+    assert registry.admit(three.id, shadow=30) is ModelRole.CHALLENGER
+    assert (registry.champion, registry.on_duty(ModelRole.CHALLENGER)) == (one.id, three.id)
+
+
 def test_what_was_counted_is_kept(tmp_path: Path) -> None:
     registry, (one,) = stored(tmp_path, 1.0)
     assert registry.record(one.id) == Record()

@@ -1,0 +1,166 @@
+"""Who is on duty: what the registry says, told to the engine; what the engine says, kept."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+from core.clock import SECOND, Clock
+from core.config import Config
+from core.desk.lines import Lines
+from core.desk.ports import Sink
+from core.errors import KillcordError, RegistryError
+from core.model.effect import ModelDropped
+from core.model.event import ModelDemoted, ModelPromoted, ModelRole
+from core.model.learning import Day, Record
+from core.signals.registry import Registry, make_model, read_meta
+
+KEEP_EVERY = 600
+"""Seconds between two writings of how the models do."""
+
+Recorded = Callable[[ModelRole], tuple[str, Record] | None]
+
+
+class Roster:
+    """Keeps engine and registry of one mind about the models on duty.
+
+    Args:
+        config: of the desk.
+        models: the registry's folder.
+        record: says how a model on duty does; the engine knows.
+        sink: takes events.
+        lines: the log.
+        clock: wall time.
+        vacant: told when the champion has left: a new one must be found.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        models: Path,
+        record: Recorded,
+        sink: Sink,
+        lines: Lines,
+        clock: Clock,
+        vacant: Callable[[], None],
+    ) -> None:
+        self.registry = Registry(models)
+        self._config = config
+        self._record = record
+        self._sink = sink
+        self._lines = lines
+        self._clock = clock
+        self._vacant = vacant
+        self._told: dict[ModelRole, str] = {}
+        """Who the engine knows to be on duty."""
+        self._kept = 0
+
+    async def look(self) -> None:
+        """Follow the registry; now and then write down how the models do, and compare them.
+
+        Raises:
+            KillcordError, OSError: the registry cannot be used.
+        """
+        for role in ModelRole:
+            name = self.registry.on_duty(role)
+            if name != self._told.get(role, ""):
+                await self._change(role, name)
+        now = self._clock.now()
+        if now - self._kept > KEEP_EVERY * SECOND:
+            self._kept = now
+            await asyncio.to_thread(self.keep)
+            await self._compare()
+
+    def dropped(self, effect: ModelDropped) -> None:
+        """The engine has taken a model off duty: so must the registry."""
+        role = ModelRole(effect.role)
+        self._told.pop(role, None)
+        if self.registry.on_duty(role) == effect.id:
+            self.registry.demote(effect.cause, "monitor", role)
+        if role is ModelRole.CHAMPION:
+            self._vacant()
+
+    async def _change(self, role: ModelRole, name: str) -> None:
+        """Tell the engine who is on duty now."""
+        now = self._clock.now()
+        before = self._told.pop(role, "")
+        if not name:
+            life = self.registry.life(before)
+            cause, actor = (life[-1]["cause"], life[-1]["actor"]) if life else ("by hand", "file")
+            self._sink(ModelDemoted(role, before, cause, actor, now))
+            return
+        try:
+            event = await asyncio.to_thread(self._read, role, name)
+        except KillcordError as error:
+            # Off duty on disk too, or the next model would only be watched beside it.
+            self.registry.demote(str(error), "desk", role)
+            self._lines.add("info", f"models: {error}", "alarm")
+            if before:
+                self._sink(ModelDemoted(role, before, str(error), "desk", now))
+            if role is ModelRole.CHAMPION:
+                self._vacant()
+            return
+        self._told[role] = name
+        self._sink(event)
+
+    def _read(self, role: ModelRole, name: str) -> ModelPromoted:
+        """Read and try a model, off the loop: LightGBM costs half a second to import."""
+        meta, text = self.registry.text(name)
+        made = make_model(read_meta(meta), text)
+        wanted = int(self._config.strategy.timeframe)
+        if made.timeframe != wanted:
+            raise KillcordError(
+                f"{name} is of candles of {made.timeframe} s, the strategy's are of {wanted} s"
+            )
+        record = Record()
+        try:
+            record = self.registry.record(name)
+        except RegistryError as error:
+            self._lines.add("info", f"models: {error}", "warning")  # no reason to lose the model
+        return ModelPromoted(role, meta, text, self._clock.now(), record)
+
+    def keep(self) -> None:
+        """Write down how the models do."""
+        for role in ModelRole:
+            found = self._record(role)
+            if found is not None:
+                self.registry.keep(*found)
+
+    async def _compare(self) -> None:
+        """Let the challenger trade when its own days say that it does better."""
+        found = [self._record(role) for role in ModelRole]
+        if None in found:
+            return
+        (_, champion), (name, challenger) = found[0], found[1]  # type: ignore[misc]
+        shadow = self._config.learning.shadow
+        if await asyncio.to_thread(favours, champion.days, challenger.days, shadow):
+            await asyncio.to_thread(self.registry.promote, name, "shadow")
+
+
+def favours(champion: tuple[Day, ...], challenger: tuple[Day, ...], shadow: int) -> bool:
+    """Return whether the challenger's losses are smaller on the days they share, beyond luck.
+
+    A block bootstrap of the daily differences of mean log loss: blocks of five days, because
+    neighbouring days are alike; 95 of 100 resampled means must favour it.
+
+    Args:
+        champion: outcomes by day.
+        challenger: the same.
+        shadow: fewest days that both must have.
+    """
+    known = {day.day: day.loss / day.count for day in champion}
+    gains = [known[day.day] - day.loss / day.count for day in challenger if day.day in known]
+    if len(gains) < shadow:
+        return False
+    rng = random.Random(len(gains))  # the same days, the same answer
+    block, draws, good = 5, 500, 0
+    for _ in range(draws):
+        total = count = 0.0
+        while count < len(gains):
+            at = rng.randrange(len(gains) - block + 1)
+            total += sum(gains[at : at + block])
+            count += block
+        good += total > 0.0
+    return good >= 0.95 * draws

@@ -1,0 +1,70 @@
+"""The models on duty and the trainer, as a person sees them."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from core.clock import DAY, SECOND
+from core.model.learning import NO_MODEL, LearningView, ModelView, TrainingView
+from core.model.snapshot import Snapshot
+from tests.tui.pictures import NOW, busy
+from tui.views.learning import learning_lines, learning_rows
+from tui.views.signals import note_signals, signal_columns, view_signals
+
+MODEL = ModelView(
+    "linear-4x3600-abc", "champion", "linear", 3600, 4, NOW - 3 * DAY, NOW - 2 * DAY, "ok", "",
+    0.541, 1204, 0.5233, 0.0041, 12, (),
+)  # fmt: skip
+
+
+def picture(learning: LearningView | None) -> Snapshot:
+    return replace(busy(), learning=learning, strategy="lightgbm", timeframe=3600)
+
+
+def texts(learning: LearningView) -> list[list[str]]:
+    return [[cell.text for cell in row.cells] for row in learning_rows(picture(learning))]
+
+
+def test_where_no_model_is_used_nothing_is_said() -> None:
+    assert learning_rows(picture(None)) == ()
+    assert "model" not in note_signals(picture(None))
+
+
+def test_training_is_shown_as_it_goes_and_as_it_ends() -> None:
+    running = TrainingView("training", "training on 8,760 candles of BTC at okx", 0.43, 0, 0)
+    view = LearningView(None, None, running, NO_MODEL)
+    ((_, who, *_, came, why, _),) = texts(view)
+    assert (who, came) == ("none", "training 43%")
+    assert why == "no model is promoted: training on 8,760 candles of BTC at okx, 43%"
+    assert note_signals(picture(view)).endswith("no model, training 43%")
+    done = TrainingView("waiting", "no edge found: tells rises from falls", None, NOW - SECOND, 0)
+    view = LearningView(None, None, done, NO_MODEL)
+    assert [row[5:7] for row in texts(view)] == [
+        ["no edge", "no edge found: tells rises from falls"]
+    ]
+    left = LearningView(None, None, done, "linear-x was demoted: its hit rate fell")
+    assert texts(left)[0][6].startswith("linear-x was demoted: its hit rate fell: no edge found")
+
+
+def test_the_model_its_age_and_what_came_true_are_shown() -> None:
+    drifted = replace(
+        MODEL, role="challenger", state="degraded", detail="features left training: flow_6"
+    )
+    view = LearningView(MODEL, drifted, None, "")
+    champion, challenger = texts(view)
+    assert champion[:6] == ["model", "trades", "linear", "52.3%", "3d", "ok"]
+    assert "AUC 0.541 in training; live 52.3% right, Brier +0.41%, 1,204 outcomes" in champion[6]
+    assert challenger[1] == "watched"
+    assert challenger[6].endswith("features left training: flow_6")
+    assert note_signals(picture(view)).endswith("lightgbm on 1 h · model of 3d ago")
+    fresh = replace(MODEL, hit_rate=None, brier_skill=None, scored=0)
+    assert (
+        "nothing has come true yet" in learning_lines(LearningView(fresh, None, None, ""), NOW)[0]
+    )
+
+
+def test_rows_fit_the_columns_with_news_and_without() -> None:
+    view = LearningView(MODEL, None, None, "")
+    for snapshot in (picture(view), replace(picture(view), news=None)):
+        width = len(signal_columns(snapshot))
+        assert {len(row.cells) for row in view_signals(snapshot)} == {width}
