@@ -78,7 +78,7 @@ async def streaming(play: Handler) -> AsyncIterator[tuple[Seen, list[float], Any
     dials: list[float] = []
 
     async def nothing(socket: web.WebSocketResponse) -> None:
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()  # until the socket is closed
 
     routes = {
         "/bybit/ws/v5/public/linear": bybit_socket(play, dials),
@@ -145,7 +145,7 @@ async def test_a_stream_that_pongs_but_sends_no_books_is_opened_anew() -> None:
     async def play(socket: web.WebSocketResponse) -> None:
         while True:
             await socket.send_str(TICKER_SAMPLE)
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.5)  # how often this venue speaks; nothing waits for it
 
     async with streaming(play) as (seen, dials, _):
         await until(lambda: len(dials) >= 2, 15)

@@ -58,7 +58,7 @@ async def mounted(name: str) -> AsyncIterator[Mounted]:
         while True:
             market.advance(now_ms())
             venue.tick()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # the server's own turn; the tests wait for what follows
 
     turns = asyncio.create_task(turn())
     try:
