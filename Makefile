@@ -9,7 +9,7 @@ ARGS ?=
 SEEDS ?= 5000
 KILLS ?= 20000
 
-.PHONY: install run test check bench soak docs screenshots lock clean
+.PHONY: install run test check bench bench-peers soak docs lock clean screenshots
 
 install: $(STAMP)
 
@@ -41,6 +41,9 @@ check: install  ## lint, types, import contracts, tests
 
 bench: install  ## speed and size, as medians and ratios
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-peers: install  ## the same work in other backtesters; installs each under ~/.cache, minutes
+	@$(BIN)/python -m tests.bench.peers $(ARGS)
 
 soak: install  ## long runs: simulated worlds (SEEDS=), kill -9s (KILLS=) and all slow tests
 	@$(BIN)/python -m tests.simulation --count $(SEEDS)

@@ -9,7 +9,8 @@ KillcordError                    everything below; carries the exit code of the 
 ├── NoDesk               (4)     no desk answers on the control socket
 ├── ClusterUnavailable   (5)     the scheduler of a Dask cluster, or the database of a shared search
 ├── VenueError           (5)     a venue or the network
-│   ├── VenueUnavailable         no usable answer: timeout, refused, 5xx, maintenance
+│   ├── VenueUnavailable         no usable answer: timeout, refused, 5xx
+│   │   └── VenueMaintenance     the venue says that it is closed for now
 │   ├── VenueRefused             a definite no, with the venue's code
 │   └── AuthenticationFailed     the key is wrong, expired or lacks rights
 └── StateError           (1)     something on disk is not as it must be
@@ -84,6 +85,10 @@ class VenueError(KillcordError):
 
 class VenueUnavailable(VenueError):
     """No usable answer came; the outcome of what was asked is unknown."""
+
+
+class VenueMaintenance(VenueUnavailable):
+    """The venue says that it is closed for now; asking again later is all there is to do."""
 
 
 class VenueRefused(VenueError):

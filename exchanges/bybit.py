@@ -13,9 +13,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
 
+import msgspec
 from msgspec import Struct, field
 from msgspec.json import Decoder
 
+from core.errors import VenueError
 from core.model.market import Side
 from core.model.order import Order, OrderKind, OrderReport, TimeInForce
 from exchanges.access import ENTRY_WINDOW_MS, RECV_WINDOW_MS
@@ -54,6 +56,15 @@ class _AccountInfo(Struct):
     marginMode: str = ""
 
 
+class _Timer(Struct):
+    product: str = ""
+    dcpStatus: str = ""
+
+
+class _Timers(Struct):
+    dcpInfos: list[_Timer] = []
+
+
 class _BatchRow(Struct):
     code: int
     msg: str = ""
@@ -76,6 +87,7 @@ class _Control(Struct):
 _head = Decoder(_Head).decode
 _control = Decoder(_Control).decode
 _batch = Decoder(_BatchReply).decode
+_timers = Decoder(Result[_Timers]).decode
 _info = Decoder(Result[_AccountInfo]).decode
 
 
@@ -169,10 +181,26 @@ class BybitRules(BybitQueries):
         if _info(body).result.marginMode not in ("REGULAR_MARGIN", ""):
             params = {"setMarginMode": "REGULAR_MARGIN"}
             await line.ask(Request("privatePostV5AccountSetMarginMode", params, cost("read")))
+        await self._find_timer(line)
         mode = {"category": "linear", "coin": SETTLE, "mode": 0}
         await ask_unless(
             line, Request("privatePostV5PositionSwitchMode", mode, cost("read")), "110025"
         )
+
+    async def _find_timer(self, line: Line) -> None:
+        """See whether the venue switched its disconnection protection on for this account.
+
+        It does that for institutions that ask for it. Then it cancels orders when a private stream
+        that has subscribed to ``dcp.future`` is gone; nothing has to be renewed.
+        """
+        self.dead_man = ""
+        try:
+            body = await line.ask(Request("privateGetV5AccountQueryDcpInfo", {}, cost("read")))
+            rows = _timers(body).result.dcpInfos
+        except (VenueError, msgspec.MsgspecError):
+            return
+        if any(row.product == "DERIVATIVES" and row.dcpStatus == "ON" for row in rows):
+            self.dead_man = "connection"
 
     async def leverage(self, line: Line, symbol: str, leverage: Decimal) -> None:
         """Both sides the same; 110043 says that it is so already."""
@@ -229,7 +257,8 @@ class BybitRules(BybitQueries):
         """Everything on one socket, after ccxt's login."""
         api = line.exchange.urls["api"]["ws"]["private"]
         url = line.exchange.implode_hostname(api["contract"])
-        return Channel(name, url, (subscribe(_TOPICS),), True, ("private",), acks=1)
+        topics = [*_TOPICS, "dcp.future"] if self.dead_man else _TOPICS
+        return Channel(name, url, (subscribe(topics),), True, ("private",), acks=1)
 
     async def log_in(self, exchange: Any, channel: Channel) -> None:
         """HMAC of an instant ten seconds ahead."""

@@ -60,6 +60,8 @@ _STATUS = {
     "Rejected": OrderStatus.REJECTED,
 }
 SIDES = {"Buy": Side.BUY, "Sell": Side.SELL}
+_NO_REASON = frozenset({"EC_NoError", "EC_PerCancelRequest"})
+"""Codes that say nothing: all is well, or it was asked for."""
 EXECUTIONS = frozenset({"Trade", "AdlTrade", "BustTrade", "Settle"})
 """Execution types that move a position."""
 
@@ -154,7 +156,7 @@ def read_order(row: OrderRow, symbol: str, received: int, source: str) -> OrderR
     trigger = optional(row.triggerPrice)
     limit = row.orderType == "Limit"
     kind = OrderKind.STOP if trigger else OrderKind.LIMIT if limit else OrderKind.MARKET
-    reason = "" if row.rejectReason == "EC_NoError" else row.rejectReason
+    reason = "" if row.rejectReason in _NO_REASON else row.rejectReason
     return OrderReport(
         "bybit", symbol, row.orderLinkId, row.orderId, SIDES[row.side], kind,
         _STATUS.get(row.orderStatus, OrderStatus.UNKNOWN), number(row.qty),

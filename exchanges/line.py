@@ -25,6 +25,7 @@ from core.errors import (
     AuthenticationFailed,
     KeyRefused,
     VenueError,
+    VenueMaintenance,
     VenueRefused,
     VenueUnavailable,
 )
@@ -189,6 +190,8 @@ class VenueLine:
         try:
             answer = self.rules.read(reply.body)
         except (msgspec.MsgspecError, ValueError) as error:
+            if reply.status == 503:  # the gateway's own page: nothing stands behind it
+                raise VenueMaintenance(f"{venue}: {name}: http 503") from None
             raise VenueUnavailable(
                 f"{venue}: {name}: unreadable reply (http {reply.status}): {error}"
             ) from None
@@ -196,6 +199,8 @@ class VenueLine:
         if code in ("", "0") and reply.status < 300:
             return reply.body
         text = f"{venue}: {name}: {code} {answer.text}".strip()
+        if code in self.rules.closed:
+            raise VenueMaintenance(text)
         if code in self.rules.wrong_time:
             self.doubt_clock(code)
             raise VenueUnavailable(text)

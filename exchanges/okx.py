@@ -36,6 +36,8 @@ _TYPES = {
     TimeInForce.FOK: "fok",
     TimeInForce.POST_ONLY: "post_only",
 }
+TAG = "killcord"
+"""What our orders bear, so that the venue's timer takes no one else's. At most 16 characters."""
 _CANCEL_BATCH = 20
 _EXPIRING = frozenset({"trade/order", "trade/batch-orders", "trade/order-algo"})
 
@@ -100,6 +102,7 @@ class OkxRules(OkxQueries):
     wrong_key = codes((50102, 50114), 50119, 50120) - codes(50102)
     wrong_place = codes(50101)
     wrong_time = codes(50102, 51149)
+    closed = codes(50001)
     unavailable = codes(50001, 50004, 50005, 50011, 50013, 50026, 50040, 50061, 50102)
     two_books = True
     private_sockets = ("private", "business")
@@ -151,6 +154,7 @@ class OkxRules(OkxQueries):
             "sz": self._contracts(item, order.qty),
             # ccxt would put its broker's id here if this were missing.
             "clOrdId": order.client_id,
+            "tag": TAG,
         }
         if order.kind is OrderKind.STOP:
             assert order.trigger is not None
@@ -193,13 +197,12 @@ class OkxRules(OkxQueries):
         }
         await line.ask(Request("privatePostAccountSetLeverage", params, cost("leverage")))
 
-    dead_man = "account"
+    dead_man = "tag"
 
     async def arm_dead_man(self, line: Line, symbol: str, seconds: int) -> None:
-        """Of the whole account: 10 to 120 seconds, 0 disarms."""
-        request = Request(
-            "privatePostTradeCancelAllAfter", {"timeOut": str(seconds)}, cost("cancel-after")
-        )
+        """Of the orders with our tag: 10 to 120 seconds, 0 disarms."""
+        params = {"timeOut": str(seconds), "tag": TAG}
+        request = Request("privatePostTradeCancelAllAfter", params, cost("cancel-after"))
         await line.ask(request, Urgency.CANCEL)
 
     async def cancel_many(self, line: Line, orders: Sequence[OrderReport]) -> int:

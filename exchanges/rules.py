@@ -102,6 +102,8 @@ class Rules:
     """Codes that say that the key belongs to another environment."""
     wrong_time: ClassVar[frozenset[str]]
     """Codes that say that a request was signed too early or too late for the venue's clock."""
+    closed: ClassVar[frozenset[str]] = frozenset()
+    """Codes by which the venue says that it is closed for maintenance."""
     unavailable: ClassVar[frozenset[str]]
     """Codes that mean "not now": rate limits, maintenance, internal errors."""
     timeframes: ClassVar[Mapping[int, str]]
@@ -226,8 +228,8 @@ class Rules:
         """Set leverage (and cross margin, where that is per symbol)."""
         raise NotImplementedError
 
-    dead_man: ClassVar[str] = ""
-    """What the venue's own timer covers: ``symbol``, ``account``, or nothing when there is none."""
+    dead_man: str = ""
+    """What the venue's own timer covers; see ``core.desk.ports.Gateway``."""
 
     async def arm_dead_man(self, line: Line, symbol: str, seconds: int) -> None:
         """Have the venue cancel open orders in so many seconds; 0 disarms."""

@@ -7,15 +7,15 @@ it: a feed that hangs, a parser that eats memory or a model that crashes takes o
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import msgspec
 
 from core.clock import Clock, SystemClock
 from core.config import Analyst, News
+from core.desk.child import end, ended, last_line
 from core.desk.ports import Sink
 from core.model.event import SentimentScored
 from core.model.news import NewsReport
@@ -87,7 +87,7 @@ class Companion:
         assert process.stdin
         assert process.stdout
         assert process.stderr
-        complaint = asyncio.create_task(_last_line(process.stderr))
+        complaint = asyncio.create_task(last_line(process.stderr))
         try:
             order = {
                 "news": self._config.model_dump(mode="json"),
@@ -99,12 +99,12 @@ class Companion:
             while (line := await process.stdout.readline()).endswith(b"\n"):
                 sink(self._event(_decode(line)))
             code = await process.wait()
-            return await complaint or _ended(code)
+            return await complaint or ended(code)
         except (msgspec.DecodeError, ValueError, ConnectionError):
             return "does not speak as it should"
         finally:
             complaint.cancel()
-            await _end(process)
+            await end(process)
 
     def _event(self, report: NewsReport) -> SentimentScored:
         self._scorer = report.scorer
@@ -118,22 +118,3 @@ class Companion:
             report.sources,
             report.trending,
         )
-
-
-async def _last_line(stream: asyncio.StreamReader) -> str:
-    """Read a process's complaints to their end and return the last; more would only wait."""
-    kept = b""
-    while block := await stream.read(65536):
-        kept = (kept + block)[-4096:]
-    lines = kept.decode(errors="replace").strip().splitlines()
-    return f"failed: {lines[-1][:300]}" if lines else ""
-
-
-async def _end(process: Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
-    await process.wait()
-
-
-def _ended(code: int) -> str:
-    return f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.config import render
+from core.engine import invariants
 from core.risk.codes import table
 from core.signals import candle_features, context
 from core.signals.features import Feature
@@ -18,6 +19,8 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "risk-codes.md": "# Codes\n\nWhy an order was refused, a breaker fired, or a command"
         " answered as it did. Made by `make docs`.\n\n" + table(),
+        DOCS / "invariants.md": "# Invariants\n\nWhat must hold at every moment; a breach closes"
+        " the gate until a person arms again. Made by `make docs`.\n\n" + invariants.table(),
         DOCS / "keys.md": "# Keys of the terminal\n\nThe names go into `[terminal.keymap]` of the"
         " configuration. Made by `make docs`.\n\n" + key_table(),
         DOCS / "configuration.md": "# Configuration\n\nThe file `killcord config path` names, with"

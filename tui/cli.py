@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
 
 from core.errors import KillcordError
@@ -47,154 +48,32 @@ def _report(error: KillcordError, *, as_json: bool) -> None:
     print(f"killcord: {error}", file=sys.stderr)  # noqa: T201
 
 
-# --- dispatch: one small function a command, so that nothing is imported before it is needed -----
+class _Late:
+    """A command's function, imported when it is called.
 
+    Args:
+        module: below ``tui``.
+        name: of the function in it.
+    """
 
-def _start(arguments: argparse.Namespace) -> int:
-    from tui import launch
+    def __init__(self, module: str, name: str = "run") -> None:
+        self.module = module
+        self.name = name
 
-    return launch.start(arguments)
+    def __call__(self, arguments: argparse.Namespace) -> int:
+        return self.find()(arguments)
 
-
-def _desk(arguments: argparse.Namespace) -> int:
-    from tui import launch
-
-    return launch.run_background(arguments)
-
-
-def _attach(arguments: argparse.Namespace) -> int:
-    from tui import launch
-
-    return launch.attach(arguments)
-
-
-def _kill(arguments: argparse.Namespace) -> int:
-    from tui import cord
-
-    return cord.pull(arguments)
-
-
-def _guard(arguments: argparse.Namespace) -> int:
-    from tui import guard
-
-    return guard.run(arguments)
-
-
-def _practice(arguments: argparse.Namespace) -> int:
-    from tui import launch
-
-    return launch.run_practice(arguments)
-
-
-def _keys(arguments: argparse.Namespace) -> int:
-    from tui import keys
-
-    return keys.run(arguments)
-
-
-def _config(arguments: argparse.Namespace) -> int:
-    from tui import settings
-
-    return settings.run(arguments)
-
-
-def _drill(arguments: argparse.Namespace) -> int:
-    from tui.drills import run
-
-    return run.run(arguments)
-
-
-def _news(arguments: argparse.Namespace) -> int:
-    from tui import news
-
-    return news.run(arguments)
-
-
-def _sentiment(name: str) -> Run:
-    def run(arguments: argparse.Namespace) -> int:
-        from tui import sentiment
-
-        command: Run = getattr(sentiment, name)
-        return command(arguments)
-
-    return run
-
-
-def _doctor(arguments: argparse.Namespace) -> int:
-    from tui import doctor
-
-    return doctor.run(arguments)
-
-
-def _verify(arguments: argparse.Namespace) -> int:
-    from tui import verify
-
-    return verify.run(arguments)
-
-
-def _sweep(arguments: argparse.Namespace) -> int:
-    from tui import sweep
-
-    return sweep.run_sweep(arguments)
-
-
-def _walk(arguments: argparse.Namespace) -> int:
-    from tui import sweep
-
-    return sweep.run_walk(arguments)
-
-
-def _backtest(arguments: argparse.Namespace) -> int:
-    from tui import backtest
-
-    return backtest.run(arguments)
-
-
-def _web(arguments: argparse.Namespace) -> int:
-    from tui import web
-
-    return web.run(arguments)
-
-
-def _replay(arguments: argparse.Namespace) -> int:
-    from tui import replay
-
-    return replay.run(arguments)
+    def find(self) -> Run:
+        """Import the module and return the function."""
+        found: Run = getattr(import_module(f"tui.{self.module}"), self.name)
+        return found
 
 
 def _train(arguments: argparse.Namespace) -> int:
     # numpy reads it when it is loaded. Threads cost more than they give on matrices this narrow,
     # and one of them sums in the same order every time.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from tui import train
-
-    return train.run(arguments)
-
-
-def _models(arguments: argparse.Namespace) -> int:
-    from tui import models
-
-    return models.run(arguments)
-
-
-def _history(name: str) -> Run:
-    def run(arguments: argparse.Namespace) -> int:
-        from tui import history
-
-        command: Run = getattr(history, name)
-        return command(arguments)
-
-    return run
-
-
-def _remote(name: str) -> Run:
-    def run(arguments: argparse.Namespace) -> int:
-        from tui import remote
-
-        command: Run = getattr(remote, name)
-        return command(arguments)
-
-    return run
+    return _Late("train")(arguments)
 
 
 # --- the grammar --------------------------------------------------------------------------------
@@ -209,14 +88,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     _start_options(parser)
-    parser.set_defaults(run=_start)
+    parser.set_defaults(run=_Late("launch", "start"))
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
 
     desk = commands.add_parser("desk")
     _start_options(desk)
-    desk.set_defaults(run=_desk)
+    desk.set_defaults(run=_Late("launch", "run_background"))
 
-    attach = _command(commands, "attach", _attach, "open a terminal on the running desk")
+    attach = _command(
+        commands, "attach", _Late("launch", "attach"), "open a terminal on the running desk"
+    )
     add = attach.add_argument
     add("--control", action="store_true", help="take control; without it: look on, kill cord only")
     add("--ssh", default="", metavar="USER@HOST", help="a desk on another machine, through ssh")
@@ -224,24 +105,37 @@ def _parser() -> argparse.ArgumentParser:
     add("--remote-home", default="", metavar="PATH", help="with --ssh: KILLCORD_HOME over there")
     add("--fps", type=int, help="frames a second (default 10)")
 
-    _command(commands, "status", _remote("status"), "say how the desk is")
-    arm = _command(commands, "arm", _remote("arm"), "let the desk open risk")
+    _command(commands, "status", _Late("remote", "status"), "say how the desk is")
+    arm = _command(commands, "arm", _Late("remote", "arm"), "let the desk open risk")
     arm.add_argument("--yes", action="store_true", help="do not ask for the word")
-    _command(commands, "disarm", _remote("disarm"), "stop opening risk; keep orders and positions")
-    resume = _command(commands, "resume", _remote("resume"), "release the kill cord's latch")
+    _command(
+        commands,
+        "disarm",
+        _Late("remote", "disarm"),
+        "stop opening risk; keep orders and positions",
+    )
+    resume = _command(
+        commands, "resume", _Late("remote", "resume"), "release the kill cord's latch"
+    )
     resume.add_argument("--yes", action="store_true", help="do not ask for the word")
 
-    _kill_options(_command(commands, "kill", _kill, "pull the kill cord"))
-    _command(commands, "stop", _remote("stop"), "end the desk; positions keep their stops")
+    _kill_options(_command(commands, "kill", _Late("cord", "pull"), "pull the kill cord"))
+    _command(commands, "stop", _Late("remote", "stop"), "end the desk; positions keep their stops")
 
-    guard = _command(commands, "guard", _guard, "guard a desk: pull the cord when it dies or hangs")
+    guard = _command(
+        commands, "guard", _Late("guard"), "guard a desk: pull the cord when it dies or hangs"
+    )
     guard.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
-    web = _command(commands, "web", _web, "the attached terminal in a browser on this machine")
+    web = _command(
+        commands, "web", _Late("web"), "the attached terminal in a browser on this machine"
+    )
     web.add_argument("--control", action="store_true", help="with control; else it looks on")
     web.add_argument("--port", type=int, default=0, help="default: a free one")
     web.add_argument("--address", default="127.0.0.1", help="a loopback address; no other is taken")
 
-    replay = _command(commands, "replay", _replay, "a recorded session again, compared and watched")
+    replay = _command(
+        commands, "replay", _Late("replay"), "a recorded session again, compared and watched"
+    )
     replay.add_argument(
         "recording",
         nargs="?",
@@ -253,16 +147,20 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--fps", type=int, help="frames a second (default 10)")
     replay.add_argument("--serve", default="", metavar="SOCKET", help=argparse.SUPPRESS)
 
-    verify = _command(commands, "verify", _verify, "check the journal's hash chain")
+    verify = _command(commands, "verify", _Late("verify"), "check the journal's hash chain")
     verify.add_argument("path", nargs="?", help="a journal file or folder (default: this home's)")
     verify.add_argument("--env", choices=("practice", "testnet", "live"), help="whose journal")
 
-    doctor = _command(commands, "doctor", _doctor, "look at machine, files, keys and venues")
+    doctor = _command(
+        commands, "doctor", _Late("doctor"), "look at machine, files, keys and venues"
+    )
     doctor.add_argument("--env", choices=("practice", "testnet", "live"), help="whose venues")
     doctor.add_argument("--config", metavar="FILE", help="configuration file")
     doctor.add_argument("--faults", metavar="NAME|FILE", help="practice: what goes wrong")
 
-    drill = _command(commands, "drill", _drill, "rehearse on a practice exchange; a timed report")
+    drill = _command(
+        commands, "drill", _Late("drills.run"), "rehearse on a practice exchange; a timed report"
+    )
     drill.add_argument(
         "what",
         choices=("kill", "deadman", "feed", "guard"),
@@ -287,7 +185,7 @@ def _parser() -> argparse.ArgumentParser:
 def _kill_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="killcord kill", description="pull the kill cord")
     parser.add_argument("--json", action="store_true", help="answer in JSON")
-    parser.set_defaults(run=_kill)
+    parser.set_defaults(run=_Late("cord", "pull"))
     _kill_options(parser)
     return parser
 
@@ -336,7 +234,7 @@ def _start_options(parser: argparse.ArgumentParser) -> None:
 
 def _orders(commands: Any) -> None:
     for side in ("buy", "sell"):
-        order = _command(commands, side, _remote("order"), f"{side} through the risk gate")
+        order = _command(commands, side, _Late("remote", "order"), f"{side} through the risk gate")
         order.set_defaults(side=side)
         order.add_argument("venue")
         order.add_argument("symbol", help="BTC, BTCUSDT or BTC/USDT:USDT")
@@ -347,16 +245,16 @@ def _orders(commands: Any) -> None:
         order.add_argument(
             "--reduce-only", action="store_true", help="only make a position smaller"
         )
-    close = _command(commands, "close", _remote("close"), "close positions, reduce-only")
+    close = _command(commands, "close", _Late("remote", "close"), "close positions, reduce-only")
     close.add_argument("venue", nargs="?", default="")
     close.add_argument("symbol", nargs="?", default="")
     close.add_argument("--fraction", default="1", help="part of the position, 0 to 1")
-    cancel = _command(commands, "cancel", _remote("cancel"), "cancel orders")
+    cancel = _command(commands, "cancel", _Late("remote", "cancel"), "cancel orders")
     cancel.add_argument("client_id", nargs="?", default="", help="one order")
     cancel.add_argument("--venue", default="")
     cancel.add_argument("--symbol", default="")
     cancel.add_argument("--all", action="store_true", help="everything that rests")
-    orders = _command(commands, "orders", _remote("orders"), "list orders, or resolve one")
+    orders = _command(commands, "orders", _Late("remote", "orders"), "list orders, or resolve one")
     orders.add_argument("what", nargs="?", choices=("list", "show", "resolve"), default="list")
     orders.add_argument("client_id", nargs="?", default="")
     orders.add_argument(
@@ -365,9 +263,12 @@ def _orders(commands: Any) -> None:
         choices=("cancelled", "filled", "expired", "rejected"),
         help="resolve: what became of an order whose outcome the venue does not tell",
     )
-    _command(commands, "positions", _remote("positions"), "list positions")
+    _command(commands, "positions", _Late("remote", "positions"), "list positions")
     signals = _command(
-        commands, "signals", _remote("signals"), "what waits for a person, with confirm_signals"
+        commands,
+        "signals",
+        _Late("remote", "signals"),
+        "what waits for a person, with confirm_signals",
     )
     signals.add_argument("what", nargs="?", choices=("list", "approve", "reject"), default="list")
     signals.add_argument("client_id", nargs="?", default="", metavar="ID")
@@ -375,7 +276,9 @@ def _orders(commands: Any) -> None:
 
 
 def _practice_options(commands: Any) -> None:
-    practice = _command(commands, "practice", _practice, "run the practice exchange alone")
+    practice = _command(
+        commands, "practice", _Late("launch", "run_practice"), "run the practice exchange alone"
+    )
     add = practice.add_argument
     add("--market", default="synthetic", metavar="synthetic|PATH", help="what it plays")
     add("--seed", type=int, default=1)
@@ -390,20 +293,24 @@ def _sentiment_commands(commands: Any) -> None:
     sentiment = commands.add_parser("sentiment", help="judge headlines, measure a judge")
     actions = sentiment.add_subparsers(metavar="ACTION", required=True)
     engine = "offline, a folder with a transformers model, or a hub name"
-    score = _command(actions, "score", _sentiment("score"), "judge one headline")
+    score = _command(actions, "score", _Late("sentiment", "score"), "judge one headline")
     score.add_argument("text")
     score.add_argument("--engine", default="offline", help=engine)
-    evaluate = _command(actions, "evaluate", _sentiment("evaluate"), "measure on labelled rows")
+    evaluate = _command(
+        actions, "evaluate", _Late("sentiment", "evaluate"), "measure on labelled rows"
+    )
     evaluate.add_argument("file", help="CSV or CSV.gz with columns text and label")
     evaluate.add_argument("--engine", default="offline", help=engine)
-    news = _command(commands, "news", _news, "read the configured news sources")
+    news = _command(commands, "news", _Late("news"), "read the configured news sources")
     news.add_argument("--once", action="store_true", help="ask each source once, then end")
     news.add_argument("--config", metavar="FILE", help="configuration file")
     news.add_argument("--env", choices=("practice", "testnet", "live"))
 
 
 def _backtest_options(commands: Any) -> None:
-    backtest = _command(commands, "backtest", _backtest, "trade recorded markets, and report")
+    backtest = _command(
+        commands, "backtest", _Late("backtest"), "trade recorded markets, and report"
+    )
     add = backtest.add_argument
     _candle_options(backtest)
     add("--trades", nargs="+", metavar="PATH", help="files of trades (and quotes) instead")
@@ -430,9 +337,14 @@ def _trading_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _sweep_options(commands: Any) -> None:
-    sweep = _command(commands, "sweep", _sweep, "try many settings of a strategy on candles")
+    sweep = _command(
+        commands, "sweep", _Late("sweep", "run_sweep"), "try many settings of a strategy on candles"
+    )
     walk = _command(
-        commands, "walk-forward", _walk, "choose settings on the past, trade what follows, again"
+        commands,
+        "walk-forward",
+        _Late("sweep", "run_walk"),
+        "choose settings on the past, trade what follows, again",
     )
     for parser in (sweep, walk):
         _candle_options(parser)
@@ -480,7 +392,7 @@ def _training_options(commands: Any) -> None:
     add("--trials", type=int, default=0, metavar="N", help="parameters to try beyond the usual")
     add("--study", default="", metavar="URL", help="database in which machines share the trials")
     add("--shuffle-labels", action="store_true", help="give labels to the wrong rows: must fail")
-    models = _command(commands, "models", _models, "trained models, and which one trades")
+    models = _command(commands, "models", _Late("models"), "trained models, and which one trades")
     models.add_argument(
         "action", nargs="?", choices=("list", "show", "promote", "demote"), default="list"
     )
@@ -517,7 +429,7 @@ def _history_commands(commands: Any) -> None:
     history = commands.add_parser("history", help="candles of venues: download and keep them")
     actions = history.add_subparsers(metavar="ACTION", required=True)
 
-    download = _command(actions, "download", _history("download"), "fetch what is missing")
+    download = _command(actions, "download", _Late("history", "download"), "fetch what is missing")
     _series_arguments(download)
     add = download.add_argument
     add("--from", dest="since", metavar="DATE", help="UTC, such as 2026-01-31; default: a year ago")
@@ -525,11 +437,11 @@ def _history_commands(commands: Any) -> None:
     add("--replace", action="store_true", help="throw away stored candles that are not the venue's")
     add("--config", metavar="FILE", help="configuration file")
 
-    listing = _command(actions, "list", _history("show"), "say what is stored")
-    export = _command(actions, "export", _history("export"), "write a series to a file")
+    listing = _command(actions, "list", _Late("history", "show"), "say what is stored")
+    export = _command(actions, "export", _Late("history", "export"), "write a series to a file")
     _series_arguments(export)
     export.add_argument("path", help="ends in .parquet or .csv")
-    take = _command(actions, "import", _history("take_in"), "store the candles of files")
+    take = _command(actions, "import", _Late("history", "take_in"), "store the candles of files")
     take.add_argument("path", help="a candle file, or a folder of them")
     take.add_argument("--venue", default="", help="default: what the folder's name begins with")
     for action in (download, listing, export, take):
@@ -543,7 +455,7 @@ def _series_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _key_commands(commands: Any) -> None:
-    keys = _command(commands, "keys", _keys, "keys of venues and news services")
+    keys = _command(commands, "keys", _Late("keys"), "keys of venues and news services")
     keys.add_argument(
         "action", nargs="?", choices=("list", "add", "remove", "check"), default="list"
     )
@@ -552,7 +464,7 @@ def _key_commands(commands: Any) -> None:
 
 
 def _config_commands(commands: Any) -> None:
-    config = _command(commands, "config", _config, "show or check the configuration")
+    config = _command(commands, "config", _Late("settings"), "show or check the configuration")
     config.add_argument(
         "action", nargs="?", choices=("show", "check", "defaults", "path"), default="show"
     )

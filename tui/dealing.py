@@ -20,6 +20,7 @@ from tui.commands import Commands
 from tui.cursor import Cursor
 from tui.keymap import KEYS, Key
 from tui.text import clean
+from tui.views.learning import MODELS, view_learning
 from tui.views.table import Cell, Line, ticks
 
 PROGRESS_S = 1.0
@@ -54,6 +55,10 @@ class DealingApp(App[str], inherit_bindings=False):
     @property
     def cursor(self) -> Cursor | None:
         """What the keys would act on; None before the first picture. For the subclass."""
+        raise NotImplementedError
+
+    def expect_order(self, client_id: str) -> None:
+        """Pick an order as soon as it is shown. For the subclass."""
         raise NotImplementedError
 
     @property
@@ -205,12 +210,20 @@ class DealingApp(App[str], inherit_bindings=False):
             self.push_screen(ResizeScreen(held))
 
     def action_why(self) -> None:
-        """Show what the signal or order under the cursor rests on."""
-        if self.cursor is not None and (name := self.cursor.decision()) and not self.in_dialog:
+        """Show what the signal, order or model under the cursor rests on."""
+        if self.cursor is None or self.in_dialog or not (name := self.cursor.decision()):
+            return
+        if name == MODELS and self.snapshot is not None and self.snapshot.learning is not None:
+            from tui.screens.why import WhyScreen
+
+            lines = view_learning(self.snapshot.learning, self.snapshot.ts)
+            self.push_screen(WhyScreen(lines))
+        elif name != MODELS:
             self.start(self._show_why(name))
 
     async def _show_why(self, name: str) -> None:
         from tui.screens.why import WhyScreen
+        from tui.views.why import view_why
 
         try:
             found = await self.client.why(name)
@@ -218,7 +231,7 @@ class DealingApp(App[str], inherit_bindings=False):
             self._warn(clean(error))
             return
         if not self.in_dialog:
-            self.push_screen(WhyScreen(found))
+            self.push_screen(WhyScreen(view_why(found)))
 
     # --- asking -------------------------------------------------------------------------------
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from typing import Any
 
 from core.clock import MINUTE, Clock
 from core.config import Config
 from core.desk.lines import Lines, scrub
 from core.desk.lock import Lock, lock_account
 from core.desk.ports import Gateway, Sink
-from core.errors import AuthenticationFailed, KillcordError, SafetyRefusal, VenueError
+from core.errors import (
+    AuthenticationFailed,
+    KillcordError,
+    SafetyRefusal,
+    VenueError,
+    VenueMaintenance,
+    VenueUnavailable,
+)
 from core.model.event import (
     Event,
     FeedChanged,
@@ -34,6 +42,8 @@ SWEEP_GAP = 0.3
 """Seconds between two sweeps at least, whoever asks."""
 BLIND_AFTER = 3
 """Failed sweeps in a row after which the venue counts as not answering."""
+CLOSED_AFTER = 2
+"""The same where the venue says itself that it is closed."""
 _BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 _WARM_UP_AT_ONCE = 5
 _MOST_WARM_UP = 5_000
@@ -86,10 +96,17 @@ class Bulkhead:
         self._private_up = False
         self._failures = 0
         self._was_up = False
+        self._restart = ""
+        self._restarted = asyncio.Event()
 
     def ask_sweep(self) -> None:
         """Sweep as soon as possible."""
         self._asked.set()
+
+    def restart(self, reason: str) -> None:
+        """Connect, warm up, stream and reconcile anew: what is known may be old."""
+        self._restart = reason
+        self._restarted.set()
 
     def feed_changed(self, event: FeedChanged) -> None:
         """Note the private stream's state: sweeps are closer together while it is not up."""
@@ -117,7 +134,7 @@ class Bulkhead:
                 except (VenueError, TimeoutError) as error:
                     if not self._was_up and not _passing(error):
                         raise
-                    self._blind(_text(error))
+                    self._lose(error)
                 except Exception as error:
                     self._sink(
                         InvariantBroken(
@@ -126,7 +143,7 @@ class Bulkhead:
                             self._clock.now(),
                         )
                     )
-                    self._blind(_text(error))
+                    self._lose(error)
                 self.tried.set()
                 await asyncio.sleep(_BACKOFF[min(attempt, len(_BACKOFF) - 1)])
                 attempt += 1
@@ -142,8 +159,9 @@ class Bulkhead:
                 swept = await self.gateway.sweep(since)
         except (VenueError, TimeoutError) as error:
             self._failures += 1
-            if self._failures >= BLIND_AFTER and self.up:
-                self._blind(_text(error))
+            closed = isinstance(error, VenueMaintenance) and self._failures >= CLOSED_AFTER
+            if self._failures >= BLIND_AFTER or closed:
+                self._lose(error)
             return False
         self._failures = 0
         self._hold(swept.account)
@@ -166,15 +184,20 @@ class Bulkhead:
             self.gateway.run(symbols, self._sink), name=f"streams {self.venue}"
         )
         sweeps = asyncio.create_task(self._sweep_on(), name=f"sweeps {self.venue}")
+        self._restarted.clear()
+        restarted = asyncio.create_task(self._restarted.wait())
+        tasks: tuple[asyncio.Task[Any], ...] = (streams, sweeps, restarted)
         try:
-            done, _ = await asyncio.wait((streams, sweeps), return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if restarted in done:
+                raise VenueUnavailable(self._restart)
             for task in done:
                 task.result()
             raise RuntimeError("it returned")
         finally:
-            for task in (streams, sweeps):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(streams, sweeps, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _symbols(self, opened: VenueOpened) -> list[str]:
         offered = {instrument.symbol for instrument in opened.instruments}
@@ -234,10 +257,13 @@ class Bulkhead:
             except TimeoutError:
                 continue
 
-    def _blind(self, reason: str) -> None:
+    def _lose(self, error: BaseException) -> None:
+        """Tell that the venue is lost, once, and whether it says itself that it is closed."""
         if self.up or not self.tried.is_set():
             self.up = False
-            self._sink(VenueChanged(self.venue, VenueState.BLIND, self._clock.now(), reason))
+            closed = isinstance(error, VenueMaintenance)
+            state = VenueState.MAINTENANCE if closed else VenueState.BLIND
+            self._sink(VenueChanged(self.venue, state, self._clock.now(), _text(error)))
 
 
 def _passing(error: BaseException) -> bool:

@@ -40,12 +40,12 @@ class DeadMan:
         self._resting = resting
         self._lines = lines
         self._armed: dict[str, float] = {}
-        """Symbol ("" for the account) to the loop's second it was last set."""
+        """Symbol ("" for all of ours) to the loop's second it was last set."""
         self._failing = ""
 
     @property
     def scope(self) -> str:
-        """``symbol``, ``account``, or nothing where the venue has no timer."""
+        """``symbol``, ``tag``, or nothing where the venue has no timer that can be set."""
         return self._gateway.dead_man
 
     @property
@@ -57,7 +57,7 @@ class DeadMan:
 
     async def run(self) -> None:
         """Set, renew and take back until cancelled."""
-        while self.scope:
+        while self.scope in ("symbol", "tag"):
             await self.mind()
             await asyncio.sleep(LOOK)
         await asyncio.Event().wait()
@@ -65,7 +65,7 @@ class DeadMan:
     async def mind(self) -> None:
         """Do once what is due."""
         wanted = set(self._resting(self._gateway.venue))
-        if self.scope == "account":
+        if self.scope == "tag":
             wanted = {""} if wanted else set()
         now = asyncio.get_running_loop().time()
         due = [name for name in wanted if now - self._armed.get(name, -RENEW) >= RENEW]

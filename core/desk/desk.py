@@ -40,6 +40,7 @@ from core.desk.past import bring_hours
 from core.desk.ports import Gateway, KillGateway, NewsFeed
 from core.desk.pulse import Pulse
 from core.desk.pump import Pump
+from core.desk.slumber import Slumber
 from core.desk.summary import DeskSummary, VenueSummary
 from core.desk.supervisor import Supervisor
 from core.desk.trainer import Trainer
@@ -228,6 +229,7 @@ class Desk:
         keep(KillFile(self._state / "KILL", self.pull).watch, "kill file")
         keep(self.origin.run, "market facts")
         keep(self.pulse.run, "pulse")
+        keep(Slumber(self._clock, self._jumped).watch, "clocks")
         if self._news is not None:
             keep(self._read_news, "news")
         keep(self._bring_hours, "hours")
@@ -510,6 +512,13 @@ class Desk:
     def _disarm(self, actor: str) -> None:
         if self.pump.state is TradingState.ARMED:
             self.pump.sink(Disarm(actor, self._clock.now()))
+
+    def _jumped(self, seconds: float) -> None:
+        """Believe nothing that was known before the clocks parted."""
+        reason = f"the clock jumped by {seconds:+.0f} s: this machine slept, or its clock was set"
+        self._broken("CLOCK_JUMPED", reason)
+        for venue in self.pump.venues.values():
+            venue.restart(reason)
 
     def _late(self, lag_ms: float) -> None:
         self.lines.add("info", f"the desk's loop was {lag_ms:.0f} ms late", "warning")

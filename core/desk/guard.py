@@ -32,7 +32,7 @@ from core.desk.latch import Latched
 from core.desk.lock import Lock, holder
 from core.desk.ports import GuardGateway
 from core.desk.watchwords import DUTY, Beat, Duty, End, Hello
-from core.errors import KillcordError, NoDesk
+from core.errors import NoDesk, StateError
 from core.home import Home
 from core.model.event import Event, KillReported
 from core.model.instrument import Instrument
@@ -140,7 +140,9 @@ class Guard:
                     for item in await gateway.prepare():
                         self._instruments[gateway.venue, item.symbol] = item
                 problem = ""
-            except (KillcordError, TimeoutError) as error:
+            except Exception as error:
+                # Whatever it is, it must not end the work; KillcordError and TimeoutError are
+                # expected, anything else is a fault of ours that the next try may get past.
                 problem = str(error) or "no answer"
             if problem and problem != self._ready.get(gateway.venue):
                 self._tell(f"{gateway.venue} does not answer: {problem}")
@@ -336,7 +338,10 @@ class Rescue:
 
     async def _write(self, intent: Intent) -> None:
         """Note an order before it is sent; the desk's journal may have another writer."""
-        await asyncio.to_thread(_append, self._journal, encode_record(intent))
+        try:
+            await asyncio.to_thread(_append, self._journal, encode_record(intent))
+        except OSError as error:
+            raise StateError(f"{self._journal}: {error.strerror}") from error
 
 
 def _append(path: Path, record: bytes) -> None:

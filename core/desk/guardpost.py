@@ -62,6 +62,8 @@ class GuardPost:
         """Seconds of the loop at which the last guard was started."""
         self._tries = 0
         """Guards started since one was on duty."""
+        self._guarded = False
+        """Whether a guard was ever on duty."""
         self._said = ""
         self._ended = False
 
@@ -69,7 +71,7 @@ class GuardPost:
     def view(self) -> GuardView:
         """How the guard is; see ``GuardView``."""
         if not self._fresh():
-            starting = self._child is not None and self._tries == 1
+            starting = self._child is not None and self._tries == 1 and not self._guarded
             return GuardView("starting" if starting else "gone" if self._start else "none", "")
         best = max((link.duty for link in self._fresh()), key=lambda duty: len(duty.ready))
         if set(self._hello.venues) <= set(best.ready):
@@ -142,6 +144,7 @@ class GuardPost:
             self._say(view)
         if self._fresh():
             self._tries = 1
+            self._guarded = True
             return
         if self._start is None:
             return

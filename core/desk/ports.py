@@ -110,14 +110,18 @@ class Gateway(Protocol):
 
     @property
     def dead_man(self) -> str:
-        """What the venue's dead-man timer covers: ``symbol``, ``account``, or "" without one."""
+        """What the venue's dead-man timer covers; "" without one.
+
+        ``symbol`` or ``tag``: it is set by ``arm_dead_man``. ``connection``: the venue cancels by
+        itself when the private stream is gone.
+        """
         ...
 
     async def arm_dead_man(self, symbol: str, seconds: int) -> None:
         """Have the venue cancel open orders ``seconds`` from now, 10 to 120; 0 disarms.
 
         Args:
-            symbol: which orders; ignored where the timer covers the account.
+            symbol: which orders; ignored where the timer covers all of ours.
 
         Raises:
             VenueUnavailable, VenueRefused.

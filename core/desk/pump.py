@@ -29,6 +29,7 @@ from core.desk.lines import Lines, scrub
 from core.desk.trails import Trails
 from core.desk.trainer import Trainer
 from core.engine.engine import Engine
+from core.engine.invariants import GatePassed
 from core.errors import StateError, VenueError
 from core.journal.recording import Recorder
 from core.journal.wal import Journal
@@ -269,7 +270,8 @@ class Pump:
         if self._broken:
             return
         self._broken = isinstance(event, InvariantBroken)
-        self._pending.append(InvariantBroken("ENGINE_FAILED", f"{name}: {text}", self._clock.now()))
+        code = "GATE_PASSED" if isinstance(error, GatePassed) else "ENGINE_FAILED"
+        self._pending.append(InvariantBroken(code, f"{name}: {text}", self._clock.now()))
 
     def _effect_failed(self, effect: Effect, error: Exception) -> None:
         text = f"{type(effect).__name__} failed: {scrub(str(error))}"

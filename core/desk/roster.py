@@ -92,7 +92,7 @@ class Roster:
             self._sink(ModelDemoted(role, before, cause, actor, now))
             return
         try:
-            event = await asyncio.to_thread(self._read, role, name)
+            event, problem = await asyncio.to_thread(self._read, role, name)
         except KillcordError as error:
             # Off duty on disk too, or the next model would only be watched beside it.
             self.registry.demote(str(error), "desk", role)
@@ -102,11 +102,17 @@ class Roster:
             if role is ModelRole.CHAMPION:
                 self._vacant()
             return
+        if problem:
+            self._lines.add("info", f"models: {problem}", "warning")
         self._told[role] = name
         self._sink(event)
 
-    def _read(self, role: ModelRole, name: str) -> ModelPromoted:
-        """Read and try a model, off the loop: LightGBM costs half a second to import."""
+    def _read(self, role: ModelRole, name: str) -> tuple[ModelPromoted, str]:
+        """Read and try a model, off the loop: LightGBM costs half a second to import.
+
+        Returns:
+            The event, and what is wrong with its record: no reason to lose the model.
+        """
         meta, text = self.registry.text(name)
         made = make_model(read_meta(meta), text)
         wanted = int(self._config.strategy.timeframe)
@@ -114,12 +120,12 @@ class Roster:
             raise KillcordError(
                 f"{name} is of candles of {made.timeframe} s, the strategy's are of {wanted} s"
             )
-        record = Record()
+        record, problem = Record(), ""
         try:
             record = self.registry.record(name)
         except RegistryError as error:
-            self._lines.add("info", f"models: {error}", "warning")  # no reason to lose the model
-        return ModelPromoted(role, meta, text, self._clock.now(), record)
+            problem = str(error)
+        return ModelPromoted(role, meta, text, self._clock.now(), record), problem
 
     def keep(self) -> None:
         """Write down how the models do."""

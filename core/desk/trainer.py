@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import msgspec
 
 from core.clock import SECOND, Clock
 from core.config import Config
+from core.desk.child import end, ended, last_line
 from core.desk.lines import Lines
 from core.desk.ports import Gateway, Sink
 from core.desk.roster import Recorded, Roster
@@ -139,10 +140,9 @@ class Trainer:
         gateway = self._venue()
         if gateway is None:
             return  # no venue has answered yet
-        self._progress = Progress(f"no model promoted: training on {gateway.venue}'s history", 0.0)
-        if self._registry.champion:
-            self._progress = Progress(f"training again on {gateway.venue}'s history", 0.0)
-        self._lines.add("info", f"models: {self._progress.text}")
+        self._progress = Progress(f"training on {gateway.venue}'s history", 0.0)
+        again = "again" if self._registry.champion else "no model promoted"
+        self._lines.add("info", f"models: {again}: {self._progress.text}")
         self._finish(await self._follow(gateway))
 
     def _finish(self, verdict: Verdict) -> None:
@@ -200,7 +200,7 @@ class Trainer:
         assert process.stdin
         assert process.stdout
         assert process.stderr
-        complaint = asyncio.create_task(process.stderr.read())
+        complaint = asyncio.create_task(last_line(process.stderr))
         try:
             await _tell(process.stdin, self._order(gateway))
             # A line without its end is one that a killed process did not finish.
@@ -213,12 +213,13 @@ class Trainer:
                 else:
                     await _tell(process.stdin, await self._candles(gateway, message))
             code = await process.wait()
-            return Verdict("", "", False, _ended(code, await complaint), failed=True)
+            how = await complaint or ended(code)
+            return Verdict("", "", False, f"the process {how}", failed=True)
         except (msgspec.DecodeError, ValueError) as error:
             return Verdict("", "", False, f"the process does not speak: {error}", failed=True)
         finally:
             complaint.cancel()
-            await _end(process)
+            await end(process)
 
     async def _candles(self, gateway: Gateway, asked: Asked) -> Answer:
         problem = ""
@@ -276,19 +277,6 @@ async def _tell(stream: asyncio.StreamWriter, message: Order | Answer) -> None:
     with contextlib.suppress(ConnectionError, RuntimeError):
         stream.write(msgspec.json.encode(message) + b"\n")
         await stream.drain()
-
-
-async def _end(process: Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
-    await process.wait()
-
-
-def _ended(code: int, complaint: bytes) -> str:
-    lines = complaint.decode(errors="replace").strip().splitlines()
-    if code < 0:
-        return f"the process was ended by signal {-code}"
-    return f"the process failed: {lines[-1][:300]}" if lines else f"it ended with code {code}"
 
 
 def _span(seconds: float) -> str:

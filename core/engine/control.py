@@ -93,7 +93,7 @@ class Control:
         stuck = all(
             venue.state is VenueState.CONNECTING
             for venue in world.venues.values()
-            if not venue.ready and venue.state is not VenueState.BLIND
+            if not venue.ready and venue.state not in (VenueState.BLIND, VenueState.MAINTENANCE)
         )
         return stuck and bool(self._first_ready) and world.now - self._first_ready > _GIVE_UP
 

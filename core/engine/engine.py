@@ -17,6 +17,7 @@ from core.engine.control import Control
 from core.engine.equity import EquityWatch
 from core.engine.execution import Execution
 from core.engine.feed import Feed
+from core.engine.invariants import Invariants
 from core.engine.models import ModelRoom
 from core.engine.news import NewsRoom
 from core.engine.picture import Painter, ShellFacts
@@ -105,6 +106,7 @@ class Engine:
         booking = Booking(world, tracking)
         self._reconciler = Reconciler(world, tracking, booking, execution.settle, sweep_within)
         control = self._control = Control(world, execution, tracking)
+        self._invariants = Invariants(world)
         self._equity = EquityWatch(world, control.pull)
         feed = self._feed = Feed(world, execution.follow)
         news = self._news = NewsRoom(world)
@@ -299,6 +301,8 @@ class Engine:
         self.models.beat()
         self._reconciler.beat()
         self._control.beat()
+        for code, text in self._invariants.breaches():
+            self._control.broken(InvariantBroken(code, text, event.received))
 
     def _wake(self) -> None:
         """Do what waited for time to pass: at most four times a second of engine time."""

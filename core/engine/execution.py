@@ -7,6 +7,7 @@ from math import inf
 
 from core.clock import SECOND
 from core.engine.confirmation import Confirmation, Waiting
+from core.engine.invariants import GatePassed
 from core.engine.slot import COVERING, Slot
 from core.engine.tracking import Tracking
 from core.engine.world import World
@@ -230,6 +231,8 @@ class Execution:
         """Journal an approved order and ask the shell to send it."""
         world = self._world
         order = approved.order
+        if not order.reduce_only and world.state is not TradingState.ARMED:
+            raise GatePassed(f"{order.client_id} while {world.state}")
         world.record(Intent(order, approved.stop))
         world.out.append(SubmitOrder(order))
         working = world.ledger.working[order.client_id]

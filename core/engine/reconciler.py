@@ -29,6 +29,7 @@ _FRESH = 10 * SECOND
 """A first look at an account needs this long without fills: they could be in or out of it."""
 _TOLD = Decimal(1)
 """Cash differences above this (USDT) are told to a person."""
+_GONE = (VenueState.CONNECTING, VenueState.BLIND, VenueState.MAINTENANCE)
 _CALM = (VenueState.READY, VenueState.RECONCILING)
 
 
@@ -97,8 +98,11 @@ class Reconciler:
         venue = self._world.venues.get(event.venue)
         if venue is None:
             return
-        if event.state is VenueState.BLIND:
-            self._set(venue, VenueState.BLIND, event.reason or "does not answer")
+        if event.state is VenueState.MAINTENANCE:
+            self._set(venue, event.state, event.reason)
+        elif event.state is VenueState.BLIND:
+            if venue.state is not VenueState.MAINTENANCE:  # which says why
+                self._set(venue, event.state, event.reason or "does not answer")
         else:
             self._unsettle(venue, event.reason or "back")
             self._tracking.reopen(venue)
@@ -309,7 +313,7 @@ class Reconciler:
 
     def judge(self, venue: Venue) -> None:
         """Decide whether a venue may open risk."""
-        if venue.state in (VenueState.CONNECTING, VenueState.BLIND) or not venue.swept:
+        if venue.state in _GONE or not venue.swept:
             return
         if venue.feeds.get("private") is not FeedState.UP:
             self._set(venue, VenueState.RECONCILING, "waiting for the private stream")

@@ -9,7 +9,7 @@ third of the time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from core.clock import SECOND
 from core.engine.equity import EquityWatch
@@ -67,6 +67,9 @@ class CandleRun:
         self._feed = feed
         self._breaker = equity.breaker
         self._lanes = lanes
+        self._go: Callable[[Any, int], tuple[Effect, ...] | None] = (
+            self._go_alone if len(lanes) == 1 else self._go_together
+        )
         self.row: tuple[Candle, ...] = ()
         self.taken = 0
 
@@ -80,11 +83,10 @@ class CandleRun:
                 one instrument, which takes half as long.
             until: candles that open then or later are left to the caller, nanoseconds UTC.
         """
-        if any(slot.linked for slot, _ in self._lanes):
-            until = 0  # what sees more than its own candles is told of each in the ordinary way
-        if len(self._lanes) == 1:
-            return self._go_alone(rows, until)  # type: ignore[arg-type]
-        return self._go_together(rows, until)  # type: ignore[arg-type]
+        for slot, _ in self._lanes:
+            if slot.linked:
+                until = 0  # who sees more than its own candles is told of each the ordinary way
+        return self._go(rows, until)
 
     def _go_alone(self, candles: Iterator[Candle], until: int) -> tuple[Effect, ...] | None:
         world, breaker = self._world, self._breaker

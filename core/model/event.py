@@ -46,13 +46,17 @@ class FeedState(StrEnum):
 
 
 class VenueState(StrEnum):
-    """Whether a venue may be traded. Only READY opens risk; BLIND means it does not answer."""
+    """Whether a venue may be traded.
+
+    Only READY opens risk. BLIND: it does not answer; MAINTENANCE: it says itself that it is closed.
+    """
 
     CONNECTING = "connecting"
     RECONCILING = "reconciling"
     READY = "ready"
     DEGRADED = "degraded"
     BLIND = "blind"
+    MAINTENANCE = "maintenance"
 
 
 class KillMode(StrEnum):

@@ -47,7 +47,8 @@ class VenueView(Struct, frozen=True, gc=False):
     fills: int
     swept_age_s: float | None
     dead_man: str = ""
-    """What the venue's own timer covers: ``symbol``, ``account``, or nothing without one."""
+    """What the venue's own timer covers: ``symbol``, ``tag``, ``connection`` (it cancels when the
+    private stream is gone), or nothing without one."""
     dead_man_s: float | None = None
     """Seconds until it cancels our resting orders if we fall silent; None while it is not set."""
     gaps: int = 0

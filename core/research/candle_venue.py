@@ -80,6 +80,9 @@ class CandleVenue(SimulatedVenue[BarListing]):
             one.book = BarBook(
                 one.tick, one.lot, partial(self._filled, one), partial(self._drop, one), slippage
             )
+        self._at: dict[str, list[BarListing]] = {}
+        for one in listings:
+            self._at.setdefault(one.rules.venue, []).append(one)
         super().__init__(engine, listings, balance, start)
         self.open()
 
@@ -201,15 +204,19 @@ class CandleVenue(SimulatedVenue[BarListing]):
         Worked out at each fill and at each hour, for each instrument as if the others stayed where
         they are.
         """
-        mine = [one for one in self.listings.values() if one.rules.venue == venue]
-        held = [one for one in mine if one.book.position]
+        mine = self._at[venue]
         gross = 0.0
         equity = float(self._engine.ledger.accounts[venue].cash)
-        for one in held:
+        guarded = False
+        for one in mine:
             size = one.position.size
-            gross += abs(size) * one.price
-            equity += size * (one.price - one.position.cost)
+            if size:
+                gross += abs(size) * one.price
+                equity += size * (one.price - one.position.cost)
+            guarded = guarded or one.guarded
         near = gross > _NEAR * equity
+        if not (near or guarded):
+            return
         for one in mine:
             if one.guarded:
                 one.book.cancel(LIQUIDATION)

@@ -9,7 +9,6 @@ anew. A stop fires on the mark price where one is recorded, else on trades.
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
@@ -20,7 +19,7 @@ from msgspec.structs import replace
 from core.clock import SECOND
 from core.engine.engine import Engine
 from core.matching.account import Account
-from core.matching.book import Book, BookOrder, End, Tif, Trigger, Triggers
+from core.matching.book import BookOrder, Tif, Trigger
 from core.model.account import FundingPaid
 from core.model.effect import Effect, QueryOrder
 from core.model.event import Event
@@ -38,7 +37,8 @@ from core.model.order import (
     Purpose,
     TimeInForce,
 )
-from core.research.simulation import LIQUIDATION, MAINTENANCE, Funding, Listing, SimulatedVenue
+from core.research.flow_listing import FlowListing
+from core.research.simulation import LIQUIDATION, MAINTENANCE, Funding, SimulatedVenue
 
 _TIFS = {
     TimeInForce.GTC: Tif.GTC,
@@ -52,76 +52,6 @@ _AGAIN = SECOND // 10
 """How soon the kill executor tries again what the book could not take."""
 _KEPT = 1000
 """Finished orders that the venue still knows when asked."""
-
-
-class FlowListing(Listing):
-    """One instrument and its book. A ``BookListener``."""
-
-    __slots__ = (
-        "_venue",
-        "book",
-        "by_id",
-        "by_number",
-        "filled_of",
-        "funding",
-        "levels",
-        "lots",
-        "mark",
-        "rate",
-        "settles",
-        "size",
-        "step",
-        "triggers",
-    )
-
-    def __init__(self, rules: Instrument, venue: FlowVenue, funding: Funding) -> None:
-        super().__init__(rules)
-        self._venue = venue
-        self.book = Book(self)
-        self.triggers = Triggers()
-        self.step = float(rules.tick)
-        self.size = float(rules.lot)
-        self.lots = 0
-        """Signed position."""
-        self.mark = 0.0
-        """Recorded mark price, quote; 0 where none is."""
-        self.levels: dict[int, dict[int, int]] = {1: {}, -1: {}}
-        """What the recording has set: by side, tick to lots."""
-        self.by_number: dict[int, Order] = {}
-        self.by_id: dict[str, int] = {}
-        self.filled_of: dict[int, int] = {}
-        """Lots filled so far, by number."""
-        self.funding = deque(funding)
-        self.rate = 0.0
-        self.settles = 0
-        """When a recorded ticker says that funding is settled next; nanoseconds UTC, 0: unknown."""
-
-    @property
-    def held(self) -> int:
-        """Signed lots the venue holds."""
-        return self.lots
-
-    def middle(self) -> float:
-        """Return the middle of the book, quote; 0 while a side is empty."""
-        bid, ask = self.book.best(1), self.book.best(-1)
-        return (bid + ask) * 0.5 * self.step if bid is not None and ask is not None else 0.0
-
-    # --- what the book tells
-
-    def filled(self, order: BookOrder, tick: int, lots: int, maker: bool) -> None:
-        """Tell that lots traded."""
-        self._venue.matched(self, order, tick, lots, maker)
-
-    def dropped(self, order: BookOrder, end: End) -> None:
-        """Tell that the rest of an order is gone."""
-        self._venue.finish(self, order.number, end.value)
-
-    def traded(self, tick: int, lots: int, taker_sign: int) -> None:
-        """Ignore public trades that our own orders made: the recording knows nothing of them."""
-
-    def reducible(self, owner: str, sign: int) -> int:
-        """Return how many lots a reduce-only order of that side may still fill."""
-        return max(-self.lots * sign, 0)
 
 
 class FlowVenue(SimulatedVenue[FlowListing]):
@@ -341,10 +271,10 @@ class FlowVenue(SimulatedVenue[FlowListing]):
         if isinstance(event, Trade):
             self._trade(listing, event)
         elif isinstance(event, BookTop):
-            self._set_top(listing, event)
+            listing.set_top(event)
         elif isinstance(event, Depth):
-            self._set_side(listing, 1, event.bids)
-            self._set_side(listing, -1, event.asks)
+            listing.set_side(1, event.bids)
+            listing.set_side(-1, event.asks)
         elif isinstance(event, Ticker):
             self._tick(listing, event)
         if listing.funding and listing.funding[0][0] <= self.now:
@@ -366,38 +296,6 @@ class FlowVenue(SimulatedVenue[FlowListing]):
             order = listing.by_number[number]
             self.stops += 1
             self._match(listing, number, order)
-
-    def _set_top(self, listing: FlowListing, top: BookTop) -> None:
-        for sign, price, qty in ((1, top.bid, top.bid_qty), (-1, top.ask, top.ask_qty)):
-            known = listing.levels[sign]
-            tick = _grid(price, listing.step, sign)
-            for better in [one for one in known if (one - tick) * sign > 0]:
-                del known[better]
-                listing.book.set_level(sign, better, 0)
-            # The other side's levels that the new best price has passed are gone, too.
-            other = listing.levels[-sign]
-            for passed in [one for one in other if (one - tick) * sign <= 0]:
-                del other[passed]
-                listing.book.set_level(-sign, passed, 0)
-            lots = int(qty / listing.size + 0.5)
-            known[tick] = lots
-            listing.book.set_level(sign, tick, lots)
-
-    def _set_side(
-        self, listing: FlowListing, sign: int, rows: Sequence[tuple[float, float]]
-    ) -> None:
-        known = listing.levels[sign]
-        fresh: dict[int, int] = {}
-        for price, qty in rows:
-            tick = _grid(price, listing.step, sign)
-            fresh[tick] = fresh.get(tick, 0) + int(qty / listing.size + 0.5)
-        for tick in known:
-            if tick not in fresh:
-                listing.book.set_level(sign, tick, 0)
-        for tick, lots in fresh.items():
-            # What we ate is there again as soon as the recording speaks of the level.
-            listing.book.set_level(sign, tick, lots)
-        listing.levels[sign] = fresh
 
     def _tick(self, listing: FlowListing, event: Ticker) -> None:
         if event.mark is not None:
@@ -451,12 +349,3 @@ class FlowVenue(SimulatedVenue[FlowListing]):
 
 
 _MARKET = (Trade, BookTop, Depth, Ticker)
-
-
-def _grid(price: float, step: float, sign: int) -> int:
-    """Return the tick of a level; a price between two goes away from the other side."""
-    exact_tick = price / step
-    nearest = int(exact_tick + 0.5)
-    if abs(exact_tick - nearest) < 1e-6 * max(nearest, 1):
-        return nearest
-    return int(exact_tick) if sign > 0 else int(exact_tick) + 1

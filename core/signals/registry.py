@@ -101,15 +101,6 @@ class Registry:
             return []
         return sorted(p.name for p in self.folder.iterdir() if p.is_dir() and p.name[0] != ".")
 
-    def all(self) -> list[Meta]:
-        """Return all models, oldest first.
-
-        Raises:
-            RegistryError: one is corrupt.
-        """
-        metas = [self.read(name) for name in self.names()]
-        return sorted(metas, key=lambda meta: (meta.trained, meta.id))
-
     def read(self, name: str) -> Meta:
         """Return what is known of a model, its file checked.
 

@@ -28,7 +28,7 @@ class Trader:
         uid: the venue's own account id.
         margin: cash and positions.
         open: working orders by number, conditional ones included.
-        countdowns: symbol (None for all) to the venue millisecond that cancels all its orders.
+        countdowns: symbol and tag (None for all) to the venue millisecond that cancels those.
         moved: symbols whose position changed in the running operation, and why.
         delta: cash change of the running operation.
     """
@@ -39,7 +39,7 @@ class Trader:
         self.open: dict[int, PracticeOrder] = {}
         self.fills: list[PracticeFill] = []
         self.payments: list[FundingPayment] = []
-        self.countdowns: dict[str | None, int] = {}
+        self.countdowns: dict[tuple[str | None, str | None], int] = {}
         self.opened_ms: dict[str, int] = {}
         self.updated_ms: dict[str, int] = {}
         self.wallet_ms = 0

@@ -191,8 +191,10 @@ class PracticeVenue(OrderEntry):
 
     # --- time
 
-    def arm_countdown(self, account: str, ms: int, symbol: str | None = None) -> int:
-        """Cancel all orders (of a symbol) when ``ms`` have passed without another call; 0 disarms.
+    def arm_countdown(
+        self, account: str, ms: int, symbol: str | None = None, tag: str | None = None
+    ) -> int:
+        """Cancel all orders (of a symbol, or with a tag) ``ms`` after the last call; 0 disarms.
 
         Conditional orders go too on Bybit, which says so. Binance and OKX keep them in a service of
         its own, and their documentation names ordinary orders only: there they stay.
@@ -204,20 +206,20 @@ class PracticeVenue(OrderEntry):
         if symbol is not None:
             self._tape(symbol)
         if ms <= 0:
-            trader.countdowns.pop(symbol, None)
+            trader.countdowns.pop((symbol, tag), None)
             return 0
-        trader.countdowns[symbol] = self._clock() + ms
-        return trader.countdowns[symbol]
+        fires = trader.countdowns[symbol, tag] = self._clock() + ms
+        return fires
 
     def tick(self) -> None:
         """Do what is due: countdowns at once, money and public facts once a second."""
         now = self._clock()
         for trader in self._traders.values():
-            for symbol, due in list(trader.countdowns.items()):
+            for (symbol, tag), due in list(trader.countdowns.items()):
                 if now >= due:
-                    del trader.countdowns[symbol]
+                    del trader.countdowns[symbol, tag]
                     conditional = None if self.name == "bybit" else False
-                    self._withdraw_all(trader, symbol, conditional, Cause.COUNTDOWN)
+                    self._withdraw_all(trader, symbol, conditional, Cause.COUNTDOWN, tag)
         if now >= self._next_second:
             self._next_second = now - now % 1000 + 1000
             for interval in self._funding.due(now):

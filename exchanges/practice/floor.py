@@ -132,6 +132,7 @@ class TradingFloor(Board):
             price=request.price if request.kind is OrderKind.LIMIT else None,
             tif=request.tif if request.kind is OrderKind.LIMIT else TimeInForce.IOC,
             reduce_only=request.reduce_only or request.close_position,
+            tag=request.tag,
             created_ms=now,
             updated_ms=now,
             status=Status.NEW if request.trigger is None else Status.UNTRIGGERED,
@@ -213,12 +214,19 @@ class TradingFloor(Board):
         self._end(trader, order, Status.CANCELLED, cause)
 
     def _withdraw_all(
-        self, trader: Trader, symbol: str | None, conditional: bool | None, cause: Cause
+        self,
+        trader: Trader,
+        symbol: str | None,
+        conditional: bool | None,
+        cause: Cause,
+        tag: str | None = None,
     ) -> list[PracticeOrder]:
         orders = [
             order
             for order in trader.open.values()
-            if symbol in (None, order.symbol) and conditional in (None, order.conditional)
+            if symbol in (None, order.symbol)
+            and conditional in (None, order.conditional)
+            and tag in (None, order.tag)
         ]
         for order in orders:
             self._withdraw(trader, order, cause)

@@ -129,6 +129,8 @@ class OrderRequest(Struct, frozen=True, kw_only=True):
     a rise and a sell on a fall, as stop orders do."""
     close_position: bool = False
     """Binance ``closePosition``: reduce-only for whatever the position is when it fires."""
+    tag: str = ""
+    """OKX ``tag``: whose order it is, for a countdown of these alone."""
 
 
 class PracticeOrder(Struct, kw_only=True):
@@ -162,6 +164,7 @@ class PracticeOrder(Struct, kw_only=True):
     trigger_by: TriggerBy = TriggerBy.MARK
     trigger_above: bool = False
     close_position: bool = False
+    tag: str = ""
     parent_id: str = ""
     """The conditional order that made this one (Binance, OKX)."""
     child_id: str = ""

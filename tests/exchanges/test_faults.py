@@ -29,6 +29,7 @@ from core.model.order import (
 from core.secrets import Secret
 from exchanges.access import Access
 from exchanges.practice.server import Options, Server, serve
+from exchanges.practice.state import OrderRequest
 from exchanges.venue import VenueGateway, open_gateway
 from tests.exchanges.market import Seen
 
@@ -329,7 +330,7 @@ async def test_the_dead_man_timer_cancels_what_rests_when_nobody_renews_it(tmp_p
         assert {client.venue: client.gateway.dead_man for client in three} == {
             "bybit": "",
             "binance": "symbol",
-            "okx": "account",
+            "okx": "tag",
         }
 
         async def check(client: Client) -> None:
@@ -339,8 +340,31 @@ async def test_the_dead_man_timer_cancels_what_rests_when_nobody_renews_it(tmp_p
                 with pytest.raises(VenueRefused):
                     await client.gateway.arm_dead_man(BTC, 10)
                 return
+            other = client.order()
+            if client.venue == "okx":  # its timer takes what bears our tag, nothing else
+                client.books.submit(list_account(client), OrderRequest(
+                    symbol=BTC, side=other.side, kind=other.kind, qty=other.qty,
+                    price=other.price, client_id="others",
+                ))  # fmt: skip
             await client.gateway.arm_dead_man(BTC, 10)
             assert client.has(order), client.venue
             await until(lambda: not client.has(order), 15.0)
+            left = {found.client_id for found in client.books.open_orders(list_account(client))}
+            assert left == ({"others"} if client.venue == "okx" else set())
 
         await asyncio.gather(*(check(client) for client in three))
+
+
+async def test_bybits_own_timer_is_found_where_the_venue_has_switched_it_on(tmp_path: Path) -> None:
+    async with (
+        exchange(tmp_path, "do = 'delay'\nat = 'nothing'") as server,
+        clients(server) as three,
+    ):
+        (client,) = (each for each in three if each.venue == "bybit")
+        assert client.gateway.dead_man == ""
+        line = client.gateway.line
+        await line.exchange.privatePostV5OrderDisconnectedCancelAll({"timeWindow": 3})
+        await client.gateway.connect()
+        assert client.gateway.dead_man == "connection"
+        channel = await client.gateway.rules.private_channel(line, "private")
+        assert "dcp.future" in channel.frames[0]["args"]

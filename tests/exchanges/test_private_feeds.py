@@ -45,6 +45,15 @@ def test_bybit_order() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"), [("EC_PerCancelRequest", ""), ("EC_PostOnlyWillTakeLiquidity",) * 2]
+)
+def test_bybit_says_why_only_where_there_is_something_to_say(code: str, reason: str) -> None:
+    _, feed, seen = make("bybit")
+    assert feed.take(bybit.ORDER_SAMPLE.replace("EC_NoError", code), 5)
+    assert [report.reason for report in seen if isinstance(report, OrderReport)] == [reason]
+
+
 def test_bybit_fill_position_and_wallet() -> None:
     _, feed, seen = make("bybit")
     for frame in (bybit.FILL_SAMPLE, bybit.POSITION_SAMPLE, bybit.WALLET_SAMPLE):

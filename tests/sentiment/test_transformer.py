@@ -18,6 +18,9 @@ from sentiment.transformer import TransformerEngine
 from sentiment.worker import CannotLoad, map_labels
 from tests.sentiment.tiny import lesson, train
 
+pytestmark = pytest.mark.timeout(600)
+"""torch takes minutes to load where ten others want the processor."""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

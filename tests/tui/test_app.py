@@ -284,9 +284,14 @@ async def test_u_replaces_an_order_once_its_cancel_is_confirmed(desk: Loopback, 
         await pilot.pause()
         assert len(desk.commands) == 1
         gone = replace(order, status=OrderStatus.CANCELLED)
+        desk.answer = lambda command: Answer("", True, "DONE", "sent", ("KCnew",))
         desk.show(pictures.busy(1, orders=(gone,)))
         await until(lambda: len(desk.commands) == 2)
         await until(lambda: not app.in_dialog)
+        new = replace(order, client_id="KCnew", filled=Decimal(0))
+        desk.show(pictures.busy(2, orders=(gone, new)))
+        # The cursor goes over to the order that took the old one's place.
+        await until(lambda: framed(app).panes["orders"].selected == "KCnew")
     cancel, submit = desk.commands
     assert isinstance(cancel, Cancel)
     assert isinstance(submit, Submit)

@@ -69,3 +69,10 @@ def test_the_keys_of_the_pane_in_use_come_first() -> None:
         mine = [key for key in KEYS if pane in key.panes]
         assert lines[0].startswith(f" {pane}")
         assert all(key.help in line for key, line in zip(mine, lines[1:], strict=False))
+
+
+def test_every_key_has_something_to_do() -> None:
+    from tui.app import TerminalApp
+
+    names = {key.action.partition("(")[0] for key in KEYS}
+    assert not [name for name in names if not hasattr(TerminalApp, f"action_{name}")]

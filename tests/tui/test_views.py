@@ -14,6 +14,7 @@ from core.model.order import OrderStatus
 from core.model.snapshot import (
     DepthView,
     FeedView,
+    GuardView,
     HeldView,
     LimitView,
     LogView,
@@ -165,6 +166,10 @@ def test_broken_limits_come_first_and_say_so() -> None:
     assert cells[3].strip() == "BROKEN"
     assert rows[1].cells[0].text == "losses in a row"  # 4 of 5: near
     assert risk.note_risk(pictures.busy(limits=(broken,))) == "1 BROKEN"
+    gone = replace(pictures.busy(limits=(broken,)), guard=GuardView("gone", ""))
+    assert risk.note_risk(gone) == "1 BROKEN, NO GUARD"
+    watched = replace(gone, guard=GuardView("watching", ""))
+    assert risk.note_risk(watched) == "1 BROKEN"
 
 
 def test_a_limit_of_nothing_is_used_up_by_anything() -> None:
@@ -615,3 +620,9 @@ def test_a_models_chance_and_edge_stand_beside_its_score() -> None:
     shown = named(first, columns)
     assert (shown["rise"], shown["edge bp"]) == ("61%", "4.2")
     assert named(second, columns)["rise"] == "-"
+
+
+def test_a_liquidation_far_away_is_not_spelt_out() -> None:
+    far = pictures.position("BTC", 0, "-0.01", liquidation=Decimal(9_000_000))
+    (row,) = positions.view_positions(pictures.busy(positions=(far,)))
+    assert named(row, positions.COLUMNS)["to liq."] == ">999%"

@@ -127,13 +127,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(tmp_path_factory.mktemp("models") / "tiny-bert")
 
 
+@pytest.mark.timeout(600)  # torch takes minutes to load where ten others want the processor
 def test_killing_the_scorer_means_the_fallback_by_its_name_and_trading_goes_on(
     killcord: Killcord, feed: RssServer, model: Path
 ) -> None:
     configure(killcord, feed, str(model))
     with killcord.desk("--seed", "7") as desk:
         feed.publish("Exchange halts Solana withdrawals after $90M hack")
-        picture = desk.wait("a score", lambda s: s["news"] and s["news"]["stories"])
+        picture = desk.wait("a score", lambda s: s["news"] and s["news"]["stories"], 240)
         (first,) = picture["news"]["stories"]
         assert first["scorer"].startswith("tiny-bert ")
         assert first["instead_of"] == ""

@@ -236,6 +236,8 @@ class TicketScreen(Dialog[None]):
             self._app.say(line)
             self._answer(line)
         elif answer.ok:
+            if old is not None and answer.client_ids:
+                self._app.expect_order(answer.client_ids[0])
             self._app.say(answer_line(what, answer))
             self.dismiss(None)
         else:

@@ -1,4 +1,4 @@
-"""Why an order was made or refused."""
+"""What something on the screen rests on: an order, a refusal, the model that trades."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 
-from core.model.why import Why
 from tui.screens.dialog import Dialog
 from tui.screens.help import Page
-from tui.views.why import view_why
+from tui.views.table import Line
 
 
 class WhyScreen(Dialog[None]):
-    """Shows the chain of a decision."""
+    """Shows the lines that explain it."""
 
     BINDINGS: ClassVar[list[Any]] = [Binding("w,q,enter", "give_up", "Back", show=False)]
 
-    def __init__(self, why: Why) -> None:
+    def __init__(self, lines: tuple[Line, ...]) -> None:
         super().__init__()
-        self._why = why
+        self._lines = lines
 
     def compose(self) -> ComposeResult:
         """Place the page."""
         with VerticalScroll(id="box") as box:
             box.border_title = "why"
             box.border_subtitle = "esc goes back"
-            yield Page(view_why(self._why))
+            yield Page(self._lines)

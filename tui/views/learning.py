@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 from core.model.learning import NO_MODEL, LearningView, ModelView, TrainingView
 from core.model.snapshot import Snapshot
 from tui import numbers
 from tui.text import clean
-from tui.views.table import Cell, Row, Tone
+from tui.views.table import Cell, Line, Row, Tone
 
+MODELS = "|"
+"""What a row of these answers when it is asked for venue and symbol: it has neither."""
+_WIDTH = 72
+"""Characters of a line on a page."""
 _WORDS = {"champion": "trades", "challenger": "watched"}
 _STATES: dict[str, Tone] = {"ok": "up", "degraded": "warn"}
 
@@ -52,6 +58,19 @@ def learning_lines(learning: LearningView, now: int) -> list[str]:
     ]
     text = trainer_text(learning)
     return [*lines, *([text] if text else [])]
+
+
+def view_learning(learning: LearningView, now: int) -> tuple[Line, ...]:
+    """Return the same as lines of a page, for whoever asks why."""
+    lines: list[Line] = [(Cell(" models", "strong"),)]
+    for text in learning_lines(learning, now):
+        lines.append(())
+        lines += [(Cell(f"   {part}"),) for part in wrap(text, _WIDTH)]
+    lines += [
+        (),
+        (Cell("   killcord models show ID has the conditions and the life of each", "dim"),),
+    ]
+    return tuple(lines)
 
 
 def describe(model: ModelView) -> str:

@@ -85,7 +85,7 @@ def _row(position: PositionView, tick: Decimal | None, now: int) -> Row:
             signed_cell(numbers.signed(position.unrealised), position.unrealised),
             signed_cell(numbers.signed(r), r),
             stop,
-            Cell(numbers.percent(away, 1, sign=False), "warn" if away and away < 0.1 else "dim"),
+            _away_cell(away),
             Cell(numbers.money(value_of(position), 0)),
             signed_cell(numbers.signed(position.realised), position.realised),
             Cell(numbers.money(position.fees), "dim"),
@@ -94,3 +94,10 @@ def _row(position: PositionView, tick: Decimal | None, now: int) -> Row:
             Cell(clean(position.strategy), "dim"),
         ),
     )
+
+
+# A short that a price ten times as high would close is in no danger: how little does not matter.
+def _away_cell(away: Decimal | None) -> Cell:
+    if away is not None and away >= 10:
+        return Cell(">999%", "dim")
+    return Cell(numbers.percent(away, 1, sign=False), "warn" if away and away < 0.1 else "dim")

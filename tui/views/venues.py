@@ -41,6 +41,7 @@ _STATES: dict[VenueState, tuple[str, Tone]] = {
     VenueState.READY: ("●", "up"),
     VenueState.DEGRADED: ("◐", "warn"),
     VenueState.BLIND: ("✗", "alarm"),
+    VenueState.MAINTENANCE: ("✗", "warn"),
 }
 
 
@@ -160,6 +161,8 @@ def dead_man_cell(venue: VenueView) -> Cell:
     """Return the countdown of the venue's own timer: seconds, off while none is set, or none."""
     if not venue.dead_man:
         return Cell("none", "dim")
+    if venue.dead_man == "connection":
+        return Cell("on loss")
     if venue.dead_man_s is None:
         return Cell("off", "dim")
     return Cell(f"{venue.dead_man_s:.0f}s", "warn" if venue.dead_man_s < 15 else "")

@@ -39,6 +39,7 @@ class LiveGrid(Board):
         """Whether the rows stay as they are, for somebody who reads them."""
         self._cell: int | None = None
         """Place among the columns shown of the cell picked; None for the whole row."""
+        self._expected = ""
         self._of = 0
         """Rows there would be without the filter."""
         self._columns: tuple[Column, ...] = ()
@@ -68,6 +69,9 @@ class LiveGrid(Board):
         if self.filter:
             words = self.filter.casefold().split()
             rows = tuple(row for row in rows if _has(row, words))
+        if self._expected and any(row.key == self._expected for row in rows):
+            self.cursor, self._expected = self._expected, ""
+            self.repaint()
         if self._first and rows:
             # The pane that has the focus from the start would otherwise wait for an arrow key.
             self._first = False
@@ -143,6 +147,10 @@ class LiveGrid(Board):
     @property
     def _picks(self) -> bool:
         return self.selects or self.frozen
+
+    def expect(self, key: str) -> None:
+        """Pick a row as soon as it is there: it takes the place of the one picked now."""
+        self._expected = key
 
     def narrow(self, words: str) -> None:
         """Show only the rows that have each of these words; none shows all of them again.

@@ -26,6 +26,7 @@ class Account:
         return {
             ("GET", "/v5/user/query-api"): Route(self.api_key, 10),
             ("GET", "/v5/account/info"): Route(self.account_info, 50),
+            ("GET", "/v5/account/query-dcp-info"): Route(self.dead_man_info, 50),
             ("GET", "/v5/account/wallet-balance"): Route(self.wallet, 50),
             ("POST", "/v5/account/set-margin-mode"): Route(self.set_margin_mode, 10),
             ("GET", "/v5/account/fee-rate"): Route(self.fee_rate, 10),
@@ -125,6 +126,14 @@ class Account:
             raise BybitNo(codes.BAD_REQUEST, "params error: timeWindow invalid")
         self.windows_of_silence[account] = seconds
         return {}
+
+    def dead_man_info(self, account: str, _: Params) -> Any:
+        """Answer ``GET /v5/account/query-dcp-info``."""
+        if account not in self.windows_of_silence:
+            return {"dcpInfos": []}
+        window = str(self.windows_of_silence[account])
+        row = {"product": "DERIVATIVES", "dcpStatus": "ON", "timeWindow": window}
+        return {"dcpInfos": [row]}
 
     def positions(self, account: str, params: Params) -> Any:
         """Answer ``GET /v5/position/list``."""

@@ -136,9 +136,10 @@ class OrderDesk:
             tif=TimeInForce.GTC if market else _TIFS[kind],
             reduce_only=truth(params.get("reduceOnly")),
             client_id=str(params.get("clOrdId") or ""),
+            tag=str(params.get("tag") or ""),
         )
         order = self._submit(account, request)
-        return self._ids(order, str(params.get("tag") or ""))
+        return self._ids(order, request.tag)
 
     def amend(self, account: str, params: Params) -> dict[str, Any]:
         """Change size or price of an open order."""

@@ -123,8 +123,9 @@ class Trading:
         seconds = int(require(params, "timeOut"))
         if seconds and not 10 <= seconds <= 120:
             raise bad("timeOut")
-        fires = self.venue.arm_countdown(account, seconds * 1000)
-        return [{"triggerTime": str(fires), "tag": "", "ts": str(self.venue.now_ms())}]
+        tag = str(params.get("tag") or "")
+        fires = self.venue.arm_countdown(account, seconds * 1000, tag=tag or None)
+        return [{"triggerTime": str(fires), "tag": tag, "ts": str(self.venue.now_ms())}]
 
     def close_position(self, account: str, params: Any) -> Any:
         """Answer ``POST /api/v5/trade/close-position``."""

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from core.clock import Clock, SystemClock
 from core.desk.ports import GatewayStats, Sink
-from core.errors import VenueUnavailable
+from core.errors import VenueMaintenance, VenueUnavailable
 from core.model.account import Balance, PositionReport, VenueSwept
 from core.model.event import FeedChanged, FeedState, VenueOpened
 from core.model.instrument import Instrument
@@ -102,6 +102,8 @@ class LoopVenue:
         self.account = account or f"{name}-{os.urandom(4).hex()}"
         self.core.add_account(self.account, Decimal(balance), "key", "secret")
         self.down = False
+        self.closed = False
+        """The venue says that it is in maintenance."""
         self.hold: asyncio.Event | None = None
         self.submits: list[str] = []
         self.levels = 20
@@ -145,6 +147,8 @@ class LoopVenue:
             await asyncio.sleep(0.02)
 
     def check(self) -> None:
+        if self.closed:
+            raise VenueMaintenance(f"{self.name}: 503")
         if self.down:
             raise VenueUnavailable(f"{self.name}: connection refused")
 
@@ -379,7 +383,7 @@ class LoopGateway:
 
     @property
     def dead_man(self) -> str:
-        return {"binance": "symbol", "okx": "account"}.get(self.venue, "")
+        return {"binance": "symbol", "okx": "tag"}.get(self.venue, "")
 
     async def arm_dead_man(self, symbol: str, seconds: int) -> None:
         self.loop.check()

@@ -18,6 +18,7 @@ import aiohttp
 import msgspec
 import pytest
 
+from core.clock import SECOND, Clock, SystemClock
 from core.config import Config
 from core.desk import disk, latch
 from core.desk.desk import Desk
@@ -60,7 +61,9 @@ class Stage:
         self.root = root
         self.venues = {name: LoopVenue(name) for name in ("bybit", "binance", "okx")}
 
-    def desk(self, root: Path | None = None, signals: bool = False) -> Desk:
+    def desk(
+        self, root: Path | None = None, signals: bool = False, clock: Clock | None = None
+    ) -> Desk:
         loops = list(self.venues.values())
         return Desk(
             config(),
@@ -68,6 +71,7 @@ class Stage:
             [LoopGateway(venue) for venue in loops],
             [LoopKillGateway(venue) for venue in loops],
             market=lambda: MarketFacts("loopback"),
+            clock=clock,
             validity=0.1,
             signals=signals,
         )
@@ -662,3 +666,55 @@ async def test_a_latch_that_another_set_is_obeyed_before_the_next_order(stage: S
         await desk.pump.drain(5)
         await asyncio.sleep(0.3)
         assert desk.window.snapshot().state is TradingState.DISARMED
+
+
+class Leaping(SystemClock):
+    """A wall clock that goes on while the machine, and the loop with it, sleeps."""
+
+    slept = 0
+
+    def now(self) -> int:
+        return super().now() + self.slept
+
+
+async def test_a_machine_that_slept_closes_the_gate_and_asks_every_venue_anew(
+    stage: Stage,
+) -> None:
+    clock = Leaping()
+    desk = stage.desk(clock=clock)
+
+    def connected() -> int:
+        return sum("connected" in line.text for line in desk.lines.last(200))
+
+    async with stage.running(desk):
+        await until(lambda: desk.pump.state is TradingState.ARMED)
+        before = connected()
+        clock.slept = 62 * SECOND
+        await until(lambda: desk.pump.state is TradingState.REDUCING)
+        assert "CLOCK_JUMPED" in desk.window.snapshot().cause
+        await until(lambda: connected() == before + 3)
+        await until(lambda: all(v.up for v in desk.pump.venues.values()))
+        assert desk.pump.state is TradingState.REDUCING, "a person arms it again"
+
+
+async def test_a_venue_that_says_it_is_closed_is_in_maintenance_and_comes_back(
+    stage: Stage,
+) -> None:
+    desk = stage.desk()
+    venue = stage.venues["okx"]
+
+    def state() -> VenueState:
+        return next(v.state for v in desk.window.snapshot().venues if v.venue == "okx")
+
+    async with stage.running(desk):
+        await until(lambda: state() is VenueState.READY)
+        venue.closed = True
+        bulkhead = desk.pump.venues["okx"]
+        for _ in range(2):
+            assert not await bulkhead.sweep()
+        assert state() is VenueState.MAINTENANCE
+        order = Submit("r", "me", "okx", BTC, Side.BUY, Decimal("0.01"), desk.window.now())
+        assert not (await desk.window.command(order)).ok
+        venue.closed = False
+        assert await bulkhead.sweep()
+        await until(lambda: state() is VenueState.READY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from pathlib import Path
@@ -136,6 +137,17 @@ async def test_a_desk_that_vanishes_is_flattened_where_that_is_asked_for(tmp_pat
     await close(scene)
 
 
+async def test_a_disk_that_takes_nothing_does_not_keep_a_position_open(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, KillMode.FLATTEN)
+    scene.trade("okx")
+    (scene.home.state("practice") / "guard.jsonl").mkdir()  # nothing can be appended to it
+    guard = await scene.watched()
+    await scene.post.close()
+    assert await guard
+    assert scene.venues["okx"].positions() == ()
+    await close(scene)
+
+
 async def test_an_orderly_end_is_no_reason_to_act(scene: Scene) -> None:
     scene.trade("okx")
     guard = await scene.watched()
@@ -219,3 +231,27 @@ async def test_a_guard_that_goes_is_told_and_one_that_cannot_reach_a_venue_says_
     assert "okx" in scene.post.view.detail
     scene.post.end()
     assert not await again
+
+
+async def test_a_guard_that_dies_is_an_alarm_and_started_again(scene: Scene) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(["sleep", "60"]))
+        return started[-1]
+
+    scene.post._start = start
+    guard = await scene.watched()
+    assert scene.post.view.state == "watching"
+    guard.cancel()
+    await asyncio.wait([guard])
+    await until(lambda: scene.post.view.state == "gone")
+    await until(lambda: any(line.level == "alarm" for line in scene.lines.last(10)))
+    if not started:  # the one on duty was nobody's child
+        await until(lambda: started)
+    started[0].kill()
+    started[0].wait()
+    await until(lambda: len(started) > 1)
+    for child in started:
+        child.kill()
+        child.wait()

@@ -63,7 +63,7 @@ def test_the_same_training_gives_the_same_model(
     finding, folder = found
     again = search(files, [PLAN], Registry(folder), now=NOW)
     assert again == finding
-    assert len(Registry(folder).all()) == 1
+    assert len(Registry(folder).names()) == 1
 
 
 def test_shuffled_labels_are_refused(files: list[CandleFile], tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_what_is_wrong_with_a_registry_is_named(
         registry.read(finding.id)
     (tmp_path / finding.id / "meta.json").write_text("{")
     with pytest.raises(RegistryError, match=r"meta.json"):
-        registry.all()
+        registry.read(finding.id)
     for name in ("nothing", "../models", ".half"):
         with pytest.raises(UsageError, match="no such model"):
             registry.read(name)

@@ -1,0 +1,30 @@
+"""The kernel of Killcord's sweeps at the work described in ``tests.bench.peers``."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from core import config
+from core.research.bars import Bars
+from core.research.candles import read_candles
+from core.research.kernel import Market, make_trades, score
+from core.research.signal_table import wants
+from tests.bench.engine import BTC, instrument
+
+file = read_candles(Path(sys.argv[1]))
+bars = Bars(file.ts * 1_000_000, file.open, file.high, file.low, file.close, file.volume)
+settings = config.Strategy(timeframe=60, fast=10, slow=30)
+market = Market.of(instrument("bybit", BTC), bars, 0.0)
+wants(settings, market.close[:100])  # imports
+begun = time.process_time()
+wanted = np.maximum(wants(settings, market.close), 0)
+found = score(market, make_trades(market, wanted, 0.005), 0.02)
+seconds = time.process_time() - begun
+most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"seconds": seconds, "trades": found.trades, "megabytes": most}))

@@ -1,0 +1,155 @@
+"""``make bench-peers``: the same strategy on the same candles in other people's backtesters.
+
+Each peer gets an environment of its own under a cache folder (``KILLCORD_BENCH_CACHE``, else
+``~/.cache/killcord-bench``), made once by pip; one that does not install, or whose script fails, is
+skipped with the reason. freqtrade is not among them: its backtest asks an exchange for its markets
+first, and there is none where this should run. Run a few with
+``make bench-peers ARGS="backtesting vectorbt"``.
+
+The work: averages of 10 and 30 minutes, long only, in and out at the market when they cross, 2 % of
+equity, a fixed stop 0.5 % below the entry, 4 basis points a fill. Each script prints one line of
+JSON: CPU ``seconds`` of the run without loading (each is one thread, and other work on the machine
+costs all of them alike), and ``trades``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.bench.backtest import LONG, write_bars
+from tests.bench.engine import minute_bars
+
+CACHE = Path(os.environ.get("KILLCORD_BENCH_CACHE", Path.home() / ".cache" / "killcord-bench"))
+HERE = Path(__file__).parent / "peer_scripts"
+PATIENCE = 1200
+"""Seconds for an installation, and for a run."""
+
+
+class Peer(NamedTuple):
+    """One peer: what pip is asked for, and what it does differently."""
+
+    name: str
+    needs: tuple[str, ...]
+    note: str
+
+
+PEERS = (
+    Peer("backtesting", ("backtesting==0.6.6",), "one symbol at a time"),
+    Peer("vectorbt", ("vectorbt==1.2.0",), "arrays, not events"),
+    Peer("jesse", ("jesse==3.5.3",), ""),
+    Peer("nautilus_trader", ("nautilus_trader==1.221.0", "pandas<3"), "fills at the bar's close"),
+)
+
+
+class Found(NamedTuple):
+    """What a run measured."""
+
+    seconds: float
+    trades: int
+    megabytes: float
+
+
+def main(arguments: list[str]) -> int:
+    """Measure Killcord and the named peers, or all; print a table of ratios."""
+    unknown = [name for name in arguments if name not in {peer.name for peer in PEERS}]
+    if unknown:
+        sys.stderr.write(f"no peer {', '.join(unknown)}\n")
+        return 2
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_bars(Path(folder), minute_bars(LONG))
+        ours = run(_own("killcord", path), own=True)
+        if isinstance(ours, str):
+            say(f"killcord: {ours}")
+            return 1
+        say(f"{'':16} {'CPU s':>8} {'bars/s':>10} {'memory MB':>10} {'trades':>7} {'ratio':>7}")
+        show("killcord", ours, ours, "events, the whole order and risk path")
+        kernel = run(_own("killcord_kernel", path), own=True)
+        if not isinstance(kernel, str):
+            show("its sweep kernel", kernel, ours, "arrays, not events")
+        for peer in PEERS:
+            if arguments and peer.name not in arguments:
+                continue
+            found = measure(peer, path)
+            if isinstance(found, str):
+                say(f"{peer.name:16} skipped: {found}")
+            else:
+                show(peer.name, found, ours, peer.note)
+    return 0
+
+
+def measure(peer: Peer, path: Path) -> Found | str:
+    """Install a peer where it is not, and run it; the reason where that is not possible."""
+    home = CACHE / peer.name
+    python = home / "bin" / "python"
+    if not (home / "ready").exists():
+        reason = install(peer, home, python)
+        if reason:
+            return reason
+    return run([str(python), str(HERE / f"{peer.name}.py"), str(path)])
+
+
+def install(peer: Peer, home: Path, python: Path) -> str:
+    """Make a peer's environment; return why it cannot be made."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    for command in (
+        [sys.executable, "-m", "venv", "--clear", str(home)],
+        [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "pyarrow",
+         *peer.needs],
+    ):  # fmt: skip
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=PATIENCE, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return "the installation takes too long"
+        if done.returncode:
+            return (done.stderr.strip().splitlines() or ["pip failed"])[-1]
+    (home / "ready").touch()
+    return ""
+
+
+def _own(script: str, path: Path) -> list[str]:
+    return [sys.executable, "-m", f"tests.bench.peer_scripts.{script}", str(path)]
+
+
+def run(command: list[str], *, own: bool = False) -> Found | str:
+    """Run a script that prints what it measured; the reason where it does not."""
+    # Its own folder: some peers take what lies about for a project of theirs.
+    with tempfile.TemporaryDirectory() as folder:
+        where = Path(__file__).parents[2] if own else Path(folder)
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=PATIENCE, check=False, cwd=where
+            )
+        except subprocess.TimeoutExpired:
+            return f"not done after {PATIENCE} s"
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode or not lines:
+        return (done.stderr.strip().splitlines() or ["it said nothing"])[-1][:160]
+    told = json.loads(lines[-1])
+    return Found(told["seconds"], told["trades"], told["megabytes"])
+
+
+def show(name: str, found: Found, ours: Found, note: str) -> None:
+    """Print one line."""
+    speed = LONG / found.seconds
+    ratio = found.seconds / ours.seconds
+    say(
+        f"{name:16} {found.seconds:8.3f} {speed:10,.0f} {found.megabytes:10,.0f} {found.trades:7,}"
+        f" {ratio:6.1f}x  {note}"
+    )
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

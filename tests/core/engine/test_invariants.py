@@ -1,0 +1,76 @@
+"""Each invariant that is looked at while the desk runs: broken by hand, it closes the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from core.engine.invariants import INVARIANTS, GatePassed
+from core.model.effect import RiskEvent
+from core.model.event import Disarm, Tick, TradingState
+from core.model.order import OrderStatus
+from core.risk.codes import Code
+from core.risk.gate import Approved
+from tests.core.engine.scene import BTC, Scene
+from tests.core.engine.test_protection import entered, held
+
+D = Decimal
+
+
+def forget_the_latch(scene: Scene) -> None:
+    scene.engine._world.ledger.state = TradingState.HALTED
+
+
+def take_back_a_fill(scene: Scene) -> None:
+    (order,) = scene.engine.ledger.working.values()
+    order.filled = D(1)
+    scene.give(Tick(scene.now))
+    order.filled = D(0)
+
+
+def reopen(scene: Scene) -> None:
+    (order,) = scene.engine.ledger.working.values()
+    order.status = OrderStatus.CANCELLED
+    scene.give(Tick(scene.now))
+    order.status = OrderStatus.OPEN
+
+
+def split(scene: Scene) -> None:
+    slot = scene.engine._world.slots["bybit", BTC]
+    slot.position.qty += 1
+    scene.engine.ledger.positions["bybit", BTC] = type(slot.position)("bybit", BTC)
+
+
+@pytest.mark.parametrize(
+    ("code", "sabotage"),
+    [
+        ("LATCH_FORGOTTEN", forget_the_latch),
+        ("FILLED_FELL", take_back_a_fill),
+        ("ORDER_REOPENED", reopen),
+        ("POSITION_SPLIT", split),
+    ],
+)
+def test_a_breach_closes_the_gate_and_is_told_once(
+    code: str, sabotage: Callable[[Scene], None]
+) -> None:
+    scene, _ = held()
+    scene.wait(2)
+    assert scene.engine.state is TradingState.ARMED
+    sabotage(scene)
+    scene.give(Tick(scene.now), Tick(scene.now), Tick(scene.now))
+    assert scene.engine.state is TradingState.REDUCING
+    told = [e.detail for e in scene.of(RiskEvent) if e.code == Code.INVARIANT]
+    assert len(told) == 1
+    assert told[0].startswith(code)
+    assert code in {each.code for each in INVARIANTS}
+
+
+def test_an_order_that_adds_risk_cannot_be_made_while_the_desk_is_not_armed() -> None:
+    scene, entry = entered()
+    scene.give(Disarm("me", scene.now))
+    execution = scene.engine._execution
+    slot = scene.engine._world.slots["bybit", BTC]
+    with pytest.raises(GatePassed):
+        execution.send(slot, Approved(entry))
