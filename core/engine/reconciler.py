@@ -27,6 +27,8 @@ _SETTLED = SECOND
 """What changed this shortly before a sweep began may not be in it yet."""
 _FRESH = 10 * SECOND
 """A first look at an account needs this long without fills: they could be in or out of it."""
+_WIPED = 2
+"""Sweeps in a row that must deny all we were told, until a test network counts as reset."""
 _TOLD = Decimal(1)
 """Cash differences above this (USDT) are told to a person."""
 _GONE = (VenueState.CONNECTING, VenueState.BLIND, VenueState.MAINTENANCE)
@@ -131,7 +133,8 @@ class Reconciler:
             venue.offset_ms = event.clock_offset_ms
         account = world.ledger.accounts.get(venue.name)
         known = account is not None and account.account == event.account
-        if not known and not self._adopt(venue, event):
+        venue.denials = venue.denials + 1 if known and self._denies(venue, event) else 0
+        if (not known or venue.denials >= _WIPED) and not self._adopt(venue, event):
             return
         venue.account = event.account
         for fill in event.fills:
@@ -143,6 +146,26 @@ class Reconciler:
         self._compare_cash(venue, event)
         venue.swept = event.received
         self.judge(venue)
+
+    def _denies(self, venue: Venue, event: VenueSwept) -> bool:
+        """Return whether a test network seems to have been reset.
+
+        It has neither our positions nor our orders, nor the newest fill, of which it told us.
+        A live venue forgets nothing: there the same is a difference that a person must look at.
+        """
+        world = self._world
+        if world.config.environment == "live" or event.positions:
+            return False
+        held = {symbol for name, symbol in world.ledger.open if name == venue.name}
+        last = world.ledger.newest_fill(venue.name) if held else None
+        if last is None or last.symbol not in held:
+            return False
+        if not world.ledger.accounts[venue.name].since < last.ts < event.started - _SETTLED:
+            return False
+        if any(world.ledger.find(report.client_id) for report in event.orders):
+            return False
+        told = {(fill.symbol, fill.trade_id) for fill in event.fills}
+        return (last.symbol, last.trade_id) not in told
 
     def _adopt(self, venue: Venue, event: VenueSwept) -> bool:
         """Start counting on an account from what it has now; False when it is too busy to tell."""
@@ -186,8 +209,10 @@ class Reconciler:
     def _leave_account(self, venue: Venue) -> None:
         """Close our books on an account that is gone: its orders and positions are history."""
         world = self._world
-        world.report(Code.ACCOUNT_REPLACED, venue.name, "", "another account answers")
-        world.notify("warning", f"{venue.name}: another account answers, counting starts anew")
+        what = "the venue was reset" if venue.denials else "another account answers"
+        world.report(Code.ACCOUNT_REPLACED, venue.name, "", what)
+        world.notify("warning", f"{venue.name}: {what}, counting starts anew")
+        venue.denials = 0
         for client_id, order in list(world.ledger.working.items()):
             if order.order.venue == venue.name:
                 world.record(

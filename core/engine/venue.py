@@ -37,6 +37,8 @@ class Venue:
         self.differing: dict[str, tuple[Decimal, Decimal]] = {}
         """The same where two sweeps in a row differed."""
         self.cash_gap: Decimal | None = None
+        self.denials = 0
+        """Sweeps in a row in which the venue knew nothing of what it had told us."""
         self.missing: set[str] = set()
         """Client ids of working orders the newest sweep did not have, still unresolved."""
         self.last_fill = 0

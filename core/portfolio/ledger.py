@@ -147,6 +147,11 @@ class Ledger:
         keys = self._keys.get(fill.venue)
         return keys.get((fill.symbol, fill.trade_id)) if keys else None
 
+    def newest_fill(self, venue: str) -> Fill | None:
+        """Return the venue's newest fill that is still held; looks through all of them."""
+        keys = self._keys.get(venue, {})
+        return max(keys.values(), key=lambda fill: fill.ts, default=None)
+
     def funded(self, paid: FundingPaid) -> bool:
         """Return whether this settlement is booked already, or older than the baseline."""
         account = self.accounts.get(paid.venue)

@@ -161,7 +161,10 @@ MEANING: dict[Code, tuple[str, str]] = {
     Code.FOREIGN_ORDER: ("", "An order of others is on this account; counted as exposure."),
     Code.DISCREPANCY: ("", "The venue's position differs from our fills; the venue only reduces."),
     Code.CASH_ADJUSTED: ("", "The venue's cash differs from ours without a fill or funding."),
-    Code.ACCOUNT_REPLACED: ("", "Another account answers at this venue; counting starts anew."),
+    Code.ACCOUNT_REPLACED: (
+        "",
+        "Another account answers here, or the test network was reset; counting starts anew.",
+    ),
     Code.DONE: ("", "Done."),
     Code.NOTHING_TO_DO: ("", "There was nothing to do."),
     Code.NOT_RECONCILED: ("", "A venue is not reconciled yet, or none is ready."),

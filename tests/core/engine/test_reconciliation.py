@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -201,6 +202,47 @@ def test_another_account_starts_counting_anew_without_profit_or_loss() -> None:
     scene.wait(10)
     scene.give(scene.true_sweep(account="bybit-2"))
     assert venue_state(scene) is VenueState.READY
+
+
+def wiped(scene: Scene, **kept: Any) -> None:
+    """Let two sweeps say that the venue has nothing of ours any more."""
+    for _ in range(2):
+        scene.wait(12)
+        what = {"positions": (), "orders": (), "fills": (), "balance": "5000"} | kept
+        scene.give(scene.sweep(**what))
+
+
+def test_a_test_network_that_was_reset_starts_counting_anew() -> None:
+    scene = held()
+    ledger = scene.engine.ledger
+    wiped(scene)
+    assert (ledger.open, ledger.working, scene.engine.equity()) == ({}, {}, 5000)
+    assert codes(scene).count(Code.ACCOUNT_REPLACED) == 1
+    assert Code.DISCREPANCY not in codes(scene)
+    assert Ledger.replay(scene.journal).accounts == ledger.accounts
+    scene.wait(10)
+    scene.give(scene.true_sweep())
+    assert venue_state(scene) is VenueState.READY
+
+
+def test_a_venue_that_still_knows_our_last_fill_was_not_reset() -> None:
+    scene = held()
+    last = scene.engine.ledger.newest_fill("bybit")
+    assert last is not None
+    wiped(scene, fills=(last,))
+    assert codes(scene).count(Code.DISCREPANCY) == 1
+    assert Code.ACCOUNT_REPLACED not in codes(scene)
+    assert scene.engine.ledger.open["bybit", BTC].qty == D("0.032")
+
+
+def test_a_live_venue_forgets_nothing() -> None:
+    scene = Scene(config(environment="live"))
+    scene.open()
+    scene.serve(scene.closes(*RISE), RISE[-1])
+    scene.wait(5)
+    wiped(scene)
+    assert codes(scene).count(Code.DISCREPANCY) == 1
+    assert Code.ACCOUNT_REPLACED not in codes(scene)
 
 
 def test_a_deposit_is_no_profit_and_a_shortfall_is_a_loss() -> None:
