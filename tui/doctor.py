@@ -17,7 +17,7 @@ import msgspec
 
 from core.config import Config
 from core.desk import disk, latch
-from core.errors import KillcordError
+from core.errors import KillcordError, NoDesk
 from core.home import Home
 from core.journal import frames
 from core.journal.store import Store
@@ -28,6 +28,7 @@ from exchanges.access import Access
 from exchanges.checkup import Finding, examine
 from exchanges.practice.server import Options, serve
 from tui.access import practice_accesses, venue_accesses
+from tui.control import ask
 from tui.practice import find_running, read_ready_file
 from tui.settings import read
 
@@ -88,6 +89,7 @@ def _here(arguments: argparse.Namespace, config: Config, home: Home) -> Iterator
         yield Finding("home", "latch", "warn", said)
     else:
         yield Finding("home", "latch", "ok", "not halted")
+    yield _desk(home)
     yield _keyring(home)
     yield _news(config, home)
 
@@ -130,6 +132,19 @@ def _store(config: Config, state: Path) -> str:
     store = Store(config.storage.database_url, state)
     asyncio.run(store.check())
     return store.place if store.deferrable else f"{store.place}: looked at when a desk starts"
+
+
+def _desk(home: Home) -> Finding:
+    try:
+        picture = ask(home.socket, "GET", "/v1/snapshot")
+    except NoDesk:
+        return Finding("home", "desk", "none", "none is running here")
+    except KillcordError as error:
+        return Finding("home", "desk", "fail", str(error))
+    guard = picture["guard"] or {"state": "none", "detail": ""}
+    said = f"{picture['environment']}, {picture['state']}; guard {guard['state']} {guard['detail']}"
+    watched = guard["state"] == "watching"
+    return Finding("home", "desk", "ok" if watched else "warn", said.rstrip())
 
 
 def _keyring(home: Home) -> Finding:

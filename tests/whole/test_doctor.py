@@ -28,6 +28,7 @@ def test_it_asks_every_venue_what_a_desk_asks(killcord: Killcord) -> None:
             assert looked[venue, f"stream {channel}"]["state"] == "ok"
     assert "each symbol" in looked["binance", "dead-man timer"]["said"]
     assert looked["home", "latch"]["said"] == "not halted"
+    assert looked["home", "desk"]["state"] == "none"
 
 
 def test_a_venue_that_does_not_answer_fails_alone(killcord: Killcord) -> None:
@@ -43,7 +44,11 @@ def test_a_venue_that_does_not_answer_fails_alone(killcord: Killcord) -> None:
 
 
 def test_a_latch_is_told_and_a_damaged_journal_fails(killcord: Killcord) -> None:
-    with killcord.desk("--for", "3s") as desk:
+    with killcord.desk("--for", "30s") as desk:
+        desk.wait_line("ready in")
+        found = {f["what"]: f for f in killcord.json("doctor")["findings"] if f["where"] == "home"}
+        assert found["desk"]["said"] == "practice, armed; guard none"
+        killcord.json("stop")
         desk.finish()
     state = killcord.home / "practice"
     (state / "HALTED").write_text('{"cause":"test","actor":"me","ts":1}')
