@@ -184,7 +184,8 @@ class Slot:
     def reach(self, buys: Decimal = _ZERO, sells: Decimal = _ZERO) -> Decimal:
         """Return the farthest notional, negative when short: position plus working orders.
 
-        Orders of unknown outcome count as filled.
+        Orders of unknown outcome count as filled. An order against the position does not count as
+        reducing it: a stop may close the position first, and the order then opens all of its own.
 
         Args:
             buys: base units to add as a further working purchase.
@@ -198,7 +199,8 @@ class Slot:
                 else:
                     sells += order.remaining
         held = self.position.qty
-        up, down = held + buys + self.foreign_buys, held - sells - self.foreign_sells
+        up = max(held, _ZERO) + buys + self.foreign_buys
+        down = min(held, _ZERO) - sells - self.foreign_sells
         worst = up if abs(up) >= abs(down) else down
         return worst * self.value() if worst else _ZERO
 

@@ -27,6 +27,11 @@ def test_seeds_keep_every_invariant(first: int) -> None:
     assert sum(totals.struck.values()) > 10 * CHUNK
 
 
+def test_entries_against_a_position_do_not_count_as_reducing_it() -> None:
+    """Seed 20997: a stop closed the position, then the entries that rested against it filled."""
+    assert simulate(20997).breaches == []
+
+
 def test_the_same_seed_gives_the_same_run() -> None:
     """In another process, and with other hashes of texts: nothing may hang on a set's order."""
     again = (
