@@ -198,9 +198,7 @@ def _kill_options(kill: argparse.ArgumentParser) -> None:
         help="halt: open no more; cancel: and cancel entries, keep stops (default); "
         "flatten: and close every position, then prove it",
     )
-    kill.add_argument(
-        "--venue", default="", choices=("bybit", "binance", "okx"), help="one venue only"
-    )
+    kill.add_argument("--venue", default="", help="one venue only")
     kill.add_argument("--cause", default="killed by hand", help="written into the report")
 
 

@@ -12,17 +12,26 @@ import os
 import sys
 from typing import Any
 
+from core.errors import UsageError
 from core.home import Home
 from tui.control import ask
 
 PATIENCE = 90.0
 """Seconds to wait for a kill report; the executor goes on whatever happens here."""
+VENUES = ("bybit", "binance", "okx")
+"""As ``core.model.instrument`` has them, whose import costs more than the cord may take."""
 UNPROVED = ("", "INCOMPLETE", "BLIND")
 """Verdicts after which the command says that it failed."""
 
 
 def pull(arguments: argparse.Namespace) -> int:
-    """Pull the cord; return 0 when every venue proved what was asked."""
+    """Pull the cord; return 0 when every venue proved what was asked.
+
+    Raises:
+        UsageError: there is no such venue.
+    """
+    if arguments.venue not in ("", *VENUES):
+        raise UsageError(f"no venue {arguments.venue!r}: choose one of {', '.join(VENUES)}")
     command = {
         "type": "Kill",
         "mode": arguments.mode,

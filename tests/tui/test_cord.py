@@ -11,15 +11,22 @@ from pathlib import Path
 import pytest
 
 from core.errors import NoDesk
+from core.model import instrument
+from tui import cord
 from tui.cli import main
 from tui.control import ask
 
 _LOADED = """
 import sys
+from tui import cord
 from tui.cli import main
 main(["kill", "--mode", "halt"])
 print(*sorted(sys.modules))
 """
+
+
+def test_the_cord_knows_the_venues() -> None:
+    assert cord.VENUES == instrument.VENUES
 
 
 def test_pulling_the_cord_imports_next_to_nothing(tmp_path: Path) -> None:

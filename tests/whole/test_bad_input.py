@@ -65,7 +65,7 @@ def test_commands_without_a_desk(killcord: Killcord) -> None:
         (("buy", "bybit", "BTC", "much"), "QTY must be a number above 0"),
         (("buy", "bybit", "BTC", "1", "--post-only"), "--post-only needs --limit"),
         (("cancel",), "say what to cancel"),
-        (("kill", "--venue", "mtgox"), "invalid choice: 'mtgox'"),
+        (("kill", "--venue", "mtgox"), "no venue 'mtgox'"),
         (("keys", "add"), "name a venue"),
         (("--no-ui", "--for", "soon"), "--for takes a duration"),
     ],
