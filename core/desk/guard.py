@@ -83,6 +83,7 @@ class Guard:
         self._instruments: dict[tuple[str, str], Instrument] = {}
         self._ready: dict[str, str] = {}
         """Venue to why it does not answer; empty when it does."""
+        self._acting = False
 
     async def run(self) -> bool:
         """Guard a desk; return whether the cord had to be pulled.
@@ -106,6 +107,8 @@ class Guard:
             try:
                 why = await wire.watch(hello.silence)
                 if why:
+                    self._acting = True
+                    wire.say(self._duty())
                     rescue = Rescue(
                         self._home, hello, self._gateways, self._instruments, why, self._validity
                     )
@@ -151,10 +154,13 @@ class Guard:
 
     async def _report(self, wire: Wire) -> None:
         while True:
-            ready = tuple(name for name, problem in self._ready.items() if not problem)
-            detail = "; ".join(problem for problem in self._ready.values() if problem)
-            wire.say(Duty(os.getpid(), ready, detail))
+            wire.say(self._duty())
             await asyncio.sleep(DUTY)
+
+    def _duty(self) -> Duty:
+        ready = tuple(name for name, problem in self._ready.items() if not problem)
+        detail = "; ".join(problem for problem in self._ready.values() if problem)
+        return Duty(os.getpid(), ready, detail, self._acting)
 
 
 class Wire(asyncio.Protocol):

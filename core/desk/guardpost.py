@@ -73,7 +73,12 @@ class GuardPost:
         if not self._fresh():
             starting = self._child is not None and self._tries == 1 and not self._guarded
             return GuardView("starting" if starting else "gone" if self._start else "none", "")
-        best = max((link.duty for link in self._fresh()), key=lambda duty: len(duty.ready))
+        on_duty = [link.duty for link in self._fresh() if not link.duty.acting]
+        if not on_duty:
+            return GuardView(
+                "acting", "it has pulled the cord; the next one starts when it is done"
+            )
+        best = max(on_duty, key=lambda duty: len(duty.ready))
         if set(self._hello.venues) <= set(best.ready):
             return GuardView("watching", "")
         return GuardView("partial", best.detail) if best.detail else GuardView("starting", "")

@@ -51,6 +51,8 @@ class Duty(Struct, frozen=True, tag=True):
     ready: tuple[str, ...]
     detail: str = ""
     """Why the others do not."""
+    acting: bool = False
+    """It has pulled the cord and is busy with that: it guards nothing more."""
 
 
 Word = Hello | Beat | End | Duty

@@ -262,7 +262,8 @@ class GuardView(Struct, frozen=True, gc=False):
     """The guard: the process that pulls the cord when the desk cannot."""
 
     state: str
-    """``watching``, ``partial`` (some venues do not answer it), ``starting``, ``gone``, or
+    """``watching``, ``partial`` (some venues do not answer it), ``starting``, ``acting`` (it has
+    pulled the cord and guards nothing until the next one is there), ``gone``, or
     ``none`` where the desk does not start one and nobody else did."""
     detail: str
 

@@ -24,6 +24,7 @@ COLUMNS = (
 UNGUARDED = {
     "partial": "the guard does not reach every venue",
     "starting": "the guard starts",
+    "acting": "the guard has pulled the cord; the next one is not there yet",
     "gone": "NO GUARD",
     "none": "NO GUARD",
 }
