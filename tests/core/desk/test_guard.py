@@ -202,6 +202,7 @@ async def test_a_person_who_releases_the_latch_ends_the_work(scene: Scene) -> No
     scene.venues["okx"].down = True
     await scene.fall_silent()
     await until(lambda: (found := latch.read(scene.latch)) and found.pending == ("okx",))
+    assert scene.post.view.state == "acting"  # not watching: it would see no second end
     latch.clear(scene.latch)
     assert await guard
     assert latch.read(scene.latch) is None
