@@ -44,11 +44,18 @@ def test_pulling_the_cord_imports_next_to_nothing(tmp_path: Path) -> None:
     assert "no desk is running" in done.stderr
 
 
-@pytest.mark.parametrize("words", [["--venue", "kraken"], ["--mode", "gently"], ["now"]])
+@pytest.mark.parametrize("words", [["--mode", "gently"], ["now"]])
 def test_a_mistyped_kill_is_a_usage_error(words: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["kill", *words])
     assert ended.value.code == 2
+
+
+def test_a_kill_of_an_unknown_venue_names_those_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["kill", "--venue", "kraken"]) == 2
+    assert "choose one of bybit, binance, okx" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
