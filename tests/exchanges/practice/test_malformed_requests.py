@@ -89,6 +89,9 @@ NAMES = [
     "closeFraction",
 ]
 
+BAD_SIGNATURE = {"bybit": '"retCode":10004,', "binance": '"code":-1022', "okx": '"code":"50113"'}
+"""With the field: a time in milliseconds may hold any of the numbers."""
+
 Request = tuple[str, str, str | None, dict[str, str]]
 
 
@@ -154,7 +157,7 @@ async def test_every_endpoint_answers_nonsense(name: str) -> None:
                 said = await reply.text()
             if reply.status >= 500:
                 failed.append((method, path, params))
-            assert not any(code in said for code in ('"retCode":10004', "-1022", "50113"))
+            assert BAD_SIGNATURE[name] not in said
         assert failed == []
 
 
