@@ -202,7 +202,8 @@ class Slot:
         up = max(held, _ZERO) + buys + self.foreign_buys
         down = min(held, _ZERO) - sells - self.foreign_sells
         worst = up if abs(up) >= abs(down) else down
-        return worst * self.value() if worst else _ZERO
+        # A venue that was never heard since the start has no price, but may have a position.
+        return worst * (self.value() or self.position.entry) if worst else _ZERO
 
     def release(self) -> None:
         """Forget every order and plan here: the account they belonged to is gone."""

@@ -32,6 +32,11 @@ def test_entries_against_a_position_do_not_count_as_reducing_it() -> None:
     assert simulate(20997).breaches == []
 
 
+def test_a_position_without_a_price_counts_at_its_entry() -> None:
+    """Seed 30734: started anew while a venue was away, the desk counted its position as nothing."""
+    assert simulate(30734).breaches == []
+
+
 def test_the_same_seed_gives_the_same_run() -> None:
     """In another process, and with other hashes of texts: nothing may hang on a set's order."""
     again = (
