@@ -416,8 +416,18 @@ class Tracking:
                 slot.exit = order
 
     def reopen(self, venue: Venue) -> None:
-        """Ask a venue, now that it is back, about requests whose result was never learned."""
+        """Ask a venue, now that it is back, about requests whose result was never learned.
+
+        What could not be cancelled while it was away is cancelled now.
+        """
         now = self._world.now
+        for client_id, cancelling in self.cancels.items():
+            stuck = self._world.ledger.working.get(client_id)
+            if stuck is None or stuck.terminal or stuck.order.venue != venue.name:
+                continue
+            if cancelling.at:
+                cancelling.tries = 0
+                self._press(stuck)
         for order in list(self._world.ledger.working.values()):
             intent = order.order
             if intent.venue != venue.name or intent.client_id in self.in_flight:

@@ -37,6 +37,11 @@ def test_a_position_without_a_price_counts_at_its_entry() -> None:
     assert simulate(30734).breaches == []
 
 
+def test_a_venue_that_is_back_is_asked_again_for_cancels_it_never_took() -> None:
+    """Seed 40169: a maintenance swallowed the cancels of an old stop, and it stayed a minute."""
+    assert simulate(40169).breaches == []
+
+
 def test_the_same_seed_gives_the_same_run() -> None:
     """In another process, and with other hashes of texts: nothing may hang on a set's order."""
     again = (
