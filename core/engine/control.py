@@ -296,7 +296,7 @@ class Control:
         price = slot.instrument.round_price(event.price)
         world.record(StopMoved(slot.venue, slot.symbol, price, event.actor, world.now))
         risked = slot.risk_quote
-        self._execution.protect(slot)
+        self._execution.protection.keep(slot)
         slot.risk_quote = risked  # R is what was risked at first, wherever the stop goes
         self._answer(event.request, True, Code.DONE, f"stop moves to {price}")
 
@@ -319,7 +319,7 @@ class Control:
         equity = world.equity()
         loss = (price - wanted) * position.qty
         allowed = world.limits.loss_to_stop * equity if equity is not None else loss
-        before = (price - self._execution.trigger(slot)) * position.qty
+        before = (price - self._execution.protection.trigger(slot)) * position.qty
         # Closer is always allowed; further only while the loss stays within the limit.
         if loss > before and loss > allowed:
             return Refused(

@@ -1,4 +1,4 @@
-"""Turning a wanted direction into orders: entries through the gate, exits, and protective stops."""
+"""Turning a wanted direction into orders: entries through the gate, and exits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from math import inf
 from core.clock import SECOND
 from core.engine.confirmation import Confirmation, Waiting
 from core.engine.invariants import GatePassed
-from core.engine.slot import COVERING, Slot
+from core.engine.protection import Protection
+from core.engine.slot import Slot
 from core.engine.tracking import Tracking
 from core.engine.world import World
 from core.model.effect import SubmitOrder
@@ -17,7 +18,7 @@ from core.model.market import Side
 from core.model.news import MARKET, news_asset
 from core.model.order import Order, OrderKind, OrderStatus, Purpose, TimeInForce
 from core.orders.machine import WorkingOrder
-from core.orders.records import Intent, StopMoved
+from core.orders.records import Intent
 from core.risk.codes import Code
 from core.risk.gate import Approved, Circumstances, Gate, Refused
 
@@ -25,25 +26,17 @@ _ZERO = Decimal(0)
 _ONE = Decimal(1)
 _FLIP_WITHIN = 10 * SECOND
 """An entry that waits for an exit is forgotten after this long: the signal is old by then."""
-_DEBOUNCE = SECOND // 2
-"""While an entry is still filling, its stop is resized at most this often."""
-_MOVE_TRIES = 3
-"""Refusals of a stop in a row after which the one it was to replace is kept."""
 _REFUSED = frozenset({OrderStatus.REJECTED, OrderStatus.DENIED, OrderStatus.EXPIRED})
 # Looking a member up in an enum costs 0.1 us; these are read many times an order.
 _MARKET = OrderKind.MARKET
-_STOP_KIND = OrderKind.STOP
 _GTC = TimeInForce.GTC
 _ENTRY = Purpose.ENTRY
 _EXIT = Purpose.EXIT
-_STOP = Purpose.STOP
 _BUY = Side.BUY
 _SELL = Side.SELL
 _DISARMED = TradingState.DISARMED
 _HALTED = TradingState.HALTED
 _CANCELLED = OrderStatus.CANCELLED
-_JOURNALED = OrderStatus.JOURNALED
-_UNKNOWN = OrderStatus.UNKNOWN
 
 
 class Execution:
@@ -56,16 +49,14 @@ class Execution:
         self.confirmation = Confirmation(world)
         settings = world.config.strategy
         limits = world.limits
-        self._below = _ONE - settings.stop_distance
-        self._above = _ONE + settings.stop_distance
         self._part = min(
             limits.position_notional * settings.share / len(world.config.venues),
             limits.order_notional,
         )
         self._cooldown = int(limits.loss_streak_cooldown * SECOND)
-        self._unprotected = int(limits.unprotected * SECOND)
-        self.naked: dict[tuple[str, str], int] = {}
-        """Position key to since when it has no working stop."""
+        self.protection = Protection(
+            world, tracking, self.gate, self.send, self.close, self._put_off
+        )
         self.later: dict[tuple[str, str], None] = {}
         """Slots to look at again when time has passed."""
 
@@ -166,7 +157,7 @@ class Execution:
         price = order.price if order.price is not None else mid
         trigger = stop
         if trigger is None:
-            trigger = price * (self._below if order.side == "buy" else self._above)
+            trigger = self.protection.default(price, long=order.side == "buy")
         buys, sells = (order.qty, _ZERO) if order.side == "buy" else (_ZERO, order.qty)
         after = slot.exposure(buys, sells)
         symbol_after = venue_after = gross_after = max(after, order.qty * price)
@@ -331,7 +322,7 @@ class Execution:
                 self.close(slot, _EXIT, slot.position.strategy)
             else:
                 self._put_off(slot)
-        self.protect(slot)
+        self.protection.keep(slot)
         if slot.wanted and slot.exit is None and slot.entry is None:
             self._flip(slot)
         if not slot.working and slot.idle:
@@ -360,124 +351,12 @@ class Execution:
         elif not slot.closing:
             self.close(slot, _EXIT, slot.position.strategy)
 
-    def protect(self, slot: Slot) -> None:
-        """Keep exactly one protective stop of the position's size at the venue."""
-        position = slot.position
-        held = position.qty
-        if not held:
-            self.naked.pop(slot.key, None)
-            slot.stop = None
-            slot.risk_quote = None
-            if slot.working:
-                self._drop_stops(slot, None)
-            return
-        if position.foreign or self._world.venues[slot.venue].killing:
-            self.naked.pop(slot.key, None)
-            return
-        stop = slot.stop
-        need = abs(held)
-        if stop is not None and (stop.order.side == "sell") == (held > 0):
-            left = stop.remaining
-            fits = left == need or (left > need and (slot.exit is not None or stop.booked))
-            covered = left >= need and stop.status in COVERING
-            # A planned stop can be moved; the default one stays where the first fill put it.
-            if position.stop is not None and stop.order.trigger != self.trigger(slot):
-                fits = False
-        else:
-            fits = covered = False
-        if covered and fits and len(slot.working) > 1:
-            self._drop_stops(slot, stop)
-        if covered or slot.cover() is not None:
-            self.naked.pop(slot.key, None)
-        else:
-            self.naked.setdefault(slot.key, self._world.now)
-            self._world.pending = True
-        if not fits and not (slot.closing and slot.exit is not None):
-            self._renew_stop(slot)
-
-    def _renew_stop(self, slot: Slot) -> None:
-        """Place a stop for the whole position, unless it is too early to or too late for one."""
-        world = self._world
-        stop = slot.stop
-        if stop is not None and stop.status in (_JOURNALED, _UNKNOWN):
-            return  # settled first: two stops of which one may exist tell us nothing
-        if stop is None and slot.attempts >= _MOVE_TRIES and (old := slot.cover()) is not None:
-            self._keep_stop(slot, old)
-            return
-        filling = slot.entry is not None and stop is not None
-        if world.now < (slot.protect_at if filling else slot.retry_at):
-            self._put_off(slot)
-            return
-        held = slot.position.qty
-        instrument = slot.instrument
-        if instrument is None:
-            return
-        trigger = self.trigger(slot)
-        price = slot.value()
-        if price and (price - trigger) * held <= 0:
-            if slot.exit is None:
-                world.report(
-                    Code.STOP_PASSED,
-                    slot.venue,
-                    slot.symbol,
-                    f"price {price} is beyond the stop {trigger}",
-                    str(trigger),
-                    str(price),
-                )
-                self.close(slot, _EXIT, slot.position.strategy)
-            return
-        order = Order(
-            world.ids.next(_STOP),
-            slot.venue,
-            slot.symbol,
-            _SELL if held > 0 else _BUY,
-            _STOP_KIND,
-            abs(held),
-            world.now,
-            None,
-            trigger,
-            _GTC,
-            True,
-            _STOP,
-            slot.position.strategy,
-        )
-        verdict = self.gate.reduce(order, held)
-        if type(verdict) is Approved:
-            slot.stop = self.send(slot, verdict)
-            slot.protect_at = world.now + _DEBOUNCE
-            slot.risk_quote = abs(slot.position.entry - trigger) * abs(held)
-
-    def _keep_stop(self, slot: Slot, old: WorkingOrder) -> None:
-        """Leave a stop where it works when the venue does not take the one meant to replace it."""
-        world, wanted = self._world, self.trigger(slot)
-        slot.stop = old
-        slot.attempts = 0
-        trigger = old.order.trigger
-        if trigger is not None and trigger != wanted:
-            world.record(StopMoved(slot.venue, slot.symbol, trigger, "engine", world.now))
-            text = f"the venue refuses a stop at {wanted}: the one at {trigger} stays"
-            world.notify("warning", f"{slot.venue} {slot.symbol}: {text}")
-
-    def trigger(self, slot: Slot) -> Decimal:
-        """Return where the protective stop of a position belongs."""
-        position = slot.position
-        assert slot.instrument is not None
-        if position.stop is not None:
-            return slot.instrument.round_price(position.stop)
-        part = self._below if position.qty > 0 else self._above
-        return slot.instrument.round_price(position.entry * part)
-
-    def _drop_stops(self, slot: Slot, keep: WorkingOrder | None) -> None:
-        for order in slot.working.values():
-            if order.order.purpose is _STOP and order is not keep and not order.terminal:
-                self._tracking.cancel(order)
-
     # --- time ---------------------------------------------------------------------------------
 
     @property
     def pending(self) -> bool:
         """Whether anything here waits for time to pass."""
-        return bool(self.later or self.naked or self.confirmation.waiting)
+        return bool(self.later or self.protection.naked or self.confirmation.waiting)
 
     def _put_off(self, slot: Slot) -> None:
         self.later[slot.key] = None
@@ -490,32 +369,10 @@ class Execution:
             due, self.later = self.later, {}
             for key in due:
                 self.settle(world.slots[key])
-        if self.naked:
-            self._close_unprotected()
+        if self.protection.naked:
+            self.protection.beat()
         if self.confirmation.waiting:
             self.confirmation.beat()
-
-    def _close_unprotected(self) -> None:
-        world = self._world
-        for key, since in list(self.naked.items()):
-            if world.now - since <= self._unprotected:
-                continue
-            slot = world.slots[key]
-            if not slot.position.qty:
-                del self.naked[key]
-                continue
-            self.naked[key] = world.now
-            waited = (world.now - since) / SECOND
-            world.report(
-                Code.UNPROTECTED,
-                slot.venue,
-                slot.symbol,
-                f"no working stop for {waited:.0f} s: closing",
-                f"{world.limits.unprotected:g} s",
-                f"{waited:.1f} s",
-            )
-            if slot.exit is None:
-                self.close(slot, _EXIT, slot.position.strategy)
 
     def forget(self, actor: str) -> None:
         """Drop queued work: entries waiting for exits or a person, closes being kept at."""

@@ -50,7 +50,7 @@ def _view_sizes(world: World, execution: Execution, equity: Decimal) -> list[Lim
         symbols[slot.symbol] = symbols.get(slot.symbol, _ZERO) + exposure
         venues[slot.venue] = venues.get(slot.venue, _ZERO) + exposure
         if slot.position.qty and slot.instrument is not None and not slot.position.foreign:
-            distance = abs(slot.position.entry - execution.trigger(slot))
+            distance = abs(slot.position.entry - execution.protection.trigger(slot))
             loss = distance * abs(slot.position.qty)
             losses[slot.symbol] = losses.get(slot.symbol, _ZERO) + loss
     symbol, most = max(symbols.items(), key=lambda item: item[1], default=("", _ZERO))
@@ -151,7 +151,7 @@ def _view_losses(
             left = execution.cooling(slot)
     if left:
         place = f"{place} cools down for {left:.0f} s"
-    naked = max((world.now - since for since in execution.naked.values()), default=0)
+    naked = max((world.now - since for since in execution.protection.naked.values()), default=0)
     return [
         _view(
             Code.DAILY_LOSS,

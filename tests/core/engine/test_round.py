@@ -41,7 +41,7 @@ def test_a_cross_buys_and_the_stop_follows_the_fill() -> None:
     assert position.qty == entry.qty
     assert stop.trigger == (position.entry * Decimal("0.98")).quantize(Decimal("0.1"))
     assert len(scene.of(Signalled)) == 1
-    assert not scene.engine._execution.naked
+    assert not scene.engine._execution.protection.naked
 
 
 def test_the_intent_is_journalled_right_before_the_order() -> None:
