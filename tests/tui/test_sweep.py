@@ -53,7 +53,7 @@ def test_it_says_what_has_no_form_for_the_kernel(
     own = tmp_path / "home" / "strategies" / "idle.py"
     own.parent.mkdir(parents=True)
     own.write_text(
-        "class Idle:\n    def __init__(self, settings): ...\n    def on_candle(self, candle):\n        return None\n"
+        "class Idle:\n    def __init__(self, settings): ...\n    def on_candle(self, candle): ...\n"
     )
     call = ["sweep", "--candles", str(candles), "--strategy", "idle", "--workers", "1"]
     assert main([*call, "--param", "strategy.slow=20"]) == 0
