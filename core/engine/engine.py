@@ -52,7 +52,7 @@ from core.model.event import (
     VenueChanged,
     VenueOpened,
 )
-from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
+from core.model.market import BadMessage, BookTop, Candle, Depth, FundingSettled, Ticker, Trade
 from core.model.order import CancelSent, Fill, OrderAbsent, OrderKind, OrderReport, OrderSent
 from core.model.snapshot import Snapshot
 from core.model.whatif import WhatIf
@@ -129,6 +129,7 @@ class Engine:
             Depth: feed.depth,
             Ticker: feed.ticker,
             Candle: feed.candle,
+            FundingSettled: feed.settled,
             BadMessage: feed.bad,
             OrderSent: tracking.sent,
             CancelSent: tracking.cancelled,

@@ -20,7 +20,7 @@ from core.model.effect import (
 )
 from core.model.event import SentimentScored, TradingState
 from core.model.instrument import short_symbol
-from core.model.market import Ticker
+from core.model.market import FundingSettled, Ticker
 from core.model.news import NewsReading, news_asset
 from core.orders.ids import ClientIds
 from core.orders.records import JournalRecord, StateRecorded, SymbolFrozen
@@ -188,7 +188,7 @@ class World:
             context.begin(self._last_words(slot))
         slot.linked = slot.context is not None or bool(slot.followers)
 
-    def _last_words(self, slot: Slot) -> Iterator[Ticker | SentimentScored]:
+    def _last_words(self, slot: Slot) -> Iterator[Ticker | FundingSettled | SentimentScored]:
         """Yield what is known of an instrument and its news, as if it were told just now.
 
         A venue tells some facts, such as the time of the next funding, once and then their changes.
@@ -197,8 +197,10 @@ class World:
             index, rate, due = slot.index or None, slot.funding_rate, slot.next_funding
             yield Ticker(
                 slot.venue, slot.symbol, None, None, index, rate, due, None, None,
-                slot.mark_ts, slot.marked,
+                slot.mark_ts, slot.marked, slot.open_interest,
             )  # fmt: skip
+        for ts in sorted(slot.settled):
+            yield slot.settled[ts]
         if self.readings is not None:
             yield self.readings
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from core.clock import SECOND
 from core.errors import ConfigError
 from core.model.event import Event
-from core.model.market import BookTop, Candle, Depth, Side, Ticker, Trade
+from core.model.market import BookTop, Candle, Depth, FundingSettled, Side, Ticker, Trade
 from core.research.candles import CandleFile, read_candles, read_funding
 from core.signals.context import FAMILIES, NAMES, TABLES, Context, Family, History, Place
 
@@ -337,6 +337,57 @@ def test_a_rate_that_is_told_once_is_settled_when_its_time_has_come() -> None:
     row = family.close(candles(candle_file(9, 3600))[8])
     assert row[0] == pytest.approx(1.0)
     assert row[2] == pytest.approx(7 / 8)
+
+
+def settlement(ts: int, rate: float) -> FundingSettled:
+    return FundingSettled(VENUE, SYMBOL, rate, ts, ts + 90 * SECOND)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), again=st.integers(1, 30))
+def test_funding_that_was_asked_for_is_what_training_saw(seed: int, again: int) -> None:
+    """Asked at a start and every so many hours; between, the stream's word counts."""
+    rng = np.random.default_rng(seed)
+    hour, eight = 3600 * SECOND, 8 * 3600 * SECOND
+    begin = START * SECOND // eight * eight
+    known = [(begin + k * eight, float(rng.normal(1e-4, 1e-4))) for k in range(-12, 12)]
+    family = FUNDING(Place(VENUE, SYMBOL, 3600))
+    own = candle_file(80, 3600, begin // SECOND)
+    rows = []
+    for number, candle in enumerate(candles(own)):
+        due = candle.ts // eight * eight + eight
+        settled = dict(known)[due]
+        told = settled if due - candle.ts == hour else 0.5
+        family.hear(funding_ticker(candle.ts + SECOND, None, due))
+        family.hear(funding_ticker(candle.ts + hour - SECOND, told, None))
+        if number % again == 0:
+            for ts, rate in [one for one in known if one[0] <= candle.ts][-10:]:
+                family.hear(settlement(ts, rate))
+        rows.append(family.close(candle))
+    history = History(own, funding=tuple((ts // 1_000_000, rate) for ts, rate in known))
+    table = table_of(FUNDING)(history)
+    np.testing.assert_allclose(np.array(rows), table, rtol=1e-9, atol=1e-9)
+    assert np.isfinite(table).all()
+
+
+def test_the_venues_word_on_a_settlement_is_the_last() -> None:
+    at, hour = START * SECOND, 3600 * SECOND
+    family = FUNDING(Place(VENUE, SYMBOL, 3600))
+    for k in range(9):
+        family.hear(settlement(at - (9 - k) * 8 * hour, 0.0001))
+    family.hear(funding_ticker(at, 0.0002, at + hour))
+    family.hear(funding_ticker(at + hour - SECOND, 0.0003, None))
+    family.hear(funding_ticker(at + hour + SECOND, 0.0009, at + 9 * hour))
+    one, two, three = candles(candle_file(3, 3600))
+    assert family.close(one)[0] == pytest.approx(1.0)
+    assert family.close(two)[:2] == [pytest.approx(3.0), pytest.approx(11 / 9)]
+    family.hear(settlement(at + hour, 0.0004))
+    assert family.close(three)[:2] == [pytest.approx(4.0), pytest.approx(12 / 9)]
+    # Asked after a nap and before the stream tells the next time: nothing is forgotten.
+    family.hear(settlement(at + 9 * hour, 0.0005))
+    family.hear(funding_ticker(at + 10 * hour, 0.0009, at + 17 * hour))
+    row = family.close(candles(candle_file(11, 3600))[10])
+    assert row[:2] == [pytest.approx(5.0), pytest.approx(16 / 9)]
 
 
 def test_a_settlement_that_was_slept_through_is_not_made_up() -> None:
