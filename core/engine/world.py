@@ -32,6 +32,7 @@ from core.risk.pace import Pace
 from core.risk.portfolio import PortfolioRisk
 from core.signals.context import Context, Place
 from core.signals.strategy import Strategy, strategy_maker
+from core.signals.universe import Universe
 
 _ZERO = Decimal(0)
 _SWEEP_GAP = SECOND
@@ -68,6 +69,8 @@ class World:
         """Shows a new strategy who knows the models on duty."""
         self._followers: dict[tuple[str, str], list[Slot]] = {}
         """Instruments by whose candles they hear."""
+        self._universes: dict[tuple[str, int], Universe] = {}
+        """By venue and seconds of the candles: what its instruments look at together."""
         self.readings: SentimentScored | None = None
         """The last word of the news that had readings."""
         self.active: dict[tuple[str, str], Slot] = {}
@@ -178,6 +181,7 @@ class World:
                 self.config.venues,
                 self.symbols,
                 news=self.config.reads_news,
+                universe=self._universe(slot.venue, strategy.timeframe),
             )
             context = slot.context = Context(needs, place, before)
             strategy.context = context  # type: ignore[attr-defined]
@@ -187,6 +191,12 @@ class World:
                     self.slots[key].linked = True
             context.begin(self._last_words(slot))
         slot.linked = slot.context is not None or bool(slot.followers)
+
+    def _universe(self, venue: str, timeframe: int) -> Universe:
+        key = (venue, timeframe)
+        if key not in self._universes:
+            self._universes[key] = Universe(timeframe)
+        return self._universes[key]
 
     def _last_words(self, slot: Slot) -> Iterator[Ticker | FundingSettled | SentimentScored]:
         """Yield what is known of an instrument and its news, as if it were told just now.

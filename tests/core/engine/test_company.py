@@ -197,7 +197,8 @@ def test_a_backtest_sees_the_same_whatever_the_order_of_its_instruments() -> Non
 
 def test_the_engine_sees_what_training_saw() -> None:
     """Rows of a backtest of four instruments, against the batch form of the same candles."""
-    needs = ("venue_gap", "venue_gap_4", "venue_gap_z", "lead_1", "lead_24", "lag_4")
+    needs = ("venue_gap", "venue_gap_4", "venue_gap_z", "lead_1", "lead_24", "lag_4",
+             "market_1", "market_24", "beside_4", "rank_1", "rank_24")  # fmt: skip
     keys = [(venue, symbol) for venue in ("bybit", OKX) for symbol in (BTC, ETH)]
     data = {
         rules(symbol, venue): random_bars(300, number)
