@@ -32,7 +32,8 @@ from core.desk.guardpost import GuardPost
 from core.desk.history import History
 from core.desk.identity import Identity, identity
 from core.desk.keeping import DiskKeeper, StoreKeeper
-from core.desk.kill import DEADLINE, VALIDITY, KillExecutor
+from core.desk.kill import KillExecutor
+from core.desk.kill_worker import DEADLINE, VALIDITY, Means
 from core.desk.lines import Lines, LogFile
 from core.desk.lock import Lock
 from core.desk.origin import MarketFacts, Origin
@@ -89,7 +90,7 @@ class Desk:
         kill_gateways: the same venues on the kill path.
         market: tells where prices come from; may block, called off the loop.
         clock: wall time.
-        validity: seconds between the sweeps that prove a kill; see ``core.desk.kill``.
+        validity: seconds between the sweeps that prove a kill; see ``core.desk.kill_worker``.
         signals: handle the process's signals.
         news: where news comes from; None: none is read.
         guard: starts the guard's process; None: none is started.
@@ -283,14 +284,16 @@ class Desk:
             self._timers[gateway.venue] = DeadMan(gateway, self.engine.resting, self.lines)
         self.pump.kill = self.kill = KillExecutor(
             self._kill_gateways,
-            ClientIds(who.instance, epoch, who.key, ledger.next_seq),
-            self._write_intent,
-            self.pump.sink,
-            instruments,
-            config.max_flatten_slippage,
+            Means(
+                ClientIds(who.instance, epoch, who.key, ledger.next_seq),
+                self._write_intent,
+                self.pump.sink,
+                instruments,
+                config.max_flatten_slippage,
+                self._clock,
+                self._validity,
+            ),
             self._state,
-            self._clock,
-            self._validity,
         )
         self._closers += [gateway.close for gateway in self._kill_gateways]
         self._closers.append(self.kill.close)
