@@ -32,7 +32,7 @@ from core.desk.verdicts import PROVED, RANK
 from core.engine.engine import Engine
 from core.engine.invariants import GatePassed
 from core.errors import StateError, VenueError
-from core.journal.recording import Recorder
+from core.journal.recorder import Recorder
 from core.journal.wal import Journal
 from core.model.effect import (
     Answer,
