@@ -11,14 +11,23 @@ from importlib import import_module
 from typing import Any
 
 from core.errors import KillcordError
+from tui.examples import EXAMPLES
 
 Run = Callable[[argparse.Namespace], int]
 
-_EPILOG = """\
-exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 refused by safety,
-4 no desk running, 5 venue or network unavailable.
+_ENVIRONMENTS = ("practice", "testnet", "live")
+_CONFIG = "configuration file (default: see killcord config path)"
+_VENUE = "bybit, binance or okx"
 
-The kill cord, from any shell: killcord kill --mode flatten
+_EPILOG = """\
+examples:
+  killcord                               a desk on the practice exchange, and its terminal
+  killcord --no-ui --json --for 60s      the same without a terminal
+  killcord kill --mode flatten           the kill cord, from any shell
+  killcord COMMAND --help                the options of a command, and an example
+
+exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 refused by safety,
+4 no desk running, 5 venue or network unavailable. Every command takes --json.
 """
 
 
@@ -103,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--ssh", default="", metavar="USER@HOST", help="a desk on another machine, through ssh")
     add("--remote", default="killcord", metavar="PROGRAM", help="with --ssh: killcord over there")
     add("--remote-home", default="", metavar="PATH", help="with --ssh: KILLCORD_HOME over there")
-    add("--fps", type=int, help="frames a second (default 10)")
+    add("--fps", type=int, metavar="N", help="frames a second (default 10)")
 
     _command(commands, "status", _Late("remote", "status"), "say how the desk is")
     arm = _command(commands, "arm", _Late("remote", "arm"), "let the desk open risk")
@@ -130,8 +139,10 @@ def _parser() -> argparse.ArgumentParser:
         commands, "web", _Late("web"), "the attached terminal in a browser on this machine"
     )
     web.add_argument("--control", action="store_true", help="with control; else it looks on")
-    web.add_argument("--port", type=int, default=0, help="default: a free one")
-    web.add_argument("--address", default="127.0.0.1", help="a loopback address; no other is taken")
+    web.add_argument("--port", type=int, default=0, metavar="N", help="default: a free one")
+    web.add_argument(
+        "--address", default="127.0.0.1", metavar="IP", help="a loopback address; no other is taken"
+    )
 
     replay = _command(
         commands, "replay", _Late("replay"), "a recorded session again, compared and watched"
@@ -144,18 +155,18 @@ def _parser() -> argparse.ArgumentParser:
         help="name, folder, date such as 2026-11-21, or last; without it: list them",
     )
     replay.add_argument("--no-ui", action="store_true", help="compare only, as with --json")
-    replay.add_argument("--fps", type=int, help="frames a second (default 10)")
+    replay.add_argument("--fps", type=int, metavar="N", help="frames a second (default 10)")
     replay.add_argument("--serve", default="", metavar="SOCKET", help=argparse.SUPPRESS)
 
     verify = _command(commands, "verify", _Late("verify"), "check the journal's hash chain")
     verify.add_argument("path", nargs="?", help="a journal file or folder (default: this home's)")
-    verify.add_argument("--env", choices=("practice", "testnet", "live"), help="whose journal")
+    verify.add_argument("--env", choices=_ENVIRONMENTS, help="whose journal")
 
     doctor = _command(
         commands, "doctor", _Late("doctor"), "look at machine, files, keys and venues"
     )
-    doctor.add_argument("--env", choices=("practice", "testnet", "live"), help="whose venues")
-    doctor.add_argument("--config", metavar="FILE", help="configuration file")
+    doctor.add_argument("--env", choices=_ENVIRONMENTS, help="whose venues")
+    doctor.add_argument("--config", metavar="FILE", help=_CONFIG)
     doctor.add_argument("--faults", metavar="NAME|FILE", help="practice: what goes wrong")
 
     drill = _command(
@@ -183,7 +194,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _kill_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="killcord kill", description="pull the kill cord")
+    parser = argparse.ArgumentParser(
+        prog="killcord kill",
+        description="pull the kill cord",
+        epilog=_example("kill"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     parser.set_defaults(run=_Late("cord", "pull"))
     _kill_options(parser)
@@ -198,8 +214,10 @@ def _kill_options(kill: argparse.ArgumentParser) -> None:
         help="halt: open no more; cancel: and cancel entries, keep stops (default); "
         "flatten: and close every position, then prove it",
     )
-    kill.add_argument("--venue", default="", help="one venue only")
-    kill.add_argument("--cause", default="killed by hand", help="written into the report")
+    kill.add_argument("--venue", default="", metavar="VENUE", help="one venue only")
+    kill.add_argument(
+        "--cause", default="killed by hand", metavar="TEXT", help="written into the report"
+    )
 
 
 class _Version(argparse.Action):
@@ -211,22 +229,37 @@ class _Version(argparse.Action):
 
 
 def _command(commands: Any, name: str, run: Run, text: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    command = _group(commands, name, text)
     command.add_argument("--json", action="store_true", help="answer in JSON")
     command.set_defaults(run=run)
     return command
 
 
+def _group(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=_example(name),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
+
+
+def _example(command: str) -> str:
+    return f"example: {EXAMPLES[command]}"
+
+
 def _start_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--env", choices=("practice", "testnet", "live"), help="which venues to use")
-    add("--config", metavar="FILE", help="configuration file")
+    add("--env", choices=_ENVIRONMENTS, help="which venues to use")
+    add("--config", metavar="FILE", help=_CONFIG)
     add("--no-ui", action="store_true", help="no terminal: one line per event")
     add("--json", action="store_true", help="with --no-ui: one JSON object per line")
     add("--for", dest="duration", metavar="DURATION", help="end after, such as 60s or 2h")
-    add("--seed", type=int, help="practice: seed of the synthetic market")
+    add("--seed", type=int, metavar="N", help="practice: seed of the synthetic market")
     add("--market", metavar="synthetic|PATH", help="practice: what the market plays")
-    add("--speed", type=float, help="practice: market seconds per second")
+    add("--speed", type=float, metavar="X", help="practice: market seconds per second")
     add("--faults", metavar="NAME|FILE", help="practice: what goes wrong, see docs/practice.md")
 
 
@@ -234,7 +267,7 @@ def _orders(commands: Any) -> None:
     for side in ("buy", "sell"):
         order = _command(commands, side, _Late("remote", "order"), f"{side} through the risk gate")
         order.set_defaults(side=side)
-        order.add_argument("venue")
+        order.add_argument("venue", help=_VENUE)
         order.add_argument("symbol", help="BTC, BTCUSDT or BTC/USDT:USDT")
         order.add_argument("qty", help="base units, such as 0.05")
         order.add_argument("--limit", metavar="PRICE", help="limit price; market without it")
@@ -243,18 +276,28 @@ def _orders(commands: Any) -> None:
         order.add_argument(
             "--reduce-only", action="store_true", help="only make a position smaller"
         )
-    close = _command(commands, "close", _Late("remote", "close"), "close positions, reduce-only")
-    close.add_argument("venue", nargs="?", default="")
-    close.add_argument("symbol", nargs="?", default="")
-    close.add_argument("--fraction", default="1", help="part of the position, 0 to 1")
+    close = _command(
+        commands, "close", _Late("remote", "close"), "close one position, a venue's, or all of them"
+    )
+    close.add_argument("venue", nargs="?", default="", help="without it: every position")
+    close.add_argument("symbol", nargs="?", default="", help="without it: all of the venue")
+    close.add_argument(
+        "--fraction", default="1", metavar="X", help="part of the position, above 0 (default 1)"
+    )
     cancel = _command(commands, "cancel", _Late("remote", "cancel"), "cancel orders")
     cancel.add_argument("client_id", nargs="?", default="", help="one order")
-    cancel.add_argument("--venue", default="")
-    cancel.add_argument("--symbol", default="")
+    cancel.add_argument("--venue", default="", metavar="VENUE", help="those of a venue")
+    cancel.add_argument("--symbol", default="", metavar="SYMBOL", help="those of a symbol")
     cancel.add_argument("--all", action="store_true", help="everything that rests")
     orders = _command(commands, "orders", _Late("remote", "orders"), "list orders, or resolve one")
-    orders.add_argument("what", nargs="?", choices=("list", "show", "resolve"), default="list")
-    orders.add_argument("client_id", nargs="?", default="")
+    orders.add_argument(
+        "what",
+        nargs="?",
+        choices=("list", "show", "resolve"),
+        default="list",
+        help="default list; resolve: end one whose outcome no venue tells",
+    )
+    orders.add_argument("client_id", nargs="?", default="", metavar="ID", help="of one order")
     orders.add_argument(
         "--as",
         dest="outcome",
@@ -268,9 +311,15 @@ def _orders(commands: Any) -> None:
         _Late("remote", "signals"),
         "what waits for a person, with confirm_signals",
     )
-    signals.add_argument("what", nargs="?", choices=("list", "approve", "reject"), default="list")
-    signals.add_argument("client_id", nargs="?", default="", metavar="ID")
-    signals.add_argument("--qty", help="approve: another quantity, base units")
+    signals.add_argument(
+        "what",
+        nargs="?",
+        choices=("list", "approve", "reject"),
+        default="list",
+        help="default list",
+    )
+    signals.add_argument("client_id", nargs="?", default="", metavar="ID", help="of what waits")
+    signals.add_argument("--qty", metavar="QTY", help="approve: another quantity, base units")
 
 
 def _practice_options(commands: Any) -> None:
@@ -279,30 +328,30 @@ def _practice_options(commands: Any) -> None:
     )
     add = practice.add_argument
     add("--market", default="synthetic", metavar="synthetic|PATH", help="what it plays")
-    add("--seed", type=int, default=1)
-    add("--speed", type=float, default=1.0, help="market seconds per second")
-    add("--port", type=int, default=0, help="0 chooses a free one")
-    add("--balance", default="100000", help="USDT on each venue")
+    add("--seed", type=int, default=1, metavar="N", help="of the synthetic market (default 1)")
+    add("--speed", type=float, default=1.0, metavar="X", help="market seconds per second")
+    add("--port", type=int, default=0, metavar="N", help="default: a free one")
+    add("--balance", default="100000", metavar="USDT", help="on each venue (default 100000)")
     add("--faults", default="", metavar="NAME|FILE", help="what goes wrong, see docs/practice.md")
-    add("--for", dest="duration", metavar="DURATION", help="end after")
+    add("--for", dest="duration", metavar="DURATION", help="end after, such as 10m")
 
 
 def _sentiment_commands(commands: Any) -> None:
-    sentiment = commands.add_parser("sentiment", help="judge headlines, measure a judge")
+    sentiment = _group(commands, "sentiment", "judge headlines, measure a judge")
     actions = sentiment.add_subparsers(metavar="ACTION", required=True)
     engine = "offline, a folder with a transformers model, or a hub name"
     score = _command(actions, "score", _Late("sentiment", "score"), "judge one headline")
-    score.add_argument("text")
-    score.add_argument("--engine", default="offline", help=engine)
+    score.add_argument("text", help="the headline, in quotes")
+    score.add_argument("--engine", default="offline", metavar="NAME", help=engine)
     evaluate = _command(
         actions, "evaluate", _Late("sentiment", "evaluate"), "measure on labelled rows"
     )
     evaluate.add_argument("file", help="CSV or CSV.gz with columns text and label")
-    evaluate.add_argument("--engine", default="offline", help=engine)
+    evaluate.add_argument("--engine", default="offline", metavar="NAME", help=engine)
     news = _command(commands, "news", _Late("news"), "read the configured news sources")
     news.add_argument("--once", action="store_true", help="ask each source once, then end")
-    news.add_argument("--config", metavar="FILE", help="configuration file")
-    news.add_argument("--env", choices=("practice", "testnet", "live"))
+    news.add_argument("--config", metavar="FILE", help=_CONFIG)
+    news.add_argument("--env", choices=_ENVIRONMENTS, help="whose settings")
 
 
 def _backtest_options(commands: Any) -> None:
@@ -326,7 +375,7 @@ def _trading_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--strategy", default="ema_cross", metavar="NAME", help="default ema_cross")
     add("--funding", metavar="FILE", help="CSV of settlements: symbol, ts_ms, funding_rate")
-    add("--balance", default="100000", help="USDT on each venue (default 100000)")
+    add("--balance", default="100000", metavar="USDT", help="on each venue (default 100000)")
     add("--taker-fee", metavar="BP", help="basis points; default: the venue's")
     add("--maker-fee", metavar="BP", help="basis points; default: the venue's")
     add("--slippage", metavar="BP", help="of taker fills, basis points (default 0)")
@@ -364,7 +413,7 @@ def _sweep_options(commands: Any) -> None:
     sweep.add_argument(
         "--trials", type=int, metavar="N", help="so many, chosen as it learns; default: all"
     )
-    sweep.add_argument("--seed", type=int, default=1, help="of the choice")
+    sweep.add_argument("--seed", type=int, default=1, metavar="N", help="of the choice (default 1)")
     walk.add_argument("--train", default="90d", metavar="TIME", help="to choose on (default 90d)")
     walk.add_argument(
         "--test", default="30d", metavar="TIME", help="to trade each time (default 30d)"
@@ -377,10 +426,10 @@ def _training_options(commands: Any) -> None:
     _candle_options(train)
     add("--synthetic", metavar="edge=X", help="made-up candles with an edge of X instead")
     add("--horizons", default="4,24", metavar="N,M", help="candles ahead (default 4,24)")
-    add("--window", type=int, default=2880, help="candles to train on (default 2880)")
-    add("--test", type=int, default=360, help="candles a test step (default 360)")
+    add("--window", type=int, default=2880, metavar="N", help="candles to train on (default 2880)")
+    add("--test", type=int, default=360, metavar="N", help="candles a test step (default 360)")
     add("--cost", default="6.5", metavar="BP", help="a side: fee, spread, slippage (default 6.5)")
-    add("--seed", type=int, default=1)
+    add("--seed", type=int, default=1, metavar="N", help="of all that is drawn (default 1)")
     add("--label", choices=("horizon", "barrier"), default="horizon", help="what is foretold")
     add("--half-life", type=int, default=0, metavar="N", help="candles in which old rows fade")
     add("--funding", metavar="PATH", help="settlements (CSV) of the candles' venue: a feature")
@@ -392,9 +441,13 @@ def _training_options(commands: Any) -> None:
     add("--shuffle-labels", action="store_true", help="give labels to the wrong rows: must fail")
     models = _command(commands, "models", _Late("models"), "trained models, and which one trades")
     models.add_argument(
-        "action", nargs="?", choices=("list", "show", "promote", "demote"), default="list"
+        "action",
+        nargs="?",
+        choices=("list", "show", "promote", "demote"),
+        default="list",
+        help="default list; promote: let it trade; demote: take it off duty",
     )
-    models.add_argument("id", nargs="?", default="")
+    models.add_argument("id", nargs="?", default="", metavar="ID", help="of a model")
     models.add_argument("--synthetic", action="store_true", help="those of made-up candles")
     _environment_option(models)
 
@@ -418,13 +471,11 @@ def _candle_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _environment_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--env", choices=("practice", "testnet", "live"), help="whose candles and models"
-    )
+    parser.add_argument("--env", choices=_ENVIRONMENTS, help="whose candles and models")
 
 
 def _history_commands(commands: Any) -> None:
-    history = commands.add_parser("history", help="candles of venues: download and keep them")
+    history = _group(commands, "history", "candles of venues: download and keep them")
     actions = history.add_subparsers(metavar="ACTION", required=True)
 
     download = _command(actions, "download", _Late("history", "download"), "fetch what is missing")
@@ -433,7 +484,7 @@ def _history_commands(commands: Any) -> None:
     add("--from", dest="since", metavar="DATE", help="UTC, such as 2026-01-31; default: a year ago")
     add("--to", metavar="DATE", help="default: now")
     add("--replace", action="store_true", help="throw away stored candles that are not the venue's")
-    add("--config", metavar="FILE", help="configuration file")
+    add("--config", metavar="FILE", help=_CONFIG)
 
     listing = _command(actions, "list", _Late("history", "show"), "say what is stored")
     export = _command(actions, "export", _Late("history", "export"), "write a series to a file")
@@ -441,13 +492,15 @@ def _history_commands(commands: Any) -> None:
     export.add_argument("path", help="ends in .parquet or .csv")
     take = _command(actions, "import", _Late("history", "take_in"), "store the candles of files")
     take.add_argument("path", help="a candle file, or a folder of them")
-    take.add_argument("--venue", default="", help="default: what the folder's name begins with")
+    take.add_argument(
+        "--venue", default="", metavar="VENUE", help="default: what the folder's name begins with"
+    )
     for action in (download, listing, export, take):
         _environment_option(action)
 
 
 def _series_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("venue")
+    parser.add_argument("venue", help=_VENUE)
     parser.add_argument("symbol", help="BTC, or several: BTC,ETH")
     parser.add_argument("timeframe", help="1m, 5m, 15m, 1h, 4h, 1d")
 
@@ -455,19 +508,30 @@ def _series_arguments(parser: argparse.ArgumentParser) -> None:
 def _key_commands(commands: Any) -> None:
     keys = _command(commands, "keys", _Late("keys"), "keys of venues and news services")
     keys.add_argument(
-        "action", nargs="?", choices=("list", "add", "remove", "check"), default="list"
+        "action",
+        nargs="?",
+        choices=("list", "add", "remove", "check"),
+        default="list",
+        help="default list; add asks for the key; check tries it at the venue",
     )
     keys.add_argument("venue", nargs="?", default="", help="venue or news service")
-    keys.add_argument("--env", choices=("testnet", "live"), default="testnet")
+    keys.add_argument(
+        "--env", choices=("testnet", "live"), default="testnet", help="whose (default testnet)"
+    )
 
 
 def _config_commands(commands: Any) -> None:
     config = _command(commands, "config", _Late("settings"), "show or check the configuration")
     config.add_argument(
-        "action", nargs="?", choices=("show", "check", "defaults", "path"), default="show"
+        "action",
+        nargs="?",
+        choices=("show", "check", "defaults", "path"),
+        default="show",
+        help="show: what is in force (default); check: every mistake at once; defaults: a file to"
+        " begin with; path: where files are",
     )
-    config.add_argument("--config", metavar="FILE", help="configuration file")
-    config.add_argument("--env", choices=("practice", "testnet", "live"))
+    config.add_argument("--config", metavar="FILE", help=_CONFIG)
+    config.add_argument("--env", choices=_ENVIRONMENTS, help="as if this were asked for")
 
 
 if __name__ == "__main__":
