@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tui import cli
 from tui.examples import EXAMPLES
+from tui.grammar import kill_parser, whole_parser
+from tui.late import Late
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -28,14 +29,14 @@ def parsers(
                 yield from parsers(below, f"{name} {word}")
 
 
-PARSER = cli._parser()
+PARSER = whole_parser()
 
 
 def check(line: str) -> None:
     """Parse a line as a shell and the program would."""
     words = shlex.split(line)[1:]
     if words[:1] == ["kill"]:
-        cli._kill_parser().parse_args(words[1:])
+        kill_parser().parse_args(words[1:])
     elif "--help" not in words:
         PARSER.parse_args(words)
 
@@ -44,7 +45,7 @@ def test_every_command_has_its_function() -> None:
     found = {n: p.get_default("run") for n, p in parsers(PARSER) if p.get_default("run")}
     assert {"killcord", "killcord kill", "killcord history import"} <= set(found)
     for name, run in found.items():
-        assert callable(run.find() if isinstance(run, cli._Late) else run), name
+        assert callable(run.find() if isinstance(run, Late) else run), name
 
 
 def test_every_option_is_explained_and_every_command_shown_at_work() -> None:
