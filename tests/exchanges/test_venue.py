@@ -227,19 +227,18 @@ async def test_market_data_flows_and_is_sound(practice: PracticeProcess, venue: 
         assert bids[0] < asks[0]
         stamps = [e.received for e in desk.seen.of(Depth) if e.symbol == BTC]
         assert all(b - a > 0.08 * SECOND for a, b in itertools.pairwise(stamps))
-        tickers = [e for e in desk.seen.of(Ticker) if e.symbol == BTC]
-        assert any(t.mark for t in tickers)
-        assert any(t.funding_rate is not None and t.next_funding for t in tickers)
-        assert any(t.last and t.change_24h is not None for t in tickers)
-        marks = [t.mark for t in tickers if t.mark]
-        await until(lambda: [t for t in desk.seen.of(Ticker) if t.symbol == BTC and t.index])
-        index = next(t.index for t in desk.seen.of(Ticker) if t.symbol == BTC and t.index)
-        assert abs(index / marks[0] - 1.0) < 0.01
+
+        def told(kind: Callable[[Ticker], object], symbol: str = BTC) -> list[Ticker]:
+            return [e for e in desk.seen.of(Ticker) if e.symbol == symbol and kind(e)]
+
+        await until(lambda: told(lambda t: t.funding_rate is not None and t.next_funding))
+        await until(lambda: told(lambda t: t.last and t.change_24h is not None))
+        marks = await until(lambda: told(lambda t: t.mark))
+        indexes = await until(lambda: told(lambda t: t.index))
+        assert abs(indexes[0].index / marks[0].mark - 1.0) < 0.01
         for symbol in PAIR:  # asked for where no stream tells it
-            held = await until(lambda s=symbol: [
-                t.open_interest for t in desk.seen.of(Ticker) if t.symbol == s and t.open_interest
-            ])  # fmt: skip
-            assert held[0] > 0
+            held = await until(lambda s=symbol: told(lambda t: t.open_interest, s))
+            assert held[0].open_interest > 0
         stats = desk.gateway.stats
         await until(lambda: stats.messages > 0 and stats.last_message.keys() >= {"books"})
         # ccxt must not have parsed what we took: its caches stay empty.
