@@ -103,7 +103,7 @@ class Engine:
         tracking = self._tracking = Tracking(world)
         execution = self._execution = Execution(world, tracking)
         tracking.settle = execution.settle
-        booking = Booking(world, tracking)
+        booking = self._booking = Booking(world, tracking)
         self._reconciler = Reconciler(world, tracking, booking, execution.settle, sweep_within)
         control = self._control = Control(world, execution, tracking)
         self._invariants = Invariants(world)
@@ -135,7 +135,7 @@ class Engine:
             CancelSent: tracking.cancelled,
             OrderReport: tracking.reported,
             OrderAbsent: tracking.absent,
-            Fill: booking.filled,
+            Fill: self._filled,
             Balance: booking.balance,
             PositionReport: booking.position,
             FundingPaid: booking.paid,
@@ -290,6 +290,11 @@ class Engine:
         self._reconciler.swept(event)
         if self.ledger.shifted != moved:
             self._equity.load_marks()
+
+    def _filled(self, event: Fill) -> None:
+        """Book a fill; one that is news says what following a model costs."""
+        if self._booking.filled(event):
+            self.models.filled(event)
 
     def _scored(self, event: SentimentScored) -> None:
         """Take in what the news says: for the pane and the gate, then for the strategies."""
