@@ -55,6 +55,7 @@ from core.journal.recording import Recorder, Session
 from core.journal.store import Store
 from core.model.effect import Record
 from core.model.event import (
+    DeskLagged,
     Disarm,
     InvariantBroken,
     Kill,
@@ -132,7 +133,7 @@ class Desk:
         self._final: Snapshot | None = None
         self._closers: list[Callable[[], Any]] = []
         self.origin = Origin(market)
-        self.pulse = Pulse(self._late)
+        self.pulse = Pulse(self._late, config.limits.loop_lag * 500)
         self._tasks = Supervisor(lambda text: self._broken("TASK_DIED", text))
         self._disk = DiskKeeper(self._state, self.lines, self._disarm)
         self._recording: Recorder | None = None
@@ -521,7 +522,7 @@ class Desk:
             venue.restart(reason)
 
     def _late(self, lag_ms: float) -> None:
-        self.lines.add("info", f"the desk's loop was {lag_ms:.0f} ms late", "warning")
+        self.pump.sink(DeskLagged(lag_ms / 1000, self._clock.now()))
 
     async def _write_intent(self, intent: Intent) -> None:
         self.lines.effect(Record(intent))

@@ -27,10 +27,16 @@ class Pulse:
 
     Args:
         late: told in milliseconds when the loop was later than ``tolerance_ms``.
-        tolerance_ms: 250 is where data is too old to trade on.
+        tolerance_ms: what is worth telling.
+        clock: seconds; finer than the loop's own time, which stands still within a turn of it.
     """
 
-    def __init__(self, late: Callable[[float], None], tolerance_ms: float = 250.0) -> None:
+    def __init__(
+        self,
+        late: Callable[[float], None],
+        tolerance_ms: float,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.lag_ms = 0.0
         """Worst of the last second."""
         self.worst_ms = 0.0
@@ -45,6 +51,7 @@ class Pulse:
         self.settled = False
         """Whether start-up is over."""
         self._tolerance = tolerance_ms
+        self._clock = clock
         self._began = 0.0
         self._last_full_ms = 0.0
         self._thresholds = gc.get_threshold()
@@ -70,9 +77,9 @@ class Pulse:
         window: list[float] = []
         tidied = time.monotonic()
         while True:
-            before = time.perf_counter()
+            before = self._clock()
             await asyncio.sleep(_STEP)
-            lag = max((time.perf_counter() - before - _STEP) * 1000, 0.0)
+            lag = max((self._clock() - before - _STEP) * 1000, 0.0)
             self.lags[bisect_left(LATENESS_MS, lag)] += 1
             self.lags_ms += lag
             window.append(lag)

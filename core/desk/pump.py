@@ -304,7 +304,7 @@ class Pump:
         if leverage is not None and not leverage.done():
             await asyncio.wait([leverage])
         if not self._may_go(order):
-            self._not_sent(order, "HALTED", "the gate closed before it was sent")
+            self._not_sent(order, "GATE_CLOSED", "the gate closed before it was sent")
             return
         gateway = self.venues[order.venue].gateway
         self.sink(await gateway.submit(order, lambda: self._may_go(order)))
@@ -312,7 +312,7 @@ class Pump:
     def _may_go(self, order: Order) -> bool:
         """Whether an order may leave now; what only reduces always may."""
         self.heed_latch()
-        return order.reduce_only or self.state is not TradingState.HALTED
+        return order.reduce_only or self.engine.opens
 
     def _not_sent(self, order: Order, code: str, reason: str) -> None:
         now = self._clock.now()
