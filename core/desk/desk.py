@@ -27,6 +27,7 @@ from core.desk import disk, latch
 from core.desk.bulkhead import Bulkhead
 from core.desk.charts import Charts
 from core.desk.control import ControlSocket
+from core.desk.cord import Cord
 from core.desk.deadman import DeadMan
 from core.desk.guardpost import GuardPost
 from core.desk.history import History
@@ -217,6 +218,8 @@ class Desk:
         self.control = ControlSocket(self.window, home.socket)
         await self.control.start()
         self._closers.append(self.control.close)
+        self._cord.start()
+        self._closers.append(self._cord.close)
         await self._post.open()
         self._closers.append(self._post.close)
         if self._signals is not None:
@@ -318,6 +321,14 @@ class Desk:
         )
         self._post = GuardPost(
             self._home.guard_socket, hello, self._guard, self.pump.heed_latch, self.lines
+        )
+        self._cord = Cord(
+            self._home.cord_socket,
+            self.pump.shut,
+            self.pump.sink,
+            self._home.latch(config.environment),
+            config.venues,
+            self._clock,
         )
         self.window = Window(
             self.environment,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from threading import get_native_id
 
 import msgspec
 from msgspec import Struct
@@ -49,7 +50,8 @@ def write(path: Path, latched: Latched) -> None:
     Raises:
         OSError: the disk refused.
     """
-    draft = path.with_name(path.name + ".new")
+    # The guard and the cord's thread write it too, while the loop stands still.
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{get_native_id()}.new")
     with open(draft, "wb") as file:
         file.write(msgspec.json.encode(latched))
         file.flush()

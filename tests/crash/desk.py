@@ -84,14 +84,15 @@ def instrument(point: Points) -> None:
 
     def renamed(self: Path, target: Any) -> Any:
         turn = self.suffix == ".new" and self.name.startswith("journal")
+        latched = self.suffix == ".new" and self.name.startswith("HALTED")
         if turn:
             point("in the turn to a new journal, before it has its name")
-        elif self.name == "HALTED.new":
+        elif latched:
             point("in the latch's write")
         result = replace(self, target)
         if turn:
             point("in the turn to a new journal, after it")
-        elif self.name == "HALTED.new":
+        elif latched:
             point("after the latch's write")
         return result
 
