@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from threading import get_native_id
 
 import msgspec
 from msgspec import Struct
 
-from core.journal.wal import sync_folder
+from core.files import sync_folder, write_whole
 from core.model.event import KillMode
 
 
@@ -45,19 +44,12 @@ def find(path: Path) -> Latched | None:
 
 
 def write(path: Path, latched: Latched) -> None:
-    """Set the latch durably. Blocks for about one disk sync.
+    """Set the latch durably. Blocks for about two disk syncs.
 
     Raises:
         OSError: the disk refused.
     """
-    # The guard and the cord's thread write it too, while the loop stands still.
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{get_native_id()}.new")
-    with open(draft, "wb") as file:
-        file.write(msgspec.json.encode(latched))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    sync_folder(path.parent)
+    write_whole(path, msgspec.json.encode(latched), durable=True)
 
 
 def clear(path: Path) -> None:
