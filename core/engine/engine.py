@@ -33,6 +33,7 @@ from core.model.event import (
     Arm,
     Cancel,
     Close,
+    DeskLagged,
     Disarm,
     Event,
     FeedChanged,
@@ -159,6 +160,7 @@ class Engine:
             ModelPromoted: models.promoted,
             ModelDemoted: models.demoted,
             Tick: self._tick,
+            DeskLagged: control.lagged,
             InvariantBroken: control.broken,
         }
         tracking.restore()
@@ -177,6 +179,11 @@ class Engine:
     def state(self) -> TradingState:
         """The trading state."""
         return self._world.state
+
+    @property
+    def opens(self) -> bool:
+        """Whether an order that adds risk may leave now: armed, and the desk keeps time."""
+        return self._control.opens
 
     @property
     def cause(self) -> str:
