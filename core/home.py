@@ -123,8 +123,13 @@ class Home:
         return self.data / "welcomed"
 
     @property
+    def log(self) -> Path:
+        """What the desk logs: JSON lines, 20 MB a file, the nine before it beside it."""
+        return self.data / "killcord.log"
+
+    @property
     def desk_log(self) -> Path:
-        """Log of a desk that has no terminal."""
+        """What a desk in the background prints: nothing, unless something is wrong."""
         return self.data / "desk.log"
 
     def make(self, environment: str) -> None:

@@ -180,7 +180,7 @@ class Desk:
         lock = Lock(home.lock, f"the home {home.data}")
         self._closers.append(lock.release)
         disk.check(self._state)
-        self._log = LogFile(home.data / "killcord.log")
+        self._log = LogFile(home.log)
         self._log.start()
         self._closers += [self._log.close, self.lines.subscribe(self._log.write)]
 
