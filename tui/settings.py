@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         places = {
             "config": home.config_file,
             "data": home.data,
-            "log": home.desk_log,
+            "log": home.log,
             "socket": home.socket,
         }
         text = {name: str(path) for name, path in places.items()}

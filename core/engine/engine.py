@@ -33,6 +33,7 @@ from core.model.event import (
     Arm,
     Cancel,
     Close,
+    DeskLagged,
     Disarm,
     Event,
     FeedChanged,
@@ -52,7 +53,7 @@ from core.model.event import (
     VenueChanged,
     VenueOpened,
 )
-from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
+from core.model.market import BadMessage, BookTop, Candle, Depth, FundingSettled, Ticker, Trade
 from core.model.order import CancelSent, Fill, OrderAbsent, OrderKind, OrderReport, OrderSent
 from core.model.snapshot import Snapshot
 from core.model.whatif import WhatIf
@@ -129,6 +130,7 @@ class Engine:
             Depth: feed.depth,
             Ticker: feed.ticker,
             Candle: feed.candle,
+            FundingSettled: feed.settled,
             BadMessage: feed.bad,
             OrderSent: tracking.sent,
             CancelSent: tracking.cancelled,
@@ -158,6 +160,7 @@ class Engine:
             ModelPromoted: models.promoted,
             ModelDemoted: models.demoted,
             Tick: self._tick,
+            DeskLagged: control.lagged,
             InvariantBroken: control.broken,
         }
         tracking.restore()
@@ -176,6 +179,11 @@ class Engine:
     def state(self) -> TradingState:
         """The trading state."""
         return self._world.state
+
+    @property
+    def opens(self) -> bool:
+        """Whether an order that adds risk may leave now: armed, and the desk keeps time."""
+        return self._control.opens
 
     @property
     def cause(self) -> str:

@@ -24,6 +24,7 @@ class Code(StrEnum):
     BAD_MARKET_NEWS = "BAD_MARKET_NEWS"
     STALE_DATA = "STALE_DATA"
     CLOCK_SKEW = "CLOCK_SKEW"
+    LOOP_LAG = "LOOP_LAG"
     REJECTS_IN_A_ROW = "REJECTS_IN_A_ROW"
     # the order itself
     UNKNOWN_INSTRUMENT = "UNKNOWN_INSTRUMENT"
@@ -105,6 +106,11 @@ MEANING: dict[Code, tuple[str, str]] = {
     ),
     Code.STALE_DATA: ("stale_data", "The book is too old, or there is no price."),
     Code.CLOCK_SKEW: ("clock_skew", "Our clock and the venue's differ too much."),
+    Code.LOOP_LAG: (
+        "loop_lag",
+        "The desk stood still for too long: what it knows may be old, until it has kept time for "
+        "five seconds.",
+    ),
     Code.REJECTS_IN_A_ROW: (
         "rejects_in_a_row",
         "The venue refused too many orders in a row; arm again when the cause is found.",

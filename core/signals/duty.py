@@ -119,6 +119,7 @@ class Blank:
     """A context of which nothing is known yet."""
 
     lacks: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.row = [float("nan")] * len(names)

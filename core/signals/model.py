@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from core import config
 from core.clock import SECOND
+from core.model.instrument import short_symbol
 from core.model.market import Candle
 from core.model.why import Factor
 from core.signals import candle_features, context
@@ -159,6 +160,9 @@ class Recipe(Struct, frozen=True):
     reach: float
     """Expected size of a move over the horizon, in units of volatility times its root."""
     members: tuple[Member, ...]
+    universe: tuple[str, ...] = ()
+    """Symbols, sorted, whose mean or rank is among the features: a desk of others has other ones.
+    Empty where none is."""
 
 
 def define(features: Sequence[str]) -> str:
@@ -292,6 +296,7 @@ class ModelStrategy:
         self._known = [
             (wanted.index(name), name) for name in model.recipe.known if name in self.needs
         ]
+        self._universe = model.recipe.universe
         self._target = 0
         self._silent = ""
         self.said: Said | None = None
@@ -310,9 +315,14 @@ class ModelStrategy:
             row += self.context.row
         if self._take:
             row = [row[at] for at in self._take]
+        if self._universe and self._universe != tuple(sorted(self.context.symbols)):
+            names = ", ".join(short_symbol(symbol) for symbol in self._universe)
+            return self._say_nothing(candle, f"it was trained beside {names}, not these symbols")
         unknown = [name for at, name in self._known if row[at] != row[at]]
         if unknown:
-            return self._say_nothing(candle, unknown)
+            more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+            why = "; ".join(self.context.lacks) or "not heard of yet"
+            return self._say_nothing(candle, f"{', '.join(unknown[:3])}{more} not known ({why})")
         self._silent = ""
         model = self._model
         chance = model.probability(row)
@@ -348,11 +358,9 @@ class ModelStrategy:
         """Begin with the direction that is wanted already, whoever wanted it."""
         self._target = target
 
-    def _say_nothing(self, candle: Candle, unknown: list[str]) -> Decision | None:
+    def _say_nothing(self, candle: Candle, why: str) -> Decision | None:
         """Be out, and say once why."""
-        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-        why = "; ".join(self.context.lacks) or "not heard of yet"
-        text = f"no signal: {', '.join(unknown[:3])}{more} not known ({why}); {self._model.name}"
+        text = f"no signal: {why}; {self._model.name}"
         if text == self._silent and not self._target:
             return None
         # What a warm-up says is not heard.
