@@ -43,6 +43,10 @@ _MS = 1_000_000
 _EVER = 1 << 62
 
 
+_FAILURES = 3
+"""Instruments on which a strategy raised that are named."""
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run ``killcord backtest``: 0, or 1 where an audit or a comparison that was asked for failed.
 
@@ -74,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
     else:
         sys.stdout.writelines(line + "\n" for line in table(answer))
-    sound = answer.audit is None or answer.audit.clean
+    sound = not answer.failed and (answer.audit is None or answer.audit.clean)
     return 0 if sound and (answer.parity is None or answer.parity.equal) else 1
 
 
@@ -182,6 +186,10 @@ def table(answer: BacktestReport) -> list[str]:
         f" {answer.bars_per_second:,} {what}/s",
         f"  decisions     {answer.decision_hash}",
     ]
+    if answer.failed:
+        lines += [f"  FAILED        {clean(text, 300)}" for text in answer.failed[:_FAILURES]]
+        if len(answer.failed) > _FAILURES:
+            lines.append(f"                and on {len(answer.failed) - _FAILURES} more")
     if answer.liquidations:
         lines.append(f"  liquidated    {answer.liquidations} positions: the margin was used up")
     if answer.silent_bars:

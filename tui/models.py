@@ -92,6 +92,10 @@ def _list(registry: Registry, needed: int) -> tuple[dict[str, Any], str]:
     lines = [_line(meta, marks.get(meta.id, " "), live.get(meta.id)) for meta in rows]
     if lines:
         lines.insert(0, _HEAD)
+    for role in ModelRole:
+        name = registry.on_duty(role)
+        if name and name not in registry.names():
+            corrupt[name] = f"is {role.value} and not here; `killcord models demote {name}`"
     lines += [f"! {name}: {problem}" for name, problem in corrupt.items()]
     if any(marks):
         lines.append("* trades, o is watched beside it")
@@ -114,7 +118,7 @@ def _list(registry: Registry, needed: int) -> tuple[dict[str, Any], str]:
 def _compare(registry: Registry, needed: int) -> Comparison | None:
     """Return challenger against champion; None where there are not both, or one is corrupt."""
     names = [registry.on_duty(role) for role in ModelRole]
-    if not all(names):
+    if not set(names) <= set(registry.names()):
         return None
     try:
         champion, challenger = (registry.record(name).days for name in names)

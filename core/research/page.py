@@ -71,6 +71,8 @@ def _warnings(answer: BacktestReport) -> str:
     said = []
     if answer.halted:
         said.append(f"Halted {answer.halted_at}: {answer.halted}. Nothing was traded after it")
+    if answer.failed:
+        said.append(f"The strategy raised on {len(answer.failed)} instruments: {answer.failed[0]}")
     if answer.liquidations:
         said.append(f"{answer.liquidations} positions were liquidated")
     if answer.silent_bars:

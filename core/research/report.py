@@ -64,6 +64,8 @@ class BacktestReport(Struct, frozen=True, tag="backtest"):
     liquidations: int
     refusals: int
     refused: dict[str, int]
+    failed: tuple[str, ...]
+    """Where the strategy raised and was stopped, and what it was; empty when it did not."""
     equity_start: float
     equity_end: float
     realised: float
@@ -192,6 +194,7 @@ def report(
         liquidations=result.liquidations,
         refusals=result.refusals,
         refused=result.refused,
+        failed=result.failed,
         equity_start=float(result.equity_start),
         equity_end=float(result.equity_end),
         realised=float(result.realised),
