@@ -22,7 +22,7 @@ from core.signals.diary import compare, earning, sum_up
 from core.signals.registry import Meta, Registry
 from tui import numbers
 from tui.settings import configured, environment_of
-from tui.views.learning import comparison_text, describe_live, interval_text
+from tui.views.learning import check_line, comparison_text, describe_live, interval_text
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -170,7 +170,7 @@ def _show(registry: Registry, meta: Meta, needed: int) -> tuple[dict[str, Any], 
         names = ", ".join(data["symbols"])
         lines.append(f"  learnt     {data['rows']:,} rows, {span}, of {names}")
     lines += [f"  features   {len(meta.features)}: {', '.join(meta.features)}", "", "  conditions"]
-    lines += [f"    {'passed' if one.passed else 'FAILED'}  {one}" for one in meta.gate]
+    lines += [f"  {check_line(one)}" for one in meta.gate]
     lines += ["", "  out of sample", *(f"    {text}" for text in _scores(meta.scores))]
     lines += ["", "  on duty"]
     lines += [f"    {text}" for text in describe_live(meta.promise(), live)]
