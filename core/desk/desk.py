@@ -326,6 +326,7 @@ class Desk:
             config,
             self._home.models(config.environment),
             self._home.history(config.environment),
+            self._home.recordings(config.environment),
             self._gateways,
             self._instruments,
             self.engine.models.record,
@@ -360,7 +361,7 @@ class Desk:
             stamp(home.strategies, config.strategy),
             self.journal.checkpoint,
         )
-        folder, days = self._state / "recording", config.storage.record_days
+        folder, days = self._home.recordings(config.environment), config.storage.record_days
         keeper = RecordingKeeper(folder, session, days, self.lines)
         self._closers.append(lambda: keeper.close(self.engine.decision_hash, self._clock.now()))
         self._keepers.append(keeper)

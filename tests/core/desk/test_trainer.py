@@ -80,6 +80,7 @@ class Desk:
             chosen,
             home / "models",
             home / "history",
+            home / "recording",
             {},
             {},
             lambda role: None,
