@@ -80,6 +80,8 @@ class World:
         self.pending = True
         """Whether any order or position waits for time to pass."""
         self.paused: set[str] = set()
+        self.lag = 0.0
+        """Longest that the desk's loop stood still lately, seconds; 0 while it keeps time."""
         self.portfolio = PortfolioRisk()
         self.guard = NewsGuard(config.limits)
         self.minute = Pace(config.limits.orders_per_minute, MINUTE)

@@ -325,6 +325,13 @@ class Tick(Struct, frozen=True, gc=False, tag=True):
     received: int
 
 
+class DeskLagged(Struct, frozen=True, gc=False, tag=True):
+    """The desk's loop stood still for ``seconds``: what it knows may be as old."""
+
+    seconds: float
+    received: int
+
+
 class InvariantBroken(Struct, frozen=True, gc=False, tag=True):
     """Something that must never happen did: the gate closes."""
 
@@ -382,6 +389,7 @@ Event = (
     | ModelPromoted
     | ModelDemoted
     | Tick
+    | DeskLagged
     | InvariantBroken
 )
 

@@ -243,6 +243,14 @@ class Model:
         """
         return bar(self.recipe.cost, self.recipe.reach, volatility * self._root)
 
+    def expect(self, volatility: float) -> float:
+        """Return the expected size of a move over the horizon, log return.
+
+        Args:
+            volatility: log return a candle.
+        """
+        return self.recipe.reach * volatility * self._root
+
     def edge(self, chance: float, volatility: float) -> float:
         """Return what acting on a probability should bring after costs, fraction of notional.
 
@@ -250,8 +258,17 @@ class Model:
             chance: of a rise; below one half it is a fall that is acted on.
             volatility: log return a candle.
         """
-        move = self.recipe.reach * volatility * self._root
-        return abs(2.0 * chance - 1.0) * move - 2.0 * self.recipe.cost
+        return abs(2.0 * chance - 1.0) * self.expect(volatility) - 2.0 * self.recipe.cost
+
+
+class Said(Struct, frozen=True, gc=False):
+    """What a model said of a candle."""
+
+    row: list[float]
+    chance: float
+    """Probability of a rise."""
+    size: float
+    """Expected move over the horizon, log return, positive."""
 
 
 class ModelStrategy:
@@ -282,8 +299,8 @@ class ModelStrategy:
         self._universe = model.recipe.universe
         self._target = 0
         self._silent = ""
-        self.said: tuple[list[float], float] | None = None
-        """The row that the model saw last, and the probability it gave; None when it saw none."""
+        self.said: Said | None = None
+        """Of the last candle; None when it was silent."""
 
     def on_candle(self, candle: Candle) -> Decision | None:
         """Take the next closed candle; decide when the probability crosses a threshold."""
@@ -309,7 +326,7 @@ class ModelStrategy:
         self._silent = ""
         model = self._model
         chance = model.probability(row)
-        self.said = row, chance
+        self.said = Said(row, chance, model.expect(features.volatility))
         target = follow(self._target, chance, model.threshold(features.volatility))
         if target == self._target:
             return None
@@ -330,7 +347,12 @@ class ModelStrategy:
 
     def explanation(self) -> Callable[[], tuple[Factor, ...]] | None:
         """Return what works out why it said its last word; None where it said none."""
-        return partial(self._model.explain, self.said[0]) if self.said else None
+        return partial(self._model.explain, self.said.row) if self.said else None
+
+    @property
+    def target(self) -> int:
+        """The direction it wants."""
+        return self._target
 
     def take_over(self, target: int) -> None:
         """Begin with the direction that is wanted already, whoever wanted it."""

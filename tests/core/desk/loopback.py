@@ -342,7 +342,9 @@ class LoopGateway:
         if self.loop.hold is not None:
             await self.loop.hold.wait()
         outcome, venue_id, code, reason = Outcome.ACCEPTED, "", "", ""
-        if self.loop.down:
+        if go is not None and not go():
+            outcome, reason = Outcome.NOT_SENT, "the gate closed before it was sent"
+        elif self.loop.down:
             outcome, code = Outcome.UNKNOWN, "timeout"
         else:
             try:
