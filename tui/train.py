@@ -30,10 +30,11 @@ from core.research.rates import Rates
 from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
 from core.signals.context import Key
-from core.signals.registry import Check, Registry
+from core.signals.registry import Registry
 from tui import numbers
 from tui.market_files import one_timeframe, points, progress, read_files
 from tui.settings import environment_of
+from tui.views.learning import check_line
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -200,7 +201,7 @@ def table(found: Finding) -> list[str]:
         *_legend(found),
         "",
         *_judged(found),
-        *(_check(check) for check in found.gate),
+        *(check_line(check) for check in found.gate),
         "",
         *textwrap.wrap(found.verdict, 100, initial_indent="  ", subsequent_indent="  "),
     ]
@@ -258,8 +259,3 @@ def _judged(found: Finding) -> list[str]:
         f"  trades {best['turnover']:.2f} times its equity a day, in a position"
         f" {best['exposure']:.0%} of the time, for up to {numbers.compact(best['capacity'])} USDT",
     ]
-
-
-def _check(check: Check) -> str:
-    value = "-" if check.value is None else f"{check.value:.3g}"
-    return f"  {'✓' if check.passed else '✗'} {check.name:42} {value:>8}   needs {check.need}"
