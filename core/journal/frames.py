@@ -28,6 +28,7 @@ import msgspec
 from msgspec import Struct
 
 from core.errors import JournalCorrupt, StateError
+from core.files import write_whole
 from core.orders.records import JournalRecord, decode
 from core.portfolio.checkpoint import Checkpoint, restore
 from core.portfolio.ledger import Ledger
@@ -205,17 +206,27 @@ def verify(path: Path) -> Verified:
 def load(folder: Path) -> Replay | None:
     """Read the newest file and cut its torn tail; None when there is no journal yet.
 
+    What is cut is kept beside it, named after the byte where it began: it may have been more than
+    a crash, and is all there is to tell.
+
     Raises:
         JournalCorrupt: as ``read``.
+        StateError: the file cannot be read or changed.
     """
     paths = files(folder)
     if not paths:
         return None
-    replay = read(paths[-1])
-    if replay.torn:
-        with paths[-1].open("r+b") as file:
-            file.truncate(replay.size)
-            os.fsync(file.fileno())
+    path = paths[-1]
+    try:
+        replay = read(path)
+        if replay.torn:
+            tail = path.read_bytes()[replay.size :]
+            write_whole(path.with_suffix(f".torn-{replay.size}"), tail, durable=True)
+            with path.open("r+b") as file:
+                file.truncate(replay.size)
+                os.fsync(file.fileno())
+    except OSError as error:
+        raise StateError(f"{path}: cannot be read or changed ({error.strerror})") from error
     return replay
 
 
