@@ -36,7 +36,7 @@ from core.desk.kill_worker import DEADLINE, VALIDITY, Means
 from core.desk.lines import Lines, LogFile
 from core.desk.lock import Lock
 from core.desk.origin import MarketFacts, Origin
-from core.desk.past import bring_hours
+from core.desk.past import bring_funding, bring_hours
 from core.desk.ports import Gateway, KillGateway, NewsFeed
 from core.desk.pulse import Pulse
 from core.desk.pump import Pump
@@ -240,6 +240,7 @@ class Desk:
         if self._news is not None:
             keep(self._read_news, "news")
         keep(self._bring_hours, "hours")
+        keep(self._bring_funding, "funding")
         if self.pump.trainer is not None:
             keep(self._learn, "learning")
         for venue in self.pump.venues.values():
@@ -508,6 +509,13 @@ class Desk:
         await self.ready.wait()
         venues = tuple(self.pump.venues.values())
         await bring_hours(self.config.symbols, venues, self.pump.sink, self.lines)
+
+    async def _bring_funding(self) -> None:
+        await self.ready.wait()
+        venues = tuple(self.pump.venues.values())
+        await bring_funding(
+            self.config.symbols, venues, self._instruments, self.pump.sink, self.lines, self._clock
+        )
 
     # --- trouble ------------------------------------------------------------------------------
 

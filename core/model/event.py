@@ -14,7 +14,16 @@ from msgspec import Struct
 from core.model.account import Balance, FundingPaid, PositionReport, VenueSwept
 from core.model.instrument import Instrument
 from core.model.learning import Record
-from core.model.market import BadMessage, BookTop, Candle, Depth, Side, Ticker, Trade
+from core.model.market import (
+    BadMessage,
+    BookTop,
+    Candle,
+    Depth,
+    FundingSettled,
+    Side,
+    Ticker,
+    Trade,
+)
 from core.model.news import NewsReading, NewsSource, NewsStory
 from core.model.order import (
     CancelSent,
@@ -350,6 +359,7 @@ Event = (
     | Depth
     | Ticker
     | Candle
+    | FundingSettled
     | BadMessage
     | OrderSent
     | CancelSent

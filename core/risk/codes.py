@@ -56,6 +56,7 @@ class Code(StrEnum):
     STRATEGY_FAILED = "STRATEGY_FAILED"
     MODEL_DEMOTED = "MODEL_DEMOTED"
     MODEL_DRIFT = "MODEL_DRIFT"
+    MODEL_COST = "MODEL_COST"
     # orders and the venue's word
     ORDER_REJECTED = "ORDER_REJECTED"
     ORDER_NOT_SENT = "ORDER_NOT_SENT"
@@ -153,7 +154,11 @@ MEANING: dict[Code, tuple[str, str]] = {
         "A strategy raised and is stopped on this instrument; its position keeps its stop.",
     ),
     Code.MODEL_DEMOTED: ("", "A model is off duty; without one the strategy wants to be flat."),
-    Code.MODEL_DRIFT: ("", "A model sees other distributions than its training did, or no more."),
+    Code.MODEL_DRIFT: (
+        "",
+        "A model sees, or says, what is distributed otherwise than in its training, or no more.",
+    ),
+    Code.MODEL_COST: ("", "A model's orders pay more than its training assumed, or no more."),
     Code.ORDER_REJECTED: ("", "The venue refused the order."),
     Code.ORDER_NOT_SENT: ("", "The order never left this machine."),
     Code.ORDER_UNKNOWN: ("", "The venue may or may not have the order; being asked."),

@@ -154,6 +154,19 @@ async def bought(desk: Desk) -> None:
     await until(lambda: len([p for p in desk.window.snapshot().positions if p.stop]) == 3)
 
 
+async def test_settled_funding_is_asked_for_at_a_start(stage: Stage) -> None:
+    desk = stage.desk()
+    venues = stage.venues
+    async with stage.running(desk):
+        slots = {name: desk.engine._world.slots[name, BTC] for name in venues}
+        await until(lambda: all(slot.settled for slot in slots.values()))
+        for name, slot in slots.items():
+            past = venues[name].core.funding_history(BTC, limit=10)
+            assert [(ts * 1_000_000, float(rate)) for ts, rate in past] == [
+                (ts, event.rate) for ts, event in sorted(slot.settled.items())
+            ]
+
+
 async def test_a_desk_trades_stops_and_leaves_a_true_record(stage: Stage) -> None:
     desk = stage.desk()
     async with stage.running(desk) as task:
