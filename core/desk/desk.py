@@ -188,9 +188,14 @@ class Desk:
 
         replay = frames.load(self._state / "journal")
         ledger = frames.rebuild(replay)
+        # A journal that was moved away, or restored from a backup, has forgotten ids that venues
+        # remember. Milliseconds are always ahead of a count of orders.
+        ledger.next_seq = max(ledger.next_seq, self._started * 1000 // SECOND)
         if replay and replay.torn:
             self.lines.add(
-                "info", f"journal: a torn tail of {replay.torn} bytes was cut", "warning"
+                "info",
+                f"journal: a torn tail of {replay.torn} bytes was cut and put beside it",
+                "warning",
             )
         latched = latch.read(home.latch(config.environment))
         self._store = StoreKeeper(
