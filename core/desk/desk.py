@@ -32,8 +32,9 @@ from core.desk.identity import Identity, identity
 from core.desk.keeping import DiskKeeper, JournalKeeper, RecordingKeeper, StoreKeeper
 from core.desk.kill import KillExecutor
 from core.desk.kill_worker import DEADLINE, VALIDITY, Means
-from core.desk.lines import Lines, LogFile
+from core.desk.lines import Lines
 from core.desk.lock import Lock
+from core.desk.log_file import LogFile
 from core.desk.origin import MarketFacts, Origin
 from core.desk.past import bring_hours
 from core.desk.ports import Gateway, KillGateway, NewsFeed

@@ -25,7 +25,7 @@ from core.desk.charts import Charts
 from core.desk.history import History
 from core.desk.kill import KillExecutor
 from core.desk.latch import Latched
-from core.desk.lines import Lines, scrub
+from core.desk.lines import Lines
 from core.desk.trails import Trails
 from core.desk.trainer import Trainer
 from core.desk.verdicts import PROVED, RANK
@@ -65,6 +65,7 @@ from core.model.event import (
 from core.model.market import BookTop, Candle, Depth, Ticker, Trade
 from core.model.order import Order, OrderSent, Outcome
 from core.orders.records import Intent
+from core.secrets import scrub
 
 ANSWER_LIMIT = 5.0
 """Seconds that a command waits for an answer the engine does not give at once."""
