@@ -209,7 +209,7 @@ class Desk:
             self.pump.sink(Kill(KillMode.HALT, latched.actor, latched.cause, self._clock.now()))
         elif self.pump.state is TradingState.HALTED:
             if not latched:
-                self.pump.keep_latch(ledger.cause)
+                self.pump.latch.set(ledger.cause, "journal", KillMode.HALT, set())
             self.lines.add(
                 "state", f"HALTED: {ledger.cause}; release it by `killcord resume`", "alarm"
             )
