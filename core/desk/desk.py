@@ -33,8 +33,9 @@ from core.desk.identity import Identity, identity
 from core.desk.keeping import DiskKeeper, JournalKeeper, RecordingKeeper, StoreKeeper
 from core.desk.kill import KillExecutor
 from core.desk.kill_worker import DEADLINE, VALIDITY, Means
-from core.desk.lines import Lines, LogFile
+from core.desk.lines import Lines
 from core.desk.lock import Lock
+from core.desk.log_file import LogFile
 from core.desk.origin import MarketFacts, Origin
 from core.desk.past import bring_funding, bring_hours
 from core.desk.ports import Gateway, KillGateway, NewsFeed
@@ -213,7 +214,7 @@ class Desk:
             self.pump.sink(Kill(KillMode.HALT, latched.actor, latched.cause, self._clock.now()))
         elif self.pump.state is TradingState.HALTED:
             if not latched:
-                self.pump.keep_latch(ledger.cause)
+                self.pump.latch.set(ledger.cause, "journal", KillMode.HALT, set())
             self.lines.add(
                 "state", f"HALTED: {ledger.cause}; release it by `killcord resume`", "alarm"
             )
