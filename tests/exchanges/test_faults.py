@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -32,20 +31,13 @@ from exchanges.practice.server import Options, Server, serve
 from exchanges.practice.state import OrderRequest
 from exchanges.venue import VenueGateway, open_gateway
 from tests.exchanges.market import Seen
+from tests.waiting import until
 
 pytestmark = [pytest.mark.whole, pytest.mark.timeout(120)]
 BTC = "BTC/USDT:USDT"
-T = TypeVar("T")
 _counter = itertools.count(1)
 BOOKS = {"bybit": "orderbook.", "binance": "depthUpdate", "okx": '"books'}
 ONCE = "at = 'submit'\ncount = 1\n"
-
-
-async def until(check: Callable[[], T], seconds: float = 20.0) -> T:
-    async with asyncio.timeout(seconds):
-        while not (found := check()):
-            await asyncio.sleep(0.005)
-    return found
 
 
 @asynccontextmanager
