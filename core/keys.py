@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from core.errors import KeyRefused, UsageError
+from core.files import write_whole
 from core.home import Home
 from core.model.instrument import VENUES
 from core.secrets import Secret
@@ -90,10 +91,7 @@ class KeyIndex:
         """Add or remove a pair."""
         pairs = set(self.stored())
         (pairs.add if present else pairs.discard)((venue, environment))
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = self._path.with_suffix(".tmp")
-        fresh.write_text(json.dumps(sorted(pairs)))
-        fresh.replace(self._path)
+        write_whole(self._path, json.dumps(sorted(pairs)).encode())
 
 
 def credentials(

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from core.config import Config, load
+from core.config import Config
+from core.config_file import load
 from core.errors import RecordingError, UsageError
 from core.home import Home
 from core.model.instrument import Instrument, short_symbol, unified_symbol

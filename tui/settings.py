@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core.config import Config, load, render
+from core.config import Config
+from core.config_file import load, render
 from core.errors import SafetyRefusal, UsageError
 from core.home import Home
 from core.keys import has_testnet_keys

@@ -26,6 +26,7 @@ from core.research.sweep import (
     can_kernel,
     fits,
     run_study,
+    say_way,
     sum_sweep,
     try_point,
 )
@@ -90,6 +91,10 @@ def _work(
     arguments: argparse.Namespace, work: Callable[[Any, Any], Any], job: Any, study: Study
 ) -> int:
     workers: LocalWorkers | ClusterWorkers
+    told = job.job if isinstance(job, Walk) else job
+    if not can_kernel(told.config):
+        # Ten to fifty times as slow: whoever waits should know why.
+        sys.stderr.write(f"{say_way(told)}\n")
     if arguments.scheduler:
         workers = ClusterWorkers(work, job, arguments.scheduler)
     else:
@@ -174,11 +179,11 @@ def _say(arguments: argparse.Namespace, answer: Any, lines: list[str]) -> int:
 
 def sweep_table(answer: SweepReport) -> list[str]:
     """Return a sweep's answer as lines for a person."""
-    way = "by the kernel" if answer.kernel else "through the engine"
     names = list(answer.best[0].point) if answer.best else []
     lines = [
-        f"{answer.strategy}: {answer.points} of {answer.total} points, {way}, in"
-        f" {answer.seconds:.1f} s; {answer.bars_per_second:,.0f} bars/s",
+        f"{answer.strategy}: {answer.points} of {answer.total} points in {answer.seconds:.1f} s;"
+        f" {answer.bars_per_second:,.0f} bars/s",
+        f"  {answer.way}",
         "",
         "  " + " ".join(f"{name:>16}" for name in names) + _HEAD,
     ]
@@ -222,6 +227,7 @@ def walk_table(answer: WalkReport) -> list[str]:
     lines = [
         f"{answer.strategy}: {len(answer.folds)} of {answer.total} folds, {answer.points} settings"
         f" each, in {answer.seconds:.1f} s",
+        f"  settings chosen {answer.way}; what follows is traded through the engine",
         "",
         f"  return        {numbers.percent(answer.total_return)}   drawdown"
         f" {numbers.percent(answer.max_drawdown, sign=False)}, {answer.trades:,} trades",

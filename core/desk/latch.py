@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from core.journal.wal import sync_folder
+from core.files import sync_folder, write_whole
 from core.model.event import KillMode
 
 
@@ -44,18 +44,12 @@ def find(path: Path) -> Latched | None:
 
 
 def write(path: Path, latched: Latched) -> None:
-    """Set the latch durably. Blocks for about one disk sync.
+    """Set the latch durably. Blocks for about two disk syncs.
 
     Raises:
         OSError: the disk refused.
     """
-    draft = path.with_name(path.name + ".new")
-    with open(draft, "wb") as file:
-        file.write(msgspec.json.encode(latched))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    sync_folder(path.parent)
+    write_whole(path, msgspec.json.encode(latched), durable=True)
 
 
 def clear(path: Path) -> None:

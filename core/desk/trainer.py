@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from core.desk.lines import Lines
 from core.desk.ports import Gateway, Sink
 from core.desk.roster import Recorded, Roster
 from core.errors import KillcordError, VenueError
+from core.files import write_whole
 from core.model.effect import ModelDropped
 from core.model.instrument import Instrument
 from core.model.learning import Answer, Asked, Order, Progress, TrainingView, Verdict
@@ -264,11 +264,8 @@ class _Last:
     def write(self, finished: int, text: str, *, failed: bool) -> None:
         self.finished, self.text, self.failed = finished, text, failed
         facts = {"finished": finished, "text": text, "failed": failed}
-        half = self._path.with_suffix(".new")
         with contextlib.suppress(OSError):  # then a restart trains once more than it had to
-            half.parent.mkdir(parents=True, exist_ok=True)
-            half.write_bytes(msgspec.json.encode(facts))
-            os.replace(half, self._path)
+            write_whole(self._path, msgspec.json.encode(facts))
 
 
 async def _tell(stream: asyncio.StreamWriter, message: Order | Answer) -> None:

@@ -200,11 +200,6 @@ class Study:
         """Points that were worked out."""
         return self._count((self._states.COMPLETE,))
 
-    @property
-    def unfinished(self) -> int:
-        """Points that other machines work on."""
-        return self._count((self._states.RUNNING,)) - len(self._running)
-
     def close(self) -> None:
         """Let the database go."""
         self._storage.remove_session()

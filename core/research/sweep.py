@@ -91,6 +91,8 @@ class SweepReport(Struct, frozen=True, tag_field="type", tag="sweep"):
     """Worked out so far, by all machines."""
     total: int
     kernel: bool
+    way: str
+    """What worked the points out, and why not the kernel; see ``say_way``."""
     seconds: float
     bars_per_second: float
     """Of this machine's workers together, this run; 0 where nothing was left to do."""
@@ -152,8 +154,8 @@ def by_kernel(job: Job, config: Config) -> Outcome:
     part = float(min(share, limits.order_notional))
     scores = []
     for rules, bars in job.candles.items():
-        market = Market.of(rules, bars, job.slippage)
-        wanted = wants(settings, market.close)
+        market = Market.of(rules, bars, job.slippage, job.funding.get(rules, ()))
+        wanted = wants(settings, market.close, market.rates)
         scores.append(
             score(market, make_trades(market, wanted, float(settings.stop_distance)), part)
         )
@@ -248,6 +250,16 @@ def can_kernel(config: Config) -> bool:
     return config.strategy.name in TABLES
 
 
+def say_way(job: Job) -> str:
+    """Return what works the points out, for a person."""
+    if job.kernel:
+        return "by the kernel"
+    if can_kernel(job.config):
+        return "through the engine"
+    name, known = job.config.strategy.name, ", ".join(TABLES)
+    return f"through the engine ({name} has no form for the fast kernel; {known} have)"
+
+
 def to_row(done: Done) -> Row:
     """Return a point with its figures."""
     facts = done.facts
@@ -302,6 +314,7 @@ def sum_sweep(
         len(done),
         study.total,
         job.kernel,
+        say_way(job),
         round(seconds, 3),
         round(count * bars / seconds) if count else 0,
         tuple(to_row(one) for one in done[:_SHOWN]),

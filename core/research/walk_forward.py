@@ -19,7 +19,7 @@ from core.model.instrument import Instrument
 from core.research.bars import Bars
 from core.research.scores import Sharpe, max_drawdown, sharpe
 from core.research.study import Axis, Done, Point
-from core.research.sweep import Job, Outcome, by_engine, by_kernel, set_point
+from core.research.sweep import Job, Outcome, by_engine, by_kernel, say_way, set_point
 
 
 class Walk(Struct, frozen=True):
@@ -69,6 +69,8 @@ class WalkReport(Struct, frozen=True, tag_field="type", tag="walk_forward"):
     study: str
     points: int
     """Settings that were tried in each fold."""
+    way: str
+    """What they were chosen by; tests always go through the engine."""
     folds: tuple[FoldOutcome, ...]
     total: int
     seconds: float
@@ -155,6 +157,7 @@ def sum_walk(walk: Walk, done: list[Done], name: str, seconds: float) -> WalkRep
         walk.job.config.strategy.name,
         name,
         len(points_of(walk)),
+        say_way(walk.job),
         tuple(folds),
         walk.folds,
         round(seconds, 3),

@@ -101,11 +101,6 @@ class LocalWorkers:
                 self._pool = self._start()
             beat()
 
-    @property
-    def pids(self) -> list[int]:
-        """The processes that run now."""
-        return list(self._pool._processes)
-
     def close(self) -> None:
         """End the processes."""
         self._pool.shutdown(cancel_futures=True)

@@ -18,7 +18,6 @@ from core.model.whatif import CheckView
 from core.risk.codes import Code
 from core.risk.portfolio import Cluster, Tail
 
-_ZERO = Decimal(0)
 # Looking a member up in an enum costs 0.1 us; these are read many times an order.
 _ARMED = TradingState.ARMED
 _READY = VenueState.READY

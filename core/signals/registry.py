@@ -12,7 +12,6 @@ models/trials.jsonl       every configuration ever tried, for honest statistics
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,6 +23,7 @@ from msgspec import Struct
 
 from core import config
 from core.errors import ConfigError, RegistryError, SafetyRefusal, UsageError
+from core.files import write_whole
 from core.model.event import ModelRole
 from core.model.learning import Record
 from core.signals.model import DESCRIBED, Model, ModelStrategy, Recipe, define
@@ -147,9 +147,7 @@ class Registry:
         if not meta.passed:
             raise SafetyRefusal(f"{name} did not pass: {', '.join(failed) or 'no gate'}")
         self.load(name)
-        half = self.folder / f".{role.name}"
-        half.write_text(name + "\n")
-        os.replace(half, self.folder / role.name)
+        write_whole(self.folder / role.name, f"{name}\n".encode())
         self._log("promoted", role, name, actor, "")
         if role is ModelRole.CHAMPION and self.on_duty(ModelRole.CHALLENGER) == name:
             (self.folder / ModelRole.CHALLENGER.name).unlink(missing_ok=True)
@@ -218,9 +216,7 @@ class Registry:
         """Write down how a model does."""
         folder = self.folder / name
         if folder.is_dir():
-            half = folder / ".live.json"
-            half.write_bytes(msgspec.json.encode(record))
-            os.replace(half, folder / "live.json")
+            write_whole(folder / "live.json", msgspec.json.encode(record))
 
     def _log(self, what: str, role: ModelRole, name: str, actor: str, cause: str) -> None:
         entry = {

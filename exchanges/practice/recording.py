@@ -35,7 +35,6 @@ from exchanges.practice.exchange import PracticeVenue
 from exchanges.practice.market import Market
 from exchanges.practice.tape import CandleHistory, Ints
 
-_SECOND_NS = 1_000_000_000
 _REFILL_LEVELS = 20
 Levels = list[tuple[float, float]]
 

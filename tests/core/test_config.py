@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core.config import DEFAULT_SYMBOLS, Config, Limits, load, render
+from core.config import DEFAULT_SYMBOLS, Config, Limits
+from core.config_file import load, render
 from core.errors import ConfigError
 
 

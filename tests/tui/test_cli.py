@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from tui import cli
+from tui.grammar import whole_parser
+from tui.late import Late
 
 
 def commands(
@@ -21,7 +22,7 @@ def commands(
 
 
 def test_every_command_has_its_function() -> None:
-    found = dict(commands(cli._parser()))
+    found = dict(commands(whole_parser()))
     assert {"killcord", "killcord kill", "killcord history import"} <= set(found)
     for name, run in found.items():
-        assert callable(run.find() if isinstance(run, cli._Late) else run), name
+        assert callable(run.find() if isinstance(run, Late) else run), name

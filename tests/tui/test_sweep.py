@@ -47,6 +47,21 @@ def test_a_sweep_is_honest_and_goes_on(candles: Path, capsys: pytest.CaptureFixt
     assert again["best"] == answer["best"]
 
 
+def test_it_says_what_has_no_form_for_the_kernel(
+    candles: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    own = tmp_path / "home" / "strategies" / "idle.py"
+    own.parent.mkdir(parents=True)
+    own.write_text(
+        "class Idle:\n    def __init__(self, settings): ...\n    def on_candle(self, candle): ...\n"
+    )
+    call = ["sweep", "--candles", str(candles), "--strategy", "idle", "--workers", "1"]
+    assert main([*call, "--param", "strategy.slow=20"]) == 0
+    told = capsys.readouterr()
+    assert told.err.startswith("through the engine (idle has no form for the fast kernel; ema_")
+    assert "  through the engine (idle has" in told.out
+
+
 def test_a_walk_trades_what_it_chose_before(
     candles: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,9 +21,9 @@ file = read_candles(Path(sys.argv[1]))
 bars = Bars(file.ts * 1_000_000, file.open, file.high, file.low, file.close, file.volume)
 settings = config.Strategy(timeframe=60, fast=10, slow=30)
 market = Market.of(instrument("bybit", BTC), bars, 0.0)
-wants(settings, market.close[:100])  # imports
+wants(settings, market.close[:100], market.rates[:100])  # imports
 begun = time.process_time()
-wanted = np.maximum(wants(settings, market.close), 0)
+wanted = np.maximum(wants(settings, market.close, market.rates), 0)
 found = score(market, make_trades(market, wanted, 0.005), 0.02)
 seconds = time.process_time() - begun
 most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

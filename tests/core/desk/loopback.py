@@ -128,7 +128,7 @@ class LoopVenue:
         swing, side = self.swing()
         mid = round(self._middle * (1 + swing))
         for sign in (1, -1):
-            for tick in list(book.anonymous(sign)):
+            for tick, _ in book.levels(sign, 1000):
                 if abs(tick - mid) > 60 or (mid - tick) * sign < 1:
                     book.set_level(sign, tick, 0)
         lots = 1 if self.thin else 4000

@@ -189,7 +189,7 @@ async def test_the_ladder_goes_to_the_worst_price_and_no_further(
     scene.trade("bybit")
     venue = scene.venues["bybit"]
     book = venue.core.tapes[BTC].book
-    for tick in list(book.anonymous(1)):
+    for tick, _ in book.levels(1, 1000):
         book.set_level(1, tick, 0)
     scene.executor.pull(KillMode.FLATTEN, "test", "me", "bybit")
     report = await scene.executor.report()

@@ -55,7 +55,7 @@ class Floor:
         """Put levels of one BTC each, one tick apart."""
         book = self.venue.tapes[BTC].book
         for sign in (1, -1):
-            for tick in list(book.anonymous(sign)):
+            for tick, _ in book.levels(sign, 1000):
                 book.set_level(sign, tick, 0)
         for place in range(levels):
             book.set_level(1, bid - place, lots)
