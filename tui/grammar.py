@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from tui.late import Late, add_command, add_environment
+from tui.late import CONFIG, VENUE, Late, add_command, add_environment, add_group, example
 from tui.research_grammar import (
     backtest_command,
     history_commands,
@@ -14,10 +14,14 @@ from tui.research_grammar import (
 )
 
 _EPILOG = """\
-exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 refused by safety,
-4 no desk running, 5 venue or network unavailable.
+examples:
+  killcord                               a desk on the practice exchange, and its terminal
+  killcord --no-ui --json --for 60s      the same without a terminal
+  killcord kill --mode flatten           the kill cord, from any shell
+  killcord COMMAND --help                the options of a command, and an example
 
-The kill cord, from any shell: killcord kill --mode flatten
+exit codes: 0 done, 1 failed, 2 bad usage or configuration, 3 refused by safety,
+4 no desk running, 5 venue or network unavailable. Every command takes --json.
 """
 
 
@@ -54,7 +58,12 @@ def whole_parser() -> argparse.ArgumentParser:
 
 def kill_parser() -> argparse.ArgumentParser:
     """Return the parser of ``killcord kill`` alone, for the words behind it."""
-    parser = argparse.ArgumentParser(prog="killcord kill", description="pull the kill cord")
+    parser = argparse.ArgumentParser(
+        prog="killcord kill",
+        description="pull the kill cord",
+        epilog=example("kill"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     parser.set_defaults(run=Late("cord", "pull"))
     _kill_options(parser)
@@ -70,7 +79,7 @@ def _attach_command(commands: Any) -> None:
     add("--ssh", default="", metavar="USER@HOST", help="a desk on another machine, through ssh")
     add("--remote", default="killcord", metavar="PROGRAM", help="with --ssh: killcord over there")
     add("--remote-home", default="", metavar="PATH", help="with --ssh: KILLCORD_HOME over there")
-    add("--fps", type=int, help="frames a second (default 10)")
+    add("--fps", type=int, metavar="N", help="frames a second (default 10)")
 
 
 def _desk_commands(commands: Any) -> None:
@@ -103,8 +112,10 @@ def _further_terminals(commands: Any) -> None:
     )
     add = web.add_argument
     add("--control", action="store_true", help="with control; else it looks on")
-    add("--port", type=int, default=0, help="default: a free one")
-    add("--address", default="127.0.0.1", help="a loopback address; no other is taken")
+    add("--port", type=int, default=0, metavar="N", help="default: a free one")
+    add(
+        "--address", default="127.0.0.1", metavar="IP", help="a loopback address; no other is taken"
+    )
 
     replay = add_command(
         commands, "replay", Late("replay"), "a recorded session again, compared and watched"
@@ -118,7 +129,7 @@ def _further_terminals(commands: Any) -> None:
     )
     add = replay.add_argument
     add("--no-ui", action="store_true", help="compare only, as with --json")
-    add("--fps", type=int, help="frames a second (default 10)")
+    add("--fps", type=int, metavar="N", help="frames a second (default 10)")
     add("--serve", default="", metavar="SOCKET", help=argparse.SUPPRESS)
 
 
@@ -131,7 +142,7 @@ def _check_commands(commands: Any) -> None:
         commands, "doctor", Late("doctor"), "look at machine, files, keys and venues"
     )
     add_environment(doctor, "whose venues")
-    doctor.add_argument("--config", metavar="FILE", help="configuration file")
+    doctor.add_argument("--config", metavar="FILE", help=CONFIG)
     doctor.add_argument("--faults", metavar="NAME|FILE", help="practice: what goes wrong")
 
     drill = add_command(
@@ -155,20 +166,22 @@ def _kill_options(kill: argparse.ArgumentParser) -> None:
         help="halt: open no more; cancel: and cancel entries, keep stops (default); "
         "flatten: and close every position, then prove it",
     )
-    kill.add_argument("--venue", default="", help="one venue only")
-    kill.add_argument("--cause", default="killed by hand", help="written into the report")
+    kill.add_argument("--venue", default="", metavar="VENUE", help="one venue only")
+    kill.add_argument(
+        "--cause", default="killed by hand", metavar="TEXT", help="written into the report"
+    )
 
 
 def _start_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add_environment(parser, "which venues to use")
-    add("--config", metavar="FILE", help="configuration file")
+    add("--config", metavar="FILE", help=CONFIG)
     add("--no-ui", action="store_true", help="no terminal: one line per event")
     add("--json", action="store_true", help="with --no-ui: one JSON object per line")
     add("--for", dest="duration", metavar="DURATION", help="end after, such as 60s or 2h")
-    add("--seed", type=int, help="practice: seed of the synthetic market")
+    add("--seed", type=int, metavar="N", help="practice: seed of the synthetic market")
     add("--market", metavar="synthetic|PATH", help="practice: what the market plays")
-    add("--speed", type=float, help="practice: market seconds per second")
+    add("--speed", type=float, metavar="X", help="practice: market seconds per second")
     add("--faults", metavar="NAME|FILE", help="practice: what goes wrong, see docs/practice.md")
 
 
@@ -178,7 +191,7 @@ def _order_commands(commands: Any) -> None:
             commands, side, Late("remote", "order"), f"{side} through the risk gate"
         )
         order.set_defaults(side=side)
-        order.add_argument("venue")
+        order.add_argument("venue", help=VENUE)
         order.add_argument("symbol", help="BTC, BTCUSDT or BTC/USDT:USDT")
         order.add_argument("qty", help="base units, such as 0.05")
         order.add_argument("--limit", metavar="PRICE", help="limit price; market without it")
@@ -187,20 +200,30 @@ def _order_commands(commands: Any) -> None:
         order.add_argument(
             "--reduce-only", action="store_true", help="only make a position smaller"
         )
-    close = add_command(commands, "close", Late("remote", "close"), "close positions, reduce-only")
-    close.add_argument("venue", nargs="?", default="")
-    close.add_argument("symbol", nargs="?", default="")
-    close.add_argument("--fraction", default="1", help="part of the position, 0 to 1")
+    close = add_command(
+        commands, "close", Late("remote", "close"), "close one position, a venue's, or all of them"
+    )
+    close.add_argument("venue", nargs="?", default="", help="without it: every position")
+    close.add_argument("symbol", nargs="?", default="", help="without it: all of the venue")
+    close.add_argument(
+        "--fraction", default="1", metavar="X", help="part of the position, above 0 (default 1)"
+    )
     cancel = add_command(commands, "cancel", Late("remote", "cancel"), "cancel orders")
     cancel.add_argument("client_id", nargs="?", default="", help="one order")
-    cancel.add_argument("--venue", default="")
-    cancel.add_argument("--symbol", default="")
+    cancel.add_argument("--venue", default="", metavar="VENUE", help="those of a venue")
+    cancel.add_argument("--symbol", default="", metavar="SYMBOL", help="those of a symbol")
     cancel.add_argument("--all", action="store_true", help="everything that rests")
     orders = add_command(
         commands, "orders", Late("remote", "orders"), "list orders, or resolve one"
     )
-    orders.add_argument("what", nargs="?", choices=("list", "show", "resolve"), default="list")
-    orders.add_argument("client_id", nargs="?", default="")
+    orders.add_argument(
+        "what",
+        nargs="?",
+        choices=("list", "show", "resolve"),
+        default="list",
+        help="default list; resolve: end one whose outcome no venue tells",
+    )
+    orders.add_argument("client_id", nargs="?", default="", metavar="ID", help="of one order")
     orders.add_argument(
         "--as",
         dest="outcome",
@@ -214,9 +237,15 @@ def _order_commands(commands: Any) -> None:
         Late("remote", "signals"),
         "what waits for a person, with confirm_signals",
     )
-    signals.add_argument("what", nargs="?", choices=("list", "approve", "reject"), default="list")
-    signals.add_argument("client_id", nargs="?", default="", metavar="ID")
-    signals.add_argument("--qty", help="approve: another quantity, base units")
+    signals.add_argument(
+        "what",
+        nargs="?",
+        choices=("list", "approve", "reject"),
+        default="list",
+        help="default list",
+    )
+    signals.add_argument("client_id", nargs="?", default="", metavar="ID", help="of what waits")
+    signals.add_argument("--qty", metavar="QTY", help="approve: another quantity, base units")
 
 
 def _practice_command(commands: Any) -> None:
@@ -225,47 +254,58 @@ def _practice_command(commands: Any) -> None:
     )
     add = practice.add_argument
     add("--market", default="synthetic", metavar="synthetic|PATH", help="what it plays")
-    add("--seed", type=int, default=1)
-    add("--speed", type=float, default=1.0, help="market seconds per second")
-    add("--port", type=int, default=0, help="0 chooses a free one")
-    add("--balance", default="100000", help="USDT on each venue")
+    add("--seed", type=int, default=1, metavar="N", help="of the synthetic market (default 1)")
+    add("--speed", type=float, default=1.0, metavar="X", help="market seconds per second")
+    add("--port", type=int, default=0, metavar="N", help="default: a free one")
+    add("--balance", default="100000", metavar="USDT", help="on each venue (default 100000)")
     add("--faults", default="", metavar="NAME|FILE", help="what goes wrong, see docs/practice.md")
-    add("--for", dest="duration", metavar="DURATION", help="end after")
+    add("--for", dest="duration", metavar="DURATION", help="end after, such as 10m")
 
 
 def _news_commands(commands: Any) -> None:
-    sentiment = commands.add_parser("sentiment", help="judge headlines, measure a judge")
+    sentiment = add_group(commands, "sentiment", "judge headlines, measure a judge")
     actions = sentiment.add_subparsers(metavar="ACTION", required=True)
     engine = "offline, a folder with a transformers model, or a hub name"
     score = add_command(actions, "score", Late("sentiment", "score"), "judge one headline")
-    score.add_argument("text")
-    score.add_argument("--engine", default="offline", help=engine)
+    score.add_argument("text", help="the headline, in quotes")
+    score.add_argument("--engine", default="offline", metavar="NAME", help=engine)
     evaluate = add_command(
         actions, "evaluate", Late("sentiment", "evaluate"), "measure on labelled rows"
     )
     evaluate.add_argument("file", help="CSV or CSV.gz with columns text and label")
-    evaluate.add_argument("--engine", default="offline", help=engine)
+    evaluate.add_argument("--engine", default="offline", metavar="NAME", help=engine)
     news = add_command(commands, "news", Late("news"), "read the configured news sources")
     news.add_argument("--once", action="store_true", help="ask each source once, then end")
-    news.add_argument("--config", metavar="FILE", help="configuration file")
+    news.add_argument("--config", metavar="FILE", help=CONFIG)
     add_environment(news, "whose configuration")
 
 
 def _key_command(commands: Any) -> None:
     keys = add_command(commands, "keys", Late("keys"), "keys of venues and news services")
     keys.add_argument(
-        "action", nargs="?", choices=("list", "add", "remove", "check"), default="list"
+        "action",
+        nargs="?",
+        choices=("list", "add", "remove", "check"),
+        default="list",
+        help="default list; add asks for the key; check tries it at the venue",
     )
     keys.add_argument("venue", nargs="?", default="", help="venue or news service")
-    keys.add_argument("--env", choices=("testnet", "live"), default="testnet")
+    keys.add_argument(
+        "--env", choices=("testnet", "live"), default="testnet", help="whose (default testnet)"
+    )
 
 
 def _config_command(commands: Any) -> None:
     config = add_command(commands, "config", Late("settings"), "show or check the configuration")
     config.add_argument(
-        "action", nargs="?", choices=("show", "check", "defaults", "path"), default="show"
+        "action",
+        nargs="?",
+        choices=("show", "check", "defaults", "path"),
+        default="show",
+        help="show: what is in force (default); check: every mistake at once; defaults: a file to"
+        " begin with; path: where files are",
     )
-    config.add_argument("--config", metavar="FILE", help="configuration file")
+    config.add_argument("--config", metavar="FILE", help=CONFIG)
     add_environment(config, "as it would be there")
 
 

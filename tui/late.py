@@ -7,6 +7,10 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from tui.examples import EXAMPLES
+
+CONFIG = "configuration file (default: see killcord config path)"
+VENUE = "bybit, binance or okx"
 Run = Callable[[argparse.Namespace], int]
 """Does what a command says; returns the exit code."""
 
@@ -37,10 +41,27 @@ class Late:
 
 def add_command(commands: Any, name: str, run: Run, text: str) -> argparse.ArgumentParser:
     """Add a command that can answer in JSON, and return its parser for further arguments."""
-    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    command = add_group(commands, name, text)
     command.add_argument("--json", action="store_true", help="answer in JSON")
     command.set_defaults(run=run)
     return command
+
+
+def add_group(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    """Add a word with commands below it, and return its parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=example(name),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser
+
+
+def example(command: str) -> str:
+    """Return what stands below the help of a command."""
+    return f"example: {EXAMPLES[command]}"
 
 
 def add_environment(parser: argparse.ArgumentParser, text: str) -> None:

@@ -118,7 +118,7 @@ def open_terminal(arguments: argparse.Namespace) -> int:
         text = (home.run / "desk.err").read_text(errors="replace").strip()
         if code < 0:
             return code, f"killed by {signal.Signals(-code).name}"
-        return code, text or f"killcord: the desk ended with code {code}: see {home.desk_log}"
+        return code, text or f"killcord: the desk ended with code {code}: see {home.log}"
 
     return show(
         home,

@@ -6,14 +6,14 @@ import argparse
 import os
 from typing import Any
 
-from tui.late import Late, add_command, add_environment
+from tui.late import CONFIG, VENUE, Late, add_command, add_environment, add_group
 
 _WHOSE = "whose candles and models"
 
 
 def history_commands(commands: Any) -> None:
     """Add ``history`` and what it does with candles."""
-    history = commands.add_parser("history", help="candles of venues: download and keep them")
+    history = add_group(commands, "history", "candles of venues: download and keep them")
     actions = history.add_subparsers(metavar="ACTION", required=True)
 
     download = add_command(
@@ -24,7 +24,7 @@ def history_commands(commands: Any) -> None:
     add("--from", dest="since", metavar="DATE", help="UTC, such as 2026-01-31; default: a year ago")
     add("--to", metavar="DATE", help="default: now")
     add("--replace", action="store_true", help="throw away stored candles that are not the venue's")
-    add("--config", metavar="FILE", help="configuration file")
+    add("--config", metavar="FILE", help=CONFIG)
 
     listing = add_command(actions, "list", Late("history", "show"), "say what is stored")
     export = add_command(actions, "export", Late("history", "export"), "write a series to a file")
@@ -32,13 +32,15 @@ def history_commands(commands: Any) -> None:
     export.add_argument("path", help="ends in .parquet or .csv")
     take = add_command(actions, "import", Late("history", "take_in"), "store the candles of files")
     take.add_argument("path", help="a candle file, or a folder of them")
-    take.add_argument("--venue", default="", help="default: what the folder's name begins with")
+    take.add_argument(
+        "--venue", default="", metavar="VENUE", help="default: what the folder's name begins with"
+    )
     for action in (download, listing, export, take):
         add_environment(action, _WHOSE)
 
 
 def _series_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("venue")
+    parser.add_argument("venue", help=VENUE)
     parser.add_argument("symbol", help="BTC, or several: BTC,ETH")
     parser.add_argument("timeframe", help="1m, 5m, 15m, 1h, 4h, 1d")
 
@@ -65,7 +67,7 @@ def _trading_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--strategy", default="ema_cross", metavar="NAME", help="default ema_cross")
     add("--funding", metavar="FILE", help="CSV of settlements: symbol, ts_ms, funding_rate")
-    add("--balance", default="100000", help="USDT on each venue (default 100000)")
+    add("--balance", default="100000", metavar="USDT", help="on each venue (default 100000)")
     add("--taker-fee", metavar="BP", help="basis points; default: the venue's")
     add("--maker-fee", metavar="BP", help="basis points; default: the venue's")
     add("--slippage", metavar="BP", help="of taker fills, basis points (default 0)")
@@ -104,7 +106,7 @@ def sweep_commands(commands: Any) -> None:
     sweep.add_argument(
         "--trials", type=int, metavar="N", help="so many, chosen as it learns; default: all"
     )
-    sweep.add_argument("--seed", type=int, default=1, help="of the choice")
+    sweep.add_argument("--seed", type=int, default=1, metavar="N", help="of the choice (default 1)")
     walk.add_argument("--train", default="90d", metavar="TIME", help="to choose on (default 90d)")
     walk.add_argument(
         "--test", default="30d", metavar="TIME", help="to trade each time (default 30d)"
@@ -120,10 +122,10 @@ def training_commands(commands: Any) -> None:
     _candle_options(train)
     add("--synthetic", metavar="edge=X", help="made-up candles with an edge of X instead")
     add("--horizons", default="4,24", metavar="N,M", help="candles ahead (default 4,24)")
-    add("--window", type=int, default=2880, help="candles to train on (default 2880)")
-    add("--test", type=int, default=360, help="candles a test step (default 360)")
+    add("--window", type=int, default=2880, metavar="N", help="candles to train on (default 2880)")
+    add("--test", type=int, default=360, metavar="N", help="candles a test step (default 360)")
     add("--cost", default="6.5", metavar="BP", help="a side: fee, spread, slippage (default 6.5)")
-    add("--seed", type=int, default=1)
+    add("--seed", type=int, default=1, metavar="N", help="of all that is drawn (default 1)")
     add("--label", choices=("horizon", "barrier"), default="horizon", help="what is foretold")
     add("--half-life", type=int, default=0, metavar="N", help="candles in which old rows fade")
     add("--funding", metavar="PATH", help="settlements (CSV) of the candles' venue: a feature")
@@ -135,9 +137,13 @@ def training_commands(commands: Any) -> None:
     add("--shuffle-labels", action="store_true", help="give labels to the wrong rows: must fail")
     models = add_command(commands, "models", Late("models"), "trained models, and which one trades")
     models.add_argument(
-        "action", nargs="?", choices=("list", "show", "promote", "demote"), default="list"
+        "action",
+        nargs="?",
+        choices=("list", "show", "promote", "demote"),
+        default="list",
+        help="default list; promote: let it trade; demote: take it off duty",
     )
-    models.add_argument("id", nargs="?", default="")
+    models.add_argument("id", nargs="?", default="", metavar="ID", help="of a model")
     models.add_argument("--synthetic", action="store_true", help="those of made-up candles")
     add_environment(models, _WHOSE)
 

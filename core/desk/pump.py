@@ -23,15 +23,16 @@ from core.desk import latch
 from core.desk.bulkhead import Bulkhead
 from core.desk.charts import Charts
 from core.desk.history import History
-from core.desk.kill import PROVED, RANK, KillExecutor
+from core.desk.kill import KillExecutor
 from core.desk.latch import Latched
 from core.desk.lines import Lines, scrub
 from core.desk.trails import Trails
 from core.desk.trainer import Trainer
+from core.desk.verdicts import PROVED, RANK
 from core.engine.engine import Engine
 from core.engine.invariants import GatePassed
 from core.errors import StateError, VenueError
-from core.journal.recording import Recorder
+from core.journal.recorder import Recorder
 from core.journal.wal import Journal
 from core.model.effect import (
     Answer,
@@ -120,6 +121,8 @@ class Pump:
         self._pending: deque[Event] = deque()
         self._busy = False
         self._broken = False
+        self._shut = False
+        """Somebody pulled the cord, and the engine has not heard of it yet, or has just."""
         self._durable: dict[str, asyncio.Future[None]] = {}
         self._leverage: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -193,6 +196,10 @@ class Pump:
             self._waiting.pop(request, None)
         self.history.command(command, answer)
         return answer
+
+    def shut(self) -> None:
+        """Let nothing that adds risk leave from this instant; any thread may say so."""
+        self._shut = True
 
     def keep_latch(self, cause: str) -> None:
         """Set the latch that the journal says there is."""
@@ -304,7 +311,7 @@ class Pump:
         if leverage is not None and not leverage.done():
             await asyncio.wait([leverage])
         if not self._may_go(order):
-            self._not_sent(order, "HALTED", "the gate closed before it was sent")
+            self._not_sent(order, "GATE_CLOSED", "the gate closed before it was sent")
             return
         gateway = self.venues[order.venue].gateway
         self.sink(await gateway.submit(order, lambda: self._may_go(order)))
@@ -312,7 +319,7 @@ class Pump:
     def _may_go(self, order: Order) -> bool:
         """Whether an order may leave now; what only reduces always may."""
         self.heed_latch()
-        return order.reduce_only or self.state is not TradingState.HALTED
+        return order.reduce_only or (self.engine.opens and not self._shut)
 
     def _not_sent(self, order: Order, code: str, reason: str) -> None:
         now = self._clock.now()
@@ -384,7 +391,7 @@ class Pump:
         elif before is TradingState.HALTED:
             if self.kill is not None:
                 self.kill.release()
-            self._latched = None
+            self._latched, self._shut = None, False
             self._releasing = self._on_disk(latch.clear, self._latch_path)
 
     def _latch(self, cause: str, actor: str, mode: KillMode, pending: set[str]) -> None:
@@ -430,7 +437,8 @@ class Pump:
                 loop = asyncio.get_running_loop()
                 await loop.run_in_executor(self._disk, work, *arguments)
             except OSError as error:
-                self._lines.add("risk", f"{self._latch_path}: {error.strerror}", "alarm")
+                text = f"{self._latch_path}: the latch cannot be changed ({error.strerror}); "
+                self._lines.add("risk", text + "the journal has the state too", "alarm")
 
         return self._spawn(run())
 

@@ -101,5 +101,7 @@ begun = time.process_time()
 engine.run()
 seconds = time.process_time() - begun
 trades = len(engine.cache.positions_closed()) + len(engine.cache.position_snapshots())
+equity = engine.portfolio.account(VENUE).balance_total(USDT).as_double()
 most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"seconds": seconds, "trades": trades, "megabytes": most}))
+told = {"trades": trades, "equity": equity}
+print(json.dumps({"seconds": seconds, "megabytes": most, **told}))
