@@ -29,6 +29,7 @@ CHILD_PATIENCE = 30.0
 def run(arguments: argparse.Namespace) -> int:
     """Guard the home's desk until it ends; 1 when the cord had to be pulled."""
     home = Home.find()
+    home.make("practice")  # a supervisor may start the guard before the first desk
     guard = Guard(
         home,
         lambda hello: _reach(home, hello),
