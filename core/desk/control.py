@@ -39,10 +39,10 @@ import msgspec
 
 from core.clock import SECOND
 from core.desk.charts import MOST, TIMEFRAMES
-from core.desk.kill import KillReport
 from core.desk.replies import answer_json, refusal
 from core.desk.streams import Streams
 from core.desk.terminals import Claim, Terminals
+from core.desk.verdicts import KillReport
 from core.errors import UsageError
 from core.model.effect import Answer
 from core.model.event import Command, Kill, Submit

@@ -16,8 +16,6 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
-from decimal import Decimal
 from subprocess import Popen
 from typing import Any
 
@@ -31,8 +29,9 @@ from core.desk.deadman import DeadMan
 from core.desk.guardpost import GuardPost
 from core.desk.history import History
 from core.desk.identity import Identity, identity
-from core.desk.keeping import DiskKeeper, StoreKeeper
-from core.desk.kill import DEADLINE, VALIDITY, KillExecutor
+from core.desk.keeping import DiskKeeper, JournalKeeper, RecordingKeeper, StoreKeeper
+from core.desk.kill import KillExecutor
+from core.desk.kill_worker import DEADLINE, VALIDITY, Means
 from core.desk.lines import Lines, LogFile
 from core.desk.lock import Lock
 from core.desk.origin import MarketFacts, Origin
@@ -41,7 +40,7 @@ from core.desk.ports import Gateway, KillGateway, NewsFeed
 from core.desk.pulse import Pulse
 from core.desk.pump import Pump
 from core.desk.slumber import Slumber
-from core.desk.summary import DeskSummary, VenueSummary
+from core.desk.summary import DeskSummary, sum_up
 from core.desk.supervisor import Supervisor
 from core.desk.trainer import Trainer
 from core.desk.triggers import KillFile, Signals
@@ -51,7 +50,7 @@ from core.engine.engine import Engine
 from core.errors import ConfigError, VenueError, VenueUnavailable
 from core.home import Home
 from core.journal import frames, wal
-from core.journal.recording import Recorder, Session
+from core.journal.recording import Session
 from core.journal.store import Store
 from core.model.effect import Record
 from core.model.event import (
@@ -75,8 +74,6 @@ READY_LIMIT = 30.0
 """Seconds that ``run`` waits for the first word of every venue."""
 PORTFOLIO_EVERY = 10
 """Seconds between portfolio rows."""
-TURN_AFTER = 200_000
-"""Journal records after which a new file is begun: a start replays about 160,000 a second."""
 
 
 class Desk:
@@ -89,7 +86,7 @@ class Desk:
         kill_gateways: the same venues on the kill path.
         market: tells where prices come from; may block, called off the loop.
         clock: wall time.
-        validity: seconds between the sweeps that prove a kill; see ``core.desk.kill``.
+        validity: seconds between the sweeps that prove a kill; see ``core.desk.kill_worker``.
         signals: handle the process's signals.
         news: where news comes from; None: none is read.
         guard: starts the guard's process; None: none is started.
@@ -114,7 +111,7 @@ class Desk:
         self.ready = asyncio.Event()
         """Set when every venue has been swept or has failed once."""
         self._home = home
-        self._gateways = gateways
+        self._gateways = {gateway.venue: gateway for gateway in gateways}
         self._kill_gateways = kill_gateways
         self._clock = clock or SystemClock()
         self._validity = validity
@@ -135,7 +132,8 @@ class Desk:
         self.pulse = Pulse(self._late)
         self._tasks = Supervisor(lambda text: self._broken("TASK_DIED", text))
         self._disk = DiskKeeper(self._state, self.lines, self._disarm)
-        self._recording: Recorder | None = None
+        self._keepers: list[StoreKeeper | DiskKeeper | JournalKeeper | RecordingKeeper] = []
+        """Minded once a second."""
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -244,91 +242,47 @@ class Desk:
                 self._tasks.start(self._finish_kill(name, latched), f"kill {name}")
 
     def _make(self, ledger: Ledger, latched: latch.Latched | None) -> None:
-        """Put engine, recorder, pump, venues and kill executor together."""
-        config = self.config
+        """Put engine, recorder, pump, venues, kill executor, guard's post and window together."""
+        config, lines = self.config, self.lines
         who = identity(self._state)
         epoch = self.journal.epoch
-        ids = ClientIds(who.instance, epoch, who.key, ledger.next_seq)
         halted = ledger.state is TradingState.HALTED
         own = find_strategy(self._home.strategies, config.strategy)
         make_strategy = strategy_maker(config.strategy, own)
+        ids = ClientIds(who.instance, epoch, who.key, ledger.next_seq)
         self.engine = Engine(config, ids, ledger, make_strategy=make_strategy)
-        recorder = self._recorder(who, epoch) if config.storage.record else None
+        recording = self._record_session(who, epoch) if config.storage.record else None
+        self._keepers += [self._store, self._disk]
+        self._keepers.append(JournalKeeper(self.journal, self.engine.ledger, self._clock))
         self.pump = Pump(
             self.engine,
             self.journal,
-            self.lines,
+            lines,
             History(self._store.store, ledger, config.storage.article_days),
-            Charts({gateway.venue: gateway for gateway in self._gateways}, self._clock),
+            Charts(self._gateways, self._clock),
             self._home.latch(config.environment),
             latched,
             self._clock,
-            recorder,
+            recording.recorder if recording else None,
             TradingState.HALTED if halted else TradingState.DISARMED,
         )
         self._closers += [self.pump.close, self.pump.charts.close]
-        instruments = self._instruments
-        for gateway in self._gateways:
-            self.pump.venues[gateway.venue] = Bulkhead(
-                gateway,
-                config,
-                make_strategy().warmup,
-                self.engine.cursor,
-                self.pump.sink,
-                self.lines,
-                self._clock,
-                instruments,
-            )
-            self._closers.append(gateway.close)
-            self._timers[gateway.venue] = DeadMan(gateway, self.engine.resting, self.lines)
-        self.pump.kill = self.kill = KillExecutor(
-            self._kill_gateways,
-            ClientIds(who.instance, epoch, who.key, ledger.next_seq),
-            self._write_intent,
-            self.pump.sink,
-            instruments,
-            config.max_flatten_slippage,
-            self._state,
-            self._clock,
-            self._validity,
-        )
-        self._closers += [gateway.close for gateway in self._kill_gateways]
-        self._closers.append(self.kill.close)
+        self._make_venues(make_strategy().warmup)
+        self._make_kill(ClientIds(who.instance, epoch, who.key, ledger.next_seq))
         if "lightgbm" in named(config.strategy):
-            self.pump.trainer = Trainer(
-                config,
-                self._home.models(config.environment),
-                self._home.history(config.environment),
-                {gateway.venue: gateway for gateway in self._gateways},
-                instruments,
-                self.engine.models.record,
-                self.pump.sink,
-                self.lines,
-                self._clock,
-            )
-        hello = Hello(
-            os.getpid(),
-            self.environment,
-            tuple(gateway.venue for gateway in self._gateways),
-            KillMode(config.guard.mode),
-            config.guard.silence,
-            config.max_flatten_slippage,
-            epoch,
-        )
-        self._post = GuardPost(
-            self._home.guard_socket, hello, self._guard, self.pump.heed_latch, self.lines
-        )
+            self.pump.trainer = self._make_trainer()
+        self._post = self._make_post(epoch)
         self.window = Window(
             self.environment,
             self._started,
             self.pump,
             self.kill,
-            self._gateways,
+            list(self._gateways.values()),
             self._timers,
             self._post,
-            instruments,
+            self._instruments,
             self.origin,
-            self.lines,
+            lines,
             self.pulse,
             self.journal,
             self._store.store,
@@ -336,8 +290,64 @@ class Desk:
             self.request_stop,
         )
 
-    def _recorder(self, who: Identity, epoch: int) -> Recorder:
-        start = datetime.fromtimestamp(self._started / SECOND, UTC)
+    def _make_venues(self, warmup: int) -> None:
+        for name, gateway in self._gateways.items():
+            self.pump.venues[name] = Bulkhead(
+                gateway,
+                self.config,
+                warmup,
+                self.engine.cursor,
+                self.pump.sink,
+                self.lines,
+                self._clock,
+                self._instruments,
+            )
+            self._closers.append(gateway.close)
+            self._timers[name] = DeadMan(gateway, self.engine.resting, self.lines)
+
+    def _make_kill(self, ids: ClientIds) -> None:
+        means = Means(
+            ids,
+            self._write_intent,
+            self.pump.sink,
+            self._instruments,
+            self.config.max_flatten_slippage,
+            self._clock,
+            self._validity,
+        )
+        self.pump.kill = self.kill = KillExecutor(self._kill_gateways, means, self._state)
+        self._closers += [gateway.close for gateway in self._kill_gateways]
+        self._closers.append(self.kill.close)
+
+    def _make_trainer(self) -> Trainer:
+        config = self.config
+        return Trainer(
+            config,
+            self._home.models(config.environment),
+            self._home.history(config.environment),
+            self._gateways,
+            self._instruments,
+            self.engine.models.record,
+            self.pump.sink,
+            self.lines,
+            self._clock,
+        )
+
+    def _make_post(self, epoch: int) -> GuardPost:
+        config, home = self.config, self._home
+        hello = Hello(
+            os.getpid(),
+            self.environment,
+            tuple(self._gateways),
+            KillMode(config.guard.mode),
+            config.guard.silence,
+            config.max_flatten_slippage,
+            epoch,
+        )
+        heed = self.pump.heed_latch
+        return GuardPost(home.guard_socket, hello, self._guard, heed, self.lines)
+
+    def _record_session(self, who: Identity, epoch: int) -> RecordingKeeper:
         config, home = self.config, self._home
         session = Session(
             self.environment,
@@ -349,28 +359,11 @@ class Desk:
             stamp(home.strategies, config.strategy),
             self.journal.checkpoint,
         )
-        loop = asyncio.get_running_loop()
-
-        def failed(reason: str) -> None:
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(self.lines.add, "info", reason, "alarm")
-
-        recorder = Recorder(
-            self._state / "recording",
-            f"{start:%Y%m%dT%H%M%S}-{epoch:06d}",
-            session,
-            config.storage.record_days,
-            failed,
-        )
-        recorder.start()
-        self._recording = recorder
-        self._closers.append(self._end_recording)
-        return recorder
-
-    async def _end_recording(self) -> None:
-        if self._recording is not None:
-            close, decided = self._recording.close, self.engine.decision_hash
-            await asyncio.to_thread(close, decided, self._clock.now())
+        folder, days = self._state / "recording", config.storage.record_days
+        keeper = RecordingKeeper(folder, session, days, self.lines)
+        self._closers.append(lambda: keeper.close(self.engine.decision_hash, self._clock.now()))
+        self._keepers.append(keeper)
+        return keeper
 
     async def _run_venue(self, venue: Bulkhead) -> None:
         try:
@@ -473,21 +466,16 @@ class Desk:
     # --- timers -------------------------------------------------------------------------------
 
     async def _tick_on(self) -> None:
-        count = turned = 0
+        count = 0
         while True:
             now = self._clock.now()
             await asyncio.sleep(1.0 - now % SECOND / SECOND)
             self.pump.sink(Tick(self._clock.now()))
-            if self._recording is not None:
-                self._recording.flush()
             count += 1
             if count % PORTFOLIO_EVERY == 0:
                 self.pump.history.portfolio(self.window.snapshot())
-            self._store.mind()
-            self._disk.mind()
-            if self.journal.stats.records - turned >= TURN_AFTER:
-                turned = self.journal.stats.records
-                self.journal.turn(self.engine.ledger, self._clock.now())
+            for keeper in self._keepers:
+                keeper.mind()
 
     async def _learn(self) -> None:
         await self.ready.wait()  # trading comes first
@@ -532,31 +520,4 @@ class Desk:
     def summary(self) -> DeskSummary:
         """Return what the run came to so far."""
         picture = self._final or self.window.snapshot()
-        venues = {v.venue: VenueSummary(v.orders, v.fills, v.state.value) for v in picture.venues}
-        return DeskSummary(
-            environment=self.environment,
-            seconds=round((picture.ts - self._started) / SECOND, 3),
-            market=picture.market,
-            venues=venues,
-            events=self.pump.events,
-            signals=self.pump.signals,
-            orders=sum(venue.orders for venue in venues.values()),
-            fills=sum(venue.fills for venue in venues.values()),
-            refusals=picture.refusals,
-            equity_start=_float(picture.equity_start),
-            equity_end=_float(picture.equity),
-            realised=float(picture.realised),
-            open_positions=len(picture.positions),
-            unknown_orders=picture.unknown_orders,
-            discrepancies=picture.discrepancies,
-            state=picture.state.value,
-            loop_lag_ms=round(self.pulse.worst_ms, 2),
-            gc_pause_ms=round(self.pulse.gc_pause_ms, 2),
-            ready_seconds=round(self._ready_seconds, 3),
-            decision_hash=self.engine.decision_hash,
-            recording=self.origin.facts.recording,
-        )
-
-
-def _float(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)
+        return sum_up(picture, self.origin.facts, self.pump, self.pulse, self._ready_seconds)

@@ -27,10 +27,12 @@ import msgspec
 from core.clock import SystemClock
 from core.desk import latch, watchwords
 from core.desk.identity import identity
-from core.desk.kill import PROVED, RANK, VALIDITY, KillExecutor
+from core.desk.kill import KillExecutor
+from core.desk.kill_worker import VALIDITY, Means
 from core.desk.latch import Latched
 from core.desk.lock import Lock, holder
 from core.desk.ports import GuardGateway
+from core.desk.verdicts import PROVED, RANK
 from core.desk.watchwords import DUTY, Beat, Duty, End, Hello
 from core.errors import NoDesk, StateError
 from core.home import Home
@@ -63,7 +65,7 @@ class Guard:
         reach: opens the kill path to the venues that a desk names.
         tell: takes lines for the guard's log.
         patience: seconds to wait for a desk; None: for ever.
-        validity: seconds between the sweeps that prove a kill; see ``core.desk.kill``.
+        validity: seconds between the sweeps that prove a kill; see ``core.desk.kill_worker``.
     """
 
     def __init__(
@@ -280,14 +282,16 @@ class Rescue:
         who = identity(home.state(hello.environment))
         self._executor = KillExecutor(
             gateways,
-            ClientIds(who.instance, hello.epoch, who.key, FIRST_SEQ),
-            self._write,
-            self._take,
-            instruments,
-            hello.worst,
+            Means(
+                ClientIds(who.instance, hello.epoch, who.key, FIRST_SEQ),
+                self._write,
+                self._take,
+                instruments,
+                hello.worst,
+                self._clock,
+                validity,
+            ),
             home.state(hello.environment),
-            self._clock,
-            validity,
         )
 
     async def run(self, tell: Tell) -> None:

@@ -23,15 +23,16 @@ from core.desk import latch
 from core.desk.bulkhead import Bulkhead
 from core.desk.charts import Charts
 from core.desk.history import History
-from core.desk.kill import PROVED, RANK, KillExecutor
+from core.desk.kill import KillExecutor
 from core.desk.latch import Latched
 from core.desk.lines import Lines, scrub
 from core.desk.trails import Trails
 from core.desk.trainer import Trainer
+from core.desk.verdicts import PROVED, RANK
 from core.engine.engine import Engine
 from core.engine.invariants import GatePassed
 from core.errors import StateError, VenueError
-from core.journal.recording import Recorder
+from core.journal.recorder import Recorder
 from core.journal.wal import Journal
 from core.model.effect import (
     Answer,

@@ -14,7 +14,7 @@ from typing import Any
 
 from core.config import Config
 from core.desk.desk import Desk
-from core.desk.kill import VALIDITY
+from core.desk.kill_worker import VALIDITY
 from core.desk.origin import MarketFacts
 from core.home import Home
 from core.model.event import Kill, KillMode, Resume, TradingState

@@ -118,7 +118,7 @@ def hasten() -> None:
         "core.engine.tracking._QUERY_FIRST": SECOND // 20,
         "core.engine.world._SWEEP_GAP": SECOND // 50,
         "core.desk.bulkhead.SWEEP_GAP": 0.02,
-        "core.desk.desk.TURN_AFTER": 10,
+        "core.desk.keeping.TURN_AFTER": 10,
     }.items():
         patch(name, value).start()
 

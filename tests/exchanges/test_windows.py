@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from core.desk.kill import VALIDITY
+from core.desk.kill_worker import VALIDITY
 from core.model.instrument import VENUES
 from core.model.market import Side
 from core.model.order import Order, OrderKind, Outcome

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from core.desk.kill import KillExecutor
+from core.desk.kill_worker import VenueWorker
 from core.desk.pump import Pump
 from core.engine.booking import Booking
 from core.engine.execution import Execution
@@ -192,19 +192,19 @@ class TakesSilenceForFlat(WireKillGateway):
             return ()
 
 
-class CancelsStopsFirst(KillExecutor):
+class CancelsStopsFirst(VenueWorker):
     """Cancels everything at once."""
 
-    async def _cancel_entries(self, run: Any, gateway: Any) -> None:
-        await self._cancel(run, gateway, await gateway.open_orders())
+    async def _cancel_entries(self) -> None:
+        await self._cancel(await self._gateway.open_orders())
 
 
-class TrustsOneSweep(KillExecutor):
+class TrustsOneSweep(VenueWorker):
     """Reports what one look says."""
 
-    async def _go(self, run: Any, mode: Any) -> str:
-        self._validity = 0.0
-        return await super()._go(run, mode)
+    async def _go(self, mode: Any) -> str:
+        self._means = msgspec.structs.replace(self._means, validity=0.0)
+        return await super()._go(mode)
 
 
 class ForgetsUnfinishedKills(SimulatedDesk):
@@ -274,9 +274,9 @@ SAFEGUARDS: dict[str, Without] = {
     "a failed query never means flat": Without(
         kill_gateway=TakesSilenceForFlat, prepare=weather("refused", kills=0.3)
     ),
-    "stops stay until flat": Without({"core.desk.desk.KillExecutor": CancelsStopsFirst}),
+    "stops stay until flat": Without({"core.desk.kill.VenueWorker": CancelsStopsFirst}),
     "two sweeps a window apart prove a kill": Without(
-        {"core.desk.desk.KillExecutor": TrustsOneSweep},
+        {"core.desk.kill.VenueWorker": TrustsOneSweep},
         prepare=weather("late order", kills=0.3),
     ),
     "a start finishes a kill": Without(

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any
 
 from core.desk.desk import Desk
-from core.desk.kill import PROVED, RANK
+from core.desk.verdicts import PROVED, RANK
 from core.model.effect import ExecuteKill
 from core.model.event import InvariantBroken, KillMode, KillReported, Resume, TradingState
 from core.model.order import Order, OrderKind, OrderReport, OrderStatus, Purpose

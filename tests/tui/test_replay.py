@@ -10,7 +10,7 @@ import pytest
 
 from core.desk.control import ControlSocket
 from core.home import Home
-from core.journal import recording
+from core.journal import recorder
 from core.model.event import Kill, KillMode
 from core.model.replay import SPEEDS, Mark, ReplayView, Wish
 from core.research.playback import Playback
@@ -25,7 +25,7 @@ from tui.views.replay import view_replay, wish_of
 @pytest.fixture
 async def played(home: Home, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Path]:
     """A recording on a socket of its own."""
-    monkeypatch.setattr(recording, "pack", lambda spools: False)
+    monkeypatch.setattr(recorder, "pack", lambda spools: False)
     scene = RecordedScene(home)
     scene.trade(4)
     playback = Playback(await asyncio.to_thread(scene.end), home)

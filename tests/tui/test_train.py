@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.journal.recording import Recorder, Session
+from core.journal.recorder import Recorder
+from core.journal.recording import Session
 from core.model.event import SentimentScored, Tick
 from core.model.news import NewsReading
 from tests.core.research.files import columns, write

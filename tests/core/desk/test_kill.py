@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from core.clock import SystemClock
-from core.desk import kill
+from core.desk import kill_worker
 from core.desk.kill import KillExecutor
+from core.desk.kill_worker import Means
 from core.errors import StateError
 from core.model.event import Event, KillMode, KillReported
 from core.model.market import Side
@@ -45,14 +46,16 @@ class Scene:
         self.ids = ClientIds("TEST", 1, bytes(32))
         self.executor = KillExecutor(
             list(self.gateways.values()),
-            self.ids,
-            self.write,
-            self.events.append,
-            instruments,
-            Decimal("0.03"),
+            Means(
+                self.ids,
+                self.write,
+                self.events.append,
+                instruments,
+                Decimal("0.03"),
+                SystemClock(),
+                validity=0.05,
+            ),
             folder,
-            SystemClock(),
-            validity=0.05,
         )
 
     async def write(self, intent: Intent) -> None:
@@ -148,9 +151,9 @@ async def test_halt_sends_nothing(scene: Scene) -> None:
 async def test_a_hanging_venue_slows_no_other_and_is_retried_until_flat(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kill, "DEADLINE", 0.4)
-    monkeypatch.setattr(kill, "QUERY_LIMIT", 0.3)
-    monkeypatch.setattr(kill, "RETRY", 0.1)
+    monkeypatch.setattr(kill_worker, "DEADLINE", 0.4)
+    monkeypatch.setattr(kill_worker, "QUERY_LIMIT", 0.3)
+    monkeypatch.setattr(kill_worker, "RETRY", 0.1)
     for name in scene.venues:
         scene.trade(name)
     scene.gateways["binance"].hang = True
@@ -188,9 +191,9 @@ async def test_a_second_pull_goes_further_or_joins(scene: Scene) -> None:
 async def test_the_ladder_goes_to_the_worst_price_and_no_further(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kill, "DEADLINE", 0.2)
-    monkeypatch.setattr(kill, "RETRY", 0.05)
-    monkeypatch.setattr(kill, "SETTLE", 0.0)
+    monkeypatch.setattr(kill_worker, "DEADLINE", 0.2)
+    monkeypatch.setattr(kill_worker, "RETRY", 0.05)
+    monkeypatch.setattr(kill_worker, "SETTLE", 0.0)
     scene.trade("bybit")
     venue = scene.venues["bybit"]
     book = venue.core.tapes[BTC].book
@@ -218,7 +221,7 @@ async def test_a_broken_journal_does_not_keep_a_position_open(scene: Scene) -> N
 async def test_a_question_without_an_answer_is_asked_again_beside_it(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kill, "ASK_AGAIN", 0.02)
+    monkeypatch.setattr(kill_worker, "ASK_AGAIN", 0.02)
     scene.trade("okx")
     gateway = scene.gateways["okx"]
     asked = 0

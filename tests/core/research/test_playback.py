@@ -15,7 +15,7 @@ from core.clock import SECOND
 from core.desk.control import ControlSocket
 from core.errors import NoDesk, RecordingError, UsageError
 from core.home import Home
-from core.journal import recording
+from core.journal import recorder
 from core.model.event import Arm
 from core.model.replay import Mark, Wish
 from core.model.snapshot import Snapshot
@@ -29,7 +29,7 @@ from tui.control import ask
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setattr(recording, "pack", lambda spools: False)  # pyarrow costs half a second
+    monkeypatch.setattr(recorder, "pack", lambda spools: False)  # pyarrow costs half a second
     return Home(tmp_path)
 
 
