@@ -106,6 +106,8 @@ class Limits(Section):
     """Oldest book that may open risk."""
     clock_skew: Seconds = 0.75
     """Largest difference to a venue's clock that may open risk."""
+    loop_lag: Seconds = 0.25
+    """Longest the desk itself may have stood still before it opens no risk for five seconds."""
     unprotected: Seconds = 10.0
     """Longest a position may be without a working stop before it is closed."""
     news_burst: Annotated[int, Field(ge=0, le=1000)] = 3

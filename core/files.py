@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from threading import get_native_id
 
 
 def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
@@ -18,8 +19,9 @@ def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
         OSError: the disk refused; the old file stands.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Two processes may write the same file (desk and guard the latch): each has its own draft.
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    # Several may write the same file (desk, its cord's thread and guard the latch): each has its
+    # own draft.
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{get_native_id()}.new")
     with open(draft, "wb", opener=_private) as file:
         file.write(data)
         if durable:

@@ -88,6 +88,11 @@ class Home:
         return Path(tempfile.gettempdir()) / f"killcord-{os.getuid()}-{digest}" / name
 
     @property
+    def cord_socket(self) -> Path:
+        """The kill cord's own way into the desk."""
+        return self.socket.with_name("cord.sock")
+
+    @property
     def guard_socket(self) -> Path:
         """Where the guard listens to the desk's heartbeat."""
         return self.socket.with_name("guard.sock")

@@ -15,9 +15,16 @@ from msgspec.json import Decoder
 from core.errors import VenueUnavailable
 from core.model.account import Balance, FundingPaid, PositionReport
 from core.model.instrument import Instrument
-from core.model.market import Candle, Trade
+from core.model.market import Candle, FundingSettled, Trade
 from core.model.order import Fill, OrderReport
-from exchanges.asking import CandleRow, ask_known, closed_candles, history_start
+from exchanges.asking import (
+    CandleRow,
+    RateRow,
+    ask_known,
+    closed_candles,
+    history_start,
+    settled_rates,
+)
 from exchanges.budget import Costs, Urgency
 from exchanges.bybit_private import (
     EXECUTIONS,
@@ -86,6 +93,11 @@ class _PublicRow(Struct):
     time: int
 
 
+class _RateRow(Struct):
+    fundingRate: float
+    fundingRateTimestamp: int
+
+
 class _Rights(Struct):
     userID: int | str
     permissions: dict[str, list[str]] = {}
@@ -102,6 +114,7 @@ _positions = Decoder(Result[_Page[PositionRow]]).decode
 _wallets = Decoder(Result[_Page[WalletRow]]).decode
 _public = Decoder(Result[_Page[_PublicRow]], strict=False).decode
 _klines = Decoder(Result[_Page[list[float]]], strict=False).decode
+_settled = Decoder(Result[_Page[_RateRow]], strict=False).decode
 _rights = Decoder(Result[_Rights]).decode
 _clock = Decoder(Result[_Time]).decode
 
@@ -175,6 +188,23 @@ class BybitQueries(Rules):
             return _klines(body).result.rows
 
         return await closed_candles(instrument, timeframe, count, before, 5, page)
+
+    async def settlements(
+        self, line: Line, instrument: Instrument, count: int, before: int | None
+    ) -> list[FundingSettled]:
+        """At most 200 a request, newest first on the wire."""
+
+        async def page(end: int | None) -> Sequence[RateRow]:
+            params: dict[str, Any] = {
+                "category": "linear", "symbol": instrument.venue_symbol, "limit": min(200, count),
+            }  # fmt: skip
+            if end is not None:
+                params["endTime"] = end - 1
+            body = await line.ask(Request("publicGetV5MarketFundingHistory", params, cost()))
+            rows = _settled(body).result.rows
+            return [(row.fundingRateTimestamp, row.fundingRate) for row in rows]
+
+        return await settled_rates(instrument, count, before, page)
 
     async def order(self, line: Line, symbol: str, client_id: str) -> OrderReport | None:
         """Ask the open and recent orders, then the history."""

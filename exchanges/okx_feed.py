@@ -1,8 +1,11 @@
-"""OKX v5 market frames: trades, books, bbo-tbt, tickers, mark-price, funding-rate.
+"""OKX v5 market frames: trades, books, bbo-tbt, tickers, and what belongs to a perpetual.
 
 Book rule: ``action`` snapshot replaces (``prevSeqId`` -1), update must carry the last ``seqId`` as
 its ``prevSeqId``; an update with both equal is a heartbeat; ``seqId`` may fall after maintenance.
 The checksum is no longer computed by the venue (always 0). Sizes are contracts.
+
+What other venues tell in one ticker comes in five channels: tickers, mark-price, funding-rate,
+open-interest, and index-tickers, which are of the index (BTC-USDT) instead of the swap.
 """
 
 # ruff: noqa: N815 - decoded fields bear the venue's own names
@@ -44,6 +47,15 @@ FUNDING_SAMPLE = (
     '{"arg":{"channel":"funding-rate","instId":"BTC-USDT-SWAP"},"data":[{"instType":"SWAP",'
     '"instId":"BTC-USDT-SWAP","fundingRate":"0.0001875391284828","fundingTime":"1700726400000",'
     '"nextFundingTime":"1700755200000","ts":"1700724675402"}]}'
+)
+INDEX_SAMPLE = (
+    '{"arg":{"channel":"index-tickers","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT",'
+    '"idxPx":"43350","high24h":"43649.7","sodUtc0":"43444.1","open24h":"43640.8","low24h":'
+    '"43261.9","sodUtc8":"43328.7","ts":"1649419644492"}]}'
+)
+INTEREST_SAMPLE = (
+    '{"arg":{"channel":"open-interest","instId":"BTC-USDT-SWAP"},"data":[{"instType":"SWAP",'
+    '"instId":"BTC-USDT-SWAP","oi":"5000","oiCcy":"50","oiUsd":"2167500","ts":"1597026383085"}]}'
 )
 
 
@@ -112,6 +124,26 @@ class _FundingFrame(Struct, gc=False):
     data: list[_FundingRow]
 
 
+class _IndexRow(Struct, gc=False):
+    instId: str
+    idxPx: float
+    ts: int
+
+
+class _IndexFrame(Struct, gc=False):
+    data: list[_IndexRow]
+
+
+class _InterestRow(Struct, gc=False):
+    instId: str
+    oiCcy: float
+    ts: int
+
+
+class _InterestFrame(Struct, gc=False):
+    data: list[_InterestRow]
+
+
 class _Envelope(Struct, gc=False):
     arg: _Arg | None = None
     event: str = ""
@@ -122,6 +154,8 @@ _book = Decoder(_BookFrame, strict=False).decode
 _ticker = Decoder(_TickerFrame, strict=False).decode
 _mark = Decoder(_MarkFrame, strict=False).decode
 _funding = Decoder(_FundingFrame, strict=False).decode
+_index = Decoder(_IndexFrame, strict=False).decode
+_interest = Decoder(_InterestFrame, strict=False).decode
 _envelope = Decoder(_Envelope).decode
 _HEAD = '{"arg":{"channel":"'
 
@@ -151,6 +185,10 @@ class OkxFeed(Feed):
             self._take_mark(text, received)
         elif channel == "funding-rate":
             self._take_funding(text, received)
+        elif channel == "index-tickers":
+            self._take_index(text, received)
+        elif channel == "open-interest":
+            self._take_interest(text, received)
         else:
             return False
         return True
@@ -235,3 +273,37 @@ class OkxFeed(Feed):
                         row.fundingTime * MILLI, None, None, row.ts * MILLI, received,
                     )
                 )  # fmt: skip
+
+    def _take_index(self, text: str, received: int) -> None:
+        self.last_message["tickers"] = received
+        for row in _index(text).data:
+            lane = self.lanes.get(swap_of(row.instId))
+            if lane is not None:
+                self.sink(
+                    Ticker(
+                        "okx", lane.symbol, None, None, row.idxPx, None, None, None, None,
+                        row.ts * MILLI, received,
+                    )
+                )  # fmt: skip
+
+    def _take_interest(self, text: str, received: int) -> None:
+        self.last_message["tickers"] = received
+        for row in _interest(text).data:
+            lane = self.lanes.get(row.instId)
+            if lane is not None:
+                self.sink(
+                    Ticker(
+                        "okx", lane.symbol, None, None, None, None, None, None, None,
+                        row.ts * MILLI, received, row.oiCcy,
+                    )
+                )  # fmt: skip
+
+
+def swap_of(index: str) -> str:
+    """Return the name of the perpetual of an index: BTC-USDT-SWAP of BTC-USDT."""
+    return f"{index}-SWAP"
+
+
+def index_of(swap: str) -> str:
+    """Return the name of the index of a perpetual: BTC-USDT of BTC-USDT-SWAP."""
+    return swap.removesuffix("-SWAP")

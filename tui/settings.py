@@ -24,7 +24,7 @@ def read(arguments: argparse.Namespace, home: Home) -> Config:
         SafetyRefusal: live trading without its gates.
         UsageError: a file named on the command line does not exist.
     """
-    config = _load(arguments, home)
+    config = configured(arguments, home)
     if config.environment == "live":
         _check_live_gates()
     return config
@@ -37,10 +37,16 @@ def environment_of(arguments: argparse.Namespace, home: Home) -> str:
         ConfigError: with every problem found.
         UsageError: a file named on the command line does not exist.
     """
-    return arguments.env or _load(arguments, home).environment
+    return arguments.env or configured(arguments, home).environment
 
 
-def _load(arguments: argparse.Namespace, home: Home) -> Config:
+def configured(arguments: argparse.Namespace, home: Home) -> Config:
+    """Load the configuration for a command that trades nothing.
+
+    Raises:
+        ConfigError: with every problem found.
+        UsageError: a file named on the command line does not exist.
+    """
     named = getattr(arguments, "config", None)
     path = Path(named) if named else home.config_file
     if named and not path.exists():

@@ -25,6 +25,7 @@ from core.desk import disk, latch
 from core.desk.bulkhead import Bulkhead
 from core.desk.charts import Charts
 from core.desk.control import ControlSocket
+from core.desk.cord import Cord
 from core.desk.deadman import DeadMan
 from core.desk.guardpost import GuardPost
 from core.desk.history import History
@@ -35,7 +36,7 @@ from core.desk.kill_worker import DEADLINE, VALIDITY, Means
 from core.desk.lines import Lines, LogFile
 from core.desk.lock import Lock
 from core.desk.origin import MarketFacts, Origin
-from core.desk.past import bring_hours
+from core.desk.past import bring_funding, bring_hours
 from core.desk.ports import Gateway, KillGateway, NewsFeed
 from core.desk.pulse import Pulse
 from core.desk.pump import Pump
@@ -54,6 +55,7 @@ from core.journal.recording import Session
 from core.journal.store import Store
 from core.model.effect import Record
 from core.model.event import (
+    DeskLagged,
     Disarm,
     InvariantBroken,
     Kill,
@@ -129,7 +131,7 @@ class Desk:
         self._final: Snapshot | None = None
         self._closers: list[Callable[[], Any]] = []
         self.origin = Origin(market)
-        self.pulse = Pulse(self._late)
+        self.pulse = Pulse(self._late, config.limits.loop_lag * 500)
         self._tasks = Supervisor(lambda text: self._broken("TASK_DIED", text))
         self._disk = DiskKeeper(self._state, self.lines, self._disarm)
         self._keepers: list[StoreKeeper | DiskKeeper | JournalKeeper | RecordingKeeper] = []
@@ -214,6 +216,8 @@ class Desk:
         self.control = ControlSocket(self.window, home.socket)
         await self.control.start()
         self._closers.append(self.control.close)
+        self._cord.start()
+        self._closers.append(self._cord.close)
         await self._post.open()
         self._closers.append(self._post.close)
         if self._signals is not None:
@@ -231,6 +235,7 @@ class Desk:
         if self._news is not None:
             keep(self._read_news, "news")
         keep(self._bring_hours, "hours")
+        keep(self._bring_funding, "funding")
         if self.pump.trainer is not None:
             keep(self._learn, "learning")
         for venue in self.pump.venues.values():
@@ -272,6 +277,14 @@ class Desk:
         if "lightgbm" in named(config.strategy):
             self.pump.trainer = self._make_trainer()
         self._post = self._make_post(epoch)
+        self._cord = Cord(
+            self._home.cord_socket,
+            self.pump.shut,
+            self.pump.sink,
+            self._home.latch(config.environment),
+            config.venues,
+            self._clock,
+        )
         self.window = Window(
             self.environment,
             self._started,
@@ -492,6 +505,13 @@ class Desk:
         venues = tuple(self.pump.venues.values())
         await bring_hours(self.config.symbols, venues, self.pump.sink, self.lines)
 
+    async def _bring_funding(self) -> None:
+        await self.ready.wait()
+        venues = tuple(self.pump.venues.values())
+        await bring_funding(
+            self.config.symbols, venues, self._instruments, self.pump.sink, self.lines, self._clock
+        )
+
     # --- trouble ------------------------------------------------------------------------------
 
     def _broken(self, code: str, text: str) -> None:
@@ -509,7 +529,7 @@ class Desk:
             venue.restart(reason)
 
     def _late(self, lag_ms: float) -> None:
-        self.lines.add("info", f"the desk's loop was {lag_ms:.0f} ms late", "warning")
+        self.pump.sink(DeskLagged(lag_ms / 1000, self._clock.now()))
 
     async def _write_intent(self, intent: Intent) -> None:
         self.lines.effect(Record(intent))

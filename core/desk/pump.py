@@ -121,6 +121,8 @@ class Pump:
         self._pending: deque[Event] = deque()
         self._busy = False
         self._broken = False
+        self._shut = False
+        """Somebody pulled the cord, and the engine has not heard of it yet, or has just."""
         self._durable: dict[str, asyncio.Future[None]] = {}
         self._leverage: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -194,6 +196,10 @@ class Pump:
             self._waiting.pop(request, None)
         self.history.command(command, answer)
         return answer
+
+    def shut(self) -> None:
+        """Let nothing that adds risk leave from this instant; any thread may say so."""
+        self._shut = True
 
     def keep_latch(self, cause: str) -> None:
         """Set the latch that the journal says there is."""
@@ -305,7 +311,7 @@ class Pump:
         if leverage is not None and not leverage.done():
             await asyncio.wait([leverage])
         if not self._may_go(order):
-            self._not_sent(order, "HALTED", "the gate closed before it was sent")
+            self._not_sent(order, "GATE_CLOSED", "the gate closed before it was sent")
             return
         gateway = self.venues[order.venue].gateway
         self.sink(await gateway.submit(order, lambda: self._may_go(order)))
@@ -313,7 +319,7 @@ class Pump:
     def _may_go(self, order: Order) -> bool:
         """Whether an order may leave now; what only reduces always may."""
         self.heed_latch()
-        return order.reduce_only or self.state is not TradingState.HALTED
+        return order.reduce_only or (self.engine.opens and not self._shut)
 
     def _not_sent(self, order: Order, code: str, reason: str) -> None:
         now = self._clock.now()
@@ -385,7 +391,7 @@ class Pump:
         elif before is TradingState.HALTED:
             if self.kill is not None:
                 self.kill.release()
-            self._latched = None
+            self._latched, self._shut = None, False
             self._releasing = self._on_disk(latch.clear, self._latch_path)
 
     def _latch(self, cause: str, actor: str, mode: KillMode, pending: set[str]) -> None:

@@ -189,6 +189,7 @@ class Execution:
             *self._bad_news(slot, order),
             (now - slot.book_received) / SECOND if slot.book_received else inf,
             (venue.offset_ms or 0.0) / 1000.0,
+            world.lag,
             mid,
             slot.mark_exact(),
             equity,

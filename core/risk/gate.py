@@ -71,6 +71,8 @@ class Circumstances(Struct, frozen=True, gc=False):
     """Seconds since the book was last seen; infinite when never."""
     skew: float
     """Seconds between our clock and the venue's."""
+    lag: float
+    """Seconds that the desk stood still lately; 0 when it keeps time."""
     mid: Decimal
     """Middle of the book, or the last price; 0 when unknown."""
     mark: Decimal
@@ -99,6 +101,7 @@ class Gate:
         self.limits = limits
         self._stale = float(limits.stale_data)
         self._skew = float(limits.clock_skew)
+        self._lag = float(limits.loop_lag)
 
     def open(
         self, order: Order, instrument: Instrument, now: Circumstances, stop: Decimal | None = None
@@ -175,6 +178,7 @@ class Gate:
         yield _CODE.BAD_MARKET_NEWS, bad <= 0.0, limits.news_market_burst, left, told
         yield _CODE.STALE_DATA, now.age <= self._stale, self._stale, now.age, _SECONDS
         yield _CODE.CLOCK_SKEW, abs(now.skew) <= self._skew, self._skew, now.skew, _SECONDS
+        yield _CODE.LOOP_LAG, now.lag <= self._lag, self._lag, now.lag, _SECONDS
 
     def _shape(self, order: Order, rules: Instrument, now: Circumstances) -> Iterator[_Finding]:
         qty = order.qty

@@ -25,7 +25,7 @@ from core import config
 from core.errors import ConfigError, RegistryError, SafetyRefusal, UsageError
 from core.files import write_whole
 from core.model.event import ModelRole
-from core.model.learning import Record
+from core.model.learning import Promise, Record
 from core.signals.model import DESCRIBED, Model, ModelStrategy, Recipe, define
 from core.signals.monitor import Reference
 from core.signals.strategy import Maker, Strategy, named
@@ -68,11 +68,19 @@ class Meta(Struct, frozen=True):
     gate: tuple[Check, ...]
     reference: dict[str, Reference] = {}
     """How the features that are watched for drift were distributed in training."""
+    said: tuple[float, float] | None = None
+    """Mean and standard deviation of its probabilities over the rows of training."""
 
     @property
     def passed(self) -> bool:
         """Whether it may trade."""
         return bool(self.gate) and all(check.passed for check in self.gate)
+
+    def promise(self) -> Promise:
+        """Return what training led to expect of it on duty."""
+        held, cost = self.scores.get("exposure"), self.parameters.get("cost")
+        said, spread = self.said or (None, None)
+        return Promise(float(self.scores.get("auc") or 0.0), float(cost or 0.0), said, spread, held)
 
 
 class Registry:
@@ -133,7 +141,11 @@ class Registry:
             return ""
 
     def promote(
-        self, name: str, actor: str = "trainer", role: ModelRole = ModelRole.CHAMPION
+        self,
+        name: str,
+        actor: str = "trainer",
+        role: ModelRole = ModelRole.CHAMPION,
+        cause: str = "",
     ) -> Meta:
         """Put a model on duty: as champion it trades. A desk that runs follows within a second.
 
@@ -147,8 +159,11 @@ class Registry:
         if not meta.passed:
             raise SafetyRefusal(f"{name} did not pass: {', '.join(failed) or 'no gate'}")
         self.load(name)
+        before = self.on_duty(role)
         write_whole(self.folder / role.name, f"{name}\n".encode())
-        self._log("promoted", role, name, actor, "")
+        if before not in ("", name):
+            self._log("replaced", role, before, actor, f"by {name}")
+        self._log("promoted", role, name, actor, cause)
         if role is ModelRole.CHAMPION and self.on_duty(ModelRole.CHALLENGER) == name:
             (self.folder / ModelRole.CHALLENGER.name).unlink(missing_ok=True)
         return meta

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from core.clock import MINUTE, SECOND
 from core.errors import AuthenticationFailed, VenueUnavailable
@@ -178,6 +179,14 @@ async def test_history(practice: PracticeProcess, venue: str) -> None:
         assert candles[-1].ts + MINUTE <= time.time_ns()
         assert time.time_ns() - candles[-1].ts < 3 * MINUTE
         assert all(c.low <= min(c.open, c.close) <= c.high for c in candles)
+        settled = await gateway.settlements(BTC, 450)  # more than any venue lists at once
+        assert len(settled) == 450
+        assert {b.ts - a.ts for a, b in itertools.pairwise(settled)} == {8 * 60 * MINUTE}
+        assert time.time_ns() - 8 * 60 * MINUTE < settled[-1].ts <= time.time_ns()
+        assert all(abs(one.rate) < 0.005 for one in settled)
+        older = await gateway.settlements(BTC, 10, settled[3].ts)
+        assert older[-3:] == [replace(one, received=older[0].received) for one in settled[:3]]
+        assert 1000 < len(await gateway.settlements(BTC, 5000)) < 1100  # a year, and then no more
     finally:
         await gateway.close()
 
@@ -218,10 +227,18 @@ async def test_market_data_flows_and_is_sound(practice: PracticeProcess, venue: 
         assert bids[0] < asks[0]
         stamps = [e.received for e in desk.seen.of(Depth) if e.symbol == BTC]
         assert all(b - a > 0.08 * SECOND for a, b in itertools.pairwise(stamps))
-        tickers = [e for e in desk.seen.of(Ticker) if e.symbol == BTC]
-        assert any(t.mark for t in tickers)
-        assert any(t.funding_rate is not None and t.next_funding for t in tickers)
-        assert any(t.last and t.change_24h is not None for t in tickers)
+
+        def told(kind: Callable[[Ticker], object], symbol: str = BTC) -> list[Ticker]:
+            return [e for e in desk.seen.of(Ticker) if e.symbol == symbol and kind(e)]
+
+        await until(lambda: told(lambda t: t.funding_rate is not None and t.next_funding))
+        await until(lambda: told(lambda t: t.last and t.change_24h is not None))
+        marks = await until(lambda: told(lambda t: t.mark))
+        indexes = await until(lambda: told(lambda t: t.index))
+        assert abs(indexes[0].index / marks[0].mark - 1.0) < 0.01
+        for symbol in PAIR:  # asked for where no stream tells it
+            held = await until(lambda s=symbol: told(lambda t: t.open_interest, s))
+            assert held[0].open_interest > 0
         stats = desk.gateway.stats
         await until(lambda: stats.messages > 0 and stats.last_message.keys() >= {"books"})
         # ccxt must not have parsed what we took: its caches stay empty.

@@ -32,7 +32,7 @@ class Killcord:
         # One-second candles: positions on every venue within seconds instead of half a minute.
         # No guard: each would cost a start, and act where a test kills its desk on purpose.
         (home / "config.toml").write_text(
-            "[limits]\n[guard]\nstart = false\n[strategy]\ntimeframe = '1s'\n"
+            "[limits]\nloop_lag = 60\n[guard]\nstart = false\n[strategy]\ntimeframe = '1s'\n"
         )
 
     def run(

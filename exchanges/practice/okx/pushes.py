@@ -27,8 +27,10 @@ from exchanges.practice.wire import BookView, plain
 DEPTHS = {"books": 400, "books5": 5, "bbo-tbt": 1, "books50-l2-tbt": 50, "books-l2-tbt": 400}
 FULL = frozenset({"books5", "bbo-tbt"})
 """Book channels that send whole views; the others send a snapshot, then changes."""
+INDEX = "index-tickers"
+"""The one channel of an index (BTC-USDT) instead of its swap."""
 MARKET = frozenset(
-    {"trades", "tickers", "mark-price", "funding-rate", "open-interest", "price-limit"}
+    {"trades", "tickers", "mark-price", "funding-rate", "open-interest", "price-limit", INDEX}
 )
 
 
@@ -117,7 +119,8 @@ class OkxPushes(Pushes):
     def _on_ticker(self, event: TickerChanged) -> None:
         contract = self.venue.contracts[event.ticker.symbol]
         for channel in MARKET:
-            topic = f"{channel}:{contract.venue_symbol}"
+            name = contract.venue_symbol
+            topic = f"{channel}:{quotes.index_name(contract) if channel == INDEX else name}"
             if channel not in {"trades", "tickers"} and topic in self.topics:
                 row = self._market_row(channel, event.ticker, contract)
                 self.topics.publish(topic, self._wrap(topic, [row]))
@@ -129,6 +132,8 @@ class OkxPushes(Pushes):
             return quotes.mark_row(ticker, contract)
         if channel == "funding-rate":
             return quotes.funding_row(ticker, contract)
+        if channel == INDEX:
+            return quotes.index_row(ticker, contract)
         name = {"instId": contract.venue_symbol}
         market = self.rest.market
         found = market.open_interest if channel == "open-interest" else market.price_limit

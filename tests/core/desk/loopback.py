@@ -18,7 +18,7 @@ from core.errors import VenueMaintenance, VenueUnavailable
 from core.model.account import Balance, PositionReport, VenueSwept
 from core.model.event import FeedChanged, FeedState, VenueOpened
 from core.model.instrument import Instrument
-from core.model.market import BookTop, Candle, Depth, Side, Ticker, Trade
+from core.model.market import BookTop, Candle, Depth, FundingSettled, Side, Ticker, Trade
 from core.model.order import (
     CancelSent,
     Fill,
@@ -259,6 +259,17 @@ class LoopGateway:
         self.asked.append((timeframe, count))
         return []
 
+    async def settlements(
+        self, symbol: str, count: int, before: int | None = None
+    ) -> list[FundingSettled]:
+        self.loop.check()
+        past = self.loop.core.funding_history(symbol, limit=count)
+        now = self.loop.now()
+        return [
+            FundingSettled(self.venue, symbol, float(rate), ts * 1_000_000, now)
+            for ts, rate in past
+        ]
+
     async def run(self, symbols: Sequence[str], sink: Sink) -> None:
         for channel in ("trades", "books", "tickers", "private"):
             sink(FeedChanged(self.venue, channel, FeedState.UP, self.loop.now()))
@@ -331,7 +342,9 @@ class LoopGateway:
         if self.loop.hold is not None:
             await self.loop.hold.wait()
         outcome, venue_id, code, reason = Outcome.ACCEPTED, "", "", ""
-        if self.loop.down:
+        if go is not None and not go():
+            outcome, reason = Outcome.NOT_SENT, "the gate closed before it was sent"
+        elif self.loop.down:
             outcome, code = Outcome.UNKNOWN, "timeout"
         else:
             try:

@@ -27,7 +27,18 @@ from core.desk.summary import DeskSummary
 from core.errors import AlreadyRunning, StateError, VenueUnavailable
 from core.home import Home
 from core.journal import frames
-from core.model.event import Kill, KillMode, Resume, Submit, TradingState, VenueState
+from core.model.event import (
+    DeskLagged,
+    Disarm,
+    Event,
+    InvariantBroken,
+    Kill,
+    KillMode,
+    Resume,
+    Submit,
+    TradingState,
+    VenueState,
+)
 from core.model.market import Side
 from core.model.order import OrderKind, OrderStatus
 from core.model.snapshot import Snapshot, WatchView
@@ -43,12 +54,13 @@ async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
             await asyncio.sleep(0.01)
 
 
-def config() -> Config:
+def config(loop_lag: float = 60.0) -> Config:
     return Config.model_validate(
         {
             "environment": "practice",
             "symbols": ["BTC"],
-            "limits": {},
+            # A machine that runs tests stands still for longer than one that trades may.
+            "limits": {"loop_lag": loop_lag},
             "strategy": {"timeframe": "1s", "fast": 2, "slow": 4},
         }
     )
@@ -62,11 +74,15 @@ class Stage:
         self.venues = {name: LoopVenue(name) for name in ("bybit", "binance", "okx")}
 
     def desk(
-        self, root: Path | None = None, signals: bool = False, clock: Clock | None = None
+        self,
+        root: Path | None = None,
+        signals: bool = False,
+        clock: Clock | None = None,
+        loop_lag: float = 60.0,
     ) -> Desk:
         loops = list(self.venues.values())
         return Desk(
-            config(),
+            config(loop_lag),
             Home(root or self.root),
             [LoopGateway(venue) for venue in loops],
             [LoopKillGateway(venue) for venue in loops],
@@ -134,6 +150,19 @@ async def bought(desk: Desk) -> None:
         answer = await desk.window.command(order(name))
         assert answer.ok, answer
     await until(lambda: len([p for p in desk.window.snapshot().positions if p.stop]) == 3)
+
+
+async def test_settled_funding_is_asked_for_at_a_start(stage: Stage) -> None:
+    desk = stage.desk()
+    venues = stage.venues
+    async with stage.running(desk):
+        slots = {name: desk.engine._world.slots[name, BTC] for name in venues}
+        await until(lambda: all(slot.settled for slot in slots.values()))
+        for name, slot in slots.items():
+            past = venues[name].core.funding_history(BTC, limit=10)
+            assert [(ts * 1_000_000, float(rate)) for ts, rate in past] == [
+                (ts, event.rate) for ts, event in sorted(slot.settled.items())
+            ]
 
 
 async def test_a_desk_trades_stops_and_leaves_a_true_record(stage: Stage) -> None:
@@ -349,7 +378,17 @@ async def test_one_witness_of_the_latch_is_enough(stage: Stage, witness: str) ->
         await until(path.exists)
 
 
-async def test_orders_waiting_when_the_gate_closes_are_not_sent(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    "close",
+    [
+        Kill(KillMode.HALT, "me", "test", 0),
+        Disarm("me", 0),
+        InvariantBroken("TASK_DIED", "test", 0),
+        DeskLagged(61.0, 0),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+async def test_orders_waiting_when_the_gate_closes_are_not_sent(stage: Stage, close: Event) -> None:
     desk = stage.desk()
     async with stage.running(desk):
         await until(lambda: desk.pump.state is TradingState.ARMED)
@@ -371,7 +410,7 @@ async def test_orders_waiting_when_the_gate_closes_are_not_sent(stage: Stage) ->
         count = len(desk.window.snapshot().orders)
         orders = [asyncio.create_task(desk.window.command(order(name))) for name in stage.venues]
         await until(lambda: len(desk.window.snapshot().orders) >= count + 3)
-        await desk.window.command(Kill(KillMode.HALT, "me", "test", desk.window.now()))
+        desk.pump.sink(close)
         gate.set()
         await asyncio.gather(*orders)
         await until(
@@ -621,6 +660,19 @@ async def test_the_stream_sends_the_newest_picture_and_stop_ends_the_desk(stage:
                 while (await stream.receive()).type != aiohttp.WSMsgType.CLOSE:
                     pass
         await task
+
+
+async def test_a_loop_that_stood_still_opens_nothing(stage: Stage) -> None:
+    desk = stage.desk(loop_lag=0.25)
+    async with stage.running(desk):
+        await until(lambda: desk.pump.state is TradingState.ARMED and desk.pulse.settled)
+        await asyncio.sleep(0.06)
+        time.sleep(0.4)  # noqa: ASYNC251  # what must not happen, happens
+        await until(lambda: not desk.engine.opens)
+        sent = list(stage.venues["okx"].submits)
+        wish = Submit("r", "me", "okx", BTC, Side.BUY, Decimal("0.01"), desk.window.now())
+        assert (await desk.window.command(wish)).code == "LOOP_LAG"
+        assert stage.venues["okx"].submits == sent
 
 
 async def test_a_disk_that_fills_up_stops_new_risk_and_arming_again(

@@ -207,18 +207,28 @@ def test_the_engine_trades_the_promoted_model(
 ) -> None:
     chosen = Strategy(name="lightgbm", timeframe=3600, stop_distance="0.2", share="0.5")
     make = strategy_maker(chosen, find_model(found[1], chosen))
-    file = files[0]
-    columns = (file.open, file.high, file.low, file.close, file.volume)
-    bars = Bars((file.ts * 1_000_000).tolist(), *(column.tolist() for column in columns))
-    listed: Instrument = msgspec.structs.replace(
-        rules("SYN0/USDT:USDT"), tick=rules().tick / 100, lot=rules().lot
-    )
-    config = settings(symbols=("SYN0",), strategy={"name": "lightgbm", "timeframe": 3600})
-    result = run_backtest({listed: bars}, config, make_strategy=make)
+    data = {}
+    for file in files:
+        columns = (file.open, file.high, file.low, file.close, file.volume)
+        listed: Instrument = msgspec.structs.replace(rules(file.symbol), tick=rules().tick / 100)
+        data[listed] = Bars(
+            (file.ts * 1_000_000).tolist(), *(column.tolist() for column in columns)
+        )
+    symbols = tuple(file.symbol for file in files)
+    config = settings(symbols=symbols, strategy={"name": "lightgbm", "timeframe": 3600})
+    result = run_backtest(data, config, make_strategy=make)
     assert result.trades > 50
     assert result.equity_end > result.equity_start
-    again = run_backtest({listed: bars}, config, make_strategy=make)
+    again = run_backtest(data, config, make_strategy=make)
     assert again.decision_hash == result.decision_hash
+    # Its features compare these symbols: a desk of fewer has other features, and no signal.
+    alone = settings(symbols=symbols[:1], strategy={"name": "lightgbm", "timeframe": 3600})
+    first = next(iter(data))
+    result = run_backtest({first: data[first]}, alone, make_strategy=make)
+    assert not result.trades
+    assert {signal.reason.partition(";")[0] for signal in result.signals} == {
+        "no signal: it was trained beside SYN0, SYN1, SYN2, not these symbols"
+    }
 
 
 def test_what_is_wrong_with_a_registry_is_named(
