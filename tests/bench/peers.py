@@ -151,12 +151,13 @@ def run(command: list[str], *, own: bool = False) -> Found | str:
 
 
 def show(name: str, found: Found, ours: Found, note: str) -> None:
-    """Print one line."""
+    """Print one line; the ratio says how many times as long as Killcord it takes."""
     speed = LONG / found.seconds
-    ratio = found.seconds / ours.seconds
+    longer = found.seconds / ours.seconds
+    ratio = f"{longer:.1f}x" if longer >= 1 else f"1/{1 / longer:.0f}"
     say(
         f"{name:16} {found.seconds:8.3f} {speed:10,.0f} {found.megabytes:10,.0f} {found.trades:7,}"
-        f" {found.equity:10,.0f} {ratio:6.1f}x  {note}"
+        f" {found.equity:10,.0f} {ratio:>7}  {note}"
     )
 
 
