@@ -117,7 +117,10 @@ def credentials(
             f" come from the OS keyring only: killcord keys add {venue} --env live"
         )
     if missing := [name for name in names if name not in given]:
-        raise KeyRefused(f"{', '.join(missing)} is not set, but the rest of the key is")
+        raise KeyRefused(
+            f"{', '.join(missing)} is not set, but the rest of the {environment} key of {venue} is;"
+            " set all of it, or none"
+        )
     return _credentials(given, names, "environment")
 
 

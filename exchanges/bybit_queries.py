@@ -45,6 +45,8 @@ from exchanges.rules import Account, Line, Request, Rules
 _INTERVALS = {60: "1", 180: "3", 300: "5", 900: "15", 1800: "30", 3600: "60", 7200: "120",
               14400: "240", 21600: "360", 43200: "720", 86400: "D"}  # fmt: skip
 
+_MOST_PAGES = 200
+
 T = TypeVar("T")
 
 
@@ -291,7 +293,7 @@ class BybitQueries(Rules):
     ) -> list[tuple[T, int]]:
         rows: list[tuple[T, int]] = []
         cursor = ""
-        for _ in range(200):
+        for _ in range(_MOST_PAGES):
             more = {"cursor": cursor} if cursor else {}
             body = await line.ask(
                 Request(method, {"category": "linear", **params, **more}, cost("read")), urgency
@@ -302,7 +304,7 @@ class BybitQueries(Rules):
             cursor = page.nextPageCursor
             if not cursor or not page.rows:
                 return rows
-        raise VenueUnavailable(f"bybit: {method} does not end")
+        raise VenueUnavailable(f"bybit: {method}: more than {_MOST_PAGES} pages")
 
 
 def _instrument(row: _Listed) -> Instrument:

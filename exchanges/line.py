@@ -191,7 +191,9 @@ class VenueLine:
             answer = self.rules.read(reply.body)
         except (msgspec.MsgspecError, ValueError) as error:
             if reply.status == 503:  # the gateway's own page: nothing stands behind it
-                raise VenueMaintenance(f"{venue}: {name}: http 503") from None
+                raise VenueMaintenance(
+                    f"{venue}: {name}: closed or overloaded (http 503)"
+                ) from None
             raise VenueUnavailable(
                 f"{venue}: {name}: unreadable reply (http {reply.status}): {error}"
             ) from None

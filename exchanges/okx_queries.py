@@ -52,6 +52,7 @@ _BARS = {60: "1m", 180: "3m", 300: "5m", 900: "15m", 1800: "30m", 3600: "1H", 72
          14400: "4H", 21600: "6Hutc", 43200: "12Hutc", 86400: "1Dutc"}  # fmt: skip
 _ALGO_TYPES = ("conditional,oco", "trigger", "move_order_stop")
 _FUNDING_BILL = "8"
+_MOST_PAGES = 200
 
 T = TypeVar("T")
 
@@ -289,14 +290,14 @@ class OkxQueries(Rules):
     ) -> list[T]:
         rows: list[T] = []
         after: dict[str, str] = {}
-        for _ in range(200):
+        for _ in range(_MOST_PAGES):
             query = {**params, "limit": 100, **after}
             page = decode(await line.ask(Request(method, query, costs), urgency)).data
             rows += page
             if len(page) < 100:
                 return rows
             after = {"after": identify(page[-1])}
-        raise VenueUnavailable(f"okx: {method} does not end")
+        raise VenueUnavailable(f"okx: {method}: more than {_MOST_PAGES} pages")
 
     async def positions(self, line: Line, urgency: Urgency) -> list[PositionReport]:
         """All swaps at once."""

@@ -66,7 +66,7 @@ class PracticeServer(Struct, frozen=True):
             return json.loads(connection.getresponse().read())
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise VenueUnavailable(
-                f"the practice exchange at {self.url} does not answer"
+                f"the practice exchange at {self.url} does not answer; start the desk anew"
             ) from error
         finally:
             connection.close()

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     path = Path(arguments.path) if arguments.path else _find(arguments)
     if not path.exists() or (path.is_dir() and not frames.files(path)):
-        raise UsageError(f"{path}: no journal here")
+        raise UsageError(f"{path}: no journal here; a desk begins one when it starts")
     found = frames.verify(path)
     for _ in range(_TRIES):
         if not found.tail:

@@ -193,7 +193,7 @@ class Bulkhead:
                 raise VenueUnavailable(self._restart)
             for task in done:
                 task.result()
-            raise RuntimeError("it returned")
+            raise RuntimeError("its streams or sweeps returned")
         finally:
             for task in tasks:
                 task.cancel()
@@ -204,7 +204,8 @@ class Bulkhead:
         wanted = self._config.symbols
         missing = [symbol for symbol in wanted if symbol not in offered]
         if missing:
-            self._lines.add("venue", f"{self.venue} does not have {', '.join(missing)}", "warning")
+            text = f"{self.venue} does not list {', '.join(missing)}: not traded there"
+            self._lines.add("venue", text, "warning")
         return [symbol for symbol in wanted if symbol in offered]
 
     def _hold(self, account: str) -> None:

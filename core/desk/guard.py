@@ -212,7 +212,7 @@ class Wire(asyncio.Protocol):
             async with asyncio.timeout(10.0):
                 return await self._hello
         except TimeoutError:
-            raise NoDesk("the desk did not say who it is") from None
+            raise NoDesk("the desk did not say who it is: see `killcord status`") from None
 
     async def watch(self, silence: float) -> str:
         """Wait for the desk's end; return why the cord must be pulled, empty when it need not."""

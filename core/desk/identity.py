@@ -40,5 +40,7 @@ def identity(folder: Path) -> Identity:
     try:
         write_whole(path, msgspec.json.encode(made), durable=True)
     except OSError as error:
-        raise StateError(f"{path}: cannot be written ({error.strerror})") from error
+        raise StateError(
+            f"{path}: cannot be written ({error.strerror}); move the home with KILLCORD_HOME"
+        ) from error
     return made

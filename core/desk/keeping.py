@@ -64,7 +64,8 @@ class StoreKeeper:
         """Stop opening risk when rows are being lost: a store may be late, never forgetful."""
         dropped = self.store.stats.dropped
         if dropped > self._dropped:
-            self._lines.add("info", f"store: {dropped} rows are lost", "alarm")
+            text = f"store: {dropped} rows of history are lost: opening no risk; mend it, then arm"
+            self._lines.add("info", text, "alarm")
             self._disarm("store")
         self._dropped = dropped
 

@@ -437,7 +437,8 @@ class Pump:
                 loop = asyncio.get_running_loop()
                 await loop.run_in_executor(self._disk, work, *arguments)
             except OSError as error:
-                self._lines.add("risk", f"{self._latch_path}: {error.strerror}", "alarm")
+                text = f"{self._latch_path}: the latch cannot be changed ({error.strerror}); "
+                self._lines.add("risk", text + "the journal has the state too", "alarm")
 
         return self._spawn(run())
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
-from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,7 +16,7 @@ import msgspec
 
 from core.clock import SECOND, Clock
 from core.config import Config
-from core.desk.child import end, ended, last_line
+from core.desk.child import begin
 from core.desk.lines import Lines
 from core.desk.ports import Gateway, Sink
 from core.desk.roster import Recorded, Roster
@@ -189,37 +187,25 @@ class Trainer:
     async def _follow(self, gateway: Gateway) -> Verdict:
         """Run one process to its end and return what it found."""
         try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "core.research.worker",
-                stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=LONGEST_LINE,
-                # Ctrl-C is for the desk; the process ends with it, not before.
-                start_new_session=True,
-            )  # fmt: skip
+            child = await begin("core.research.worker", LONGEST_LINE)
         except OSError as error:
             return Verdict("", "", False, f"it does not start ({error.strerror})", failed=True)
-        assert process.stdin
-        assert process.stdout
-        assert process.stderr
-        complaint = asyncio.create_task(last_line(process.stderr))
         try:
-            await _tell(process.stdin, self._order(gateway))
-            # A line without its end is one that a killed process did not finish.
-            while (line := await process.stdout.readline()).endswith(b"\n"):
+            await child.tell(msgspec.json.encode(self._order(gateway)))
+            async for line in child.lines():
                 message = _decode(line)
                 if isinstance(message, Verdict):
                     return message
                 if isinstance(message, Progress):
                     self._progress = message
                 else:
-                    await _tell(process.stdin, await self._candles(gateway, message))
-            code = await process.wait()
-            how = await complaint or ended(code)
-            return Verdict("", "", False, f"the process {how}", failed=True)
+                    answer = await self._candles(gateway, message)
+                    await child.tell(msgspec.json.encode(answer))
+            return Verdict("", "", False, f"the process {await child.how()}", failed=True)
         except (msgspec.DecodeError, ValueError) as error:
             return Verdict("", "", False, f"the process does not speak: {error}", failed=True)
         finally:
-            complaint.cancel()
-            await end(process)
+            await child.close()
 
     async def _candles(self, gateway: Gateway, asked: Asked) -> Answer:
         problem = ""
@@ -266,14 +252,6 @@ class _Last:
         facts = {"finished": finished, "text": text, "failed": failed}
         with contextlib.suppress(OSError):  # then a restart trains once more than it had to
             write_whole(self._path, msgspec.json.encode(facts))
-
-
-async def _tell(stream: asyncio.StreamWriter, message: Order | Answer) -> None:
-    """Write a line; a process that is gone is found out by reading, which says how it ended."""
-    # uvloop raises RuntimeError on a pipe that has closed, where asyncio has ConnectionError.
-    with contextlib.suppress(ConnectionError, RuntimeError):
-        stream.write(msgspec.json.encode(message) + b"\n")
-        await stream.drain()
 
 
 def _span(seconds: float) -> str:

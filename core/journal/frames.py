@@ -124,8 +124,12 @@ def read(path: Path) -> Replay:
     Raises:
         JournalCorrupt: a record is damaged, out of chain, unknown to this program, or the file
             has no first frame.
+        StateError: it cannot be read.
     """
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise StateError(f"{path}: cannot be read ({error.strerror})") from error
     epoch: Epoch | None = None
     records: list[JournalRecord] = []
     size, chain = 0, GENESIS
@@ -139,7 +143,7 @@ def read(path: Path) -> Replay:
             raise _corrupt(path, count, size, f"is not one this program knows ({error})") from error
         size, chain = end, link
     if epoch is None:
-        raise JournalCorrupt(f"{path}: has no first record; move it away and start")
+        raise _corrupt(path, 0, 0, "is missing")
     if epoch.format > FORMAT:
         raise JournalCorrupt(f"{path}: was written by a newer Killcord; use that version")
     return Replay(path, epoch, tuple(records), chain, size, len(data) - size)
@@ -178,10 +182,7 @@ def verify(path: Path) -> Verified:
     tail = ""
     before: Replay | None = None
     for each in paths:
-        try:
-            replay = read(each)
-        except OSError as error:
-            raise StateError(f"{each}: cannot be read ({error.strerror})") from error
+        replay = read(each)
         if before and tail:
             raise _corrupt(before.path, len(before.records) + 1, before.size, "is cut or changed")
         if before and (
@@ -206,7 +207,7 @@ def load(folder: Path) -> Replay | None:
     """Read the newest file and cut its torn tail; None when there is no journal yet.
 
     Raises:
-        JournalCorrupt: as ``read``.
+        JournalCorrupt, StateError: as ``read``.
     """
     paths = files(folder)
     if not paths:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from exchanges.practice.bybit import quotes, shapes
+from exchanges.practice.bybit import holdings, quotes, shapes
 from exchanges.practice.bybit.market import INTERVALS
 from exchanges.practice.bybit.rest import BybitRest
 from exchanges.practice.contracts import Contract
@@ -173,7 +173,7 @@ class BybitPushes(Pushes):
             self.topics.publish(fast, message)
 
     def _on_position(self, event: PositionChanged) -> None:
-        row = shapes.position_row(event.position, self._of(event.position.symbol), stream=True)
+        row = holdings.position_row(event.position, self._of(event.position.symbol), stream=True)
         self._tell("position", event.account, row)
 
     def _on_wallet(self, event: WalletChanged) -> None:
@@ -183,13 +183,13 @@ class BybitPushes(Pushes):
                 "id": f"{event.account}{uuid.uuid4().hex[:16]}",
                 "topic": "wallet",
                 "creationTime": self.venue.now_ms(),
-                "data": [shapes.wallet_row(event.wallet)],
+                "data": [holdings.wallet_row(event.wallet)],
             }
             self.topics.publish(key, message)
 
     def _on_funding(self, event: FundingSettled) -> None:
         payment = event.payment
-        row = shapes.funding_row(payment, self._of(payment.symbol))
+        row = holdings.funding_row(payment, self._of(payment.symbol))
         self._tell("execution", payment.account, row)
 
     def _of(self, symbol: str) -> Contract:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from exchanges.practice.contracts import Contract
-from exchanges.practice.okx import quotes, shapes
+from exchanges.practice.okx import holdings, quotes, shapes
 from exchanges.practice.okx.market import BARS
 from exchanges.practice.okx.rest import OkxRest
 from exchanges.practice.pushes import Pushes
@@ -224,11 +224,11 @@ class OkxPushes(Pushes):
     def _on_position(self, event: PositionChanged) -> None:
         position = event.position
         contract = self.venue.contracts[position.symbol]
-        row = shapes.position_row(position, contract, self.rest.account.last(position.symbol))
+        row = holdings.position_row(position, contract, self.rest.account.last(position.symbol))
         self._tell("positions", event.account, position.symbol, row)
 
     def _on_wallet(self, event: WalletChanged) -> None:
-        self._tell("account", event.account, "", shapes.balance_row(event.wallet))
+        self._tell("account", event.account, "", holdings.balance_row(event.wallet))
         if self._listening("balance_and_position", event.account):
             what = "funding_fee" if event.cause == "funding" else "filled"
             self._tell("balance_and_position", event.account, "", self._both(event.account, what))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from exchanges.practice.contracts import Contract
+from exchanges.practice.okx.shapes import Row
 from exchanges.practice.state import Kline, PublicTrade, TickerState
 from exchanges.practice.wire import plain
-
-Row = dict[str, Any]
 
 
 def instrument_row(contract: Contract, code: int) -> Row:

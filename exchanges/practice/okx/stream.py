@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from exchanges.practice.contracts import Contract
-from exchanges.practice.okx import shapes
+from exchanges.practice.okx import holdings
 from exchanges.practice.okx.market import BARS
 from exchanges.practice.okx.orders import OkxNo
 from exchanges.practice.okx.pushes import DEPTHS, INDEX, MARKET, OkxPushes
@@ -160,7 +160,7 @@ class OkxStream(OkxPushes):
         elif channel.startswith("candle") and contract is not None:
             self._push_kline(topic, contract, channel.removeprefix("candle"))
         elif channel == "account":
-            rows = [shapes.balance_row(self.venue.wallet(session.account))]
+            rows = [holdings.balance_row(self.venue.wallet(session.account))]
             session.send(self._wrap(topic, rows, first=True))
         elif channel == "positions":
             rows = self.rest.account.positions(session.account, _named(arg))
