@@ -38,7 +38,7 @@ names = ("open", "high", "low", "close", "volume")
 columns = [np.ascontiguousarray(table[name].to_numpy(), dtype=np.float64) for name in names]
 ts = np.ascontiguousarray(table["ts_ms"].to_numpy() * 1_000_000)
 market = raptorbt.InstrumentSpec.perpetual("BTCUSDT", size_increment=0.001, price_increment=0.1)
-# Filled at the next open, a strategy would not see its position when it is asked at that bar's close.
+# Filled at the next open, a strategy would not see its position when that bar closes.
 settings = raptorbt.BacktestConfig(
     initial_capital=100_000, fees=0.0004, slippage=0.0, fill_timing="same_bar_close"
 )
