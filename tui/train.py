@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from core.errors import UsageError
 from core.home import Home
@@ -87,11 +88,21 @@ def run(arguments: argparse.Namespace) -> int:
         )
     except ValueError as error:
         raise UsageError(f"{error}: give longer candles, or a smaller --window") from error
+    if arguments.synthetic:
+        found = of_made_up_candles(found)
     if arguments.json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:
         sys.stdout.writelines(line + "\n" for line in table(found))
     return 0
+
+
+def of_made_up_candles(found: Finding) -> Finding:
+    """Return the finding with a verdict that promises no trades: made-up candles teach none."""
+    word, _, _ = found.verdict.partition(":")
+    if word not in ("promoted", "passed"):
+        return found
+    return replace(found, verdict=f"{word}, and no desk trades it: it learnt from made-up candles")
 
 
 def _around(

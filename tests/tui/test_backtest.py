@@ -106,7 +106,8 @@ def test_a_table_for_a_person(folder: Path, capsys: pytest.CaptureFixture[str]) 
     ("extra", "code", "text"),
     [
         (("--strategy", "nonsense"), 2, "strategy.name"),
-        (("--symbols", "DOGE"), 2, "DOGE"),
+        (("--symbols", "DOGE"), 2, "DOGE in"),
+        (("--symbols", "DOGE"), 2, "there is BTC, ETH"),
         (("--set", "strategy.fast"), 2, "KEY=VALUE"),
         (("--set", "strategy.fast=x"), 2, "strategy.fast"),
         (("--set", "strategy.quick=3"), 2, "no such setting"),
