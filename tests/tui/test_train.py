@@ -52,7 +52,7 @@ def test_a_walk_without_edge_is_a_normal_answer(
     assert listed["champion"] == ""
     assert main(["models"]) == 0
     assert "no edge" in capsys.readouterr().out
-    assert main(["models", "show", answer["id"]]) == 0
+    assert main(["models", "show", answer["id"], "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["data"]["symbols"] == ["BTC/USDT:USDT"]
     assert main(["models", "promote", answer["id"]]) == 3
     assert "did not pass" in capsys.readouterr().err
