@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from core.errors import UsageError
 from core.home import Home
@@ -30,10 +31,11 @@ from core.research.rates import Rates
 from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
 from core.signals.context import Key
-from core.signals.registry import Check, Registry
+from core.signals.registry import Registry
 from tui import numbers
 from tui.market_files import one_timeframe, points, progress, read_files
 from tui.settings import environment_of
+from tui.views.learning import check_line
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -88,11 +90,21 @@ def run(arguments: argparse.Namespace) -> int:
         )
     except ValueError as error:
         raise UsageError(f"{error}: give longer candles, or a smaller --window") from error
+    if arguments.synthetic:
+        found = of_made_up_candles(found)
     if arguments.json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:
         sys.stdout.writelines(line + "\n" for line in table(found))
     return 0
+
+
+def of_made_up_candles(found: Finding) -> Finding:
+    """Return the finding with a verdict that promises no trades: made-up candles teach none."""
+    word, _, _ = found.verdict.partition(":")
+    if word not in ("promoted", "passed"):
+        return found
+    return replace(found, verdict=f"{word}, and no desk trades it: it learnt from made-up candles")
 
 
 def _around(
@@ -202,7 +214,7 @@ def table(found: Finding) -> list[str]:
         *_legend(found),
         "",
         *_judged(found),
-        *(_check(check) for check in found.gate),
+        *(check_line(check) for check in found.gate),
         "",
         *textwrap.wrap(found.verdict, 100, initial_indent="  ", subsequent_indent="  "),
     ]
@@ -260,8 +272,3 @@ def _judged(found: Finding) -> list[str]:
         f"  trades {best['turnover']:.2f} times its equity a day, in a position"
         f" {best['exposure']:.0%} of the time, for up to {numbers.compact(best['capacity'])} USDT",
     ]
-
-
-def _check(check: Check) -> str:
-    value = "-" if check.value is None else f"{check.value:.3g}"
-    return f"  {'✓' if check.passed else '✗'} {check.name:42} {value:>8}   needs {check.need}"

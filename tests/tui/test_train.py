@@ -15,8 +15,10 @@ from core.journal.recording import Session
 from core.model.event import SentimentScored, Tick
 from core.model.news import NewsReading
 from core.research.rates import Rates
+from core.research.search import Finding
 from tests.core.research.files import columns, write
 from tui.cli import main
+from tui.train import of_made_up_candles
 
 SESSION = Session("practice", 1, 0, {}, "TEST", b"0123456789abcdef", "", msgspec.Raw(b"{}"))
 
@@ -202,3 +204,16 @@ def test_what_is_foretold_may_be_who_does_better(
     path = write(tmp_path / "BTCUSDT.parquet", columns(900, step_ms=3_600_000))
     assert main([*train, "--candles", str(path)]) == 2
     assert "none to be compared with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("verdict", "told"),
+    [
+        ("promoted: a desk with strategy lightgbm trades it", "promoted, and no desk trades it"),
+        ("passed: it is watched beside the model that trades", "passed, and no desk trades it"),
+        ("no edge found, nothing was promoted", "no edge found, nothing was promoted"),
+    ],
+)
+def test_what_learnt_from_made_up_candles_claims_no_desk(verdict: str, told: str) -> None:
+    found = Finding("x", True, verdict, "linear", 4, (), 0, 1, None, (), {})
+    assert of_made_up_candles(found).verdict.startswith(told)
