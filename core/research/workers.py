@@ -122,9 +122,7 @@ class ClusterWorkers:
         try:
             from distributed import Client
         except ImportError as error:
-            raise ClusterUnavailable(
-                "Dask is not installed: pip install 'killcord[cluster]'"
-            ) from error
+            raise ClusterUnavailable("Dask is not installed: pip install distributed") from error
         try:
             self._client = Client(address, timeout="5s", set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
