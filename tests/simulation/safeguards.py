@@ -15,7 +15,7 @@ import msgspec
 from core.desk.kill_worker import VenueWorker
 from core.desk.pump import Pump
 from core.engine.booking import Booking
-from core.engine.execution import Execution
+from core.engine.protection import Protection
 from core.engine.tracking import Tracking
 from core.errors import VenueUnavailable
 from core.journal import frames
@@ -221,7 +221,7 @@ def write_no_latch(*_: Any) -> None:
 # --- the rest -------------------------------------------------------------------------------------
 
 
-class PlacesNoStops(Execution):
+class PlacesNoStops(Protection):
     """Leaves positions without a stop at the venue."""
 
     def _renew_stop(self, slot: Any) -> None:
@@ -285,7 +285,7 @@ SAFEGUARDS: dict[str, Without] = {
     ),
     "the latch is on disk": Without({"core.desk.latch.write": write_no_latch}),
     "a position has its stop at the venue": Without(
-        {"core.engine.engine.Execution": PlacesNoStops}
+        {"core.engine.execution.Protection": PlacesNoStops}
     ),
     "every order passes the risk gate": Without({"core.risk.gate.Gate.open": approve_everything}),
     "a torn tail is cut off": Without({"core.journal.frames.load": load_torn}),
