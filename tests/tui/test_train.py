@@ -113,7 +113,7 @@ def test_what_is_around_the_candles_is_read_or_refused(
     assert {"venue_gap", "lead_4", "basis_z", "funding", "rsi_14"} <= features
     assert not {"ofi", "spread"} & features  # nobody recorded books
     assert main([*train, *around[:2]]) == 0
-    assert "pip install xgboost-cpu" in capsys.readouterr().out
+    assert "killcord[boost]" in capsys.readouterr().out
     session = tmp_path / "recording" / "one"
     recorder = Recorder(session.parent, session.name, SESSION, 7)
     recorder.start()
@@ -160,19 +160,6 @@ def test_what_is_around_the_candles_is_read_or_refused(
     assert "--funding: nothing of ETH" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("verdict", "told"),
-    [
-        ("promoted: a desk with strategy lightgbm trades it", "promoted, and no desk trades it"),
-        ("passed: it is watched beside the model that trades", "passed, and no desk trades it"),
-        ("no edge found, nothing was promoted", "no edge found, nothing was promoted"),
-    ],
-)
-def test_what_learnt_from_made_up_candles_claims_no_desk(verdict: str, told: str) -> None:
-    found = Finding("x", True, verdict, "linear", 4, (), 0, 1, None, (), {})
-    assert of_made_up_candles(found).verdict.startswith(told)
-
-
 def test_what_is_stored_of_other_venues_is_looked_at(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,3 +186,16 @@ def test_what_is_stored_of_other_venues_is_looked_at(
     assert main(train) == 0
     data = json.loads(capsys.readouterr().out)["data"]
     assert {"venue_gap", "funding", "funding_mean"} <= set(data["features"])
+
+
+@pytest.mark.parametrize(
+    ("verdict", "told"),
+    [
+        ("promoted: a desk with strategy lightgbm trades it", "promoted, and no desk trades it"),
+        ("passed: it is watched beside the model that trades", "passed, and no desk trades it"),
+        ("no edge found, nothing was promoted", "no edge found, nothing was promoted"),
+    ],
+)
+def test_what_learnt_from_made_up_candles_claims_no_desk(verdict: str, told: str) -> None:
+    found = Finding("x", True, verdict, "linear", 4, (), 0, 1, None, (), {})
+    assert of_made_up_candles(found).verdict.startswith(told)
