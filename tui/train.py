@@ -254,7 +254,7 @@ def _legend(found: Finding) -> list[str]:
         "before costs. pays: the cost a side, in bp, that would leave nothing.",
     ]
     if "xgboost" not in kinds_here():
-        lines.append("xgboost was not tried: pip install 'killcord[boost]' adds it.")
+        lines.append("xgboost was not tried: pip install xgboost-cpu adds it.")
     if found.overfitting is not None:
         chosen = found.overfitting
         lines.append(
