@@ -125,7 +125,7 @@ class Strategy(Section):
 
     name: str = "ema_cross"
     """``ema_cross``, ``mean_reversion``, ``funding_carry``, ``lightgbm`` (a trained model),
-    ``ensemble`` (several, weighed), or the file of one of your own."""
+    ``ensemble`` (several, weighed), ``manual`` (none: orders by hand), or the file of your own."""
     timeframe: Seconds = 5.0
     """Length of its candles; ``lightgbm`` without one decides on candles of an hour."""
     fast: Annotated[int, Field(ge=1, le=1000)] = 3

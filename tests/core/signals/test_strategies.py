@@ -49,6 +49,13 @@ def test_funding_carry_takes_what_is_paid() -> None:
     assert told.on_candle(candle(100.0, 0)) is None
 
 
+def test_manual_wants_nothing() -> None:
+    result = run_backtest(
+        {rules(): random_bars(600, 1)}, settings(strategy={"name": "manual", "timeframe": 60})
+    )
+    assert (result.orders, result.signals) == (0, ())
+
+
 def test_funding_carry_is_told_the_rates_of_a_backtest() -> None:
     bars = random_bars(600, 1)
     rates = [(bars.ts[i], rate) for i, rate in ((100, 0.001), (200, 0.0005), (300, 0.0))]
