@@ -45,7 +45,11 @@ class StoreKeeper:
         """
         await self.store.check()
         if not self.store.deferrable:
-            await self.store.open(self._told)
+            try:
+                await self.store.open(self._told)
+            except StoreError:
+                await self.store.close()
+                raise
 
     async def open(self) -> None:
         """Open it if ``check`` did not; a failure is said, and tried again with the next rows."""
@@ -61,7 +65,12 @@ class StoreKeeper:
         await self.store.close()
 
     def mind(self) -> None:
-        """Stop opening risk when rows are being lost: a store may be late, never forgetful."""
+        """Stop opening risk when rows are being lost, or the file is damaged.
+
+        A store may be late, never forgetful.
+        """
+        if self.store.stats.damaged:
+            self._disarm("store")
         dropped = self.store.stats.dropped
         if dropped > self._dropped:
             text = f"store: {dropped} rows of history are lost: opening no risk; mend it, then arm"

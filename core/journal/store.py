@@ -19,13 +19,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from core.errors import StoreError
+from core.errors import StoreDamaged, StoreError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Executable, Table
@@ -54,6 +54,8 @@ class StoreStats(Struct):
     """Rows that the database would never take."""
     failure: str = ""
     """Why rows are waiting; empty while all is well."""
+    damaged: bool = False
+    """Whether that is damage: nothing more is written."""
 
 
 class Numbers:
@@ -147,7 +149,7 @@ class Store:
 
         Raises:
             StoreError: unreachable, locked, damaged, or written by a newer program; one line
-                with the remedy.
+                with the remedy. Unless it is damaged it is tried again until ``close``.
         """
         self._loop = asyncio.get_running_loop()
         self._opened = self._loop.create_future()
@@ -177,21 +179,45 @@ class Store:
             asyncio.run(self._work())
 
     async def _work(self) -> None:
-        assert self._opened is not None
-        try:
-            await self._connect()
-        except StoreError as error:
-            self._call(_fail, self._opened, error)
+        if not await self._reach():
             return
-        except Exception as error:
-            self._call(_fail, self._opened, explain(error, self.place))
-            return
-        self._call(_succeed, self._opened)
         assert self._engine is not None
         try:
             await self._write_on()
         finally:
             await self._engine.dispose()
+
+    async def _reach(self) -> bool:
+        """Connect, and where that fails say so and try on; False: given up, or told to stop."""
+        assert self._opened is not None
+        pause = 0.1
+        while True:
+            try:
+                await self._connect()
+            except Exception as error:
+                problem = self._fail(error)
+                self._call(_fail, self._opened, problem)
+                if self._stopping.is_set() or self.stats.damaged:
+                    return False
+                await asyncio.to_thread(self._stopping.wait, pause)
+                pause = min(pause * 2, 5.0)
+            else:
+                self._call(_succeed, self._opened)
+                self._recover()
+                return True
+
+    def _fail(self, error: Exception) -> StoreError:
+        """Note why the database cannot be used."""
+        problem = error if isinstance(error, StoreError) else explain(error, self.place)
+        self.stats.failure = str(problem)
+        self.stats.damaged = isinstance(problem, StoreDamaged)
+        return problem
+
+    def _recover(self) -> None:
+        """Note, and say, that the database is back, where it was not."""
+        if self.stats.failure:
+            self.stats.failure = ""
+            self._call(self._told, "")
 
     async def _connect(self) -> None:
         from sqlalchemy import event
@@ -199,7 +225,9 @@ class Store:
 
         options: dict[str, Any] = {"pool_size": 1, "max_overflow": 0}
         sqlite = self.url.startswith("sqlite")
-        if not sqlite:
+        if sqlite:
+            await asyncio.to_thread(_look_through, Path(self.url.partition(":///")[2]), self.place)
+        else:
             options |= {"pool_pre_ping": True, "connect_args": {"timeout": 5}}
         try:
             self._engine = create_async_engine(self.url, **options)
@@ -226,15 +254,16 @@ class Store:
                 while self._cuts:
                     await self._cut(*self._cuts.popitem())
             except Exception as error:
-                if not self.stats.failure:
-                    self.stats.failure = str(explain(error, self.place))
-                    self._call(self._told, self.stats.failure)
+                known = self.stats.failure
+                problem = self._fail(error)
+                if not known:
+                    self._call(self._told, str(problem))
+                if self.stats.damaged:
+                    return
                 pause = min(pause * 2, 5.0)
             else:
                 pause = 0.1
-                if self.stats.failure:
-                    self.stats.failure = ""
-                    self._call(self._told, "")
+                self._recover()
             self.stats.waiting = len(self._rows)
             if stop:
                 return
@@ -253,7 +282,7 @@ class Store:
         except StatementError as error:
             # OperationalError and its like derive from StatementError too; those are the
             # database's trouble, not the row's.
-            if getattr(error, "connection_invalidated", False) or _is_outage(error):
+            if getattr(error, "connection_invalidated", False) or self._is_outage(error):
                 self._rows.extendleft(reversed(batch))
                 raise
             await self._insert_singly(batch, error)
@@ -261,6 +290,11 @@ class Store:
             self._rows.extendleft(reversed(batch))
             raise
         self.stats.rows += count
+
+    def _is_outage(self, error: Exception) -> bool:
+        """Whether it is the database's trouble: no row would go through."""
+        named = type(error).__name__ in _OUTAGES or isinstance(error.__cause__, OSError)
+        return named or isinstance(explain(error, self.place), StoreDamaged)
 
     async def _cut(self, place: tuple[str, str], before: int) -> None:
         from sqlalchemy import delete
@@ -340,6 +374,24 @@ def _probe(path: Path, place: str) -> None:
             connection.close()
 
 
+def _look_through(path: Path, place: str) -> None:
+    """See whether every page of the file is sound: 100 MB take half a second.
+
+    Raises:
+        StoreDamaged: it is not; nothing was written to it.
+        StoreError: it cannot be looked at.
+    """
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_MS / 1000)) as connection:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        raise explain(error, place) from error
+    if found != "ok":
+        raise StoreDamaged(f"{place}: {' '.join(found.split())[:200]}; {_DAMAGED}")
+
+
 def _newer(place: str) -> StoreError:
     return StoreError(
         f"{place}: was written by a newer Killcord; use that version, or another DATABASE_URL"
@@ -392,8 +444,10 @@ def migrate(connection: Connection, place: str) -> None:
 _OUTAGES = ("OperationalError", "InterfaceError", "InternalError", "ConnectionDoesNotExistError")
 
 
-def _is_outage(error: Exception) -> bool:
-    return type(error).__name__ in _OUTAGES or isinstance(error.__cause__, OSError)
+_DAMAGED = (
+    "it is damaged; restore a backup, or move it away: a new one is made, and positions come from "
+    "the journal"
+)
 
 
 def explain(error: Exception, place: str) -> StoreError:
@@ -402,10 +456,7 @@ def explain(error: Exception, place: str) -> StoreError:
     if "locked" in text:
         remedy = "end the program that holds it, or set another DATABASE_URL"
     elif "not a database" in text or "malformed" in text or "disk image" in text:
-        remedy = (
-            "it is damaged; restore a backup, or move it away: a new one is made, and positions "
-            "come from the journal"
-        )
+        return StoreDamaged(f"{place}: {text[:200]}; {_DAMAGED}")
     elif "unable to open" in text or "readonly" in text or "read-only" in text:
         remedy = "make the folder writable, or set another DATABASE_URL"
     elif "full" in text:
