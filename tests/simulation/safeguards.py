@@ -246,7 +246,9 @@ SAFEGUARDS: dict[str, Without] = {
         prepare=weather("used budget", kills=0.3),
     ),
     "an order is sent once": Without(gateway=SendsAgain),
-    "no answer is no refusal": Without(gateway=TakesSilenceForNo),
+    "no answer is no refusal": Without(
+        gateway=TakesSilenceForNo, prepare=weather("reset", "lost answer")
+    ),
     "client ids follow from the journal": Without({"core.desk.desk.ClientIds": ForgetfulIds}),
     "an unknown order freezes its symbol": Without(
         {"core.engine.slot.Slot.frozen": property(never_frozen)}
@@ -285,7 +287,7 @@ SAFEGUARDS: dict[str, Without] = {
     ),
     "the latch is on disk": Without({"core.desk.latch.write": write_no_latch}),
     "a position has its stop at the venue": Without(
-        {"core.engine.execution.Protection": PlacesNoStops}
+        {"core.engine.execution.Protection": PlacesNoStops}, prepare=weather("stalled stream")
     ),
     "every order passes the risk gate": Without({"core.risk.gate.Gate.open": approve_everything}),
     "a torn tail is cut off": Without({"core.journal.frames.load": load_torn}),

@@ -97,7 +97,7 @@ class Watcher(Watch):
         process = engine.process
         self._shadow.clear()
         self._remember(engine.ledger.working.items())
-        forgotten = engine.state is not TradingState.HALTED and desk.pump._latched is None
+        forgotten = engine.state is not TradingState.HALTED and desk.pump.latch.said is None
         if forgotten and self.gate_closed is not None:
             if self.ended - self.gate_closed > LATCHED_WITHIN:
                 self.breach("S3: the gate was closed, and the next start knows nothing of it")

@@ -9,7 +9,7 @@ import shutil
 import signal
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -50,12 +50,7 @@ from core.orders.ids import sequence
 from core.research.replay import find_sessions, replay
 from tests.core.desk.loopback import BTC, LoopGateway, LoopKillGateway, LoopVenue
 from tests.core.journal.test_store import spoil
-
-
-async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
+from tests.waiting import until
 
 
 def config(loop_lag: float = 60.0) -> Config:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,7 @@ from core.model.order import Order, OrderKind, OrderSent, Purpose, TimeInForce
 from core.orders.ids import ClientIds
 from core.orders.records import Intent
 from tests.core.desk.loopback import BTC, LoopKillGateway, LoopVenue
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
+from tests.waiting import until
 
 
 class Scene:

@@ -1,6 +1,5 @@
 """The SQL store, on SQLite and, where it runs, on PostgreSQL."""
 
-import asyncio
 import glob
 import os
 import pwd
@@ -18,8 +17,9 @@ from typing import Any
 import pytest
 
 from core.errors import StoreDamaged, StoreError
-from core.journal import store as module
+from core.journal import database
 from core.journal.store import Store
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +53,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         run(f"{tools}/pg_ctl", "-D", data, "-o", options, "-l", f"{folder}/log", "-w", "start")
         yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
         run(f"{tools}/pg_ctl", "-D", data, "-m", "immediate", "stop")
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def fill(number: int, **changes: Any) -> dict[str, Any]:
@@ -176,8 +170,8 @@ async def test_the_migrations_make_exactly_the_models(tmp_path: Path) -> None:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
     engine.dispose()
     config = Config()
-    config.set_main_option("script_location", str(Path(module.__file__).parent / "migrations"))
-    assert ScriptDirectory.from_config(config).get_heads() == [module.HEAD]
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    assert ScriptDirectory.from_config(config).get_heads() == [database.HEAD]
 
 
 async def test_a_newer_store_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -240,7 +234,7 @@ async def test_damage_found_while_writing_loses_no_row_quietly(tmp_path: Path) -
 async def test_a_database_that_is_locked_when_it_is_opened_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BUSY_MS", 50)
+    monkeypatch.setattr(database, "BUSY_MS", 50)
     holder = sqlite3.connect(tmp_path / "killcord.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     told: list[str] = []
@@ -260,7 +254,7 @@ async def test_a_locked_database_keeps_rows_waiting_and_recovers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr(module, "BUSY_MS", 50)
+    monkeypatch.setattr(database, "BUSY_MS", 50)
     store = await opened("", tmp_path, told.append)
     holder = sqlite3.connect(tmp_path / "killcord.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
@@ -290,7 +284,7 @@ async def test_one_bad_row_does_not_take_its_batch_with_it(tmp_path: Path) -> No
 
 
 async def test_the_spool_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SPOOL", 10)
+    monkeypatch.setattr("core.journal.store.SPOOL", 10)
     store = Store("", tmp_path)
     for number in range(25):
         store.put("fills", fill(number))
