@@ -702,6 +702,9 @@ async def test_a_disk_that_fills_up_stops_new_risk_and_arming_again(
         monkeypatch.setattr(disk, "free", lambda folder: 100 * 2**20)
         await until(lambda: desk.pump.state is TradingState.DISARMED)
         assert any("100 MB free" in line.text for line in desk.lines.last(50))
+        refused = await desk.window.command(Arm("me", desk.window.now()))
+        assert not refused.ok
+        assert "100 MB free" in refused.detail
 
 
 async def test_a_damaged_store_keeps_the_gate_closed_and_is_left_as_it_is(stage: Stage) -> None:
@@ -714,8 +717,9 @@ async def test_a_damaged_store_keeps_the_gate_closed_and_is_left_as_it_is(stage:
     async with stage.running(second):
         await until(lambda: any("it is damaged" in each.text for each in second.lines.last(99)))
         await until(lambda: second.pump.state is TradingState.DISARMED)
-        await second.window.command(Arm("me", second.window.now()))
-        await until(lambda: second.pump.state is TradingState.DISARMED)
+        refused = await second.window.command(Arm("me", second.window.now()))
+        assert not refused.ok
+        assert "it is damaged" in refused.detail
     assert path.read_bytes() == data
 
 
