@@ -52,6 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     assert cost is not None
     if arguments.window < 500 or arguments.test < 10 or arguments.seed < 0:
         raise UsageError("--window: at least 500 candles; --test: at least 10; --seed: 0 or more")
+    if arguments.label == "relative" and len({file.symbol for file in files}) < 2:
+        raise UsageError("--label relative: one symbol has none to be compared with")
     if arguments.trials < 0 or arguments.half_life < 0:
         raise UsageError("--trials and --half-life: 0 or more")
     plans = [

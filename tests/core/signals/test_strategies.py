@@ -113,7 +113,17 @@ def test_its_traceback_is_shown(tmp_path: Path) -> None:
     assert "ZeroDivisionError: division by zero (mine.py line 11 in on_candle)" in effects[0].detail
 
 
-@pytest.mark.parametrize("answer", ["1", "Decision(2, 0.0, '')", "'long'"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "1",
+        "Decision(2, 0.0, '')",
+        "'long'",
+        "Decision(1, 0.0, '', kelly=-0.1)",
+        "Decision(1, 0.0, '', kelly=float('nan'))",
+        "Decision(1, 0.0, '', kelly='much')",
+    ],
+)
 def test_one_that_talks_nonsense_is_stopped(tmp_path: Path, answer: str) -> None:
     own = load(tmp_path, OWN.replace("1 / 0", answer))
     chosen = settings(strategy={"name": "mine"})
