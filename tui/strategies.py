@@ -22,6 +22,7 @@ _ABOUT = {
     "funding_carry": "against the side that pays much funding",
     "lightgbm": "what a trained model says; `killcord models`",
     "mean_reversion": "back to the mean of `slow` candles from two deviations off",
+    "manual": "none: orders by hand",
     "ensemble": "several at once, by `weights`",
 }
 """The strategies that come with the program, in a few words."""
