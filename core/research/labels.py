@@ -11,8 +11,6 @@ from core.research.candles import CandleFile
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-LABELS = ("horizon", "barrier")
-
 
 class Labels(Struct, frozen=True):
     """One label a candle. What is decided at a candle's close is filled at the next open."""
