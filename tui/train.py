@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from core.errors import UsageError
 from core.home import Home
@@ -24,6 +21,7 @@ from core.research.synthetic import plant_edge
 from core.signals.registry import Check, Registry
 from tui import numbers
 from tui.market_files import one_timeframe, points, progress, read_files
+from tui.output import reply
 from tui.settings import environment_of
 
 
@@ -73,10 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     except ValueError as error:
         raise UsageError(f"{error}: give longer candles, or a smaller --window") from error
-    if arguments.json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-    else:
-        sys.stdout.writelines(line + "\n" for line in table(found))
+    reply(arguments, found, table(found))
     return 0
 
 
