@@ -128,7 +128,7 @@ def training_commands(commands: Any) -> None:
     add("--seed", type=int, default=1, metavar="N", help="of all that is drawn (default 1)")
     add("--label", choices=("horizon", "barrier"), default="horizon", help="what is foretold")
     add("--half-life", type=int, default=0, metavar="N", help="candles in which old rows fade")
-    add("--funding", metavar="PATH", help="settlements (CSV) of the candles' venue: a feature")
+    add("--funding", metavar="PATH", help="settlements: a file, or a folder with one a venue")
     add("--news", nargs="+", default=[], metavar="PATH", help="recordings: their news are features")
     add("--spot", nargs="+", default=[], metavar="PATH", help="spot candles: basis is a feature")
     add("--books", nargs="+", default=[], metavar="PATH", help="recordings: books are features")

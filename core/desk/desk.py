@@ -189,9 +189,14 @@ class Desk:
 
         replay = frames.load(self._state / "journal")
         ledger = frames.rebuild(replay)
+        # A journal that was moved away, or restored from a backup, has forgotten ids that venues
+        # remember. Milliseconds are always ahead of a count of orders.
+        ledger.next_seq = max(ledger.next_seq, self._started * 1000 // SECOND)
         if replay and replay.torn:
             self.lines.add(
-                "info", f"journal: a torn tail of {replay.torn} bytes was cut", "warning"
+                "info",
+                f"journal: a torn tail of {replay.torn} bytes was cut and put beside it",
+                "warning",
             )
         latched = latch.read(home.latch(config.environment))
         self._store = StoreKeeper(
@@ -339,6 +344,7 @@ class Desk:
             config,
             self._home.models(config.environment),
             self._home.history(config.environment),
+            self._home.recordings(config.environment),
             self._gateways,
             self._instruments,
             self.engine.models.record,
@@ -373,7 +379,7 @@ class Desk:
             stamp(home.strategies, config.strategy),
             self.journal.checkpoint,
         )
-        folder, days = self._state / "recording", config.storage.record_days
+        folder, days = self._home.recordings(config.environment), config.storage.record_days
         keeper = RecordingKeeper(folder, session, days, self.lines)
         self._closers.append(lambda: keeper.close(self.engine.decision_hash, self._clock.now()))
         self._keepers.append(keeper)

@@ -110,9 +110,10 @@ def _known(
     end = until + file.timeframe * 1000
     known = Around(
         {name: _cut(one, since, until) for name, one in around.index.items()},
+        tuple(_cut(one, since, until) for one in around.others),
         {
-            name: tuple(one for one in settled if one[0] < end)
-            for name, settled in around.funding.items()
+            key: tuple(one for one in settled if one[0] < end)
+            for key, settled in around.funding.items()
         },
         {
             key: tuple(one for one in events if one.received < end * 1_000_000)

@@ -57,8 +57,10 @@ class Around(Struct, frozen=True):
 
     index: Mapping[str, CandleFile] = {}
     """Index or spot candles by symbol."""
-    funding: Mapping[str, tuple[tuple[int, float], ...]] = {}
-    """Settlements by symbol; see ``History``."""
+    others: tuple[CandleFile, ...] = ()
+    """Candles beside those that are learnt from: the same symbols at other venues."""
+    funding: Mapping[Key, tuple[tuple[int, float], ...]] = {}
+    """Settlements by venue and symbol; see ``History``."""
     events: Mapping[Key, Sequence[Event]] = {}
     """Recorded books and trades by venue and symbol; see ``History``."""
     news: tuple[SentimentScored, ...] = ()
@@ -189,9 +191,9 @@ def tabulate(file: CandleFile, files: Sequence[CandleFile], around: Around) -> F
     """Return all features of one file's candles, from these and what is around them."""
     history = History(
         file,
-        others=tuple(one for one in files if one is not file),
+        others=(*(one for one in files if one is not file), *around.others),
         index=around.index.get(file.symbol),
-        funding=around.funding.get(file.symbol, ()),
+        funding=around.funding.get((file.venue, file.symbol), ()),
         events=(*around.events.get((file.venue, file.symbol), ()), *around.news),
     )
     own = make_features(file.ts, file.open, file.high, file.low, file.close, file.volume)
@@ -220,12 +222,13 @@ def rows_of(panel: Panel, span: range) -> Ints:
 
 def _hash(files: Sequence[CandleFile], around: Around) -> str:
     digest = hashlib.sha256()
-    for file in (*files, *(one for _, one in sorted(around.index.items()))):
+    index = (one for _, one in sorted(around.index.items()))
+    for file in (*files, *around.others, *index):
         digest.update(f"{file.venue} {file.symbol} {file.timeframe}".encode())
         for column in (file.ts, file.open, file.high, file.low, file.close, file.volume):
             digest.update(column.tobytes())
-    for symbol, settled in sorted(around.funding.items()):
-        digest.update(f"{symbol} {settled}".encode())
+    for key, settled in sorted(around.funding.items()):
+        digest.update(f"{key} {settled}".encode())
     for key, events in sorted(around.events.items()):
         digest.update(f"{key}".encode())
         for event in events:

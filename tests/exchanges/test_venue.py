@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import TypeVar
 
 import pytest
 from msgspec.structs import replace
@@ -33,11 +32,11 @@ from exchanges.kill import open_kill_gateway, worst_price
 from exchanges.venue import VenueGateway, open_gateway
 from tests.exchanges.market import Seen, instrument
 from tests.exchanges.practice_server import PracticeProcess, Proxy
+from tests.waiting import until
 
 pytestmark = [pytest.mark.whole, pytest.mark.xdist_group("practice")]
 BTC = "BTC/USDT:USDT"
 PAIR = (BTC, "ETH/USDT:USDT")
-T = TypeVar("T")
 _counter = itertools.count(1)
 
 
@@ -55,14 +54,6 @@ def venue(request: pytest.FixtureRequest) -> str:
 
 def client_id() -> str:
     return f"T1AAAA{time.time_ns() // 1000 % 10**14:014d}{next(_counter) % 10000:04d}"
-
-
-async def until(check: Callable[[], T], seconds: float = 10.0) -> T:
-    """Wait for something to be true; the deadline is an error, not a pass."""
-    async with asyncio.timeout(seconds):
-        while not (found := check()):
-            await asyncio.sleep(0.005)
-    return found
 
 
 class Desk:
@@ -115,7 +106,7 @@ class Desk:
             placed.append(stop)
             try:
                 await until(lambda: any(self.fills(order) for order in placed), 2.0)
-            except TimeoutError:
+            except AssertionError:
                 await self.gateway.cancel(BTC, stop.client_id, "")
             else:
                 break

@@ -15,7 +15,7 @@ import msgspec
 from core.desk.kill_worker import VenueWorker
 from core.desk.pump import Pump
 from core.engine.booking import Booking
-from core.engine.execution import Execution
+from core.engine.protection import Protection
 from core.engine.tracking import Tracking
 from core.errors import VenueUnavailable
 from core.journal import frames
@@ -221,7 +221,7 @@ def write_no_latch(*_: Any) -> None:
 # --- the rest -------------------------------------------------------------------------------------
 
 
-class PlacesNoStops(Execution):
+class PlacesNoStops(Protection):
     """Leaves positions without a stop at the venue."""
 
     def _renew_stop(self, slot: Any) -> None:
@@ -246,7 +246,9 @@ SAFEGUARDS: dict[str, Without] = {
         prepare=weather("used budget", kills=0.3),
     ),
     "an order is sent once": Without(gateway=SendsAgain),
-    "no answer is no refusal": Without(gateway=TakesSilenceForNo),
+    "no answer is no refusal": Without(
+        gateway=TakesSilenceForNo, prepare=weather("reset", "lost answer")
+    ),
     "client ids follow from the journal": Without({"core.desk.desk.ClientIds": ForgetfulIds}),
     "an unknown order freezes its symbol": Without(
         {"core.engine.slot.Slot.frozen": property(never_frozen)}
@@ -285,7 +287,7 @@ SAFEGUARDS: dict[str, Without] = {
     ),
     "the latch is on disk": Without({"core.desk.latch.write": write_no_latch}),
     "a position has its stop at the venue": Without(
-        {"core.engine.engine.Execution": PlacesNoStops}
+        {"core.engine.execution.Protection": PlacesNoStops}, prepare=weather("stalled stream")
     ),
     "every order passes the risk gate": Without({"core.risk.gate.Gate.open": approve_everything}),
     "a torn tail is cut off": Without({"core.journal.frames.load": load_torn}),

@@ -269,7 +269,7 @@ class Watcher(Watch):
 
     def _judge_verdict(self, event: KillReported) -> None:
         if event.verdict not in PROVED:
-            if not event.detail and event.verdict == "BLIND":
+            if not event.detail:
                 self.breach(f"K: {event.venue} is {event.verdict} without a reason")
             return
         if event.verdict == "HALTED_ONLY":

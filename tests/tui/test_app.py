@@ -40,8 +40,9 @@ from core.model.market import Side
 from core.model.order import OrderKind, OrderStatus, TimeInForce
 from core.model.snapshot import HeldView, LogView
 from tests.tui import pictures
-from tests.tui.conftest import settle, until
+from tests.tui.conftest import settle
 from tests.tui.loopback import Loopback
+from tests.waiting import until
 from tui import numbers
 from tui.app import TerminalApp
 from tui.panes.chart import ChartPane

@@ -18,9 +18,10 @@ from core.home import Home
 from core.model.market import Side
 from core.model.snapshot import HeldView, Snapshot
 from tests.tui import pictures
-from tests.tui.conftest import settle, until
+from tests.tui.conftest import settle
 from tests.tui.loopback import Loopback
 from tests.tui.test_text import HOSTILE
+from tests.waiting import until
 from tui.app import TerminalApp
 
 CORPUS = [attack for attack, _ in HOSTILE.values() if "\ud800" not in attack] + [

@@ -15,9 +15,10 @@ from core.model.event import Kill, KillMode
 from core.model.replay import SPEEDS, Mark, ReplayView, Wish
 from core.research.playback import Playback
 from tests.core.research.recorded import RecordedScene
-from tests.tui.conftest import settle, until
+from tests.tui.conftest import settle
 from tests.tui.loopback import Loopback
 from tests.tui.test_app import said
+from tests.waiting import until
 from tui.app import TerminalApp
 from tui.views.replay import view_replay, wish_of
 

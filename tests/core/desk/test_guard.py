@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -27,14 +27,9 @@ from core.model.market import Side
 from core.model.order import Order, OrderKind, Purpose, TimeInForce
 from core.orders.ids import ClientIds, sequence
 from tests.core.desk.loopback import BTC, LoopKillGateway, LoopVenue
+from tests.waiting import until
 
 VENUES = ("bybit", "okx")
-
-
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 class Scene:

@@ -1,6 +1,5 @@
 """The SQL store, on SQLite and, where it runs, on PostgreSQL."""
 
-import asyncio
 import glob
 import os
 import pwd
@@ -19,6 +18,7 @@ import pytest
 from core.errors import StoreError
 from core.journal import database
 from core.journal.store import Store
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +52,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         run(f"{tools}/pg_ctl", "-D", data, "-o", options, "-l", f"{folder}/log", "-w", "start")
         yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
         run(f"{tools}/pg_ctl", "-D", data, "-m", "immediate", "stop")
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def fill(number: int, **changes: Any) -> dict[str, Any]:

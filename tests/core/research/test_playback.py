@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from core.research import playback
 from core.research.playback import Playback
 from tests.core.engine.scene import START
 from tests.core.research.recorded import RecordedScene
+from tests.waiting import until
 from tui.client import fetch_snapshot
 from tui.control import ask
 
@@ -49,12 +50,6 @@ async def playing(path: Path, home: Home) -> AsyncIterator[Playback]:
     finally:
         played.request_stop("over")
         await task
-
-
-async def until(ready: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not ready():
-            await asyncio.sleep(0.001)
 
 
 async def go(played: Playback, **wish: object) -> Snapshot:

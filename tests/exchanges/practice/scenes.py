@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from ccxt.base import errors
 
-from tests.exchanges.practice.connect import SYMBOL, until, watching
+from tests.exchanges.practice.connect import SYMBOL, watching
+from tests.waiting import until
 
 CANCEL_ID = {"bybit": "orderLinkId", "binance": "clientOrderId", "okx": "clientOrderId"}
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Literal
 
@@ -17,10 +17,10 @@ from sentiment.sources.fetch import LARGEST, Fetcher, State
 from sentiment.sources.memory import Memory
 from sentiment.sources.source import Limit, Page, Request, SourceError, read_json
 from tests.clock import ManualClock
+from tests.web import EVERYTHING, Handler, serving
 
 START = 1_786_900_000 * SECOND
 KEY = "k3y-that-must-not-show"
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Plain:
@@ -64,15 +64,8 @@ class Server:
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     made = Server()
-    app = web.Application()
-    app.router.add_get("/{tail:.*}", made.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    await runner.cleanup()
+    async with serving({EVERYTHING: made.handle}) as made.url:
+        yield made
 
 
 class Bench:
