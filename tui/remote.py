@@ -140,9 +140,22 @@ def resume(arguments: argparse.Namespace) -> int:
 
 
 def stop(arguments: argparse.Namespace) -> int:
-    """End the desk."""
+    """End the desk, and say what it leaves at the venues that nobody watches then."""
+    from core.model.order import OrderStatus
+
+    resting = [
+        row["client_id"]
+        for row in _snapshot()["orders"]
+        if not (row["reduce_only"] or row["foreign"] or OrderStatus(row["status"]).terminal)
+    ]
     answer = ask(Home.find().socket, "POST", "/v1/stop")
-    reply(arguments, answer, ["the desk is stopping"])
+    lines = ["the desk is stopping"]
+    if resting:
+        lines.append(
+            f"entries that stay at the venues: {len(resting)}; nobody places a stop when they fill."
+            " Another time `killcord cancel --all` first"
+        )
+    reply(arguments, {**answer, "resting": resting}, lines)
     return 0
 
 
