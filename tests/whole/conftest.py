@@ -35,8 +35,10 @@ class Killcord:
         self.environ["KILLCORD_HOME"] = str(home)
         # One-second candles: positions on every venue within seconds instead of half a minute.
         # No guard: each would cost a start, and act where a test kills its desk on purpose.
+        # Two symbols: all ten cost five times the processor, and prove no more.
         (home / "config.toml").write_text(
-            "[limits]\nloop_lag = 60\n[guard]\nstart = false\n[strategy]\ntimeframe = '1s'\n"
+            "symbols = ['BTC', 'ETH']\n[limits]\nloop_lag = 60\n[guard]\nstart = false\n"
+            "[strategy]\ntimeframe = '1s'\n"
         )
 
     def run(
