@@ -8,6 +8,7 @@ KillcordError                    everything below; carries the exit code of the 
 │   └── KeyRefused               a key that can withdraw, or is for another environment
 ├── NoDesk               (4)     no desk answers on the control socket
 ├── ClusterUnavailable   (5)     the scheduler of a Dask cluster, or the database of a shared search
+├── StrategyFailed       (1)     a strategy raised while its settings were tried
 ├── VenueError           (5)     a venue or the network
 │   ├── VenueUnavailable         no usable answer: timeout, refused, 5xx
 │   │   └── VenueMaintenance     the venue says that it is closed for now
@@ -50,6 +51,10 @@ class ConfigError(KillcordError):
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
 
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[tuple[str, ...]]]:
+        """A worker process sends its problems, not their text."""
+        return type(self), (self.problems,)
+
 
 class SafetyRefusal(KillcordError):
     """A safety rule refused."""
@@ -75,6 +80,10 @@ class ClusterUnavailable(KillcordError):
     """A cluster's scheduler, or the database of a shared search, does not answer."""
 
     exit_code = 5
+
+
+class StrategyFailed(KillcordError):
+    """A strategy raised while its settings were tried; the text says where."""
 
 
 class VenueError(KillcordError):

@@ -48,8 +48,12 @@ class Home:
         return self.state(environment) / "models"
 
     def history(self, environment: str) -> Path:
-        """Candles of venues."""
+        """Candles and settled funding of venues."""
         return self.state(environment) / "history"
+
+    def recordings(self, environment: str) -> Path:
+        """Recorded sessions, a folder each."""
+        return self.state(environment) / "recording"
 
     @property
     def synthetic_models(self) -> Path:

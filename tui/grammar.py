@@ -208,11 +208,13 @@ def _order_commands(commands: Any) -> None:
     close.add_argument(
         "--fraction", default="1", metavar="X", help="part of the position, above 0 (default 1)"
     )
-    cancel = add_command(commands, "cancel", Late("remote", "cancel"), "cancel orders")
-    cancel.add_argument("client_id", nargs="?", default="", help="one order")
-    cancel.add_argument("--venue", default="", metavar="VENUE", help="those of a venue")
-    cancel.add_argument("--symbol", default="", metavar="SYMBOL", help="those of a symbol")
-    cancel.add_argument("--all", action="store_true", help="everything that rests")
+    cancel = add_command(
+        commands, "cancel", Late("remote", "cancel"), "cancel entries; a stop only by its id"
+    )
+    cancel.add_argument("client_id", nargs="?", default="", help="one order, a stop too")
+    cancel.add_argument("--venue", default="", metavar="VENUE", help="entries of a venue")
+    cancel.add_argument("--symbol", default="", metavar="SYMBOL", help="entries of a symbol")
+    cancel.add_argument("--all", action="store_true", help="every entry")
     orders = add_command(
         commands, "orders", Late("remote", "orders"), "list orders, or resolve one"
     )

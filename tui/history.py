@@ -32,6 +32,7 @@ from core.research.archive import (
     timeframe_text,
 )
 from core.research.candles import find_files, read_candles
+from core.research.rates import RateDownload, Rates
 from tui.market_files import progress
 from tui.settings import environment_of
 
@@ -82,10 +83,10 @@ async def _fetch(
     gateway = public_gateway(series[0].venue, environment, base)
     draw = progress(arguments)
     found = []
+    replace = arguments.replace or environment == "practice"
     try:
         await gateway.look()
         for done, one in enumerate(series):
-            replace = arguments.replace or environment == "practice"
             work = Download(one, start, end, replace=replace)
             while (ask := work.next()) is not None:
                 candles = await gateway.candles(
@@ -94,7 +95,12 @@ async def _fetch(
                 work.take([candle_row(candle) for candle in candles])
                 if draw is not None:
                     draw((done + work.part) / len(series))
-            found.append(_facts(one, work))
+            rates = Rates(_archive(arguments).folder, one.venue, one.symbol)
+            settled = RateDownload(rates, start, end, replace=replace)
+            while (ask := settled.next()) is not None:
+                told = await gateway.settlements(one.symbol, ask.count, ask.before_ms * _MS)
+                settled.take([(each.ts // _MS, each.rate) for each in told])
+            found.append(_facts(one, work) | {"settlements": len(rates.read())})
     finally:
         await gateway.close()
     return found
@@ -137,6 +143,8 @@ def _told(one: dict[str, Any]) -> str:
         f"{name}: {one['downloaded']:,} candles downloaded, {one['stored']:,} stored,"
         f" {one['from']} to {one['to']}"
     )
+    if one["settlements"]:
+        text += f"; {one['settlements']:,} settlements of funding"
     if one["replaced"]:
         text += f"\n  {one['replaced']:,} stored candles were of another market, and are gone"
     for gap in one["gaps"][:10]:

@@ -45,7 +45,9 @@ def read_files(arguments: argparse.Namespace) -> list[CandleFile]:
     missing = wanted - {file.symbol for file in files}
     if missing:
         names = ", ".join(sorted(short_symbol(symbol) for symbol in missing))
-        raise UsageError(f"--symbols: no candle file of {names} in {' '.join(arguments.candles)}")
+        there = ", ".join(sorted(short_symbol(symbol) for symbol in bases.values())) or "none"
+        where = " ".join(arguments.candles)
+        raise UsageError(f"--symbols: no candle file of {names} in {where}; there is {there}")
     return files
 
 

@@ -22,7 +22,7 @@ from core.signals.diary import compare, earning, sum_up
 from core.signals.registry import Meta, Registry
 from tui import numbers
 from tui.settings import configured, environment_of
-from tui.views.learning import comparison_text, describe_live, interval_text
+from tui.views.learning import check_line, comparison_text, describe_live, interval_text
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -92,6 +92,10 @@ def _list(registry: Registry, needed: int) -> tuple[dict[str, Any], str]:
     lines = [_line(meta, marks.get(meta.id, " "), live.get(meta.id)) for meta in rows]
     if lines:
         lines.insert(0, _HEAD)
+    for role in ModelRole:
+        name = registry.on_duty(role)
+        if name and name not in registry.names():
+            corrupt[name] = f"is {role.value} and not here; `killcord models demote {name}`"
     lines += [f"! {name}: {problem}" for name, problem in corrupt.items()]
     if any(marks):
         lines.append("* trades, o is watched beside it")
@@ -114,7 +118,7 @@ def _list(registry: Registry, needed: int) -> tuple[dict[str, Any], str]:
 def _compare(registry: Registry, needed: int) -> Comparison | None:
     """Return challenger against champion; None where there are not both, or one is corrupt."""
     names = [registry.on_duty(role) for role in ModelRole]
-    if not all(names):
+    if not set(names) <= set(registry.names()):
         return None
     try:
         champion, challenger = (registry.record(name).days for name in names)
@@ -166,7 +170,7 @@ def _show(registry: Registry, meta: Meta, needed: int) -> tuple[dict[str, Any], 
         names = ", ".join(data["symbols"])
         lines.append(f"  learnt     {data['rows']:,} rows, {span}, of {names}")
     lines += [f"  features   {len(meta.features)}: {', '.join(meta.features)}", "", "  conditions"]
-    lines += [f"    {'passed' if one.passed else 'FAILED'}  {one}" for one in meta.gate]
+    lines += [f"  {check_line(one)}" for one in meta.gate]
     lines += ["", "  out of sample", *(f"    {text}" for text in _scores(meta.scores))]
     lines += ["", "  on duty"]
     lines += [f"    {text}" for text in describe_live(meta.promise(), live)]

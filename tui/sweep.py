@@ -24,6 +24,7 @@ from core.research.sweep import (
     Row,
     SweepReport,
     can_kernel,
+    employ,
     fits,
     run_study,
     say_way,
@@ -136,7 +137,7 @@ def _job(arguments: argparse.Namespace) -> Job:
     home = Home.find()
     spans = {rules: (int(one.ts[0]), int(one.ts[-1])) for rules, one in candles.items()}
     funding = settlements(arguments.funding, spans)
-    return Job(
+    job = Job(
         {rules: to_bars(file) for rules, file in candles.items()},
         config,
         number(arguments, "balance"),
@@ -146,6 +147,8 @@ def _job(arguments: argparse.Namespace) -> Job:
         home.models(environment_of(arguments, home)),
         can_kernel(config) and not arguments.engine,
     )
+    employ(job, config)()  # one that cannot be made is said here, not by every worker
+    return job
 
 
 def _name(job: Job, axes: tuple[Axis, ...], kind: str) -> str:
@@ -194,6 +197,9 @@ def sweep_table(answer: SweepReport) -> list[str]:
             "  the best of them through the engine, with all limits:",
             _row(answer.checked),
         ]
+    if answer.best and not any(row.trades for row in answer.best):
+        lines += ["", "  nothing was traded at the best points: there is nothing to judge"]
+        return [*lines, f"  study             {answer.study}: the same command goes on with it"]
     lines += ["", f"  deflated Sharpe   {answer.deflated_sharpe:.0%} that the best is not luck,"
               f" after {answer.points} tries"]  # fmt: skip
     if answer.overfitting is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.clock import MINUTE, Clock
 from core.config import Config
-from core.desk.lines import Lines, scrub
+from core.desk.lines import Lines
 from core.desk.lock import Lock, lock_account
 from core.desk.ports import Gateway, Sink
 from core.errors import (
@@ -30,6 +30,7 @@ from core.model.event import (
     VenueState,
 )
 from core.model.instrument import Instrument
+from core.secrets import scrub
 
 CONNECT_LIMIT = 20.0
 """Seconds for one attempt to connect."""

@@ -33,8 +33,9 @@ from core.desk.identity import Identity, identity
 from core.desk.keeping import DiskKeeper, JournalKeeper, RecordingKeeper, StoreKeeper
 from core.desk.kill import KillExecutor
 from core.desk.kill_worker import DEADLINE, VALIDITY, Means
-from core.desk.lines import Lines, LogFile
+from core.desk.lines import Lines
 from core.desk.lock import Lock
+from core.desk.log_file import LogFile
 from core.desk.origin import MarketFacts, Origin
 from core.desk.past import bring_funding, bring_hours
 from core.desk.ports import Gateway, KillGateway, NewsFeed
@@ -188,9 +189,14 @@ class Desk:
 
         replay = frames.load(self._state / "journal")
         ledger = frames.rebuild(replay)
+        # A journal that was moved away, or restored from a backup, has forgotten ids that venues
+        # remember. Milliseconds are always ahead of a count of orders.
+        ledger.next_seq = max(ledger.next_seq, self._started * 1000 // SECOND)
         if replay and replay.torn:
             self.lines.add(
-                "info", f"journal: a torn tail of {replay.torn} bytes was cut", "warning"
+                "info",
+                f"journal: a torn tail of {replay.torn} bytes was cut and put beside it",
+                "warning",
             )
         latched = latch.read(home.latch(config.environment))
         self._store = StoreKeeper(
@@ -208,7 +214,7 @@ class Desk:
             self.pump.sink(Kill(KillMode.HALT, latched.actor, latched.cause, self._clock.now()))
         elif self.pump.state is TradingState.HALTED:
             if not latched:
-                self.pump.keep_latch(ledger.cause)
+                self.pump.latch.set(ledger.cause, "journal", KillMode.HALT, set())
             self.lines.add(
                 "state", f"HALTED: {ledger.cause}; release it by `killcord resume`", "alarm"
             )
@@ -338,6 +344,7 @@ class Desk:
             config,
             self._home.models(config.environment),
             self._home.history(config.environment),
+            self._home.recordings(config.environment),
             self._gateways,
             self._instruments,
             self.engine.models.record,
@@ -372,7 +379,7 @@ class Desk:
             stamp(home.strategies, config.strategy),
             self.journal.checkpoint,
         )
-        folder, days = self._state / "recording", config.storage.record_days
+        folder, days = self._home.recordings(config.environment), config.storage.record_days
         keeper = RecordingKeeper(folder, session, days, self.lines)
         self._closers.append(lambda: keeper.close(self.engine.decision_hash, self._clock.now()))
         self._keepers.append(keeper)

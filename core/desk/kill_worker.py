@@ -101,6 +101,10 @@ class VenueWorker:
         """The loop's second of the pull."""
         self._pressed: set[str] = set()
         """Ids of the orders that it was asked to cancel."""
+        self._trouble = ""
+        """What last stood in the way."""
+        self._looked = ""
+        """What the last look showed."""
         self.task = asyncio.create_task(self._work(), name=f"kill {run.venue}")
 
     def escalate(self, mode: KillMode, cause: str, actor: str) -> None:
@@ -125,9 +129,9 @@ class VenueWorker:
                 except Exception as error:
                     # Whatever it is, it must not end the work: VenueError and TimeoutError are
                     # expected, anything else is a fault of ours that a retry may get past.
-                    run.detail, run.blind = _one_line(error), True
+                    self._trouble, run.blind = _one_line(error), True
                     if self._age() >= DEADLINE:
-                        self._tell("BLIND")
+                        self._tell_unproved("BLIND")
                     await asyncio.sleep(min(RETRY, RETRY_SOON * run.attempts))
                     continue
                 if run.mode is mode:
@@ -140,7 +144,7 @@ class VenueWorker:
         """Say at the deadline how it stands, even while a request hangs."""
         await asyncio.sleep(max(DEADLINE - self._age(), 0))
         if not self.run.verdict:
-            self._tell("BLIND" if self.run.blind else "INCOMPLETE")
+            self._tell_unproved("BLIND" if self.run.blind else "INCOMPLETE")
 
     async def _go(self, mode: KillMode) -> str:
         """Bring the venue as far as ``mode`` says and prove it; return the verdict."""
@@ -165,6 +169,7 @@ class VenueWorker:
                 await self._cancel([order for order in orders if not _adds_risk(order)])
             if run.mode is not mode:
                 return ""
+        run.detail = ""
         if mode is KillMode.CANCEL:
             return "CANCELLED_ONLY"
         run.detail = ", ".join(f"{p.symbol} {p.qty}" for p in positions if p.qty)
@@ -172,7 +177,7 @@ class VenueWorker:
 
     async def _cancel_entries(self) -> None:
         orders = await _ask(self._gateway.open_orders, "open orders")
-        self.run.blind = False
+        self.run.blind, self._trouble = False, ""
         await self._cancel([order for order in orders if _adds_risk(order)])
 
     async def _cancel(self, orders: Sequence[OrderReport]) -> None:
@@ -197,6 +202,10 @@ class VenueWorker:
             run.cancelled_s = self._age()
         if run.flat_s is None and not orders and self._is_flat(positions):
             run.flat_s = self._age()
+        held = sum(not self._is_dust(position) for position in positions if position.qty)
+        self._looked = f"{len(orders)} orders and {held} positions at {self._age():.1f} s"
+        if self._clean(run.mode, orders, positions):
+            self._looked = f"nothing left to do at {self._age():.1f} s, not proved yet"
         return orders, positions
 
     async def _flatten(self) -> None:
@@ -216,9 +225,9 @@ class VenueWorker:
             replies = await asyncio.gather(*(self._reduce(position, slippage) for position in live))
             refused = next((reply for reply in replies if reply), "")
             if step >= len(self._ladder):
-                run.detail = refused or f"{len(live)} positions do not fill within {slippage}"
+                self._trouble = refused or f"{len(live)} positions do not fill within {slippage}"
                 if self._age() >= DEADLINE:
-                    self._tell("INCOMPLETE")
+                    self._tell_unproved("INCOMPLETE")
             await asyncio.sleep(SETTLE if step < len(self._ladder) else RETRY)
             step += 1
 
@@ -277,6 +286,12 @@ class VenueWorker:
     def _age(self) -> float:
         """Return seconds since the pull."""
         return asyncio.get_running_loop().time() - self._since
+
+    def _tell_unproved(self, verdict: str) -> None:
+        """Say how far it came, and what stands in the way."""
+        looked = self._looked or "no look at it succeeded"
+        self.run.detail = f"{self._trouble}; {looked}" if self._trouble else looked
+        self._tell(verdict)
 
     def _tell(self, verdict: str) -> None:
         run = self.run

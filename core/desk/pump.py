@@ -11,24 +11,20 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from core.clock import Clock
-from core.desk import latch
 from core.desk.bulkhead import Bulkhead
 from core.desk.charts import Charts
 from core.desk.history import History
 from core.desk.kill import KillExecutor
 from core.desk.latch import Latched
-from core.desk.lines import Lines, scrub
+from core.desk.latch_keeper import LatchKeeper
+from core.desk.lines import Lines
 from core.desk.trails import Trails
 from core.desk.trainer import Trainer
-from core.desk.verdicts import PROVED, RANK
 from core.engine.engine import Engine
 from core.engine.invariants import GatePassed
 from core.errors import StateError, VenueError
@@ -65,6 +61,7 @@ from core.model.event import (
 from core.model.market import BookTop, Candle, Depth, Ticker, Trade
 from core.model.order import Order, OrderSent, Outcome
 from core.orders.records import Intent
+from core.secrets import scrub
 
 ANSWER_LIMIT = 5.0
 """Seconds that a command waits for an answer the engine does not give at once."""
@@ -114,8 +111,6 @@ class Pump:
         self.history = history
         self.charts = charts
         self.trails = Trails()
-        self._latch_path = latch_path
-        self._latched = latched
         self._clock = clock
         self._recorder = recorder
         self._pending: deque[Event] = deque()
@@ -128,10 +123,7 @@ class Pump:
         self._tasks: set[asyncio.Task[None]] = set()
         self._answers: list[Answer] | None = None
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
-        self._releasing: asyncio.Task[None] | None = None
-        """The latch is being taken away."""
-        # One thread, so that setting and clearing the latch happen in the order they were asked.
-        self._disk = ThreadPoolExecutor(1, "latch")
+        self.latch = LatchKeeper(latch_path, latched, lines, clock, self._spawn)
         self._do: dict[type, Callable[[Any], None]] = {
             Record: self._write,
             SubmitOrder: self._submit,
@@ -153,7 +145,7 @@ class Pump:
             Depth: self._deepened,
             Candle: history.candle,
             FeedChanged: self._feed_changed,
-            KillReported: self._kill_reported,
+            KillReported: self.latch.report,
             SentimentScored: history.news,
         }
 
@@ -201,16 +193,11 @@ class Pump:
         """Let nothing that adds risk leave from this instant; any thread may say so."""
         self._shut = True
 
-    def keep_latch(self, cause: str) -> None:
-        """Set the latch that the journal says there is."""
-        self._latch(cause, "journal", KillMode.HALT, set())
-
     def heed_latch(self) -> None:
         """Obey a latch that another set: the guard while this loop stood still, or a person."""
-        if self.state is TradingState.HALTED or (self._releasing and not self._releasing.done()):
+        if self.state is TradingState.HALTED:
             return
-        if (found := latch.find(self._latch_path)) is not None:
-            self._latched = found
+        if (found := self.latch.find()) is not None:
             self.sink(Kill(KillMode.HALT, found.actor, found.cause, self._clock.now()))
 
     async def drain(self, patience: float) -> bool:
@@ -228,7 +215,7 @@ class Pump:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(self._disk.shutdown)
+        await self.latch.close()
 
     # --- one event ----------------------------------------------------------------------------
 
@@ -370,44 +357,20 @@ class Pump:
     def _execute_kill(self, effect: ExecuteKill) -> None:
         if effect.mode is not KillMode.HALT:
             pending = {effect.venue} if effect.venue else set(self.venues)
-            self._latch(effect.cause, effect.actor, effect.mode, pending)
+            self.latch.set(effect.cause, effect.actor, effect.mode, pending)
         if self.kill is not None:
             self.kill.pull(effect.mode, effect.cause, effect.actor, effect.venue)
-
-    def _kill_reported(self, event: KillReported) -> None:
-        """Take a venue that proved it, as far as the latch asks, off the latch's list."""
-        latched = self._latched
-        if latched is None or RANK[event.mode] < RANK[latched.mode]:
-            return
-        if event.venue in latched.pending and event.verdict in PROVED:
-            left = tuple(venue for venue in latched.pending if venue != event.venue)
-            self._set_latch(msgspec.structs.replace(latched, pending=left))
 
     def _change_state(self, effect: StateChanged) -> None:
         before, self.state = self.state, effect.state
         self._lines.effect(effect)
         if effect.state is TradingState.HALTED:
-            self._latch(effect.cause, effect.actor, KillMode.HALT, set())
+            self.latch.set(effect.cause, effect.actor, KillMode.HALT, set())
         elif before is TradingState.HALTED:
             if self.kill is not None:
                 self.kill.release()
-            self._latched, self._shut = None, False
-            self._releasing = self._on_disk(latch.clear, self._latch_path)
-
-    def _latch(self, cause: str, actor: str, mode: KillMode, pending: set[str]) -> None:
-        """Set the latch, or add to what it says."""
-        before = self._latched
-        if before is not None:
-            cause, actor = before.cause, before.actor
-            pending |= set(before.pending)
-            mode = max(mode, before.mode, key=RANK.__getitem__)
-        now = self._clock.now()
-        self._set_latch(Latched(cause, actor, now, mode, tuple(sorted(pending))))
-
-    def _set_latch(self, latched: Latched) -> None:
-        """Write the latch, off the loop; the journal says HALTED too."""
-        self._latched = latched
-        self._on_disk(latch.write, self._latch_path, latched)
+            self._shut = False
+            self.latch.release()
 
     def _signal(self, effect: Signalled) -> None:
         self.signals += 1
@@ -430,17 +393,6 @@ class Pump:
             future.set_result(effect)
 
     # --- tasks --------------------------------------------------------------------------------
-
-    def _on_disk(self, work: Callable[..., None], *arguments: Any) -> asyncio.Task[None]:
-        async def run() -> None:
-            try:
-                loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._disk, work, *arguments)
-            except OSError as error:
-                text = f"{self._latch_path}: the latch cannot be changed ({error.strerror}); "
-                self._lines.add("risk", text + "the journal has the state too", "alarm")
-
-        return self._spawn(run())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -87,8 +87,7 @@ class Roster:
         now = self._clock.now()
         before = self._told.pop(role, "")
         if not name:
-            life = self.registry.life(before)
-            cause, actor = (life[-1]["cause"], life[-1]["actor"]) if life else ("by hand", "file")
+            cause, actor = self._why_gone(before)
             self._sink(ModelDemoted(role, before, cause, actor, now))
             return
         try:
@@ -106,6 +105,15 @@ class Roster:
             self._lines.add("info", f"models: {problem}", "warning")
         self._told[role] = name
         self._sink(event)
+
+    def _why_gone(self, name: str) -> tuple[str, str]:
+        """Return why a model is off duty and by whom: it is, whatever the log can tell."""
+        try:
+            life = self.registry.life(name)
+        except RegistryError as error:
+            self._lines.add("info", f"models: {error}", "warning")
+            life = []
+        return (life[-1]["cause"], life[-1]["actor"]) if life else ("by hand", "file")
 
     def _read(self, role: ModelRole, name: str) -> tuple[ModelPromoted, str]:
         """Read and try a model, off the loop: LightGBM costs half a second to import.

@@ -2,7 +2,7 @@
 
 Nothing here closes the gate: a desk without models, or whose training fails, trades as before
 without them. Training runs in a process of its own, one at a time, at low priority; only its
-questions for candles go through this loop.
+questions for the venues go through this loop.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from core.errors import KillcordError, VenueError
 from core.files import write_whole
 from core.model.effect import ModelDropped
 from core.model.instrument import Instrument
-from core.model.learning import Answer, Asked, Order, Progress, TrainingView, Verdict
+from core.model.learning import Answer, Asked, Matter, Order, Progress, TrainingView, Verdict
 
 POLL = 1.0
 """Seconds between looks at the registry: ``killcord models promote`` takes effect that fast."""
@@ -44,6 +44,7 @@ class Trainer:
         config: of the desk.
         models: the registry's folder.
         history: the archive's folder.
+        sessions: the folder of recorded sessions.
         gateways: of all venues; one that has answered is learnt from.
         instruments: filled as venues answer.
         record: says how a model on duty does; the engine knows.
@@ -57,6 +58,7 @@ class Trainer:
         config: Config,
         models: Path,
         history: Path,
+        sessions: Path,
         gateways: Mapping[str, Gateway],
         instruments: Mapping[tuple[str, str], Instrument],
         record: Recorded,
@@ -68,6 +70,7 @@ class Trainer:
         self._roster = Roster(config, models, record, sink, lines, clock, self._vacant)
         self._registry = self._roster.registry
         self._history = history
+        self._sessions = sessions
         self._gateways = gateways
         self._instruments = instruments
         self._lines = lines
@@ -182,6 +185,13 @@ class Trainer:
             config.learning.out_of_sample,
             config.learning.shadow,
             config.environment == "practice",
+            tuple(
+                venue
+                for venue in self._gateways
+                if venue != gateway.venue
+                and any((venue, one.symbol) in self._instruments for one in rules)
+            ),
+            str(self._sessions) if config.reads_news else "",
         )
 
     async def _follow(self, gateway: Gateway) -> Verdict:
@@ -199,7 +209,7 @@ class Trainer:
                 if isinstance(message, Progress):
                     self._progress = message
                 else:
-                    answer = await self._candles(gateway, message)
+                    answer = await self._rows(message)
                     await child.tell(msgspec.json.encode(answer))
             return Verdict("", "", False, f"the process {await child.how()}", failed=True)
         except (msgspec.DecodeError, ValueError) as error:
@@ -207,24 +217,26 @@ class Trainer:
         finally:
             await child.close()
 
-    async def _candles(self, gateway: Gateway, asked: Asked) -> Answer:
+    async def _rows(self, asked: Asked) -> Answer:
         problem = ""
         for attempt in range(ATTEMPTS):
             try:
-                candles = await gateway.candles(
-                    asked.symbol,
-                    int(self._config.strategy.timeframe),
-                    asked.count,
-                    asked.before_ms * _MS,
-                )
+                return Answer(await self._ask(asked))
             except (VenueError, TimeoutError) as error:
                 problem = str(error) or "the venue does not answer in time"
                 await asyncio.sleep(2.0**attempt)
-            else:
-                return Answer(
-                    tuple((c.ts // _MS, c.open, c.high, c.low, c.close, c.volume) for c in candles)
-                )
         return Answer(problem=problem)
+
+    async def _ask(self, asked: Asked) -> tuple[tuple[float, ...], ...]:
+        if (asked.venue, asked.symbol) not in self._instruments:
+            return ()  # it is not listed there
+        gateway, before = self._gateways[asked.venue], asked.before_ms * _MS
+        if asked.matter is Matter.FUNDING:
+            settled = await gateway.settlements(asked.symbol, asked.count, before)
+            return tuple((one.ts // _MS, one.rate) for one in settled)
+        timeframe = int(self._config.strategy.timeframe)
+        candles = await gateway.candles(asked.symbol, timeframe, asked.count, before)
+        return tuple((c.ts // _MS, c.open, c.high, c.low, c.close, c.volume) for c in candles)
 
     def _complain(self, text: str) -> None:
         if text != self._last.text:

@@ -232,8 +232,7 @@ class Control:
             refused.value,
             request,
         )
-        detail = f"{refused.detail} (limit {refused.limit}, value {refused.value})"
-        self._answer(request, False, refused.code, detail)
+        self._answer(request, False, refused.code, refused.told)
 
     def draft(self, slot: Slot, event: Submit, client_id: str) -> Order:
         """Return the order that a person's wish means; prices on the tick."""
@@ -316,8 +315,7 @@ class Control:
         slot = world.active.get((event.venue, event.symbol))
         refused = self._unmovable(slot, event.price)
         if refused is not None:
-            detail = f"{refused.detail} (limit {refused.limit}, value {refused.value})"
-            self._answer(event.request, False, refused.code, detail)
+            self._answer(event.request, False, refused.code, refused.told)
             return
         assert slot is not None
         assert slot.instrument is not None

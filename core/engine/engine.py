@@ -22,7 +22,7 @@ from core.engine.models import ModelRoom
 from core.engine.news import NewsRoom
 from core.engine.picture import Painter, ShellFacts
 from core.engine.reconciler import Reconciler
-from core.engine.run import PERIOD, Bounds, CandleRun
+from core.engine.run import PERIOD, Bounds, CandleRun, Floor
 from core.engine.tracking import Tracking
 from core.engine.whatif import Weigher
 from core.engine.world import World
@@ -256,15 +256,16 @@ class Engine:
                 self._flush_hash()
         return effects
 
-    def run_candles(self, lanes: Sequence[tuple[str, str, Bounds]]) -> CandleRun:
+    def run_candles(self, lanes: Sequence[tuple[str, str, Bounds]], floor: Floor) -> CandleRun:
         """Return what takes candles of some instruments faster than ``process`` one by one.
 
         Args:
             lanes: venue, symbol and what rests there; candles are all the market they have.
+            floor: where orders meet the candles.
         """
         world = self._world
         slots = [(world.slot(venue, symbol), bounds) for venue, symbol, bounds in lanes]
-        return CandleRun(self, world, self._feed, self._equity, slots)
+        return CandleRun(self, world, self._feed, self._equity, slots, floor)
 
     def snapshot(self, now: int, facts: ShellFacts) -> Snapshot:
         """Return the picture at ``now`` (nanoseconds UTC)."""

@@ -14,7 +14,6 @@ history, not safety. The desk stops opening risk only when history is about to b
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -26,21 +25,15 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from core.errors import StoreError
+from core.journal.database import explain, is_outage, migrate, normal_url, probe, tune, upsert
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Executable, Table
+    from sqlalchemy import Executable
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-HEAD = "0003"
-"""The newest revision in ``migrations``; a store already there starts without alembic (0.4 s)."""
 SPOOL = 200_000
 """Most rows that wait for a database that is down; then the oldest are dropped and counted."""
-BUSY_MS = 5_000
-"""How long SQLite waits for another program's write."""
 _BATCH = 2_000
-_REPLACED = frozenset({"orders", "positions", "commands", "articles"})
-"""Tables whose rows are states, put again whenever they change; the others only grow."""
-
 Row = Mapping[str, Any]
 
 
@@ -66,29 +59,6 @@ class Numbers:
         """Return the next id: nanoseconds UTC, or one more than the last."""
         self._last = max(self._last + 1, time.time_ns())
         return self._last
-
-
-def normal_url(url: str, folder: Path) -> str:
-    """Return the SQLAlchemy URL with its async driver.
-
-    Args:
-        url: what the person wrote; empty means SQLite.
-        folder: where that goes.
-
-    Raises:
-        StoreError: the database is of a kind this program does not speak to.
-    """
-    if not url:
-        return f"sqlite+aiosqlite:///{folder / 'killcord.db'}"
-    scheme, _, rest = url.partition("://")
-    kind = scheme.partition("+")[0]
-    if kind == "sqlite" and rest:
-        return f"sqlite+aiosqlite://{rest}"
-    if kind in ("postgres", "postgresql") and rest:
-        return f"postgresql+asyncpg://{rest}"
-    raise StoreError(
-        f"DATABASE_URL: {kind or 'this'} is not supported; use sqlite:// or postgresql://"
-    )
 
 
 class Store:
@@ -126,7 +96,7 @@ class Store:
                 checked by ``open``.
         """
         if self.url.startswith("sqlite"):
-            await asyncio.to_thread(_probe, Path(self.url.partition(":///")[2]), self.place)
+            await asyncio.to_thread(probe, Path(self.url.partition(":///")[2]), self.place)
 
     @property
     def opened(self) -> bool:
@@ -205,10 +175,10 @@ class Store:
             self._engine = create_async_engine(self.url, **options)
         except ImportError as error:
             raise StoreError(
-                f"{self.place}: {error.name} is not installed; pip install 'killcord[postgres]'"
+                f"{self.place}: {error.name} is not installed: pip install {error.name}"
             ) from error
         if sqlite:
-            event.listen(self._engine.sync_engine, "connect", _tune)
+            event.listen(self._engine.sync_engine, "connect", tune)
         try:
             async with self._engine.begin() as connection:
                 await connection.run_sync(migrate, self.place)
@@ -253,7 +223,7 @@ class Store:
         except StatementError as error:
             # OperationalError and its like derive from StatementError too; those are the
             # database's trouble, not the row's.
-            if getattr(error, "connection_invalidated", False) or _is_outage(error):
+            if getattr(error, "connection_invalidated", False) or is_outage(error):
                 self._rows.extendleft(reversed(batch))
                 raise
             await self._insert_singly(batch, error)
@@ -295,55 +265,13 @@ class Store:
         if table not in self._statements:
             from core.journal.tables import Base
 
-            self._statements[table] = _upsert(Base.metadata.tables[table], self.url)
+            self._statements[table] = upsert(Base.metadata.tables[table], self.url)
         return self._statements[table]
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         assert self._loop is not None
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(function, *arguments)
-
-
-def _upsert(table: Table, url: str) -> Executable:
-    if url.startswith("sqlite"):
-        from sqlalchemy.dialects.sqlite import insert
-    else:
-        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
-    statement = insert(table)
-    keys = [column.name for column in table.primary_key]
-    if table.name not in _REPLACED:
-        return statement.on_conflict_do_nothing(index_elements=keys)
-    changed = {
-        column.name: statement.excluded[column.name]
-        for column in table.columns
-        if column.name not in keys
-    }
-    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
-
-
-def _probe(path: Path, place: str) -> None:
-    """Read the revision with the standard library's driver; a file that is not there is fine."""
-    if not path.exists():
-        return
-    connection = None
-    try:
-        connection = sqlite3.connect(path, timeout=BUSY_MS / 1000)
-        connection.execute("BEGIN IMMEDIATE")
-        found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        if found and found[0] > HEAD:
-            raise _newer(place)
-    except sqlite3.Error as error:
-        if "no such table" not in str(error):
-            raise explain(error, place) from error
-    finally:
-        if connection is not None:
-            connection.close()
-
-
-def _newer(place: str) -> StoreError:
-    return StoreError(
-        f"{place}: was written by a newer Killcord; use that version, or another DATABASE_URL"
-    )
 
 
 def _fail(future: asyncio.Future[None], error: Exception) -> None:
@@ -354,62 +282,3 @@ def _fail(future: asyncio.Future[None], error: Exception) -> None:
 def _succeed(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def _tune(connection: Any, _: object) -> None:
-    """Set a new SQLite connection up: survive a crash of the process, wait for other readers."""
-    cursor = connection.cursor()
-    for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=NORMAL"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def migrate(connection: Connection, place: str) -> None:
-    """Bring the tables to ``HEAD``; do nothing, fast, when they are there.
-
-    Raises:
-        StoreError: the tables are of a revision this program does not have.
-    """
-    from sqlalchemy import inspect, text
-
-    if inspect(connection).has_table("alembic_version"):
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        if found == HEAD:
-            return
-    from alembic import command
-    from alembic.config import Config
-    from alembic.util import CommandError
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        raise _newer(place) from error
-
-
-_OUTAGES = ("OperationalError", "InterfaceError", "InternalError", "ConnectionDoesNotExistError")
-
-
-def _is_outage(error: Exception) -> bool:
-    return type(error).__name__ in _OUTAGES or isinstance(error.__cause__, OSError)
-
-
-def explain(error: Exception, place: str) -> StoreError:
-    """Return a database's error as one line that says what to do."""
-    text = " ".join(str(getattr(error, "orig", None) or error).split()) or type(error).__name__
-    if "locked" in text:
-        remedy = "end the program that holds it, or set another DATABASE_URL"
-    elif "not a database" in text or "malformed" in text or "disk image" in text:
-        remedy = (
-            "it is damaged; restore a backup, or move it away: a new one is made, and positions "
-            "come from the journal"
-        )
-    elif "unable to open" in text or "readonly" in text or "read-only" in text:
-        remedy = "make the folder writable, or set another DATABASE_URL"
-    elif "full" in text:
-        remedy = "free some disk space"
-    else:
-        remedy = "check that the database runs and that DATABASE_URL is right"
-    return StoreError(f"{place}: {text[:200]}; {remedy}")

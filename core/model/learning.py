@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from msgspec import Struct
 
 NO_MODEL = "no model is promoted"
@@ -240,22 +242,35 @@ class Order(Struct, frozen=True):
     shadow: int
     """Days for which a challenger is left alone."""
     replace: bool
-    """Whether stored candles that the venue no longer has may be thrown away."""
+    """Whether what is stored and the venue no longer has may be thrown away."""
+    others: tuple[str, ...] = ()
+    """Venues whose candles are looked at beside those of ``venue``."""
+    sessions: str = ""
+    """The folder of recorded sessions, whose news are looked at; empty where none is read."""
+
+
+class Matter(StrEnum):
+    """What the worker asks for."""
+
+    CANDLES = "candles"
+    FUNDING = "funding"
 
 
 class Asked(Struct, frozen=True, tag=True):
-    """The worker wants candles of a symbol: the last ``count`` that open before ``before_ms``."""
+    """The worker wants the last ``count`` rows of a symbol at a venue before ``before_ms``."""
 
+    venue: str
     symbol: str
+    matter: Matter
     before_ms: int
     count: int
 
 
 class Answer(Struct, frozen=True):
-    """The candles, or why there are none."""
+    """The rows, or why there are none."""
 
     rows: tuple[tuple[float, ...], ...] = ()
-    """Open time (ms), open, high, low, close, volume."""
+    """Open time (ms), open, high, low, close, volume; or time of the settlement (ms), rate."""
     problem: str = ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from math import inf
@@ -13,6 +13,7 @@ from typing import Any
 from core.clock import SECOND
 from core.config import Config
 from core.engine.engine import Engine
+from core.model.effect import Effect
 from core.model.event import TradingState
 from core.model.instrument import Instrument
 from core.model.market import Candle
@@ -118,6 +119,14 @@ class _Session:
         self._timeframe = timeframe
         self._listings = [venue.listings[one.venue, one.symbol] for one in self._rules]
         self._done = 0
+        self._open_now: list[BarListing] = []
+        """The listings that have bars in the stretch that is played."""
+        self._venues: tuple[str, ...] = ()
+        """Theirs."""
+        self._first = 0
+        """When it began."""
+        self.due = 0
+        """When something beside the candles is due next, nanoseconds UTC."""
 
     def run(self) -> int:
         """Play everything; return when the last bar closed."""
@@ -129,33 +138,17 @@ class _Session:
         return end
 
     def _play(self, stretch: Stretch) -> None:
-        engine, venue = self._engine, self._venue
-        listings = [self._listings[lane] for lane in stretch.lanes]
-        run = engine.run_candles(
-            [(one.rules.venue, one.rules.symbol, one.book) for one in listings]
-        )
-        rows = self._rows(stretch)
-        until = self._until(listings)
-        # Most candles meet no order, settle nothing and decide nothing: they end in ``go``.
-        while (effects := run.go(rows, until)) is not None:
-            row, taken = run.row, run.taken
-            if effects:
-                venue.hear(effects, row[0].received)
-            if taken == len(row):
-                continue
-            if not taken:
-                self._open(row, listings, stretch)
-                if row[0].ts >= until:
-                    until = self._until(listings)
-            for candle in row[taken:]:
-                effects = engine.process(candle)
-                if effects:
-                    venue.hear(effects, candle.received)
-        self._done += stretch.count * len(listings)
+        self._open_now = [self._listings[lane] for lane in stretch.lanes]
+        self._venues = tuple(dict.fromkeys([one.rules.venue for one in self._open_now]))
+        self._first = int(self._bars[stretch.lanes[0]].ts[stretch.first[0]])
+        self._plan()
+        lanes = [(one.rules.venue, one.rules.symbol, one.book) for one in self._open_now]
+        self._engine.run_candles(lanes, self).play(self._rows(stretch))
+        self._done += stretch.count * len(lanes)
 
-    def _until(self, listings: Sequence[BarListing]) -> int:
-        """Return when something beside the candles is due next."""
-        return min(self._curve.due, self._armed_at, *(one.due for one in listings))
+    def _plan(self) -> None:
+        """Work out when something beside the candles is due next."""
+        self.due = min(self._curve.due, self._armed_at, *[one.due for one in self._open_now])
 
     def _arm(self) -> None:
         self._armed_at = NEVER
@@ -168,24 +161,35 @@ class _Session:
         ]
         return parts[0] if len(parts) == 1 else zip(*parts, strict=True)
 
-    def _open(
-        self, row: Sequence[Candle], listings: Sequence[BarListing], stretch: Stretch
-    ) -> None:
+    def open(self, row: tuple[Candle, ...]) -> None:
         """Match the bars that open together, before any of them closes."""
-        venue, curve = self._venue, self._curve
+        venue, listings = self._venue, self._open_now
         ts = row[0].ts
+        due = ts >= self.due
+        if due:
+            self._meet(ts)
+        for candle, listing in zip(row, listings, strict=True):
+            open_, high = candle.open, candle.high
+            venue.open_bar(listing, ts, open_, high)
+            listing.book.bar(open_, high, candle.low, candle.close)
+        if due:
+            self._plan()
+
+    def _meet(self, ts: int) -> None:
+        """Do what is due beside the candles; funding is settled as each bar opens."""
+        venue, curve = self._venue, self._curve
         if ts >= self._armed_at:
             venue.now = ts
             self._arm()
         if ts >= curve.due:
-            first = int(self._bars[stretch.lanes[0]].ts[stretch.first[0]])
-            rows = (ts - first) // (self._timeframe * SECOND)
-            curve.look(ts, self._done + rows * len(listings))
-            for name in dict.fromkeys(one.rules.venue for one in listings):
+            rows = (ts - self._first) // (self._timeframe * SECOND)
+            curve.look(ts, self._done + rows * len(self._open_now))
+            for name in self._venues:
                 venue.guard(name)
-        for candle, listing in zip(row, listings, strict=True):
-            venue.open_bar(listing, ts, candle.open, candle.high)
-            listing.book.bar(candle.open, candle.high, candle.low, candle.close)
+
+    def hear(self, effects: tuple[Effect, ...], now: int) -> None:
+        """Do what the engine asks for at the close of a candle."""
+        self._venue.hear(effects, now)
 
 
 def sum_up(
@@ -216,6 +220,7 @@ def sum_up(
         fees=ledger.fees,
         funding=ledger.funding,
         refused=dict(sorted(venue.refused.items())),
+        failed=tuple(venue.failed),
         results=tuple(
             Result(p.venue, p.symbol, p.trips, p.realised, p.fees, p.funding) for p in positions
         ),

@@ -17,7 +17,7 @@ from core.model.market import Candle
 
 Column = Sequence[Any] | NDArray[Any]
 """Plain numbers, or an array of them."""
-_BLOCK = 4096
+_BLOCK = 512
 """Rows that are made into plain numbers at once."""
 
 
@@ -104,23 +104,31 @@ def stream(
     Args:
         timeframe: seconds.
     """
-    columns = (_values(column, first, count) for column in (*bars.columns, bars.ts))
-    closed = map((timeframe * SECOND).__add__, _values(bars.ts, first, count))
-    # Made in C, positionally: a candle costs 0.1 us.
-    return map(
-        Candle,
-        repeat(rules.venue),
-        repeat(rules.symbol),
-        repeat(timeframe),
-        *columns,
-        closed,
+    span = timeframe * SECOND
+    last = first + count
+    return chain.from_iterable(
+        _block(rules, bars, timeframe, span, begin, min(begin + _BLOCK, last))
+        for begin in range(first, last, _BLOCK)
     )
 
 
-def _values(column: Column, first: int, count: int) -> Iterator[Any]:
-    """Yield plain numbers; an array's are made a block at a time, so they need no memory."""
-    end = first + count
-    spans = ((begin, min(begin + _BLOCK, end)) for begin in range(first, end, _BLOCK))
-    if isinstance(column, np.ndarray):
-        return chain.from_iterable(column[begin:stop].tolist() for begin, stop in spans)
-    return chain.from_iterable(column[begin:stop] for begin, stop in spans)
+def _block(
+    rules: Instrument, bars: Bars, timeframe: int, span: int, begin: int, end: int
+) -> Iterator[Candle]:
+    """Return some rows as candles; an array's numbers are made here, so they need no memory."""
+    columns = [_values(column[begin:end]) for column in (*bars.columns, bars.ts)]
+    times = columns[-1]
+    # Where no candle is missing, one closes when the next opens: that saves making the number.
+    if times[-1] - times[0] == (end - begin - 1) * span:
+        closed = [*times[1:], times[-1] + span]
+    else:
+        closed = [ts + span for ts in times]
+    # Made in C, positionally: a candle costs 0.15 us.
+    return map(
+        Candle, repeat(rules.venue), repeat(rules.symbol), repeat(timeframe), *columns, closed
+    )
+
+
+def _values(column: Column) -> Sequence[Any]:
+    """Return plain numbers."""
+    return column.tolist() if isinstance(column, np.ndarray) else column

@@ -141,6 +141,26 @@ def read_funding(path: Path) -> dict[str, tuple[tuple[int, float], ...]]:
     return {name: tuple(sorted(series.items())) for name, series in found.items()}
 
 
+def find_funding(path: Path) -> list[tuple[str, Path]]:
+    """Return the funding files that a path means, each with the venue whose settlements it has.
+
+    Args:
+        path: a file, which is taken to be of every venue; or a folder of files whose names begin
+            with a venue (``binance_usdm.csv.gz``).
+
+    Raises:
+        RecordingError: nothing there, or a folder without such a file.
+    """
+    if not path.is_dir():
+        return [("", path)]
+    named = [(one.name.partition(".")[0].partition("_")[0].lower(), one) for one in path.iterdir()]
+    kinds = (".parquet", ".csv", ".gz")
+    found = sorted(one for one in named if one[0] in VENUES and one[1].suffix in kinds)
+    if not found:
+        raise RecordingError(f"{path}: no file of funding whose name begins with a venue's")
+    return found
+
+
 def _read_table(path: Path, columns: Sequence[str]) -> Any:
     try:
         if path.suffix == ".parquet":

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from core.clock import DAY, SECOND
 from core.config import Config
-from core.errors import UsageError
+from core.errors import StrategyFailed, UsageError
 from core.model.instrument import Instrument
 from core.research.backtest import run_backtest
 from core.research.bars import Bars
@@ -179,6 +179,9 @@ def by_engine(
         config: with the point's settings.
         candles: instead of the job's.
         trade_from: see ``run_backtest``; what comes before does not count.
+
+    Raises:
+        StrategyFailed: it raised on an instrument.
     """
     result = run_backtest(
         job.candles if candles is None else candles,
@@ -190,6 +193,8 @@ def by_engine(
         hashing=False,
         make_strategy=employ(job, config),
     )
+    if result.failed:
+        raise StrategyFailed(f"the strategy raised: {result.failed[0]}")
     last: dict[int, float] = {}
     for ts, equity in result.curve[1:]:
         if ts > trade_from:

@@ -42,6 +42,13 @@ class Refused(Struct, frozen=True, gc=False):
     value: str
     detail: str
 
+    @property
+    def told(self) -> str:
+        """The reason as a person reads it, with each number once."""
+        numbers = (("limit", self.limit), ("value", self.value))
+        rest = [f"{what} {said}" for what, said in numbers if said and said not in self.detail]
+        return f"{self.detail} ({', '.join(rest)})" if rest else self.detail
+
 
 class Circumstances(Struct, frozen=True, gc=False):
     """What the gate must know of the world; exposures count unknown orders as filled."""

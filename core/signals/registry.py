@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -185,8 +186,10 @@ class Registry:
         champion, challenger = self.champion, self.on_duty(ModelRole.CHALLENGER)
         if name in (champion, challenger):
             return ModelRole.CHAMPION if name == champion else ModelRole.CHALLENGER
-        if champion and challenger and len(self.record(challenger).days) < shadow:
-            return None
+        if champion and challenger:
+            watched = sum(day.count > 0 for day in self.record(challenger).days)
+            if watched < shadow:
+                return None
         role = ModelRole.CHALLENGER if champion else ModelRole.CHAMPION
         self.promote(name, role=role)
         return role
@@ -205,13 +208,12 @@ class Registry:
         return name
 
     def life(self, name: str) -> list[dict[str, str]]:
-        """Return when a model was put on duty and taken off it, oldest first."""
-        try:
-            lines = (self.folder / "log.jsonl").read_bytes().splitlines()
-        except FileNotFoundError:
-            return []
-        entries: list[dict[str, str]] = [msgspec.json.decode(line) for line in lines]
-        return [entry for entry in entries if entry["id"] == name]
+        """Return when a model was put on duty and taken off it, oldest first.
+
+        Raises:
+            RegistryError: a line of the log is no such thing.
+        """
+        return [one for one in _lines(self.folder / "log.jsonl") if one.get("id") == name]
 
     def record(self, name: str) -> Record:
         """Return how a model has done on duty.
@@ -242,8 +244,7 @@ class Registry:
             "actor": actor,
             "cause": cause,
         }
-        with (self.folder / "log.jsonl").open("ab") as file:
-            file.write(msgspec.json.encode(entry) + b"\n")
+        _append(self.folder / "log.jsonl", [entry])
 
     def text(self, name: str) -> tuple[str, str]:
         """Return a model as it is stored: what is known of it as JSON, and its file.
@@ -275,12 +276,36 @@ class Registry:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "trials.jsonl"
-        with path.open("ab") as file:
-            for name, ratio in ratios.items():
-                file.write(msgspec.json.encode({"data": data, "trial": name, "sharpe": ratio}))
-                file.write(b"\n")
-        lines = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
-        return list({one["trial"]: one["sharpe"] for one in lines if one["data"] == data}.values())
+        known = _lines(path)  # before anything is added to what cannot be read
+        new = [{"data": data, "trial": name, "sharpe": one} for name, one in ratios.items()]
+        _append(path, new)
+        lines = [*known, *new]
+        return list(
+            {one["trial"]: one["sharpe"] for one in lines if one.get("data") == data}.values()
+        )
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """Read a file of JSON lines. A last line without its end is one that a crash cut: left out."""
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
+    found = []
+    for row, line in enumerate(lines, 1):
+        try:
+            found.append(msgspec.json.decode(line, type=dict[str, Any]))
+        except msgspec.MsgspecError as error:
+            raise RegistryError(f"{path}: line {row}: {error}; remove that line") from error
+    return found
+
+
+def _append(path: Path, entries: Iterable[Mapping[str, Any]]) -> None:
+    """Add JSON lines, in the place of one that a crash cut."""
+    with path.open("ab+") as file:
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.write(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
 
 
 def read_meta(text: str) -> Meta:

@@ -6,10 +6,11 @@ install, or whose script fails, is skipped with the reason. No run asks a venue 
 few with ``make bench-peers ARGS="backtesting vectorbt"``.
 
 The work: averages of 10 and 30 minutes, long only, in and out at the market when they cross, 2 % of
-equity, a fixed stop 0.5 % below the entry, 4 basis points a fill, 100,000 at the start. Each script
-prints one line of JSON: CPU ``seconds`` of the run without loading (each is one thread, and other
-work on the machine costs all of them alike), ``trades``, and ``equity`` at the end, which shows
-that the same was simulated.
+equity rounded down to a thousandth of a coin, a fixed stop 0.5 % below the entry, 4 basis points a
+fill, 100,000 at the start. A bar opens where the one before it closed: those who fill at the close
+and those who fill at the next open pay the same. Each script prints one line of JSON: CPU
+``seconds`` of the run without loading (each is one thread, and other work on the machine costs all
+of them alike), ``trades``, and ``equity`` at the end, which shows that the same was simulated.
 """
 
 from __future__ import annotations
@@ -42,11 +43,13 @@ class Peer(NamedTuple):
 
 PEERS = (
     Peer("freqtrade", ("freqtrade==2026.9",), "spot; signals by arrays"),
-    Peer("nautilus_trader", ("nautilus_trader==1.221.0", "pandas<3"), "fills at the bar's close"),
+    # The last for Python 3.11.
+    Peer("nautilus_trader", ("nautilus_trader==1.221.0", "pandas<3"), ""),
     Peer("backtrader", ("backtrader==1.9.78.123", "pandas"), "a stop works from the next bar on"),
     # jesse holds numpy at 1.26, which newer ones of pyarrow refuse.
-    Peer("jesse", ("jesse==3.5.3", "pyarrow<20"), "fills at the bar's close"),
+    Peer("jesse", ("jesse==3.5.3", "pyarrow<20"), ""),
     Peer("backtesting", ("backtesting==0.6.6",), "one symbol at a time; signals by arrays"),
+    Peer("raptorbt", ("raptorbt==0.13.4", "numpy"), "engine in Rust, strategy in Python"),
     Peer("vectorbt", ("vectorbt==1.2.0",), "arrays, not events"),
 )
 
@@ -151,12 +154,13 @@ def run(command: list[str], *, own: bool = False) -> Found | str:
 
 
 def show(name: str, found: Found, ours: Found, note: str) -> None:
-    """Print one line."""
+    """Print one line; the ratio says how many times as long as Killcord it takes."""
     speed = LONG / found.seconds
-    ratio = found.seconds / ours.seconds
+    longer = found.seconds / ours.seconds
+    ratio = f"{longer:.1f}x" if longer >= 1 else f"1/{1 / longer:.0f}"
     say(
         f"{name:16} {found.seconds:8.3f} {speed:10,.0f} {found.megabytes:10,.0f} {found.trades:7,}"
-        f" {found.equity:10,.0f} {ratio:6.1f}x  {note}"
+        f" {found.equity:10,.0f} {ratio:>7}  {note}"
     )
 
 

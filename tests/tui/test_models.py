@@ -43,6 +43,10 @@ def test_a_corrupt_entry_hides_no_other(
     answer = json.loads(run(capsys, "list", "--json")[1])
     assert (answer["champion"], answer["challenger"]) == ("model-1", "model-3")
     assert list(answer["corrupt"]) == ["model-2"]
+    (registry.folder / "CHALLENGER").write_text("nobody\n")
+    out = run(capsys, "list")[1]
+    assert "! nobody: is challenger and not here; `killcord models demote nobody`" in out
+    assert run(capsys, "demote", "nobody")[0] == 0
     code, _, problem = run(capsys, "promote", "model-2")
     assert code == 1
     assert "is not the file that was stored" in problem

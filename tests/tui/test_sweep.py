@@ -84,6 +84,7 @@ def test_a_walk_trades_what_it_chose_before(
         (("sweep", *CHOICES, "--trials", "0"), 2, "--trials"),
         (("sweep", *CHOICES, "--storage", "postgresql://x@127.0.0.1:1/none"), 5, "--storage"),
         (("sweep", *CHOICES, "--scheduler", "tcp://127.0.0.1:1"), 5, "no cluster answers"),
+        (("sweep", *CHOICES, "--scheduler", "tcp://here"), 5, "expected an address"),
         (("walk-forward", *CHOICES, "--train", "5s"), 2, "--train"),
         (("walk-forward", *CHOICES, "--train", "900d"), 2, "too short"),
         (("walk-forward", "--param", "strategy.slow=1,2"), 2, "no combination"),

@@ -38,6 +38,9 @@ def test_every_venue_trades_soon_after_a_first_start(killcord: Killcord) -> None
     check(summary)
     kinds = {line["type"] for line in desk.lines}
     assert {"venue", "signal", "order", "fill"} <= kinds
+    kept = [path for path in killcord.home.rglob("*") if path.is_file()]
+    assert kept
+    assert not [path for path in kept if path.stat().st_mode & 0o077]  # nobody else's to read
 
     found = killcord.json("replay", "last")
     assert (found["equal"], found["complete"], found["difference"]) == (True, True, None)

@@ -42,8 +42,18 @@ def _lines(report: dict[str, Any]) -> list[str]:
     for key, value in report.items():
         if isinstance(value, dict):
             for name, facts in value.items():
-                text = "  ".join(f"{fact} {said}" for fact, said in facts.items())
+                text = "  ".join(
+                    f"{fact} {_plain(said)}" for fact, said in facts.items() if said != ""
+                )
                 lines.append(f"{name:14} {text}")
         elif key not in ("type", "drill", "passed") and value is not None:
-            plain.append(f"{key}: {value}")
+            plain.append(f"{key}: {_plain(value)}")
     return lines + plain
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(one)}" for key, one in value.items())
+    return str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 from core.model.learning import (
     NO_MODEL,
@@ -18,6 +19,9 @@ from core.model.snapshot import Snapshot
 from tui import numbers
 from tui.text import clean
 from tui.views.table import Cell, Line, Row, Tone
+
+if TYPE_CHECKING:
+    from core.signals.registry import Check  # half a second that a terminal need not pay
 
 MODELS = "|"
 """What a row of these answers when it is asked for venue and symbol: it has neither."""
@@ -135,6 +139,12 @@ def comparison_text(found: Comparison) -> str:
     if found.days < found.needed:
         return text
     return f"{text}: {'it takes over' if found.favours else 'not beyond luck in both'}"
+
+
+def check_line(check: Check) -> str:
+    """Return a condition of promotion as a line for a person."""
+    value = "-" if check.value is None else f"{check.value:.3g}"
+    return f"  {'✓' if check.passed else '✗'} {check.name:42} {value:>8}   needs {check.need}"
 
 
 def interval_text(found: Interval) -> str:

@@ -28,7 +28,7 @@ class Cross(bt.Strategy):
         if not crossed:
             return
         if side > 0 and not self.position:
-            self.order = self.buy(size=round(self.broker.getvalue() * 0.02 / close, 3))
+            self.order = self.buy(size=int(self.broker.getvalue() * 20 / close) / 1000)
         elif side < 0 and self.position:
             self.cancel(self.protection)
             self.order = self.close()

@@ -64,7 +64,7 @@ class Cross(Strategy):
             return
         if side > 0 and self.portfolio.is_flat(INSTRUMENT.id):
             equity = self.portfolio.account(VENUE).balance_total(USDT).as_double()
-            qty = INSTRUMENT.make_qty(equity * 0.02 / close)
+            qty = INSTRUMENT.make_qty(equity * 0.02 / close, round_down=True)
             self.submit_order(self.order_factory.market(INSTRUMENT.id, OrderSide.BUY, qty))
         elif side < 0 and not self.portfolio.is_flat(INSTRUMENT.id):
             if self.protection is not None and self.protection.is_open:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import time
@@ -44,6 +45,7 @@ from core.model.order import OrderKind, OrderStatus
 from core.model.snapshot import Snapshot, WatchView
 from core.model.whatif import WhatIf
 from core.model.why import Why
+from core.orders.ids import sequence
 from core.research.replay import find_sessions, replay
 from tests.core.desk.loopback import BTC, LoopGateway, LoopKillGateway, LoopVenue
 from tests.waiting import until
@@ -222,6 +224,25 @@ async def test_a_restarted_desk_carries_on_where_the_venues_are(stage: Stage) ->
     for one in sessions:
         found = replay(Path(one.path), Home(stage.root))
         assert found.equal, found.difference
+
+
+@pytest.mark.parametrize("how", ["moved away", "restored"])
+async def test_a_journal_that_lost_orders_gives_no_id_twice(stage: Stage, how: str) -> None:
+    folder, backup = Home(stage.root).state("practice") / "journal", stage.root.parent / "backup"
+    first = stage.desk()
+    async with stage.running(first):
+        if how == "restored":
+            shutil.copytree(folder, backup)
+        await bought(first)
+    used = [sequence(name) for venue in stage.venues.values() for name in venue.submits]
+    shutil.rmtree(folder)
+    if how == "restored":
+        shutil.copytree(backup, folder)
+    second = stage.desk()
+    async with stage.running(second):
+        assert len(used) >= 6
+        assert second.engine._world.ids.seq > max(used)
+        assert second.kill._means.ids.seq > max(used)
 
 
 async def test_no_order_is_sent_before_its_intent_is_durable(stage: Stage) -> None:

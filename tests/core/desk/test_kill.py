@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from core.clock import SystemClock
@@ -203,6 +205,33 @@ async def test_the_ladder_goes_to_the_worst_price_and_no_further(
     assert [r.kind for r in venue.reports()] == [OrderKind.STOP]
     venue.move()
     await until(lambda: scene.verdicts()["bybit"] == "FLAT_VERIFIED")
+
+
+async def test_what_is_not_proved_says_how_far_it_is_and_forgets_trouble_that_is_over(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kill_worker, "DEADLINE", 0.4)
+    monkeypatch.setattr(kill_worker, "RETRY_SOON", 0.01)
+    scene.executor._means = msgspec.structs.replace(scene.executor._means, validity=0.8)
+    for name in scene.venues:
+        scene.trade(name)
+    scene.venues["okx"].down = True
+    asyncio.get_running_loop().call_later(0.1, setattr, scene.venues["okx"], "down", False)
+    scene.gateways["bybit"].hang = True
+    scene.executor.pull(KillMode.FLATTEN, "test", "me")
+    report = await scene.executor.report()
+    for name, verdict in (
+        ("binance", "INCOMPLETE"),
+        ("okx", "INCOMPLETE"),
+        ("bybit", "INCOMPLETE"),
+    ):
+        assert report.venues[name].verdict == verdict
+    for name in ("binance", "okx"):
+        said = report.venues[name].detail
+        assert re.fullmatch(r"nothing left to do at 0\.\d s, not proved yet", said), said
+    assert report.venues["bybit"].detail == "no look at it succeeded"
+    await until(lambda: scene.verdicts()["okx"] == "FLAT_VERIFIED")
+    assert scene.executor.runs["okx"].detail == ""
 
 
 async def test_a_broken_journal_does_not_keep_a_position_open(scene: Scene) -> None:

@@ -82,7 +82,7 @@ class Kills(RuleBasedStateMachine):
         elif event.verdict == "CANCELLED_ONLY":
             assert all(order.reduce_only for order in venue.reports())
         elif event.verdict not in PROVED:
-            assert event.detail or event.verdict == "INCOMPLETE"
+            assert event.detail
 
     def order(self, side: Side, kind: OrderKind, price: int | None = None) -> Order:
         stop = kind is OrderKind.STOP

@@ -62,6 +62,7 @@ class Desk:
             chosen,
             home / "models",
             home / "history",
+            home / "recording",
             {},
             {},
             self.records.get,

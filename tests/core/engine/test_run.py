@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from math import inf
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.clock import MINUTE
-from core.config import Config
+from core.config import Config, Limits
+from core.engine.equity import EquityWatch
+from core.engine.picture import ShellFacts
+from core.model.effect import Effect, Record
+from core.model.event import TradingState
 from core.model.instrument import Instrument
 from core.model.market import Candle
+from core.portfolio.ledger import Account, Ledger
 from core.research.backtest import make_engine, run_backtest
 from core.research.bars import Bars
 from core.research.candle_venue import CandleVenue
@@ -59,6 +68,17 @@ def at_once(
     result = run_backtest(candles, config, make_strategy=make, progress=remember)
     assert seen == sorted(seen)
     return result.decision_hash, result.bars, result.equity_end
+
+
+class Idle:
+    """Says nothing."""
+
+    name = "idle"
+    timeframe = 60
+    warmup = 1
+
+    def on_candle(self, candle: Candle) -> Decision | None:
+        return None
 
 
 def cut(bars: Bars, first: int, last: int) -> Bars:
@@ -117,24 +137,91 @@ def test_instruments_come_and_go() -> None:
     assert fast[2] == slow[2]
 
 
+class Fair:
+    """A floor where nothing rests, and nothing is due."""
+
+    due = 1 << 63
+
+    def open(self, row: tuple[Candle, ...]) -> None:
+        pass
+
+    def hear(self, effects: tuple[Effect, ...], now: int) -> None:
+        assert all(isinstance(effect, Record) for effect in effects)
+
+
 def test_the_engine_counts_its_events() -> None:
     bars = random_bars(300, 1)
-    config = settings()
-    engine = make_engine(config, True, None)
+    engine = make_engine(settings(), True, Idle)
     venue = CandleVenue(engine, (rules(),), Decimal(100_000), START, {}, 0.0)
     venue.arm()
     before = engine.events
-    listing = venue.listings["bybit", BTC]
-    run = engine.run_candles([("bybit", BTC, listing.book)])
-    candles = iter(
-        [
-            Candle("bybit", BTC, 60, *values, ts, ts + MINUTE)
-            for ts, *values in zip(bars.ts, *bars.columns, strict=True)
-        ]
+    run = engine.run_candles([("bybit", BTC, venue.listings["bybit", BTC].book)], Fair())
+    run.play(
+        Candle("bybit", BTC, 60, *values, ts, ts + MINUTE)
+        for ts, *values in zip(bars.ts, *bars.columns, strict=True)
     )
-    effects = run.go(candles, START + 10 * MINUTE)
-    while effects is not None and run.taken:
-        effects = run.go(candles, START + 10 * MINUTE)
-    assert effects == ()
-    assert run.row[0].ts == START + 10 * MINUTE
-    assert engine.events - before == 10
+    assert engine.events - before == 300
+    quote = engine.snapshot(START + 300 * MINUTE, ShellFacts("practice", "x", START)).markets[0]
+    assert quote.last == bars.close[-1]
+    assert quote.closes == tuple(bars.close[-60:])
+
+
+price = st.floats(0.01, 1e5)
+part = st.floats(0.0, 1.0, exclude_min=True, exclude_max=True)
+size = st.floats(-1e4, 1e4).filter(lambda value: abs(value) > 1e-6)
+
+
+@given(
+    st.floats(1.0, 1e7),
+    st.floats(0.0, 0.1),
+    st.lists(st.tuples(size, price, price, part, st.booleans()), max_size=3),
+    st.booleans(),
+)
+def test_within_its_slack_equity_needs_no_look(
+    equity: float,
+    fallen: float,
+    held: list[tuple[float, float, float, float, bool]],
+    halted: bool,
+) -> None:
+    """Wherever prices go between the bounds, the look itself finds nothing to do."""
+    state = TradingState.HALTED if halted else TradingState.ARMED
+    ledger = Ledger()
+    ledger.accounts["bybit"] = Account("bybit", "1", 0, Decimal(0))
+    slots = [
+        SimpleNamespace(price=now, position=SimpleNamespace(size=many, cost=cost))
+        for many, cost, now, _, _ in held
+    ]
+    open_now = sum(slot.position.size * (slot.price - slot.position.cost) for slot in slots)
+    world: Any = SimpleNamespace(
+        cash=equity - open_now, now=1, limits=Limits(), state=state, ledger=ledger, held=slots
+    )
+    watch = EquityWatch(world, lambda *kill: pytest.fail("a limit"))
+    peak = Decimal(equity * (1.0 + fallen))
+    watch.breaker.load(peak, 0, peak, [(0, peak)])
+    before = watch.breaker.peak, watch.breaker.floor
+    down, up = watch.slack()
+    if down <= 0.0 or up <= 0.0:
+        return
+    for slot, (many, _, _, far, rises) in zip(slots, held, strict=True):
+        room = (up if rises == (many > 0.0) else down) / abs(many)
+        if room < inf:
+            slot.price += far * room * (1 if rises else -1)
+    watch.watch()  # a mark would raise: this world cannot record one
+    assert (watch.breaker.peak, watch.breaker.floor) == before
+
+
+def test_slack_is_not_always_none() -> None:
+    ledger = Ledger()
+    position = SimpleNamespace(size=2.0, cost=100.0)
+    world: Any = SimpleNamespace(
+        cash=1_000.0,
+        limits=Limits(),
+        state=TradingState.ARMED,
+        ledger=ledger,
+        held=[SimpleNamespace(price=90.0, position=position)],
+    )
+    watch = EquityWatch(world, lambda *kill: None)
+    watch.breaker.load(Decimal(1_000), 0, Decimal(1_000), [(0, Decimal(1_000))])
+    down, up = watch.slack()
+    assert down == pytest.approx(980.0 - 970.0)
+    assert up == pytest.approx(20.0)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from core.errors import StoreError
-from core.journal import store as module
+from core.journal import database
 from core.journal.store import Store
 from tests.waiting import until
 
@@ -152,8 +152,8 @@ async def test_the_migrations_make_exactly_the_models(tmp_path: Path) -> None:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
     engine.dispose()
     config = Config()
-    config.set_main_option("script_location", str(Path(module.__file__).parent / "migrations"))
-    assert ScriptDirectory.from_config(config).get_heads() == [module.HEAD]
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    assert ScriptDirectory.from_config(config).get_heads() == [database.HEAD]
 
 
 async def test_a_newer_store_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ async def test_a_locked_database_keeps_rows_waiting_and_recovers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr(module, "BUSY_MS", 50)
+    monkeypatch.setattr(database, "BUSY_MS", 50)
     store = await opened("", tmp_path, told.append)
     holder = sqlite3.connect(tmp_path / "killcord.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
@@ -215,7 +215,7 @@ async def test_one_bad_row_does_not_take_its_batch_with_it(tmp_path: Path) -> No
 
 
 async def test_the_spool_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SPOOL", 10)
+    monkeypatch.setattr("core.journal.store.SPOOL", 10)
     store = Store("", tmp_path)
     for number in range(25):
         store.put("fills", fill(number))

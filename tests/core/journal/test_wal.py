@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
+from bisect import bisect_right
 from decimal import Decimal
 from pathlib import Path
 
@@ -107,6 +109,9 @@ async def test_every_torn_tail_is_cut_back_to_the_last_whole_record(tmp_path: Pa
         assert replay.records == (adjusted(0), adjusted(1))
         assert replay.torn == size - last
         assert path.stat().st_size == last
+        kept = path.with_suffix(f".torn-{last}")
+        assert kept.read_bytes() == data[last:size], "what is cut is not thrown away"
+    assert frames.files(tmp_path) == [path]
 
 
 async def test_a_tail_of_zeros_is_torn_not_corrupt(tmp_path: Path) -> None:
@@ -137,14 +142,17 @@ async def test_any_changed_byte_at_all_is_told_and_names_the_record(tmp_path: Pa
     good = path.read_bytes()
     whole = frames.verify(path)
     assert whole.tail == ""
+    starts = [found.start() for found in re.finditer(rb"\xabKW\x01", good)]
+    assert len(starts) == 4
     for at in range(len(good)):
-        path.write_bytes(good[:at] + bytes([good[at] ^ 0x10]) + good[at + 1 :])
-        try:
-            told = frames.verify(path).tail
-        except JournalCorrupt as error:
-            told = str(error)
-        assert "record" in told, at
-        assert path.name in told
+        number = bisect_right(starts, at) - 1
+        for flip in (0x01, 0x10, 0x80, 0xFF):
+            path.write_bytes(good[:at] + bytes([good[at] ^ flip]) + good[at + 1 :])
+            try:
+                told = frames.verify(path).tail
+            except JournalCorrupt as error:
+                told = str(error)
+            assert f"{path.name}: record {number} at byte {starts[number]} " in told, (at, flip)
 
 
 async def test_a_missing_file_between_epochs_is_found(tmp_path: Path) -> None:

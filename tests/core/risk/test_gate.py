@@ -142,6 +142,18 @@ def test_the_smallest_notional_is_the_venues() -> None:
     assert (refused.code, refused.limit, refused.value) == (Code.BELOW_MINIMUM, "100", "98.00")
 
 
+@pytest.mark.parametrize(
+    ("limit", "value", "detail", "told"),
+    [
+        ("5.00", "9.00", "9.00 USDT, limit 5.00", "9.00 USDT, limit 5.00"),
+        ("120", "121", "working orders", "working orders (limit 120, value 121)"),
+        ("", "", "no position there", "no position there"),
+    ],
+)
+def test_a_person_reads_each_number_once(limit: str, value: str, detail: str, told: str) -> None:
+    assert Refused(Code.OPEN_ORDERS, limit, value, detail).told == told
+
+
 def test_refusals_carry_numbers() -> None:
     refused = judge(symbol_after=D("2345.678"))
     assert isinstance(refused, Refused)

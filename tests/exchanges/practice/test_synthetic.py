@@ -229,6 +229,29 @@ def test_a_year_of_hours_lies_before_the_minutes(offset: int) -> None:
         assert venue.klines(BTC, 1800, start_ms=0, limit=1)[0].start_ms > starts[8_000]
 
 
+def test_what_venues_differ_by_says_nothing_of_the_next_candle() -> None:
+    """Neither of hours nor of minutes, nor one asset of another: it is noise, drawn apart."""
+    run = Run(SyntheticMarket(2))
+    symbols = list(run.venues["bybit"].contracts)[:4]
+    for seconds, count in ((3600, 8_000), (60, 40_000)):
+        closes = {
+            (venue, symbol): np.log(
+                [one.close for one in run.venues[venue].klines(symbol, seconds, limit=count)]
+            )
+            for venue in VENUES
+            for symbol in symbols
+        }
+        for symbol in symbols:
+            mean = np.mean([closes[venue, symbol] for venue in VENUES], axis=0)
+            ahead = np.diff(mean)
+            for venue in VENUES:
+                apart = (closes[venue, symbol] - mean)[:-1]
+                assert abs(np.corrcoef(apart, ahead)[0, 1]) < 0.06, (venue, symbol, seconds)
+        own = [np.diff(closes["okx", symbol]) for symbol in symbols]
+        together = np.corrcoef(own)[np.triu_indices(len(symbols), 1)]
+        assert ((together > 0.2) & (together < 0.95)).all(), together
+
+
 def test_candles_are_those_of_the_trades_before_and_after_the_start() -> None:
     run = Run(SyntheticMarket(5), start_ms=START_MS + 12_345)
     run.turn(130)
