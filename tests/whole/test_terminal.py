@@ -44,7 +44,7 @@ class Pty:
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.seen = ""
 
-    def read_until(self, ready: Callable[[str], object], timeout: float = 30) -> None:
+    def read_until(self, ready: Callable[[str], object], timeout: float = 60) -> None:
         deadline = time.monotonic() + timeout
         while not ready(self.seen):
             assert time.monotonic() < deadline, f"not seen in {timeout:g} s: {self.seen[-2000:]!r}"
