@@ -153,9 +153,24 @@ def resume(arguments: argparse.Namespace) -> int:
 
 
 def stop(arguments: argparse.Namespace) -> int:
-    """End the desk."""
+    """End the desk, and say what it leaves at the venues that nobody watches then."""
+    from core.model.order import OrderStatus
+
+    resting = [
+        row["client_id"]
+        for row in _snapshot()["orders"]
+        if not (row["reduce_only"] or row["foreign"] or OrderStatus(row["status"]).terminal)
+    ]
     answer = ask(Home.find().socket, "POST", "/v1/stop")
-    return _print_json(answer) if arguments.json else _print_text(["the desk is stopping"])
+    if arguments.json:
+        return _print_json({**answer, "resting": resting})
+    lines = ["the desk is stopping"]
+    if resting:
+        lines.append(
+            f"entries that stay at the venues: {len(resting)}; nobody places a stop when they fill."
+            " Another time `killcord cancel --all` first"
+        )
+    return _print_text(lines)
 
 
 def order(arguments: argparse.Namespace) -> int:

@@ -126,7 +126,8 @@ def training_commands(commands: Any) -> None:
     add("--test", type=int, default=360, metavar="N", help="candles a test step (default 360)")
     add("--cost", default="6.5", metavar="BP", help="a side: fee, spread, slippage (default 6.5)")
     add("--seed", type=int, default=1, metavar="N", help="of all that is drawn (default 1)")
-    add("--label", choices=("horizon", "barrier"), default="horizon", help="what is foretold")
+    labels = ("horizon", "barrier", "relative")
+    add("--label", choices=labels, default="horizon", help="what is foretold (default horizon)")
     add("--half-life", type=int, default=0, metavar="N", help="candles in which old rows fade")
     add("--funding", metavar="PATH", help="settlements: a file, or a folder with one a venue")
     add("--news", nargs="+", default=[], metavar="PATH", help="recordings: their news are features")
@@ -146,6 +147,14 @@ def training_commands(commands: Any) -> None:
     models.add_argument("id", nargs="?", default="", metavar="ID", help="of a model")
     models.add_argument("--synthetic", action="store_true", help="those of made-up candles")
     add_environment(models, _WHOSE)
+    strategies = add_command(
+        commands, "strategies", Late("strategies"), "which there are, and a new one of your own"
+    )
+    strategies.add_argument(
+        "action", nargs="?", choices=("list", "new"), default="list", help="default list"
+    )
+    strategies.add_argument("name", nargs="?", default="", metavar="NAME", help="of a new one")
+    strategies.add_argument("--config", metavar="FILE", help=CONFIG)
 
 
 def _candle_options(parser: argparse.ArgumentParser) -> None:

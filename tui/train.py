@@ -52,6 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     assert cost is not None
     if arguments.window < 500 or arguments.test < 10 or arguments.seed < 0:
         raise UsageError("--window: at least 500 candles; --test: at least 10; --seed: 0 or more")
+    if arguments.label == "relative" and len({file.symbol for file in files}) < 2:
+        raise UsageError("--label relative: one symbol has none to be compared with")
     if arguments.trials < 0 or arguments.half_life < 0:
         raise UsageError("--trials and --half-life: 0 or more")
     plans = [
@@ -252,7 +254,7 @@ def _legend(found: Finding) -> list[str]:
         "before costs. pays: the cost a side, in bp, that would leave nothing.",
     ]
     if "xgboost" not in kinds_here():
-        lines.append("xgboost was not tried: pip install 'killcord[boost]' adds it.")
+        lines.append("xgboost was not tried: pip install xgboost-cpu adds it.")
     if found.overfitting is not None:
         chosen = found.overfitting
         lines.append(

@@ -95,11 +95,10 @@ class ModelRoom:
     def settle(self, candle: Candle) -> None:
         """Take a candle that proves what the models said before."""
         for role, monitor in self._monitors.items():
-            outcome = monitor.settle(candle)
-            if outcome is not None:
+            for outcome in monitor.settle(candle):
                 self._world.out.append(
                     PredictionScored(
-                        candle.venue, candle.symbol, outcome.ts, monitor.model.name, role.value,
+                        outcome.venue, outcome.symbol, outcome.ts, monitor.model.name, role.value,
                         monitor.model.horizon, outcome.chance, outcome.move,
                     )
                 )  # fmt: skip

@@ -212,7 +212,7 @@ class Store:
             self._engine = create_async_engine(self.url, **options)
         except ImportError as error:
             raise StoreError(
-                f"{self.place}: {error.name} is not installed; pip install 'killcord[postgres]'"
+                f"{self.place}: {error.name} is not installed: pip install {error.name}"
             ) from error
         if sqlite:
             event.listen(self._engine.sync_engine, "connect", tune)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core.model.event import Event, SentimentScored, encode
 from core.research.candles import CandleFile
 from core.research.feature_table import make_features, volatility
-from core.research.labels import Labels, fixed_horizon, triple_barrier, uniqueness
+from core.research.labels import Labels, fixed_horizon, relate, triple_barrier, uniqueness
 from core.signals import candle_features
 from core.signals.candle_features import WARMUP
 from core.signals.context import FAMILIES, TABLES, History, Key
@@ -40,7 +40,8 @@ class Plan(Struct, frozen=True):
     """Fraction of notional a side: fee, half spread and slippage."""
     seed: int = 1
     label: str = "horizon"
-    """``horizon``, or ``barrier`` for triple barriers within it."""
+    """``horizon``; ``barrier`` for triple barriers within it; ``relative`` for the move less the
+    mean of the venue's symbols."""
     width: float = 1.0
     """Of the barriers, in expected moves."""
     half_life: int = 0
@@ -126,6 +127,8 @@ def make_panels(
     panels = []
     for plan in plans:
         labels, moves = zip(*(label(file, plan) for file in files), strict=True)
+        if plan.label == "relative":
+            labels = tuple(relate(files, labels))
         panels.append(
             Panel(
                 times,

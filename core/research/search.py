@@ -207,8 +207,9 @@ def _judge(
     best = _choose(found)
     all_ratios = registry.note_trials(best.panel.hash, dict(ratios))
     chosen = overfitting(together([one.trial for one in found]))
-    linear = _baseline(found, best.plan)
-    leaks = leak_checks(files, around, best.panel, best.plan, linear.trial)
+    leaks = leak_checks(
+        files, around, best.panel, best.plan, best.trial, lambda panel: _again(best, panel)
+    )
     checks = gate(best.trial, all_ratios, chosen, leaks, out_of_sample)
     fitted, weights = _fit(best), best.weights or (1.0,)
     recipe = msgspec.json.encode(make_recipe(fitted, weights, best.panel, best.plan))
@@ -281,6 +282,15 @@ def _fit(best: Candidate) -> list[Fitted]:
         fit(one.trial.kind, best.panel, fold, best.plan, one.trial.parameters)
         for one in best.members or (best,)
     ]
+
+
+def _again(best: Candidate, panel: Panel) -> Forecast:
+    """Walk a configuration forward on another panel."""
+    said = [
+        forecast(one.trial.kind, panel, best.plan, one.trial.parameters)
+        for one in best.members or (best,)
+    ]
+    return blend(panel, best.plan, said)[0] if best.members else said[0]
 
 
 def _daily_ratio(trial: Trial) -> float:

@@ -170,6 +170,7 @@ def make_recipe(
     fitted: Sequence[Fitted], weights: Sequence[float], panel: Panel, plan: Plan
 ) -> Recipe:
     """Return what is stored of a model: of one, or of several that make an ensemble."""
+    relative = plan.label == "relative"
     beside = not market.NAMES.isdisjoint(panel.names)
     universe = {title.rpartition(" ")[2] for title in panel.symbols}
     return Recipe(
@@ -181,5 +182,6 @@ def make_recipe(
         plan.cost,
         sum(one.reach * weight for one, weight in zip(fitted, weights, strict=True)),
         tuple(one.member(weight) for one, weight in zip(fitted, weights, strict=True)),
-        tuple(sorted(universe)) if beside else (),
+        tuple(sorted(universe)) if beside or relative else (),
+        relative,
     )

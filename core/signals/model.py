@@ -161,8 +161,10 @@ class Recipe(Struct, frozen=True):
     """Expected size of a move over the horizon, in units of volatility times its root."""
     members: tuple[Member, ...]
     universe: tuple[str, ...] = ()
-    """Symbols, sorted, whose mean or rank is among the features: a desk of others has other ones.
-    Empty where none is."""
+    """Symbols, sorted, whose mean or rank is among the features, or that it is judged beside: a
+    desk of others has other ones. Empty where none is."""
+    relative: bool = False
+    """Whether it foretells the move less the mean of the venue's symbols, not the move itself."""
 
 
 def define(features: Sequence[str]) -> str:
@@ -199,6 +201,8 @@ class Model:
         self.recipe = recipe
         self.timeframe = recipe.timeframe
         self.horizon = recipe.horizon
+        self.foretells = "more than the others" if recipe.relative else "a rise"
+        """What its probabilities are of."""
         self._root = sqrt(recipe.horizon)
         self._members = [
             (
@@ -259,6 +263,16 @@ class Model:
             volatility: log return a candle.
         """
         return abs(2.0 * chance - 1.0) * self.expect(volatility) - 2.0 * self.recipe.cost
+
+    def kelly(self, chance: float, volatility: float) -> float:
+        """Return the part of equity at which it should grow fastest: edge by variance, at least 0.
+
+        Args:
+            chance: see ``edge``.
+            volatility: the same.
+        """
+        spread = volatility * self._root
+        return max(self.edge(chance, volatility), 0.0) / (spread * spread) if spread > 0.0 else 0.0
 
 
 class Said(Struct, frozen=True, gc=False):
@@ -334,10 +348,11 @@ class ModelStrategy:
         return Decision(
             target,
             chance - 0.5,
-            f"{chance:.1%} for a rise in {model.horizon} candles; {model.name}",
+            f"{chance:.1%} for {model.foretells} in {model.horizon} candles; {model.name}",
             (),
             chance,
             model.edge(chance, features.volatility),
+            model.kelly(chance, features.volatility),
         )
 
     @property

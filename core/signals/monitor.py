@@ -27,6 +27,7 @@ from decimal import Decimal
 from math import log, sqrt
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.clock import DAY, SECOND
 from core.model.learning import Interval, Live, Record, Seen
@@ -62,11 +63,16 @@ class Reference(Struct, frozen=True):
 class Outcome(Struct, frozen=True, gc=False):
     """A prediction whose truth is known."""
 
+    venue: str
+    symbol: str
     ts: int
     """Open time of the candle it was made on, nanoseconds UTC."""
     chance: float
     move: float
-    """Log return from the next open to the open ``horizon`` candles later."""
+    """Log return from the next open to the open ``horizon`` candles later; of a relative model less
+    the mean of all that were foretold at the venue then."""
+    size: float
+    """The expected move, log return."""
 
 
 class Doubt(Struct, frozen=True):
@@ -128,6 +134,8 @@ class Monitor:
         self._span = model.timeframe * SECOND
         self._said: dict[tuple[str, str], deque[_Said]] = {}
         self._stances: dict[tuple[str, str], _Stance] = {}
+        self._together: dict[str, list[Outcome]] = {}
+        """By venue, outcomes of the newest candle of a relative model: their mean is to come."""
         self.diary = Diary(record.days)
         self._earning: tuple[int, Interval | None] = (-1, None)
         self._live: Live | None = None
@@ -164,13 +172,16 @@ class Monitor:
             waiting.append(_Said(candle.ts, said.chance, said.size))
             self._count(candle.ts, said.row)
 
-    def settle(self, candle: Candle) -> Outcome | None:
-        """Take an instrument's next candle; return what it proves, before anything new is said."""
+    def settle(self, candle: Candle) -> Sequence[Outcome]:
+        """Take an instrument's next candle; return what it proves, before anything new is said.
+
+        A relative model's outcomes are known a candle later, when all symbols have closed theirs.
+        """
         key = candle.venue, candle.symbol
         self._follow(self._stances.get(key), candle)
         said = self._said.get(key)
         if not said:
-            return None
+            return ()
         if said[-1].ts + self._span == candle.ts:
             said[-1].entry = candle.open
         due = candle.ts - (self.model.horizon + 1) * self._span
@@ -179,9 +190,30 @@ class Monitor:
             one = said.popleft()
             # A gap in the candles leaves a prediction without its entry or its exit.
             if one.ts == due and one.entry > 0.0:
-                found = Outcome(one.ts, one.chance, log(candle.open / one.entry))
-                self.diary.note_outcome(candle.ts // DAY, one.chance, found.move, one.size)
-        return found
+                move = log(candle.open / one.entry)
+                found = Outcome(*key, one.ts, one.chance, move, one.size)
+        if found is None:
+            return ()
+        known = self._compare(found) if self.model.recipe.relative else (found,)
+        for outcome in known:
+            day = candle.ts // DAY
+            self.diary.note_outcome(day, outcome.chance, outcome.move, outcome.size)
+        return known
+
+    def _compare(self, found: Outcome) -> Sequence[Outcome]:
+        """Return the outcomes of the candle before, each less their mean; keep those of this one.
+
+        One that is alone proves nothing.
+        """
+        waiting = self._together.setdefault(found.venue, [])
+        if not waiting or waiting[0].ts == found.ts:
+            waiting.append(found)
+            return ()
+        self._together[found.venue] = [found]
+        if len(waiting) < 2:
+            return ()
+        mean = sum([one.move for one in waiting]) / len(waiting)
+        return [replace(one, move=one.move - mean) for one in waiting]
 
     def _follow(self, stance: _Stance | None, candle: Candle) -> None:
         """Count what was held from the last open to this one; then hold what was decided since."""

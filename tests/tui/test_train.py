@@ -188,6 +188,24 @@ def test_what_is_stored_of_other_venues_is_looked_at(
     assert {"venue_gap", "funding", "funding_mean"} <= set(data["features"])
 
 
+def test_what_is_foretold_may_be_who_does_better(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.research.search.kinds_here", lambda: ("linear",))
+    monkeypatch.setattr("tui.train.kinds_here", lambda: ("linear",))
+    train = ["train", "--window", "600", "--test", "200", "--horizons", "4", "--label", "relative"]
+    assert main([*train, "--synthetic", "edge=0.3", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["trials"][0]["label"] == "relative"
+    assert found["trials"][0]["auc"] > 0.55
+    recipe = json.loads((home / "models-synthetic" / found["id"] / "model.json").read_text())
+    assert recipe["relative"]
+    assert len(recipe["universe"]) == 4
+    path = write(tmp_path / "BTCUSDT.parquet", columns(900, step_ms=3_600_000))
+    assert main([*train, "--candles", str(path)]) == 2
+    assert "none to be compared with" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("verdict", "told"),
     [

@@ -20,13 +20,14 @@ from core.research.backtest import run_backtest
 from core.research.bars import Bars
 from core.research.candles import CandleFile
 from core.research.feature_table import make_features
-from core.research.honesty import audit
+from core.research.honesty import audit, leak_checks
 from core.research.learning import KINDS, calibrate, fit_kind, fit_linear, score, translate
-from core.research.panel import Around, Plan, make_panels
+from core.research.panel import Around, Panel, Plan, make_panels
 from core.research.scores import auc
 from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
-from core.research.training import walk
+from core.research.training import Forecast, forecast, walk
+from core.research.trial import score_trial
 from core.signals.model import Linear, Recipe, Trees, follow
 from core.signals.registry import FILE, Registry, find_model
 from core.signals.strategy import strategy_maker
@@ -86,6 +87,32 @@ def test_a_leak_is_caught(monkeypatch: pytest.MonkeyPatch, files: list[CandleFil
     assert audit(files, Around()) == 0.0
     monkeypatch.setattr("core.research.panel.make_features", peeking)
     assert audit(files, Around()) > 0.0
+
+
+def test_a_leak_that_only_trees_can_see_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a practice market once had: a venue stood off the others by what was to come."""
+
+    def peeking(*columns: np.ndarray) -> np.ndarray:
+        table = make_features(*columns)
+        ahead = np.diff(np.log(columns[4]), append=np.nan)
+        table[:, 0] = np.nan_to_num(ahead * np.sign(table[:, 1]))  # no use without column 1
+        return table
+
+    honest = plant_edge(0.0, 2_400, 2, 3600, 4)
+    monkeypatch.setattr("core.research.panel.make_features", peeking)
+    plan = Plan(3600, 1, 1200, 400, 0.0005)
+    (panel,) = make_panels(honest, [plan])
+
+    def walk_forward(panel: Panel) -> Forecast:
+        return forecast("lightgbm", panel, plan)
+
+    trial = score_trial("lightgbm", panel, plan, walk_forward(panel))
+    linear = score_trial("linear", panel, plan, forecast("linear", panel, plan))
+    assert trial.auc > 0.6 > 0.55 > linear.auc
+    checks = leak_checks(honest, Around(), panel, plan, trial, walk_forward)
+    late = next(one for one in checks if one.name == "a candle later the edge is still there")
+    assert late.value is not None
+    assert not late.passed
 
 
 def test_no_label_reaches_into_a_later_part() -> None:
