@@ -20,7 +20,7 @@ _ABOUT = {
     "ema_cross": "averages of `fast` and `slow` candles cross",
     "funding_carry": "against the side that pays much funding",
     "lightgbm": "what a trained model says; `killcord models`",
-    "manual": "wants nothing: you order, the desk keeps limits and stops",
+    "manual": "nothing: you order, the desk keeps limits and stops",
     "mean_reversion": "back to the mean of `slow` candles from two deviations off",
     "ensemble": "several at once, by `weights`",
 }

@@ -36,7 +36,8 @@ def identity(folder: Path) -> Identity:
         pass
     except (OSError, msgspec.MsgspecError) as error:
         raise StateError(
-            f"{path}: cannot be read ({in_words(error)}); restore it from a backup"
+            f"{path}: cannot be read ({in_words(error)}); restore it from a backup, or"
+            " move it away: then orders that this desk left at the venues count as someone else's"
         ) from error
     made = Identity("".join(secrets.choice(_ALPHABET) for _ in range(4)), secrets.token_bytes(32))
     try:
