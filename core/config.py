@@ -125,7 +125,7 @@ class Strategy(Section):
 
     name: str = "ema_cross"
     """``ema_cross``, ``mean_reversion``, ``funding_carry``, ``lightgbm`` (a trained model),
-    ``ensemble`` (several, weighed), or the file of one of your own."""
+    ``ensemble`` (several, weighed), ``manual`` (none: orders by hand), or the file of your own."""
     timeframe: Seconds = 5.0
     """Length of its candles; ``lightgbm`` without one decides on candles of an hour."""
     fast: Annotated[int, Field(ge=1, le=1000)] = 3
@@ -136,6 +136,9 @@ class Strategy(Section):
     """Distance of the protective stop from the entry price, as a fraction."""
     share: Fraction = Decimal("0.8")
     """Part of the position limit a strategy uses."""
+    kelly: Fraction = Decimal("0.25")
+    """Part of Kelly's fraction of equity that a position may be, where a model says how probable it
+    is and what it pays; what remains of the position limit caps it."""
     news_filter: Annotated[float, Field(ge=0, le=1)] = 0.0
     """No strategy opens a long while the news score of the asset is at or below minus this, nor a
     short while it is at or above; 0: news change no decision. 0.4 is clear news."""

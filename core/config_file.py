@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator, ValidationError
+from pydantic.fields import FieldInfo
 
-from core.config import Config, Limits, Section
+from core.config import Config, Limits, Section, seconds
 from core.errors import ConfigError
 from core.terminal import Terminal, descriptions
 
@@ -94,7 +95,12 @@ def _describe(problem: Mapping[str, Any], path: Path, origin: Mapping[str, str])
 def render(config: Config | None = None) -> str:
     """Return a configuration file: the settings given, or the defaults, with their explanations."""
     config = config or Config(limits=Limits())
-    lines = ["# Killcord. Unknown keys are errors; `killcord config check` checks this file.", ""]
+    lines = [
+        "# Killcord. Unknown keys are errors; `killcord config check` checks this file.",
+        '# Times are "250ms", "5s", "15m", "4h", "7d", or seconds.',
+        "# Fractions are of equity: 0.02 is 2 %.",
+        "",
+    ]
     tables: list[str] = []
     for name, field in Config.model_fields.items():
         value = getattr(config, name)
@@ -103,19 +109,41 @@ def render(config: Config | None = None) -> str:
         else:
             lines += _comment(field.description)
             commented = name == "environment" or value is None
-            lines.append(f"{'# ' * commented}{name} = {_toml(True if value is None else value)}")
+            text = (
+                _time(value)
+                if seconds in _readers(field)
+                else _toml(True if value is None else value)
+            )
+            lines.append(f"{'# ' * commented}{name} = {text}")
     return "\n".join([*lines, *tables]) + "\n"
 
 
 def _table(section: Section | Terminal) -> list[str]:
     if isinstance(section, Terminal):
-        texts: Mapping[str, str | None] = descriptions()
-    else:
-        texts = {name: field.description for name, field in type(section).model_fields.items()}
+        return _settings(section, descriptions(), set())
+    fields = type(section).model_fields
+    times = {name for name, field in fields.items() if seconds in _readers(field)}
+    return _settings(section, {name: one.description for name, one in fields.items()}, times)
+
+
+def _settings(section: object, texts: Mapping[str, str | None], times: Container[str]) -> list[str]:
     lines: list[str] = []
     for name, text in texts.items():
-        lines += [*_comment(text), f"{name} = {_toml(getattr(section, name))}"]
+        value = getattr(section, name)
+        lines += [*_comment(text), f"{name} = {_time(value) if name in times else _toml(value)}"]
     return lines
+
+
+def _readers(field: FieldInfo) -> list[object]:
+    return [one.func for one in field.metadata if isinstance(one, BeforeValidator)]
+
+
+def _time(value: float) -> str:
+    """Return a duration in the largest unit of which it is a whole number."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
+        if value % size == 0:
+            return f'"{value / size:.0f}{unit}"'
+    return f'"{value * 1000:.0f}ms"' if round(value * 1000) / 1000 == value else repr(value)
 
 
 def _comment(text: str | None) -> list[str]:

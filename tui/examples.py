@@ -38,6 +38,7 @@ EXAMPLES = {
     "import": "killcord history import binance_perp_1h/",
     "train": "killcord train --venue bybit --timeframe 1h",
     "models": "killcord models show ID",
+    "strategies": "killcord strategies new my_breakout",
     "keys": "killcord keys add bybit --env testnet",
     "config": "killcord config defaults",
 }

@@ -147,6 +147,14 @@ def training_commands(commands: Any) -> None:
     models.add_argument("id", nargs="?", default="", metavar="ID", help="of a model")
     models.add_argument("--synthetic", action="store_true", help="those of made-up candles")
     add_environment(models, _WHOSE)
+    strategies = add_command(
+        commands, "strategies", Late("strategies"), "which there are, and a new one of your own"
+    )
+    strategies.add_argument(
+        "action", nargs="?", choices=("list", "new"), default="list", help="default list"
+    )
+    strategies.add_argument("name", nargs="?", default="", metavar="NAME", help="of a new one")
+    strategies.add_argument("--config", metavar="FILE", help=CONFIG)
 
 
 def _candle_options(parser: argparse.ArgumentParser) -> None:

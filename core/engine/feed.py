@@ -348,6 +348,10 @@ class Feed:
         if type(decision) is not Decision or decision.target not in (-1, 0, 1):
             self.stop(slot, TypeError(f"expected a Decision of -1, 0 or 1, got {decision!r:.80}"))
             return
+        kelly = decision.kelly
+        if kelly is not None and not (type(kelly) in (float, int) and 0 <= kelly < inf):
+            self.stop(slot, TypeError(f"expected kelly of 0 or more, got {kelly!r:.80}"))
+            return
         strategy = slot.strategy
         assert strategy is not None
         if self._bar:
@@ -370,6 +374,7 @@ class Feed:
         )
         world.out.append(signal)
         slot.outcome = ""
+        slot.kelly = kelly
         outcome = self._follow(slot, decision.target)
         if outcome:
             slot.outcome = outcome

@@ -61,12 +61,14 @@ class Reasons:
         reason.outcome = refused or Code.DONE
         self._kept.append(reason)
 
-    def sized(self, order: Order, equity: Decimal, part: Decimal, price: Decimal) -> None:
+    def sized(
+        self, order: Order, equity: Decimal, part: Decimal, price: Decimal, kelly: float | None
+    ) -> None:
         """Remember how the quantity of the order judged last came about."""
         reason = self._kept[-1]
         assert reason.order is order
         assert reason.rules is not None
-        reason.sizing = Sizing(equity, part, price, reason.rules.lot, order.qty)
+        reason.sizing = Sizing(equity, part, price, reason.rules.lot, order.qty, kelly)
 
     def decided(
         self,

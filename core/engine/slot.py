@@ -51,6 +51,7 @@ class Slot:
         "funding_rate",
         "index",
         "instrument",
+        "kelly",
         "key",
         "last",
         "last_fill",
@@ -118,6 +119,8 @@ class Slot:
         self.outcome = ""
         self.live_from = 0
         """Only candles that closed after this instant may trade."""
+        self.kelly: float | None = None
+        """Of the last decision."""
         self.wanted = 0
         """Direction to enter once the present position is closed."""
         self.wanted_until = 0

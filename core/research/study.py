@@ -104,9 +104,7 @@ class Study:
             import optuna
             from sqlalchemy.exc import SQLAlchemyError
         except ImportError as error:
-            raise ClusterUnavailable(
-                "Optuna is not installed: pip install 'killcord[cluster]'"
-            ) from error
+            raise ClusterUnavailable("Optuna is not installed: pip install optuna") from error
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
         # Its signs of life are given in ``beat``, since points are worked out elsewhere.

@@ -124,9 +124,7 @@ class ClusterWorkers:
         try:
             from distributed import Client
         except ImportError as error:
-            raise ClusterUnavailable(
-                "Dask is not installed: pip install 'killcord[cluster]'"
-            ) from error
+            raise ClusterUnavailable("Dask is not installed: pip install distributed") from error
         if not _ADDRESS.fullmatch(address):
             raise ClusterUnavailable(
                 f"--scheduler {address}: expected an address such as tcp://10.0.0.5:8786"

@@ -264,6 +264,16 @@ class Model:
         """
         return abs(2.0 * chance - 1.0) * self.expect(volatility) - 2.0 * self.recipe.cost
 
+    def kelly(self, chance: float, volatility: float) -> float:
+        """Return the part of equity at which it should grow fastest: edge by variance, at least 0.
+
+        Args:
+            chance: see ``edge``.
+            volatility: the same.
+        """
+        spread = volatility * self._root
+        return max(self.edge(chance, volatility), 0.0) / (spread * spread) if spread > 0.0 else 0.0
+
 
 class Said(Struct, frozen=True, gc=False):
     """What a model said of a candle."""
@@ -342,6 +352,7 @@ class ModelStrategy:
             (),
             chance,
             model.edge(chance, features.volatility),
+            model.kelly(chance, features.volatility),
         )
 
     @property

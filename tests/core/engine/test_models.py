@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -17,7 +18,7 @@ from core.model.market import Candle, Ticker
 from core.model.order import OrderStatus
 from core.risk.codes import Code
 from core.signals.duty import Duty
-from tests.core.engine.scene import BTC, Scene, config
+from tests.core.engine.scene import BTC, Scene, config, until
 from tests.core.signals.models import HOUR, follower, promotion
 
 SPAN = HOUR * SECOND
@@ -53,6 +54,10 @@ class Market(Scene):
                 Candle("bybit", BTC, HOUR, first, high, low, self.price, 1.0, ts, self.now),
                 Tick(self.now),
             )
+
+    def swept_hour(self) -> None:
+        self.hours(1)
+        self.give(self.true_sweep())
 
     @property
     def learning(self) -> LearningView | None:
@@ -323,6 +328,35 @@ def test_orders_that_pay_more_than_was_assumed_are_said(slipped: float, dear: in
     assert market.codes.count(Code.MODEL_COST) == dear
     assert ("orders pay 10." in market.learning.champion.detail) == bool(dear)
     assert Code.MODEL_DEMOTED not in market.codes
+
+
+def test_the_size_follows_the_probability_up_to_the_limit() -> None:
+    found = []
+    for kelly in (Decimal("1"), Decimal("0.00001")):
+        market = Market(kelly=kelly)
+        market.hours(170)
+        market.give(promotion(*follower(5.0, cost=0.0001), market.now))
+        market.give(market.true_sweep())
+        until(lambda market=market: bool(market.orders()), market.swept_hour)
+        order = market.orders()[0]
+        why = market.engine.why(order.client_id)
+        assert why is not None
+        assert why.sizing is not None
+        assert why.signal is not None
+        assert why.signal.edge is not None
+        assert why.sizing.kelly is not None
+        found.append((order, why.sizing, why.signal.edge))
+    (large, limited, _), (small, sized, edge) = found
+    limits = market.settings.limits
+    most = limits.position_notional * market.settings.strategy.share / len(market.settings.venues)
+    assert limited.part == min(most, limits.order_notional)
+    # Edge by the variance of the move: volatility a candle over the horizon of one.
+    volatility = (edge / sized.kelly) ** 0.5 if sized.kelly else 0.0
+    assert 0.0005 < volatility < 0.002
+    assert float(sized.part) == pytest.approx(
+        sized.kelly * 0.00001 / len(market.settings.venues), rel=1e-3
+    )
+    assert 0 < small.qty < large.qty
 
 
 def test_a_restart_forgets_nothing() -> None:
