@@ -18,7 +18,7 @@ from core.home import Home
 from core.model.instrument import Instrument, short_symbol, unified_symbol
 from core.research.archive import Archive, timeframe_of
 from core.research.bars import Bars
-from core.research.candles import CandleFile, find_files, read_candles, read_funding
+from core.research.candles import CandleFile, find_files, read_candles, read_settlements
 from core.signals.folder import find_strategy
 from core.signals.registry import find_model
 from core.signals.strategy import Strategy, named, strategy_maker
@@ -246,7 +246,7 @@ def settlements(
     """Return the settlements that fall into what is played: nanoseconds UTC, and rate.
 
     Args:
-        path: of the file; None for none.
+        path: of the file, or of a folder with one a venue; None for none.
         spans: first and last time of each instrument, milliseconds UTC.
 
     Raises:
@@ -254,9 +254,13 @@ def settlements(
     """
     if path is None:
         return {}
-    known = read_funding(Path(path))
+    known = read_settlements(Path(path), [(rules.venue, rules.symbol) for rules in spans])
     found = {
-        rules: [(ts * _MS, rate) for ts, rate in known.get(rules.symbol, ()) if first <= ts <= last]
+        rules: [
+            (ts * _MS, rate)
+            for ts, rate in known.get((rules.venue, rules.symbol), ())
+            if first <= ts <= last
+        ]
         for rules, (first, last) in spans.items()
     }
     if not any(found.values()):
