@@ -17,6 +17,7 @@ KillcordError                    everything below; carries the exit code of the 
 └── StateError           (1)     something on disk is not as it must be
     ├── JournalCorrupt           a record fails its checksum or chain
     ├── StoreError               the SQL store cannot be used
+    │   └── StoreDamaged         its file is damaged
     ├── RecordingError           a market recording does not parse
     └── RegistryError            a stored model is corrupt or does not fit
 """
@@ -126,6 +127,10 @@ class JournalCorrupt(StateError):
 
 class StoreError(StateError):
     """The SQL store cannot be used."""
+
+
+class StoreDamaged(StoreError):
+    """The SQL store's file is damaged: waiting does not mend it, and writing makes it worse."""
 
 
 class RecordingError(StateError):

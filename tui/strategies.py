@@ -23,6 +23,7 @@ _ABOUT = {
     "lightgbm": "what a trained model says; `killcord models`",
     "manual": "nothing: you trade, the desk guards",
     "mean_reversion": "back to the mean of `slow` candles from two deviations off",
+    "manual": "none: orders by hand",
     "ensemble": "several at once, by `weights`",
 }
 """The strategies that come with the program, in a few words."""

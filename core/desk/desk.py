@@ -199,6 +199,7 @@ class Desk:
                 "warning",
             )
         latched = latch.read(home.latch(config.environment))
+        latch.keep_room(home.latch(config.environment))
         self._store = StoreKeeper(
             Store(config.storage.database_url, self._state), self.lines, self._disarm
         )
@@ -277,6 +278,7 @@ class Desk:
             recording.recorder if recording else None,
             TradingState.HALTED if halted else TradingState.DISARMED,
         )
+        self.pump.hindrance = lambda: self._disk.hindrance or self._store.hindrance
         self._closers += [self.pump.close, self.pump.charts.close]
         self._make_venues(make_strategy().warmup)
         self._make_kill(ClientIds(who.instance, epoch, who.key, ledger.next_seq))

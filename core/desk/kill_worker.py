@@ -172,7 +172,7 @@ class VenueWorker:
         run.detail = ""
         if mode is KillMode.CANCEL:
             return "CANCELLED_ONLY"
-        run.detail = ", ".join(f"{p.symbol} {p.qty}" for p in positions if p.qty)
+        run.detail = ", ".join(f"{p.symbol} {p.qty.normalize():f}" for p in positions if p.qty)
         return "FLAT_DUST" if run.detail else "FLAT_VERIFIED"
 
     async def _cancel_entries(self) -> None:
