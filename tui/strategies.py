@@ -21,7 +21,6 @@ _ABOUT = {
     "ema_cross": "averages of `fast` and `slow` candles cross",
     "funding_carry": "against the side that pays much funding",
     "lightgbm": "what a trained model says; `killcord models`",
-    "manual": "nothing: you trade, the desk guards",
     "mean_reversion": "back to the mean of `slow` candles from two deviations off",
     "manual": "none: orders by hand",
     "ensemble": "several at once, by `weights`",
