@@ -12,7 +12,6 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from core.clock import SECOND
@@ -51,6 +50,7 @@ from tui.market_files import (
     to_bars,
     warn_of_funding,
 )
+from tui.output import reply
 from tui.settings import environment_of
 
 
@@ -85,7 +85,8 @@ def run_sweep(arguments: argparse.Namespace) -> int:
     spent = time.perf_counter() - begun
     answer = sum_sweep(job, points_done(study), total, name, count, spent)
     study.close()
-    return _say(arguments, answer, sweep_table(answer))
+    reply(arguments, answer, sweep_table(answer))
+    return 0
 
 
 def run_walk(arguments: argparse.Namespace) -> int:
@@ -102,7 +103,8 @@ def run_walk(arguments: argparse.Namespace) -> int:
     _work(arguments, try_fold, walk, study)
     answer = sum_walk(walk, study.done(), name, time.perf_counter() - begun)
     study.close()
-    return _say(arguments, answer, walk_table(answer))
+    reply(arguments, answer, walk_table(answer))
+    return 0
 
 
 def _work(
@@ -188,14 +190,6 @@ def _storage(arguments: argparse.Namespace) -> str:
     home = Home.find()
     home.data.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{home.data / 'sweeps.sqlite'}"
-
-
-def _say(arguments: argparse.Namespace, answer: Any, lines: list[str]) -> int:
-    if arguments.json:
-        sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
-    else:
-        sys.stdout.writelines(line + "\n" for line in lines)
-    return 0
 
 
 def sweep_table(answer: SweepReport) -> list[str]:
