@@ -240,6 +240,13 @@ def progress(arguments: argparse.Namespace) -> Callable[[float], object] | None:
     return draw
 
 
+def warn_of_funding(config: Config, funding: Mapping[Instrument, object]) -> None:
+    """Say so where a strategy lives on funding rates and none are played."""
+    if not funding and "funding_carry" in named(config.strategy):
+        sys.stderr.write("no funding rates are played, so funding_carry never trades:"
+                         " give --funding FILE\n")  # fmt: skip
+
+
 def settlements(
     path: str | None, spans: dict[Instrument, tuple[int, int]]
 ) -> dict[Instrument, list[tuple[int, float]]]:
