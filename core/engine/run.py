@@ -49,7 +49,12 @@ class Floor(Protocol):
     """Where orders meet candles."""
 
     due: int
-    """The first candles that open then or later meet something else; nanoseconds UTC."""
+    """The first candles that open then or later must be shown to ``open``; nanoseconds UTC."""
+    hour: int
+    """The first candles that open then or later are shown to ``look`` before; nanoseconds UTC."""
+
+    def look(self, row: tuple[Candle, ...]) -> None:
+        """Take note of how things stand as these candles open."""
 
     def open(self, row: tuple[Candle, ...]) -> None:
         """Match candles that open together, before the engine hears of any."""
@@ -109,8 +114,16 @@ class CandleRun:
         for candle in candles:
             if candle.low <= low or candle.high >= high or candle.ts >= soon:
                 self._rest((seen,))
-                self._take((candle,))
-                return True
+                if candle.ts < self._floor.hour:
+                    self._take((candle,))
+                    return True
+                # Most often nothing but another hour has begun.
+                self._floor.look((candle,))
+                seen.clear()
+                soon, (low,), (high,) = self._quiet()
+                if candle.low <= low or candle.high >= high or candle.ts >= soon:
+                    self._take((candle,))
+                    return True
             seen.append(candle)
             try:
                 decision = take(candle)
@@ -158,7 +171,8 @@ class CandleRun:
         """
         world = self._world
         down, up = self._equity.slack()
-        soon = min(self._floor.due, self._equity.breaker.next - self._span)
+        floor = self._floor
+        soon = min(floor.due, floor.hour, self._equity.breaker.next - self._span)
         if down <= 0.0 or up <= 0.0 or world.pending:
             soon = 0
         lows, highs = [], []
@@ -177,6 +191,8 @@ class CandleRun:
 
     def _take(self, row: tuple[Candle, ...]) -> None:
         """Take candles the ordinary way."""
+        if row[0].ts >= self._floor.hour:
+            self._floor.look(row)
         self._floor.open(row)
         self._process(row)
 

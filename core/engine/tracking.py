@@ -317,8 +317,9 @@ class Tracking:
 
     def beat(self) -> None:
         """Ask again where an answer is overdue."""
-        if self.in_flight:
-            self._expire_requests()
+        requests = self.in_flight
+        if requests and self._world.now - next(iter(requests.values())) >= _NO_ANSWER:
+            self._expire_requests()  # the oldest comes first
         if self.doubts:
             self._ask()
         if self.cancels:

@@ -245,6 +245,15 @@ class World:
                 total += (slot.value() - position.entry) * position.qty
         return total
 
+    def worth(self) -> float:
+        """Return the same from floats, as the loss limits are watched."""
+        total = self.cash
+        for slot in self.held:
+            if slot.price:
+                position = slot.position
+                total += position.size * (slot.price - position.cost)
+        return total
+
     def venue_equity(self, venue: str) -> Decimal:
         """Return what one venue counts for in equity; 0 before its baseline."""
         account = self.ledger.accounts.get(venue)

@@ -140,7 +140,10 @@ def test_instruments_come_and_go() -> None:
 class Fair:
     """A floor where nothing rests, and nothing is due."""
 
-    due = 1 << 63
+    due = hour = 1 << 63
+
+    def look(self, row: tuple[Candle, ...]) -> None:
+        pass
 
     def open(self, row: tuple[Candle, ...]) -> None:
         pass
