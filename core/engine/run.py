@@ -108,8 +108,7 @@ class CandleRun:
                 return True
             return False
         soon, (low,), (high,) = self._quiet()
-        slot = self._slots[0]
-        take = _taker(slot)
+        take = _taker(self._slots[0])
         seen: list[Candle] = []
         for candle in candles:
             if candle.low <= low or candle.high >= high or candle.ts >= soon:
@@ -140,27 +139,28 @@ class CandleRun:
         """Do the same with several instruments."""
         soon, lows, highs = self._quiet()
         takers = [_taker(slot) for slot in self._slots]
-        seen: list[list[Candle]] = [[] for _ in takers]
-        notes = [one.append for one in seen]
+        seen: list[tuple[Candle, ...]] = []
         for row in rows:
             for candle, low, high in zip(row, lows, highs, strict=True):
                 if candle.low <= low or candle.high >= high or candle.ts >= soon:
-                    self._rest(seen)
+                    self._rest([*zip(*seen, strict=True)])
                     self._take(row)
                     return True
-            for candle, note, take in zip(row, notes, takers, strict=True):
-                note(candle)
+            seen.append(row)
+            for candle, take in zip(row, takers, strict=True):
                 said: Decision | Exception | None
                 try:
                     said = take(candle)
                 except Exception as error:  # as in Feed.candle
                     said = error
                 if said is not None:
-                    index = row.index(candle)
-                    self._act(seen, index, said)
-                    self._process(row[index + 1 :])
+                    first = row.index(candle) + 1
+                    lanes = [*zip(*seen, strict=True)]
+                    lanes[first:] = [candles[:-1] for candles in lanes[first:]]
+                    self._act(lanes, first - 1, said)
+                    self._close(row, first)
                     return True
-        self._rest(seen)
+        self._rest([*zip(*seen, strict=True)])
         return False
 
     def _quiet(self) -> tuple[int, list[float], list[float]]:
@@ -190,47 +190,66 @@ class CandleRun:
         return soon, lows, highs
 
     def _take(self, row: tuple[Candle, ...]) -> None:
-        """Take candles the ordinary way."""
+        """Take candles that meet an order or something that is due."""
         if row[0].ts >= self._floor.hour:
             self._floor.look(row)
         self._floor.open(row)
-        self._process(row)
+        self._close(row, 0)
 
-    def _process(self, candles: tuple[Candle, ...]) -> None:
-        for candle in candles:
-            effects = self._clock.process(candle)
-            if effects:
-                self._floor.hear(effects, candle.received)
+    def _close(self, row: tuple[Candle, ...], first: int) -> None:
+        """Let the lanes from one on hear of their candles, one after the other."""
+        for slot, candle in zip(self._slots[first:], row[first:], strict=True):
+            if slot.linked:
+                effects = self._clock.process(candle)
+                if effects:
+                    self._floor.hear(effects, candle.received)
+                continue
+            self._world.now = candle.received
+            self._note(slot, (candle,))
+            said: Decision | Exception | None
+            try:
+                said = _taker(slot)(candle)
+            except Exception as error:  # as in Feed.candle
+                said = error
+            if said is not None or slot is self._slots[0]:
+                self._answer(slot, candle, said)
 
-    def _act(self, seen: Sequence[list[Candle]], index: int, said: Decision | Exception) -> None:
+    def _act(
+        self, seen: Sequence[Sequence[Candle]], index: int, said: Decision | Exception
+    ) -> None:
         """Let the engine act on what the strategy of a lane said of its last candle."""
-        clock, slot, candle = self._clock, self._slots[index], seen[index][-1]
+        clock = self._clock
         looked = clock.due
         self._rest(seen)
         if not index:
             clock.due = looked  # the engine has not looked at this time yet
+        self._answer(self._slots[index], seen[index][-1], said)
+
+    def _answer(self, slot: Slot, candle: Candle, said: Decision | Exception | None) -> None:
         if isinstance(said, Exception):
             self._feed.stop(slot, said)
-        else:
+        elif said is not None:
             self._feed.decided(slot, candle, said)
-        effects = clock.finish(candle.received)
+        effects = self._clock.finish(candle.received)
         if effects:
             self._floor.hear(effects, candle.received)
 
-    def _rest(self, seen: Sequence[list[Candle]]) -> None:
+    def _rest(self, seen: Sequence[Sequence[Candle]]) -> None:
         """Leave the engine as the quiet candles that each lane has seen would have."""
-        clock = self._clock
-        if seen[0]:
+        if seen and seen[0]:
             now = self._world.now = seen[0][-1].received
-            clock.due = now + PERIOD
-        for slot, candles in zip(self._slots, seen, strict=True):
-            if candles:
-                last = candles[-1]
-                slot.book_received = last.received
-                slot.last = slot.price = last.close
-                slot.candle_ts = last.ts
-                slot.closes.extend([candle.close for candle in candles])
-                clock.events += len(candles)
+            self._clock.due = now + PERIOD
+            for slot, candles in zip(self._slots, seen, strict=True):
+                if candles:
+                    self._note(slot, candles)
+
+    def _note(self, slot: Slot, candles: Sequence[Candle]) -> None:
+        last = candles[-1]
+        slot.book_received = last.received
+        slot.last = slot.price = last.close
+        slot.candle_ts = last.ts
+        slot.closes.extend([candle.close for candle in candles])
+        self._clock.events += len(candles)
 
 
 def _taker(slot: Slot) -> Callable[[Candle], Decision | None]:

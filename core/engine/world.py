@@ -208,13 +208,14 @@ class World:
         Args:
             slot: where they changed; its position is looked up anew.
         """
+        ledger = self.ledger
         if slot is not None:
-            slot.position = self.ledger.positions.get(slot.key, slot.position)
+            slot.position = ledger.positions.get(slot.key, slot.position)
         cash = 0.0
-        for account in self.ledger.accounts.values():
+        for account in ledger.accounts.values():
             cash += float(account.cash)
         self.cash = cash
-        self.held = [self.slots[key] for key in self.ledger.open]
+        self.held = [self.slots[key] for key in ledger.open]
 
     def exposures(self, slot: Slot | None = None, reach: Decimal = _ZERO) -> dict[str, float]:
         """Return signed notionals by symbol, over all venues; unknown orders as filled.
