@@ -7,13 +7,14 @@ way. Both ways give the same effects (tested), and the loop takes a quarter of t
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from core.clock import SECOND
 from core.engine.equity import EquityWatch
 from core.engine.feed import Feed
-from core.engine.slot import Slot
+from core.engine.slot import CLOSES, Slot
 from core.engine.world import World
 from core.model.effect import Effect
 from core.model.event import Event
@@ -87,6 +88,8 @@ class CandleRun:
         self._lanes = lanes
         self._slots = [slot for slot, _ in lanes]
         self._floor = floor
+        self._trail: deque[tuple[Candle, ...]] = deque(maxlen=CLOSES)
+        """The last candles; their closes are for the picture, which nobody draws meanwhile."""
         self._span = int(world.config.strategy.timeframe) * SECOND
 
     def play(self, rows: Iterator[tuple[Candle, ...]] | Iterator[Candle]) -> None:
@@ -96,23 +99,28 @@ class CandleRun:
             rows: one candle for each instrument, all of one time; bare candles where there is but
                 one instrument, which takes half as long.
         """
-        go = self._go_alone if len(self._lanes) == 1 else self._go_together
+        alone = len(self._lanes) == 1
+        go = self._go_alone if alone else self._go_together
+        world = self._world
         while go(rows):
-            pass
+            if world.pending:  # what was sent or asked a moment ago waits for time to pass
+                row: Any = next(rows, None)
+                if row is not None:
+                    self._take((row,) if alone else row)
+        seen = zip(*self._trail, strict=True)
+        for slot, candles in zip(self._slots, seen, strict=False):
+            if not slot.linked:  # those were told of theirs by the feed
+                slot.closes.extend([candle.close for candle in candles])
+        self._trail.clear()
 
     def _go_alone(self, candles: Iterator[Any]) -> bool:
         """Take candles up to one that does something, with it; return whether there was one."""
-        if self._world.pending:  # what was sent or asked a moment ago waits for time to pass
-            for candle in candles:
-                self._take((candle,))
-                return True
-            return False
         soon, (low,), (high,) = self._quiet()
         take = _taker(self._slots[0])
         seen: list[Candle] = []
         for candle in candles:
             if candle.low <= low or candle.high >= high or candle.ts >= soon:
-                self._rest((seen,))
+                self._rest([*zip(seen, strict=True)])
                 if candle.ts < self._floor.hour:
                     self._take((candle,))
                     return True
@@ -123,16 +131,18 @@ class CandleRun:
                 if candle.low <= low or candle.high >= high or candle.ts >= soon:
                     self._take((candle,))
                     return True
-            seen.append(candle)
             try:
                 decision = take(candle)
             except Exception as error:  # as in Feed.candle
-                self._act((seen,), 0, error)
+                self._rest([*zip(seen, strict=True)])
+                self._close((candle,), 0, error)
                 return True
             if decision is not None:
-                self._act((seen,), 0, decision)
+                self._rest([*zip(seen, strict=True)])
+                self._close((candle,), 0, decision)
                 return True
-        self._rest((seen,))
+            seen.append(candle)
+        self._rest([*zip(seen, strict=True)])
         return False
 
     def _go_together(self, rows: Iterator[Any]) -> bool:
@@ -143,10 +153,9 @@ class CandleRun:
         for row in rows:
             for candle, low, high in zip(row, lows, highs, strict=True):
                 if candle.low <= low or candle.high >= high or candle.ts >= soon:
-                    self._rest([*zip(*seen, strict=True)])
+                    self._rest(seen)
                     self._take(row)
                     return True
-            seen.append(row)
             for candle, take in zip(row, takers, strict=True):
                 said: Decision | Exception | None
                 try:
@@ -154,13 +163,11 @@ class CandleRun:
                 except Exception as error:  # as in Feed.candle
                     said = error
                 if said is not None:
-                    first = row.index(candle) + 1
-                    lanes = [*zip(*seen, strict=True)]
-                    lanes[first:] = [candles[:-1] for candles in lanes[first:]]
-                    self._act(lanes, first - 1, said)
-                    self._close(row, first)
+                    self._rest(seen)
+                    self._close(row, row.index(candle), said)
                     return True
-        self._rest([*zip(*seen, strict=True)])
+            seen.append(row)
+        self._rest(seen)
         return False
 
     def _quiet(self) -> tuple[int, list[float], list[float]]:
@@ -194,62 +201,65 @@ class CandleRun:
         if row[0].ts >= self._floor.hour:
             self._floor.look(row)
         self._floor.open(row)
-        self._close(row, 0)
+        self._close(row)
 
-    def _close(self, row: tuple[Candle, ...], first: int) -> None:
-        """Let the lanes from one on hear of their candles, one after the other."""
-        for slot, candle in zip(self._slots[first:], row[first:], strict=True):
-            if slot.linked:
-                effects = self._clock.process(candle)
-                if effects:
-                    self._floor.hear(effects, candle.received)
-                continue
-            self._world.now = candle.received
-            self._note(slot, (candle,))
-            said: Decision | Exception | None
-            try:
-                said = _taker(slot)(candle)
-            except Exception as error:  # as in Feed.candle
-                said = error
-            if said is not None or slot is self._slots[0]:
-                self._answer(slot, candle, said)
-
-    def _act(
-        self, seen: Sequence[Sequence[Candle]], index: int, said: Decision | Exception
+    def _close(
+        self, row: tuple[Candle, ...], asked: int = -1, said: Decision | Exception | None = None
     ) -> None:
-        """Let the engine act on what the strategy of a lane said of its last candle."""
+        """Let the lanes hear of their candles, one after the other.
+
+        Args:
+            row: the candles.
+            asked: the lane whose strategy was the last to be asked already, if any was.
+            said: its answer; those before had none.
+        """
         clock = self._clock
-        looked = clock.due
-        self._rest(seen)
-        if not index:
-            clock.due = looked  # the engine has not looked at this time yet
-        self._answer(self._slots[index], seen[index][-1], said)
+        now = self._world.now = row[0].received
+        self._trail.append(row)
+        for index, (slot, candle) in enumerate(zip(self._slots, row, strict=True)):
+            if slot.linked:
+                effects = clock.process(candle)
+                if effects:
+                    self._floor.hear(effects, now)
+                continue
+            _value(slot, candle)
+            clock.events += 1
+            if index < asked:
+                clock.due = now + PERIOD
+                continue
+            if index > asked:
+                try:
+                    said = _taker(slot)(candle)
+                except Exception as error:  # as in Feed.candle
+                    said = error
+            if said is not None:
+                if isinstance(said, Exception):
+                    self._feed.stop(slot, said)
+                else:
+                    self._feed.decided(slot, candle, said)
+            elif index:
+                continue  # the engine has looked at this time with the first lane
+            effects = clock.finish(now)
+            if effects:
+                self._floor.hear(effects, now)
 
-    def _answer(self, slot: Slot, candle: Candle, said: Decision | Exception | None) -> None:
-        if isinstance(said, Exception):
-            self._feed.stop(slot, said)
-        elif said is not None:
-            self._feed.decided(slot, candle, said)
-        effects = self._clock.finish(candle.received)
-        if effects:
-            self._floor.hear(effects, candle.received)
+    def _rest(self, seen: Sequence[tuple[Candle, ...]]) -> None:
+        """Leave the engine as these quiet candles would have."""
+        if not seen:
+            return
+        last, clock = seen[-1], self._clock
+        now = self._world.now = last[0].received
+        clock.due = now + PERIOD
+        clock.events += len(seen) * len(last)
+        self._trail.extend(seen)
+        for slot, candle in zip(self._slots, last, strict=True):
+            _value(slot, candle)
 
-    def _rest(self, seen: Sequence[Sequence[Candle]]) -> None:
-        """Leave the engine as the quiet candles that each lane has seen would have."""
-        if seen and seen[0]:
-            now = self._world.now = seen[0][-1].received
-            self._clock.due = now + PERIOD
-            for slot, candles in zip(self._slots, seen, strict=True):
-                if candles:
-                    self._note(slot, candles)
 
-    def _note(self, slot: Slot, candles: Sequence[Candle]) -> None:
-        last = candles[-1]
-        slot.book_received = last.received
-        slot.last = slot.price = last.close
-        slot.candle_ts = last.ts
-        slot.closes.extend([candle.close for candle in candles])
-        self._clock.events += len(candles)
+def _value(slot: Slot, candle: Candle) -> None:
+    slot.book_received = candle.received
+    slot.last = slot.price = candle.close
+    slot.candle_ts = candle.ts
 
 
 def _taker(slot: Slot) -> Callable[[Candle], Decision | None]:

@@ -165,16 +165,19 @@ class _Session:
 
     def open(self, row: tuple[Candle, ...]) -> None:
         """Match the bars that open together, before any of them closes."""
-        venue, listings = self._venue, self._open_now
-        ts = row[0].ts
+        venue = self._venue
+        ts = venue.now = row[0].ts
+        due = ts >= self.due
         if ts >= self._armed_at:
-            venue.now = ts
             self._arm()
-        for candle, listing in zip(row, listings, strict=True):
-            open_, high = candle.open, candle.high
-            venue.open_bar(listing, ts, open_, high)
-            listing.book.bar(open_, high, candle.low, candle.close)
-        if ts >= self.due:
+        for candle, listing in zip(row, self._open_now, strict=True):
+            open_, high, low, book = candle.open, candle.high, candle.low, listing.book
+            listing.price, listing.top = open_, high
+            if due:
+                venue.settle(listing)
+            if low <= book.below or high >= book.above:
+                book.bar(open_, high, low, candle.close)
+        if due:
             self._plan()
 
     def look(self, row: tuple[Candle, ...]) -> None:

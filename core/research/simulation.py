@@ -97,7 +97,6 @@ class SimulatedVenue(Generic[AnyListing]):
         self, engine: Engine, listings: Iterable[AnyListing], balance: Decimal, start: int
     ) -> None:
         self._engine = engine
-        self._process = engine.process
         self.now = start
         self._trades = 0
         self.orders = 0
@@ -140,7 +139,7 @@ class SimulatedVenue(Generic[AnyListing]):
 
     def tell(self, event: Event) -> None:
         """Give the engine an event and do what it asks for."""
-        effects = self._process(event)
+        effects = self._engine.process(event)
         if effects:
             self.obey(effects)
 

@@ -47,7 +47,7 @@ def one_by_one(
         together = [row for row in rows if row[0] == ts]
         for _, index, (open_, high, low, close, _) in together:
             listing = venue.listings[names[index].venue, names[index].symbol]
-            venue.open_bar(listing, ts, open_, high)
+            venue.now, listing.price, listing.top = ts, open_, high
             listing.book.bar(open_, high, low, close)
         for _, index, values in together:
             one = names[index]
