@@ -24,6 +24,7 @@ from core.clock import Clock
 from core.desk import latch
 from core.desk.control import listen, peer_uid, read_command
 from core.desk.latch import Latched
+from core.desk.verdicts import RANK
 from core.model.event import Kill, KillMode
 
 LINE_LIMIT = 4096
@@ -125,7 +126,8 @@ class Cord:
         pending = (kill.venue,) if kill.venue else self._venues
         if kill.mode is KillMode.HALT:
             pending = ()
-        if latch.find(self._latch_path) is None:
+        found = latch.find(self._latch_path)
+        if found is None or RANK[kill.mode] > RANK[found.mode]:
             latched = Latched(kill.cause, kill.actor, kill.received, kill.mode, pending)
             latch.write(self._latch_path, latched)
 

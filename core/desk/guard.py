@@ -24,7 +24,7 @@ from typing import cast
 
 import msgspec
 
-from core.clock import SystemClock
+from core.clock import SECOND, SystemClock
 from core.desk import latch, watchwords
 from core.desk.identity import identity
 from core.desk.kill import KillExecutor
@@ -283,7 +283,13 @@ class Rescue:
         self._executor = KillExecutor(
             gateways,
             Means(
-                ClientIds(who.instance, hello.epoch, who.key, FIRST_SEQ),
+                # As a desk's own, never twice, whatever became of the journal: see Desk._boot.
+                ClientIds(
+                    who.instance,
+                    hello.epoch,
+                    who.key,
+                    FIRST_SEQ + self._clock.now() * 1000 // SECOND,
+                ),
                 self._write,
                 self._take,
                 instruments,
@@ -307,6 +313,7 @@ class Rescue:
                     async with asyncio.timeout(2 * STEP):
                         await self._stirred.wait()
                 except TimeoutError:
+                    self._escalate(tell)
                     continue
                 self._stirred.clear()
                 await self._note_progress(tell)
@@ -315,6 +322,19 @@ class Rescue:
         finally:
             await self._executor.close()
             await asyncio.wait([setting], timeout=LATCH_LIMIT)
+
+    def _escalate(self, tell: Tell) -> None:
+        """Go further where the latch asks for more: a person pulls the cord of a desk that hangs.
+
+        The desk's cord has a thread of its own, which writes the latch when its loop does not.
+        """
+        found = latch.find(self._latch_path)
+        if found is not None and RANK[found.mode] > RANK[self._latched.mode]:
+            tell(f"{found.cause}: {found.mode} instead of {self._latched.mode}")
+            self._latched = msgspec.structs.replace(
+                self._latched, mode=found.mode, pending=tuple(sorted(self._hello.venues))
+            )
+            self._executor.pull(found.mode, found.cause, found.actor)
 
     def _relieved(self) -> str:
         """Return why another goes on from here; empty while nobody does."""
