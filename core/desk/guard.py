@@ -280,16 +280,12 @@ class Rescue:
             tuple(sorted(hello.venues)),
         )
         who = identity(home.state(hello.environment))
+        # As a desk's own ids begin: never twice, whatever became of the journal.
+        milliseconds = self._clock.now() * 1000 // SECOND
         self._executor = KillExecutor(
             gateways,
             Means(
-                # As a desk's own, never twice, whatever became of the journal: see Desk._boot.
-                ClientIds(
-                    who.instance,
-                    hello.epoch,
-                    who.key,
-                    FIRST_SEQ + self._clock.now() * 1000 // SECOND,
-                ),
+                ClientIds(who.instance, hello.epoch, who.key, FIRST_SEQ + milliseconds),
                 self._write,
                 self._take,
                 instruments,
@@ -345,6 +341,7 @@ class Rescue:
         return ""
 
     async def _note_progress(self, tell: Tell) -> None:
+        self._escalate(tell)  # what a person asked for is not written over
         runs = self._executor.runs
         for name in self._latched.pending:
             run = runs[name]
