@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -36,6 +35,7 @@ from tui.market_files import (
     strategy_of,
     to_bars,
 )
+from tui.output import reply
 from tui.settings import environment_of
 from tui.text import clean
 
@@ -74,10 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         answer = msgspec.structs.replace(answer, parity=compare_live(arguments))
     if arguments.html:
         _write_page(Path(arguments.html), answer)
-    if arguments.json:
-        sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
-    else:
-        sys.stdout.writelines(line + "\n" for line in table(answer))
+    reply(arguments, answer, table(answer))
     sound = not answer.failed and (answer.audit is None or answer.audit.clean)
     return 0 if sound and (answer.parity is None or answer.parity.equal) else 1
 

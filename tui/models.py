@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from textwrap import wrap
@@ -21,6 +19,7 @@ from core.model.learning import Comparison, Live
 from core.signals.diary import compare, earning, sum_up
 from core.signals.registry import Meta, Registry
 from tui import numbers
+from tui.output import reply
 from tui.settings import configured, environment_of
 from tui.views.learning import check_line, comparison_text, describe_live, interval_text
 
@@ -54,8 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         was = registry.demote("by hand", actor, _role(registry, arguments.id))
         answer = {"champion": registry.champion, "was": was}
         text = f"{was} is off duty" if was else "no model was promoted"
-    line = json.dumps({"type": "models", **answer}) if arguments.json else text
-    sys.stdout.write(line + "\n")
+    reply(arguments, {"type": "models", **answer}, [text])
     return 0
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import keyword
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +13,14 @@ from core.files import write_whole
 from core.home import Home
 from core.signals.folder import find_strategy
 from core.signals.strategy import BUILT_IN, named
+from tui.output import reply
 from tui.settings import configured
 
 _ABOUT = {
     "ema_cross": "averages of `fast` and `slow` candles cross",
     "funding_carry": "against the side that pays much funding",
     "lightgbm": "what a trained model says; `killcord models`",
+    "manual": "nothing: you order, the desk keeps limits and stops",
     "mean_reversion": "back to the mean of `slow` candles from two deviations off",
     "ensemble": "several at once, by `weights`",
 }
@@ -75,8 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     else:
         answer, text = _list(home, configured(arguments, home).strategy)
-    line = json.dumps({"type": "strategies", **answer}) if arguments.json else text
-    sys.stdout.write(line + "\n")
+    reply(arguments, {"type": "strategies", **answer}, [text])
     return 0
 
 

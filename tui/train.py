@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from core.errors import UsageError
@@ -34,6 +32,7 @@ from core.signals.context import Key
 from core.signals.registry import Registry
 from tui import numbers
 from tui.market_files import one_timeframe, points, progress, read_files
+from tui.output import reply
 from tui.settings import environment_of
 from tui.views.learning import check_line
 
@@ -92,10 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{error}: give longer candles, or a smaller --window") from error
     if arguments.synthetic:
         found = of_made_up_candles(found)
-    if arguments.json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-    else:
-        sys.stdout.writelines(line + "\n" for line in table(found))
+    reply(arguments, found, table(found))
     return 0
 
 

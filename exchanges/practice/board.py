@@ -288,8 +288,7 @@ class Board:
             if tape.dirty and kline is not None:
                 tape.dirty = False
                 self._outbox.append(KlineChanged(symbol, kline))
-            if self._listeners:
-                self._outbox.append(TickerChanged(self.ticker(symbol)))
+            self._outbox.append(TickerChanged(symbol))
         self._deliver()
 
     def _roll(self, tape: Tape, now: int) -> None:

@@ -166,9 +166,7 @@ class RecordedBookMarket:
         """Return nothing: the recording has no past."""
         return CandleHistory.empty()
 
-    def hours(self, venue: str, symbol: str) -> CandleHistory:
-        """Return nothing: the recording has no past."""
-        return CandleHistory.empty()
+    last_minute = hours = candles
 
     def trades(self, venue: str, symbol: str) -> list[tuple[int, int, int, int]]:
         """Return nothing: the recording has no past."""

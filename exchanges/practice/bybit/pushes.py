@@ -87,21 +87,20 @@ class BybitPushes(Pushes):
             else:
                 self.topics.publish(topic, _book(topic, "delta", contract, view, bids, asks))
         if f"tickers.{name}" in self.topics:
-            self._on_ticker(TickerChanged(self.venue.ticker(change.symbol)))
+            self._on_ticker(TickerChanged(change.symbol))
 
     def _on_ticker(self, event: TickerChanged) -> None:
-        contract = self.venue.contracts[event.ticker.symbol]
+        contract = self.venue.contracts[event.symbol]
         topic = f"tickers.{contract.venue_symbol}"
         if topic not in self.topics:
             return
-        row, before = self._ticker(event.ticker, contract), self._tickers[topic]
+        ticker = self.venue.ticker(event.symbol)
+        row, before = self._ticker(ticker, contract), self._tickers[topic]
         changed = {key: value for key, value in row.items() if before.get(key) != value}
         self._tickers[topic] = row
         if changed:
             delta = {"symbol": contract.venue_symbol, **changed}
-            self.topics.publish(
-                topic, push(topic, "delta", delta, event.ticker.ts_ms, cs=event.ticker.ts_ms)
-            )
+            self.topics.publish(topic, push(topic, "delta", delta, ticker.ts_ms, cs=ticker.ts_ms))
 
     def _ticker(self, ticker: TickerState, contract: Contract) -> dict[str, Any]:
         minute = ticker.ts_ms // 60_000

@@ -117,12 +117,12 @@ class OkxPushes(Pushes):
         return self._wrap(topic, [row], action="snapshot")
 
     def _on_ticker(self, event: TickerChanged) -> None:
-        contract = self.venue.contracts[event.ticker.symbol]
+        contract = self.venue.contracts[event.symbol]
         for channel in MARKET:
             name = contract.venue_symbol
             topic = f"{channel}:{quotes.index_name(contract) if channel == INDEX else name}"
             if channel not in {"trades", "tickers"} and topic in self.topics:
-                row = self._market_row(channel, event.ticker, contract)
+                row = self._market_row(channel, self.venue.ticker(event.symbol), contract)
                 self.topics.publish(topic, self._wrap(topic, [row]))
 
     def _market_row(self, channel: str, ticker: Any, contract: Contract) -> dict[str, Any]:

@@ -48,7 +48,7 @@ from exchanges.practice.state import (
     TickerChanged,
     WalletChanged,
 )
-from exchanges.practice.tape import CandleHistory
+from tests.exchanges.practice.floor import NoPast
 
 BTC = "BTC/USDT:USDT"
 _STATUS = {
@@ -60,19 +60,6 @@ _STATUS = {
     Status.CANCELLED: OrderStatus.CANCELLED,
     Status.REJECTED: OrderStatus.REJECTED,
 }
-
-
-class NoHistory:
-    def candles(self, venue: str, symbol: str) -> CandleHistory:
-        return CandleHistory.empty()
-
-    hours = candles
-
-    def trades(self, venue: str, symbol: str) -> list[tuple[int, int, int, int]]:
-        return []
-
-    def funding_rate(self, venue: str, symbol: str, interval: int) -> Decimal:
-        return Decimal(0)
 
 
 class LoopVenue:
@@ -96,7 +83,7 @@ class LoopVenue:
         contracts = list_contracts(name, listings)
         self.now = (clock or SystemClock()).now
         self.core = PracticeVenue(
-            name, contracts, NoHistory(), FundingClock(self.now() // 1_000_000), self._ms
+            name, contracts, NoPast(Decimal(0)), FundingClock(self.now() // 1_000_000), self._ms
         )
         self.name = name
         self.account = account or f"{name}-{os.urandom(4).hex()}"
@@ -294,7 +281,7 @@ class LoopGateway:
             self.stats.last_message["books"] = now
             self._book(event.symbol, sink, now)
         elif isinstance(event, TickerChanged):
-            ticker = event.ticker
+            ticker = self.loop.core.ticker(event.symbol)
             mark = float(ticker.mark)
             sink(
                 Ticker(

@@ -21,12 +21,13 @@ D = Decimal
 class NoPast:
     """A market without a past, with one funding rate."""
 
-    rate = Decimal("0.0001")
+    def __init__(self, rate: Decimal = Decimal("0.0001")) -> None:
+        self.rate = rate
 
     def candles(self, venue: str, symbol: str) -> CandleHistory:
         return CandleHistory.empty()
 
-    hours = candles
+    last_minute = hours = candles
 
     def trades(self, venue: str, symbol: str) -> list[tuple[int, int, int, int]]:
         return []

@@ -198,6 +198,16 @@ def test_the_past_is_thirty_days_and_runs_into_the_present(offset: int) -> None:
             assert max(c.high for c in hours) == max(c.high for c in minutes)
 
 
+@pytest.mark.parametrize("offset", [0, 17_123, 59_999])
+def test_the_last_minute_alone_is_that_of_the_whole_past(offset: int) -> None:
+    run = Run(SyntheticMarket(5), start_ms=START_MS + offset)
+    for symbol in (BTC, "LTC/USDT:USDT"):
+        whole = run.market.candles("okx", symbol)
+        alone = run.market.last_minute("okx", symbol)
+        for name in whole.__struct_fields__:
+            assert getattr(alone, name).tolist() == getattr(whole, name)[-1:].tolist()
+
+
 @pytest.mark.parametrize("offset", [0, 17 * MINUTE + 3_000, 59 * MINUTE])
 def test_a_year_of_hours_lies_before_the_minutes(offset: int) -> None:
     run = Run(SyntheticMarket(2), START_MS + offset)
