@@ -327,10 +327,10 @@ class Rescue:
         found = latch.find(self._latch_path)
         if found is not None and RANK[found.mode] > RANK[self._latched.mode]:
             tell(f"{found.cause}: {found.mode} instead of {self._latched.mode}")
-            self._latched = msgspec.structs.replace(
-                self._latched, mode=found.mode, pending=tuple(sorted(self._hello.venues))
-            )
-            self._executor.pull(found.mode, found.cause, found.actor)
+            pending = tuple(sorted({*self._latched.pending, *found.pending}))
+            self._latched = msgspec.structs.replace(self._latched, mode=found.mode, pending=pending)
+            for name in found.pending:
+                self._executor.pull(found.mode, found.cause, found.actor, name)
 
     def _relieved(self) -> str:
         """Return why another goes on from here; empty while nobody does."""
