@@ -139,3 +139,10 @@ class RecordingError(StateError):
 
 class RegistryError(StateError):
     """A stored model is corrupt, or does not fit this version."""
+
+
+def in_words(error: BaseException) -> str:
+    """Return what an exception says, in one line: without the number and path of an ``OSError``."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split()) or type(error).__name__

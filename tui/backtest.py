@@ -34,6 +34,7 @@ from tui.market_files import (
     settlements,
     strategy_of,
     to_bars,
+    warn_of_funding,
 )
 from tui.output import reply
 from tui.settings import environment_of
@@ -88,6 +89,7 @@ def play_candles(arguments: argparse.Namespace) -> BacktestReport:
     slippage = points(arguments, "slippage") or Decimal(0)
     spans = {rules: (int(one.ts[0]), int(one.ts[-1])) for rules, one in candles.items()}
     balance, funding = number(arguments, "balance"), settlements(arguments.funding, spans)
+    warn_of_funding(config, funding)
     notes = ModelNotes()
     make, show = employ(arguments, config), progress(arguments)
 

@@ -48,6 +48,7 @@ from tui.market_files import (
     read_files,
     settlements,
     to_bars,
+    warn_of_funding,
 )
 from tui.output import reply
 from tui.settings import environment_of
@@ -155,6 +156,7 @@ def _job(arguments: argparse.Namespace) -> Job:
     home = Home.find()
     spans = {rules: (int(one.ts[0]), int(one.ts[-1])) for rules, one in candles.items()}
     funding = settlements(arguments.funding, spans)
+    warn_of_funding(config, funding)
     job = Job(
         {rules: to_bars(file) for rules, file in candles.items()},
         config,

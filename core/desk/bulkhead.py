@@ -14,11 +14,11 @@ from core.desk.lock import Lock, lock_account
 from core.desk.ports import Gateway, Sink
 from core.errors import (
     AuthenticationFailed,
-    KillcordError,
     SafetyRefusal,
     VenueError,
     VenueMaintenance,
     VenueUnavailable,
+    in_words,
 )
 from core.model.event import (
     Event,
@@ -279,6 +279,4 @@ def _passing(error: BaseException) -> bool:
 
 
 def _text(error: BaseException) -> str:
-    if isinstance(error, KillcordError) or str(error):
-        return scrub(" ".join(str(error).split()))[:300]
-    return type(error).__name__
+    return scrub(in_words(error))[:300]

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from core.errors import StateError
+from core.errors import StateError, in_words
 from core.files import sync_folder, write_whole
 from core.model.event import KillMode
 
@@ -43,7 +43,7 @@ def read(path: Path) -> Latched | None:
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError) as error:
-        return Latched(f"the latch {path} cannot be read ({error})", "latch", 0)
+        return Latched(f"the latch {path} cannot be read ({in_words(error)})", "latch", 0)
 
 
 def find(path: Path) -> Latched | None:
