@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, ValidationError
 from pydantic.fields import FieldInfo
 
 from core.config import Config, Limits, Section, seconds
-from core.errors import ConfigError
+from core.errors import ConfigError, in_words
 from core.terminal import Terminal, descriptions
 
 
@@ -68,7 +68,9 @@ def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
     except tomllib.TOMLDecodeError as error:
         return {}, [f"{path}: not valid TOML: {error}; compare with `killcord config defaults`"]
     except (OSError, UnicodeDecodeError) as error:
-        return {}, [f"{path}: cannot be read: {error}; set KILLCORD_HOME, or --config FILE"]
+        return {}, [
+            f"{path}: cannot be read ({in_words(error)}); set KILLCORD_HOME, or --config FILE"
+        ]
 
 
 def _put(data: dict[str, Any], key: str, value: object) -> None:

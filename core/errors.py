@@ -17,6 +17,7 @@ KillcordError                    everything below; carries the exit code of the 
 └── StateError           (1)     something on disk is not as it must be
     ├── JournalCorrupt           a record fails its checksum or chain
     ├── StoreError               the SQL store cannot be used
+    │   └── StoreDamaged         its file is damaged
     ├── RecordingError           a market recording does not parse
     └── RegistryError            a stored model is corrupt or does not fit
 """
@@ -128,9 +129,20 @@ class StoreError(StateError):
     """The SQL store cannot be used."""
 
 
+class StoreDamaged(StoreError):
+    """The SQL store's file is damaged: waiting does not mend it, and writing makes it worse."""
+
+
 class RecordingError(StateError):
     """A market recording does not parse."""
 
 
 class RegistryError(StateError):
     """A stored model is corrupt, or does not fit this version."""
+
+
+def in_words(error: BaseException) -> str:
+    """Return what an exception says, in one line: without the number and path of an ``OSError``."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split()) or type(error).__name__

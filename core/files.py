@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from threading import get_native_id
 
@@ -22,12 +23,17 @@ def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
     # Several may write the same file (desk, its cord's thread and guard the latch): each has its
     # own draft.
     draft = path.with_name(f".{path.name}.{os.getpid()}.{get_native_id()}.new")
-    with open(draft, "wb", opener=_private) as file:
-        file.write(data)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with open(draft, "wb", opener=_private) as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
     if durable:
         sync_folder(path.parent)
 

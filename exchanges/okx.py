@@ -36,6 +36,8 @@ _TYPES = {
     TimeInForce.FOK: "fok",
     TimeInForce.POST_ONLY: "post_only",
 }
+_SPARE = ("index-tickers", "open-interest")
+"""Channels that a stream does without where the venue refuses them."""
 TAG = "killcord"
 """What our orders bear, so that the venue's timer takes no one else's. At most 16 characters."""
 _CANCEL_BATCH = 20
@@ -268,10 +270,16 @@ class OkxRules(OkxQueries):
         return rejoin({"channel": "books", "instId": venue_symbol})
 
     def acknowledges(self, text: str) -> int:
-        """One reply for each channel of a subscription."""
+        """One reply for each channel of a subscription.
+
+        Without an index there is no basis, without open interest no feature of it: a swap for
+        which the venue has none must not keep the books and trades of all others from coming.
+        """
         if not text.startswith("{"):
             return 0
         event = _event(text).event
+        if event == "error" and any(name in text for name in _SPARE):
+            return 1
         return {"subscribe": 1, "error": -1, "notice": -1}.get(event, 0)
 
 

@@ -12,6 +12,9 @@ open-interest, and index-tickers, which are of the index (BTC-USDT) instead of t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from msgspec import Struct
 from msgspec.json import Decoder
 
@@ -179,16 +182,8 @@ class OkxFeed(Feed):
             self._take_trades(text, received)
         elif channel in ("bbo-tbt", "books"):
             self._take_book(text, received)
-        elif channel == "tickers":
-            self._take_ticker(text, received)
-        elif channel == "mark-price":
-            self._take_mark(text, received)
-        elif channel == "funding-rate":
-            self._take_funding(text, received)
-        elif channel == "index-tickers":
-            self._take_index(text, received)
-        elif channel == "open-interest":
-            self._take_interest(text, received)
+        elif channel in _SLOW:
+            self._take_slow(channel, text, received)
         else:
             return False
         return True
@@ -236,67 +231,48 @@ class OkxFeed(Feed):
             else:
                 self._lost(lane, f"gap: prevSeqId {data.prevSeqId} after {last}", received)
 
-    def _take_ticker(self, text: str, received: int) -> None:
+    def _take_slow(self, channel: str, text: str, received: int) -> None:
+        """Tell what one of the slow channels knows, and nothing of what the others do."""
         self.last_message["tickers"] = received
-        for row in _ticker(text).data:
-            lane = self.lanes.get(row.instId)
-            if lane is None:
-                continue
-            change = row.last / row.open24h - 1.0 if row.open24h else None
-            self.sink(
-                Ticker(
-                    "okx", lane.symbol, row.last, None, None, None, None, change,
-                    row.volCcy24h * row.last, row.ts * MILLI, received,
-                )
-            )  # fmt: skip
-
-    def _take_mark(self, text: str, received: int) -> None:
-        self.last_message["tickers"] = received
-        for row in _mark(text).data:
-            lane = self.lanes.get(row.instId)
+        decode, make = _SLOW[channel]
+        for row in decode(text).data:
+            name = swap_of(row.instId) if channel == "index-tickers" else row.instId
+            lane = self.lanes.get(name)
             if lane is not None:
-                self.sink(
-                    Ticker(
-                        "okx", lane.symbol, None, row.markPx, None, None, None, None, None,
-                        row.ts * MILLI, received,
-                    )
-                )  # fmt: skip
+                self.sink(make(row, lane.symbol, row.ts * MILLI, received))
 
-    def _take_funding(self, text: str, received: int) -> None:
-        self.last_message["tickers"] = received
-        for row in _funding(text).data:
-            lane = self.lanes.get(row.instId)
-            if lane is not None:
-                self.sink(
-                    Ticker(
-                        "okx", lane.symbol, None, None, None, row.fundingRate,
-                        row.fundingTime * MILLI, None, None, row.ts * MILLI, received,
-                    )
-                )  # fmt: skip
 
-    def _take_index(self, text: str, received: int) -> None:
-        self.last_message["tickers"] = received
-        for row in _index(text).data:
-            lane = self.lanes.get(swap_of(row.instId))
-            if lane is not None:
-                self.sink(
-                    Ticker(
-                        "okx", lane.symbol, None, None, row.idxPx, None, None, None, None,
-                        row.ts * MILLI, received,
-                    )
-                )  # fmt: skip
+def _of_the_day(row: _TickerRow, symbol: str, ts: int, at: int) -> Ticker:
+    change = row.last / row.open24h - 1.0 if row.open24h else None
+    turnover = row.volCcy24h * row.last
+    return Ticker("okx", symbol, row.last, None, None, None, None, change, turnover, ts, at)
 
-    def _take_interest(self, text: str, received: int) -> None:
-        self.last_message["tickers"] = received
-        for row in _interest(text).data:
-            lane = self.lanes.get(row.instId)
-            if lane is not None:
-                self.sink(
-                    Ticker(
-                        "okx", lane.symbol, None, None, None, None, None, None, None,
-                        row.ts * MILLI, received, row.oiCcy,
-                    )
-                )  # fmt: skip
+
+def _of_mark(row: _MarkRow, symbol: str, ts: int, at: int) -> Ticker:
+    return Ticker("okx", symbol, None, row.markPx, None, None, None, None, None, ts, at)
+
+
+def _of_funding(row: _FundingRow, symbol: str, ts: int, at: int) -> Ticker:
+    due = row.fundingTime * MILLI
+    return Ticker("okx", symbol, None, None, None, row.fundingRate, due, None, None, ts, at)
+
+
+def _of_index(row: _IndexRow, symbol: str, ts: int, at: int) -> Ticker:
+    return Ticker("okx", symbol, None, None, row.idxPx, None, None, None, None, ts, at)
+
+
+def _of_interest(row: _InterestRow, symbol: str, ts: int, at: int) -> Ticker:
+    return Ticker("okx", symbol, None, None, None, None, None, None, None, ts, at, row.oiCcy)
+
+
+_SLOW: dict[str, tuple[Callable[[str], Any], Callable[[Any, str, int, int], Ticker]]] = {
+    "tickers": (_ticker, _of_the_day),
+    "mark-price": (_mark, _of_mark),
+    "funding-rate": (_funding, _of_funding),
+    "index-tickers": (_index, _of_index),
+    "open-interest": (_interest, _of_interest),
+}
+"""Channel to its decoder, and what makes an event of one of its rows."""
 
 
 def swap_of(index: str) -> str:

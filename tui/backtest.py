@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -35,7 +34,9 @@ from tui.market_files import (
     settlements,
     strategy_of,
     to_bars,
+    warn_of_funding,
 )
+from tui.output import reply
 from tui.settings import environment_of
 from tui.text import clean
 
@@ -74,10 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         answer = msgspec.structs.replace(answer, parity=compare_live(arguments))
     if arguments.html:
         _write_page(Path(arguments.html), answer)
-    if arguments.json:
-        sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
-    else:
-        sys.stdout.writelines(line + "\n" for line in table(answer))
+    reply(arguments, answer, table(answer))
     sound = not answer.failed and (answer.audit is None or answer.audit.clean)
     return 0 if sound and (answer.parity is None or answer.parity.equal) else 1
 
@@ -91,6 +89,7 @@ def play_candles(arguments: argparse.Namespace) -> BacktestReport:
     slippage = points(arguments, "slippage") or Decimal(0)
     spans = {rules: (int(one.ts[0]), int(one.ts[-1])) for rules, one in candles.items()}
     balance, funding = number(arguments, "balance"), settlements(arguments.funding, spans)
+    warn_of_funding(config, funding)
     notes = ModelNotes()
     make, show = employ(arguments, config), progress(arguments)
 

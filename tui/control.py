@@ -61,10 +61,12 @@ def ask(path: Path, method: str, target: str, body: object = None, timeout: floa
             connection.connect(str(path))
             connection.sendall(head.encode() + payload)
             data = b"".join(iter(lambda: connection.recv(65536), b""))
-    except (FileNotFoundError, ConnectionError):
-        raise NoDesk("no desk is running here: start one with `killcord`") from None
     except TimeoutError:
         raise NoDesk(f"the desk did not answer in {timeout:g} s: see `killcord status`") from None
+    except PermissionError:
+        raise NoDesk(f"{path}: the desk there is another user's") from None
+    except OSError:
+        raise NoDesk("no desk is running here: start one with `killcord`") from None
     if not data:
         raise NoDesk("the desk went away before it answered: see `killcord status`")
     head, _, text = data.decode(errors="replace").partition("\r\n\r\n")

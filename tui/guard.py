@@ -21,6 +21,7 @@ from core.desk.watchwords import Hello
 from core.home import Home
 from exchanges.kill import VenueKillGateway
 from tui.access import practice_accesses, venue_accesses
+from tui.output import say
 from tui.practice import read_ready_file
 
 CHILD_PATIENCE = 30.0
@@ -69,7 +70,6 @@ def _teller(*, as_json: bool) -> Callable[[str], None]:
             line = json.dumps({"type": "guard", "ts": int(now * 1e9), "text": text})
         else:
             line = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M:%S}  {text}"
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        say(line)
 
     return tell

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from textwrap import wrap
@@ -21,6 +19,7 @@ from core.model.learning import Comparison, Live
 from core.signals.diary import compare, earning, sum_up
 from core.signals.registry import Meta, Registry
 from tui import numbers
+from tui.output import reply
 from tui.settings import configured, environment_of
 from tui.views.learning import check_line, comparison_text, describe_live, interval_text
 
@@ -54,8 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         was = registry.demote("by hand", actor, _role(registry, arguments.id))
         answer = {"champion": registry.champion, "was": was}
         text = f"{was} is off duty" if was else "no model was promoted"
-    line = json.dumps({"type": "models", **answer}) if arguments.json else text
-    sys.stdout.write(line + "\n")
+    reply(arguments, {"type": "models", **answer}, [text])
     return 0
 
 
@@ -159,20 +157,7 @@ def _show(registry: Registry, meta: Meta, needed: int) -> tuple[dict[str, Any], 
         "days": msgspec.to_builtins(days),
         "comparison": msgspec.to_builtins(found),
     }
-    data = meta.data
-    lines = [
-        f"{meta.id}: {meta.kind}, {meta.horizon} candles of {numbers.span(meta.timeframe)} ahead,"
-        f" trained {meta.trained}",
-        f"  now        {_DUTIES.get(answer['role'], 'off duty')}",
-    ]
-    if data:
-        span = f"{_date(data['from_ms'])} to {_date(data['to_ms'])}"
-        names = ", ".join(data["symbols"])
-        lines.append(f"  learnt     {data['rows']:,} rows, {span}, of {names}")
-    lines += [f"  features   {len(meta.features)}: {', '.join(meta.features)}", "", "  conditions"]
-    lines += [f"  {check_line(one)}" for one in meta.gate]
-    lines += ["", "  out of sample", *(f"    {text}" for text in _scores(meta.scores))]
-    lines += ["", "  on duty"]
+    lines = [*_made(meta, answer["role"]), "", "  on duty"]
     lines += [f"    {text}" for text in describe_live(meta.promise(), live)]
     if found is not None:
         lines.append(f"    {comparison_text(found)}")
@@ -185,6 +170,23 @@ def _show(registry: Registry, meta: Meta, needed: int) -> tuple[dict[str, Any], 
     versions = ", ".join(f"{name} {number}" for name, number in meta.versions.items())
     lines += ["", f"  file       {registry.folder / meta.id}", f"  made with  {versions}"]
     return answer, "\n".join(_fold(line) for line in lines)
+
+
+def _made(meta: Meta, role: str) -> list[str]:
+    """Return what a model is, and what training found of it."""
+    data = meta.data
+    lines = [
+        f"{meta.id}: {meta.kind}, {meta.horizon} candles of {numbers.span(meta.timeframe)} ahead,"
+        f" trained {meta.trained}",
+        f"  now        {_DUTIES.get(role, 'off duty')}",
+    ]
+    if data:
+        span = f"{_date(data['from_ms'])} to {_date(data['to_ms'])}"
+        names = ", ".join(data["symbols"])
+        lines.append(f"  learnt     {data['rows']:,} rows, {span}, of {names}")
+    lines += [f"  features   {len(meta.features)}: {', '.join(meta.features)}", "", "  conditions"]
+    lines += [f"  {check_line(one)}" for one in meta.gate]
+    return [*lines, "", "  out of sample", *(f"    {text}" for text in _scores(meta.scores))]
 
 
 def _scores(scores: dict[str, Any]) -> list[str]:

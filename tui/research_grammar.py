@@ -66,7 +66,7 @@ def backtest_command(commands: Any) -> None:
 def _trading_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--strategy", default="ema_cross", metavar="NAME", help="default ema_cross")
-    add("--funding", metavar="FILE", help="CSV of settlements: symbol, ts_ms, funding_rate")
+    add("--funding", metavar="PATH", help="CSV of symbol, ts_ms, funding_rate; or a folder of them")
     add("--balance", default="100000", metavar="USDT", help="on each venue (default 100000)")
     add("--taker-fee", metavar="BP", help="basis points; default: the venue's")
     add("--maker-fee", metavar="BP", help="basis points; default: the venue's")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from core.config_file import load, render
 from core.errors import SafetyRefusal, UsageError
 from core.home import Home
 from core.keys import has_testnet_keys
+from tui.output import reply, say
 
 
 def read(arguments: argparse.Namespace, home: Home) -> Config:
@@ -72,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run ``killcord config show|check|defaults|path``."""
     home = Home.find()
     if arguments.action == "defaults":
-        sys.stdout.write(render())
+        say(*render().splitlines())
     elif arguments.action == "path":
         places = {
             "config": home.config_file,
@@ -81,19 +80,11 @@ def run(arguments: argparse.Namespace) -> int:
             "socket": home.socket,
         }
         text = {name: str(path) for name, path in places.items()}
-        _print(
-            json.dumps(text) if arguments.json else "\n".join(f"{k:8}{v}" for k, v in text.items())
-        )
+        reply(arguments, text, [f"{name:8}{path}" for name, path in text.items()])
     else:
         config = read(arguments, home)
         if arguments.action == "check":
-            _print('{"type":"config","ok":true}' if arguments.json else "the configuration is good")
-        elif arguments.json:
-            _print(config.model_dump_json())
+            reply(arguments, {"type": "config", "ok": True}, ["the configuration is good"])
         else:
-            sys.stdout.write(render(config))
+            reply(arguments, config.model_dump(mode="json"), render(config).splitlines())
     return 0
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")

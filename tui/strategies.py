@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import keyword
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +11,13 @@ from core import config
 from core.errors import ConfigError, UsageError
 from core.files import write_whole
 from core.home import Home
+from core.signals.ensemble import Ensemble
 from core.signals.folder import find_strategy
 from core.signals.strategy import BUILT_IN, named
+from tui.output import reply
 from tui.settings import configured
 
-_ABOUT = {
-    "ema_cross": "averages of `fast` and `slow` candles cross",
-    "funding_carry": "against the side that pays much funding",
-    "lightgbm": "what a trained model says; `killcord models`",
-    "mean_reversion": "back to the mean of `slow` candles from two deviations off",
-    "ensemble": "several at once, by `weights`",
-}
-"""The strategies that come with the program, in a few words."""
+_SUPPLIED = {**BUILT_IN, "ensemble": Ensemble}
 _TEMPLATE = '''"""{name}: long above the highest close of 20 candles, out below the lowest of 10."""
 
 from collections import deque
@@ -75,8 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     else:
         answer, text = _list(home, configured(arguments, home).strategy)
-    line = json.dumps({"type": "strategies", **answer}) if arguments.json else text
-    sys.stdout.write(line + "\n")
+    reply(arguments, {"type": "strategies", **answer}, [text])
     return 0
 
 
@@ -87,7 +79,7 @@ def _write(home: Home, name: str) -> Path:
             " digits and _, lower case"
         )
     path = home.strategies / f"{name}.py"
-    if name in _ABOUT:
+    if name in _SUPPLIED:
         raise UsageError(f"{name}: comes with the program; take another name")
     if path.exists():
         raise UsageError(f"{path}: is there already")
@@ -100,7 +92,7 @@ def _write(home: Home, name: str) -> Path:
 def _list(home: Home, chosen: config.Strategy) -> tuple[dict[str, Any], str]:
     """Return all strategies; a file that does not work is named with what is wrong."""
     used = set(named(chosen)) | {chosen.name}
-    rows = [(name, text, "") for name, text in _ABOUT.items()]
+    rows = [(name, _about(kind), "") for name, kind in sorted(_SUPPLIED.items())]
     for path in sorted(home.strategies.glob("*.py")):
         try:
             found = find_strategy(home.strategies, config.Strategy(name=path.stem))
@@ -117,7 +109,7 @@ def _list(home: Home, chosen: config.Strategy) -> tuple[dict[str, Any], str]:
         "strategies": [
             {
                 "name": name,
-                "own": name not in BUILT_IN and name != "ensemble",
+                "own": name not in _SUPPLIED,
                 "used": name in used,
                 "text": text,
                 "problem": problem,
@@ -128,3 +120,8 @@ def _list(home: Home, chosen: config.Strategy) -> tuple[dict[str, Any], str]:
     }
     legend = "* configured; `killcord strategies new NAME` begins one of your own"
     return answer, "\n".join([*lines, legend])
+
+
+def _about(kind: object) -> str:
+    """Return what a strategy's own description begins with."""
+    return (kind.__doc__ or "").partition("\n")[0].replace("``", "")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from core.errors import UsageError
@@ -21,19 +19,18 @@ from core.research.books import read_books
 from core.research.candles import (
     CandleFile,
     find_files,
-    find_funding,
     read_candles,
-    read_funding,
+    read_settlements,
 )
 from core.research.learning import kinds_here
 from core.research.panel import Around, Plan
 from core.research.rates import Rates
 from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
-from core.signals.context import Key
 from core.signals.registry import Registry
 from tui import numbers
 from tui.market_files import one_timeframe, points, progress, read_files
+from tui.output import reply
 from tui.settings import environment_of
 from tui.views.learning import check_line
 
@@ -92,10 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{error}: give longer candles, or a smaller --window") from error
     if arguments.synthetic:
         found = of_made_up_candles(found)
-    if arguments.json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-    else:
-        sys.stdout.writelines(line + "\n" for line in table(found))
+    reply(arguments, found, table(found))
     return 0
 
 
@@ -119,7 +113,7 @@ def _around(
     if any(file.timeframe != timeframe for file in spot):
         raise UsageError(f"--spot: candles of {spot[0].timeframe} s beside some of {timeframe} s")
     keys = [(file.venue, file.symbol) for file in files]
-    funding = _funding(arguments.funding, keys)
+    funding = read_settlements(Path(arguments.funding), keys) if arguments.funding else {}
     mine = {file.symbol for file in files}
     there = {symbol for _, symbol in funding}
     for option, symbols in (("spot", {file.symbol for file in spot}), ("funding", there)):
@@ -136,17 +130,6 @@ def _around(
         raise UsageError("--books: nothing of these venues and symbols in there")
     index = {file.symbol: file for file in spot}
     return Around(index, others, funding, books, _news(arguments))
-
-
-def _funding(path: str | None, keys: list[Key]) -> dict[Key, tuple[tuple[int, float], ...]]:
-    """Read the settlements of these venues and symbols."""
-    found = {}
-    for venue, file in find_funding(Path(path)) if path else ():
-        known = read_funding(file)
-        for key in keys:
-            if key[1] in known and (not venue or venue == key[0]):
-                found[key] = known[key[1]]
-    return found
 
 
 def _elsewhere(stored: Archive, files: list[CandleFile]) -> tuple[CandleFile, ...]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import msgspec
 from core.errors import JournalCorrupt, UsageError
 from core.home import Home
 from core.journal import frames
+from tui.output import reply
 
 _TRIES = 5
 """A running desk may be in the middle of a record; the next look finds it whole."""
@@ -39,14 +38,12 @@ def run(arguments: argparse.Namespace) -> int:
             f"{found.tail}; a crash while writing leaves this, and the next start cuts it off; "
             "after an orderly end it means that the file was changed"
         )
-    if arguments.json:
-        facts = {"type": "verified", "path": str(path), **msgspec.to_builtins(found)}
-        sys.stdout.write(json.dumps(facts) + "\n")
-    else:
-        sys.stdout.write(
-            f"{path}: {found.records} records in {found.files} files follow from one another; "
-            f"head {found.head}\n"
-        )
+    line = (
+        f"{path}: {found.records} records in {found.files} files follow from one another; "
+        f"head {found.head}"
+    )
+    facts = {"type": "verified", "path": str(path), **msgspec.to_builtins(found)}
+    reply(arguments, facts, [line])
     return 0
 
 

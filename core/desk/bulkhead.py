@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from core.clock import MINUTE, Clock
@@ -14,11 +14,11 @@ from core.desk.lock import Lock, lock_account
 from core.desk.ports import Gateway, Sink
 from core.errors import (
     AuthenticationFailed,
-    KillcordError,
     SafetyRefusal,
     VenueError,
     VenueMaintenance,
     VenueUnavailable,
+    in_words,
 )
 from core.model.event import (
     Event,
@@ -50,7 +50,7 @@ _WARM_UP_AT_ONCE = 5
 _MOST_WARM_UP = 5_000
 """Candles; more would not come within the limit of time."""
 _CHUNK = 200
-"""Warm-up events handed over before other tasks get the loop."""
+"""Events of the past handed over before other tasks get the loop."""
 
 
 class Bulkhead:
@@ -229,10 +229,7 @@ class Bulkhead:
                     text = f"{self.venue} {symbol} starts without history: {_text(error)}"
                     self._lines.add("venue", text, "warning")
                     return
-            for start in range(0, len(events), _CHUNK):
-                for event in events[start : start + _CHUNK]:
-                    self._sink(event)
-                await asyncio.sleep(0)
+            await hand_over(events, self._sink)
 
         await asyncio.gather(*(fetch(symbol) for symbol in symbols))
 
@@ -268,12 +265,18 @@ class Bulkhead:
             self._sink(VenueChanged(self.venue, state, self._clock.now(), _text(error)))
 
 
+async def hand_over(events: Sequence[Event], sink: Sink) -> None:
+    """Hand over many events at once, in order, and let other tasks run between."""
+    for start in range(0, len(events), _CHUNK):
+        for event in events[start : start + _CHUNK]:
+            sink(event)
+        await asyncio.sleep(0)
+
+
 def _passing(error: BaseException) -> bool:
     """Whether the same attempt may succeed later."""
     return not isinstance(error, AuthenticationFailed)
 
 
 def _text(error: BaseException) -> str:
-    if isinstance(error, KillcordError) or str(error):
-        return scrub(" ".join(str(error).split()))[:300]
-    return type(error).__name__
+    return scrub(in_words(error))[:300]

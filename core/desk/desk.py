@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from subprocess import Popen
 from typing import Any
 
@@ -199,6 +200,7 @@ class Desk:
                 "warning",
             )
         latched = latch.read(home.latch(config.environment))
+        latch.keep_room(home.latch(config.environment))
         self._store = StoreKeeper(
             Store(config.storage.database_url, self._state), self.lines, self._disarm
         )
@@ -238,13 +240,16 @@ class Desk:
         keep(self.origin.run, "market facts")
         keep(self.pulse.run, "pulse")
         keep(Slumber(self._clock, self._jumped).watch, "clocks")
+        later, symbols, sink = self._when_ready, self.config.symbols, self.pump.sink
+        venues = tuple(self.pump.venues.values())
         if self._news is not None:
-            keep(self._read_news, "news")
-        keep(self._bring_hours, "hours")
-        keep(self._bring_funding, "funding")
+            keep(later(partial(self._news.run, sink)), "news")
+        keep(later(partial(bring_hours, symbols, venues, sink, self.lines)), "hours")
+        funding = partial(bring_funding, symbols, venues, self._instruments, sink, self.lines)
+        keep(later(partial(funding, self._clock)), "funding")
         if self.pump.trainer is not None:
-            keep(self._learn, "learning")
-        for venue in self.pump.venues.values():
+            keep(later(self.pump.trainer.run), "learning")
+        for venue in venues:
             self._tasks.start(self._run_venue(venue), venue.venue)
         for name, timer in self._timers.items():
             keep(timer.run, f"dead-man {name}")
@@ -277,6 +282,7 @@ class Desk:
             recording.recorder if recording else None,
             TradingState.HALTED if halted else TradingState.DISARMED,
         )
+        self.pump.hindrance = lambda: self._disk.hindrance or self._store.hindrance
         self._closers += [self.pump.close, self.pump.charts.close]
         self._make_venues(make_strategy().warmup)
         self._make_kill(ClientIds(who.instance, epoch, who.key, ledger.next_seq))
@@ -497,27 +503,14 @@ class Desk:
             for keeper in self._keepers:
                 keeper.mind()
 
-    async def _learn(self) -> None:
-        await self.ready.wait()  # trading comes first
-        if self.pump.trainer is not None:
-            await self.pump.trainer.run()
+    def _when_ready(self, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """Return ``work`` with a wait before it: trading comes first."""
 
-    async def _read_news(self) -> None:
-        await self.ready.wait()  # trading comes first
-        if self._news is not None:
-            await self._news.run(self.pump.sink)
+        async def run() -> None:
+            await self.ready.wait()
+            await work()
 
-    async def _bring_hours(self) -> None:
-        await self.ready.wait()
-        venues = tuple(self.pump.venues.values())
-        await bring_hours(self.config.symbols, venues, self.pump.sink, self.lines)
-
-    async def _bring_funding(self) -> None:
-        await self.ready.wait()
-        venues = tuple(self.pump.venues.values())
-        await bring_funding(
-            self.config.symbols, venues, self._instruments, self.pump.sink, self.lines, self._clock
-        )
+        return run
 
     # --- trouble ------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from core.errors import StateError
+from core.errors import StateError, in_words
 from core.files import write_whole
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -35,7 +35,10 @@ def identity(folder: Path) -> Identity:
     except FileNotFoundError:
         pass
     except (OSError, msgspec.MsgspecError) as error:
-        raise StateError(f"{path}: cannot be read ({error}); restore it from a backup") from error
+        raise StateError(
+            f"{path}: cannot be read ({in_words(error)}); restore it from a backup, or"
+            " move it away: then orders that this desk left at the venues count as someone else's"
+        ) from error
     made = Identity("".join(secrets.choice(_ALPHABET) for _ in range(4)), secrets.token_bytes(32))
     try:
         write_whole(path, msgspec.json.encode(made), durable=True)

@@ -45,7 +45,11 @@ class StoreKeeper:
         """
         await self.store.check()
         if not self.store.deferrable:
-            await self.store.open(self._told)
+            try:
+                await self.store.open(self._told)
+            except StoreError:
+                await self.store.close()
+                raise
 
     async def open(self) -> None:
         """Open it if ``check`` did not; a failure is said, and tried again with the next rows."""
@@ -60,8 +64,18 @@ class StoreKeeper:
         await self.open()
         await self.store.close()
 
+    @property
+    def hindrance(self) -> str:
+        """Why the desk may not be armed; empty when it may."""
+        return self.store.stats.failure if self.store.stats.damaged else ""
+
     def mind(self) -> None:
-        """Stop opening risk when rows are being lost: a store may be late, never forgetful."""
+        """Stop opening risk when rows are being lost, or the file is damaged.
+
+        A store may be late, never forgetful.
+        """
+        if self.store.stats.damaged:
+            self._disarm("store")
         dropped = self.store.stats.dropped
         if dropped > self._dropped:
             text = f"store: {dropped} rows of history are lost: opening no risk; mend it, then arm"
@@ -130,17 +144,21 @@ class DiskKeeper:
         self._folder = folder
         self._lines = lines
         self._disarm = disarm
-        self._tight = False
+        self._told = False
+
+    @property
+    def hindrance(self) -> str:
+        """Why the desk may not be armed; empty when it may."""
+        left = disk.free(self._folder)
+        if left >= disk.TRADE:
+            return ""
+        return f"{left // 2**20} MB free at {self._folder}: opening no risk; free some, then arm"
 
     def mind(self) -> None:
         """Look at the room that is left."""
-        left = disk.free(self._folder)
-        tight = left < disk.TRADE
-        if tight and not self._tight:
-            text = (
-                f"{left // 2**20} MB free at {self._folder}: opening no risk; free some, then arm"
-            )
-            self._lines.add("info", text, "alarm")
-        if tight:
+        hindrance = self.hindrance
+        if hindrance and not self._told:
+            self._lines.add("info", hindrance, "alarm")
+        if hindrance:
             self._disarm("disk")
-        self._tight = tight
+        self._told = bool(hindrance)

@@ -19,6 +19,7 @@ import msgspec
 from core.desk.kill_worker import Means, VenueWorker
 from core.desk.ports import KillGateway
 from core.desk.verdicts import RANK, KillReport, VenueKill
+from core.files import write_whole
 from core.model.event import KillMode
 
 
@@ -100,6 +101,6 @@ class KillExecutor:
         data = msgspec.json.format(msgspec.json.encode(self._report()))
         path = self._folder / f"kill-{self._began}.json"
         try:
-            path.write_bytes(data)
+            write_whole(path, data)
         except OSError:
             return

@@ -19,7 +19,7 @@ from msgspec import Struct
 from core.clock import Clock
 from core.desk.ports import KillGateway, Sink
 from core.desk.verdicts import RANK, VenueKill
-from core.errors import StateError, VenueUnavailable
+from core.errors import StateError, VenueUnavailable, in_words
 from core.model.account import PositionReport
 from core.model.event import KillMode, KillReported
 from core.model.instrument import Instrument
@@ -129,7 +129,7 @@ class VenueWorker:
                 except Exception as error:
                     # Whatever it is, it must not end the work: VenueError and TimeoutError are
                     # expected, anything else is a fault of ours that a retry may get past.
-                    self._trouble, run.blind = _one_line(error), True
+                    self._trouble, run.blind = in_words(error)[:200], True
                     if self._age() >= DEADLINE:
                         self._tell_unproved("BLIND")
                     await asyncio.sleep(min(RETRY, RETRY_SOON * run.attempts))
@@ -172,7 +172,7 @@ class VenueWorker:
         run.detail = ""
         if mode is KillMode.CANCEL:
             return "CANCELLED_ONLY"
-        run.detail = ", ".join(f"{p.symbol} {p.qty}" for p in positions if p.qty)
+        run.detail = ", ".join(f"{p.symbol} {p.qty.normalize():f}" for p in positions if p.qty)
         return "FLAT_DUST" if run.detail else "FLAT_VERIFIED"
 
     async def _cancel_entries(self) -> None:
@@ -352,7 +352,3 @@ async def _all(*work: Awaitable[None]) -> None:
     for result in results:
         if result is not None:
             raise result
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

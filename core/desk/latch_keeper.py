@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,11 @@ from core.desk import latch
 from core.desk.latch import Latched
 from core.desk.lines import Lines
 from core.desk.verdicts import PROVED, RANK
+from core.errors import StateError
 from core.model.event import KillMode, KillReported
+
+AGAIN = 1.0
+"""Seconds until a write that the disk refused is tried again."""
 
 Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 """Runs a task that the desk waits for when it ends."""
@@ -81,7 +86,7 @@ class LatchKeeper:
     def release(self) -> None:
         """Take the latch away."""
         self.said = None
-        self._releasing = self._spawn(self._run(latch.clear, self._path))
+        self._releasing = self._spawn(self._clear())
 
     async def close(self) -> None:
         """Wait for what is being written."""
@@ -89,12 +94,36 @@ class LatchKeeper:
 
     def _write(self, said: Latched) -> None:
         self.said = said
-        self._spawn(self._run(latch.write, self._path, said))
+        self._spawn(self._set_in_the_end(said))
 
-    async def _run(self, work: Callable[..., None], *arguments: Any) -> None:
+    async def _set_in_the_end(self, said: Latched) -> None:
+        """Write it; where the disk refuses, try until it takes it, or something else is to be."""
+        refused = ""
+        while self.said is said:
+            try:
+                await self._on_disk(latch.write, said)
+                break
+            except OSError as error:
+                if not refused:
+                    refused = str(error.strerror)
+                    text = f"{self._path}: the latch cannot be written ({refused}): make it"
+                    text += " possible; a desk that is started before may not be HALTED"
+                    self._lines.add("risk", text, "alarm")
+            await asyncio.sleep(AGAIN)
+        else:
+            return
+        if refused:
+            self._lines.add("risk", f"{self._path}: the latch is written", "info")
+
+    async def _clear(self) -> None:
         try:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._disk, work, *arguments)
+            await self._on_disk(latch.clear)
+            with suppress(StateError):
+                await self._on_disk(latch.keep_room)
         except OSError as error:
-            text = f"{self._path}: the latch cannot be changed ({error.strerror}); "
-            self._lines.add("risk", text + "the journal has the state too", "alarm")
+            text = f"{self._path}: the latch cannot be taken away ({error.strerror}):"
+            self._lines.add("risk", f"{text} the next start is HALTED", "alarm")
+
+    async def _on_disk(self, work: Callable[..., None], *arguments: Any) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._disk, work, self._path, *arguments)

@@ -9,12 +9,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from core.clock import DAY, HOUR, SECOND, Clock
-from core.desk.bulkhead import Bulkhead
+from core.desk.bulkhead import Bulkhead, hand_over
 from core.desk.lines import Lines
 from core.desk.ports import Sink
 from core.errors import VenueError
 from core.model.instrument import Instrument
-from core.model.market import Candle
 from core.risk.portfolio import HOUR_S, KEPT, NEEDED
 from core.signals.families.funding import KEPT as RATES
 
@@ -26,8 +25,6 @@ SETTLED_AFTER = 60 * SECOND
 """Venues list a settlement some seconds after it."""
 RETRY = 60.0
 """Seconds until funding that a venue did not tell is asked for again."""
-_CHUNK = 100
-"""Candles handed over before other tasks get the loop."""
 
 
 async def bring_hours(
@@ -55,16 +52,9 @@ async def _bring(symbol: str, venues: Sequence[Bulkhead], sink: Sink) -> bool:
         except (VenueError, TimeoutError):
             continue
         if len(candles) >= NEEDED:
-            await _hand_over(candles, sink)
+            await hand_over(candles, sink)
             return True
     return False
-
-
-async def _hand_over(candles: Sequence[Candle], sink: Sink) -> None:
-    for start in range(0, len(candles), _CHUNK):
-        for candle in candles[start : start + _CHUNK]:
-            sink(candle)
-        await asyncio.sleep(0)
 
 
 async def bring_funding(
@@ -105,8 +95,7 @@ async def bring_funding(
                     text = f"{venue.venue} does not tell what funding was settled: {error}"
                     lines.add("venue", text, "warning")
                 return False
-            for event in settled:
-                sink(event)
+            await hand_over(settled, sink)
         said.discard(venue.venue)
         return True
 

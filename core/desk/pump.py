@@ -48,6 +48,7 @@ from core.model.effect import (
     SubmitOrder,
 )
 from core.model.event import (
+    Arm,
     Command,
     Event,
     FeedChanged,
@@ -106,6 +107,8 @@ class Pump:
         self.venues: dict[str, Bulkhead] = {}
         self.kill: KillExecutor | None = None
         self.trainer: Trainer | None = None
+        self.hindrance: Callable[[], str] = str
+        """Says why the desk may not be armed; nothing when it may."""
         self._journal = journal
         self._lines = lines
         self.history = history
@@ -164,6 +167,8 @@ class Pump:
     async def command(self, command: Command) -> Answer:
         """Hand a command to the engine and return its answer."""
         self.heed_latch()
+        if isinstance(command, Arm) and (why := self.hindrance()):
+            return Answer("", False, "NOT_ARMED", why)
         request = getattr(command, "request", "")
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         if request:

@@ -34,7 +34,7 @@ class Booking:
         if ledger.forgotten(event):
             world.report(Code.FILL_TOO_OLD, event.venue, event.symbol, event.trade_id)
             return False
-        order = ledger.find(event.client_id)
+        order = ledger.working.get(event.client_id) or ledger.done.get(event.client_id)
         if order is None:
             order = self._tracking.find_by_venue_id(event)
             if order is not None:

@@ -199,6 +199,10 @@ class Engine:
         """Return cash plus unrealised P&L over all venues; None before any account is known."""
         return self._world.equity()
 
+    def worth(self) -> float:
+        """Return the same as float, in a tenth of the time; what has no price counts as flat."""
+        return self._world.worth()
+
     @property
     def decision_hash(self) -> str:
         """Hex digest over every decision so far: all effects but records, in order.

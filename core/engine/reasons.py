@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from decimal import Decimal
 
+from msgspec import Struct
+
 from core.model.effect import Signalled
 from core.model.instrument import Instrument
 from core.model.news import NewsReading
@@ -25,20 +27,21 @@ Explain = Callable[[], tuple[Factor, ...]]
 """Works out which features weighed in a model, which takes a thousand times as long as its word."""
 
 
-class Reason:
+_CODES = frozenset(Code.__members__)
+_DONE = Code.DONE
+
+
+class Reason(Struct):
     """One decision, as it was made."""
 
-    __slots__ = ("explain", "news", "order", "outcome", "rules", "seen", "signal", "sizing")
-
-    def __init__(self) -> None:
-        self.explain: Explain | None = None
-        self.news: NewsReading | None = None
-        self.order: Order | None = None
-        self.rules: Instrument | None = None
-        self.seen: Circumstances | None = None
-        self.signal: Signalled | None = None
-        self.sizing: Sizing | None = None
-        self.outcome = ""
+    outcome: str
+    order: Order | None = None
+    rules: Instrument | None = None
+    seen: Circumstances | None = None
+    news: NewsReading | None = None
+    sizing: Sizing | None = None
+    signal: Signalled | None = None
+    explain: Explain | None = None
 
 
 class Reasons:
@@ -56,10 +59,7 @@ class Reasons:
         news: NewsReading | None,
     ) -> None:
         """Remember an order that was before the gate."""
-        reason = Reason()
-        reason.order, reason.rules, reason.seen, reason.news = order, rules, seen, news
-        reason.outcome = refused or Code.DONE
-        self._kept.append(reason)
+        self._kept.append(Reason(refused or _DONE, order, rules, seen, news))
 
     def sized(
         self, order: Order, equity: Decimal, part: Decimal, price: Decimal, kelly: float | None
@@ -81,8 +81,7 @@ class Reasons:
         last = self._kept[-1] if self._kept else None
         order = last.order if last is not None else None
         if last is None or order is None or not _same(order, signal):
-            last = Reason()
-            last.outcome = outcome if outcome in Code.__members__ else Code.DONE
+            last = Reason(outcome if outcome in _CODES else _DONE)
             self._kept.append(last)
         last.signal, last.news, last.explain = signal, news, explain
 
@@ -123,4 +122,6 @@ class Reasons:
 
 
 def _same(order: Order, signal: Signalled) -> bool:
-    return (order.venue, order.symbol, order.created) == (signal.venue, signal.symbol, signal.ts)
+    return (
+        order.created == signal.ts and order.symbol == signal.symbol and order.venue == signal.venue
+    )

@@ -7,13 +7,14 @@ way. Both ways give the same effects (tested), and the loop takes a quarter of t
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from core.clock import SECOND
 from core.engine.equity import EquityWatch
 from core.engine.feed import Feed
-from core.engine.slot import Slot
+from core.engine.slot import CLOSES, Slot
 from core.engine.world import World
 from core.model.effect import Effect
 from core.model.event import Event
@@ -49,7 +50,12 @@ class Floor(Protocol):
     """Where orders meet candles."""
 
     due: int
-    """The first candles that open then or later meet something else; nanoseconds UTC."""
+    """The first candles that open then or later must be shown to ``open``; nanoseconds UTC."""
+    hour: int
+    """The first candles that open then or later are shown to ``look`` before; nanoseconds UTC."""
+
+    def look(self, row: tuple[Candle, ...]) -> None:
+        """Take note of how things stand as these candles open."""
 
     def open(self, row: tuple[Candle, ...]) -> None:
         """Match candles that open together, before the engine hears of any."""
@@ -82,6 +88,8 @@ class CandleRun:
         self._lanes = lanes
         self._slots = [slot for slot, _ in lanes]
         self._floor = floor
+        self._trail: deque[tuple[Candle, ...]] = deque(maxlen=CLOSES)
+        """The last candles; their closes are for the picture, which nobody draws meanwhile."""
         self._span = int(world.config.strategy.timeframe) * SECOND
 
     def play(self, rows: Iterator[tuple[Candle, ...]] | Iterator[Candle]) -> None:
@@ -91,62 +99,74 @@ class CandleRun:
             rows: one candle for each instrument, all of one time; bare candles where there is but
                 one instrument, which takes half as long.
         """
-        go = self._go_alone if len(self._lanes) == 1 else self._go_together
+        alone = len(self._lanes) == 1
+        go = self._go_alone if alone else self._go_together
+        world = self._world
         while go(rows):
-            pass
+            if world.pending:  # what was sent or asked a moment ago waits for time to pass
+                row: Any = next(rows, None)
+                if row is not None:
+                    self._take((row,) if alone else row)
+        seen = zip(*self._trail, strict=True)
+        for slot, candles in zip(self._slots, seen, strict=False):
+            if not slot.linked:  # those were told of theirs by the feed
+                slot.closes.extend([candle.close for candle in candles])
+        self._trail.clear()
 
     def _go_alone(self, candles: Iterator[Any]) -> bool:
         """Take candles up to one that does something, with it; return whether there was one."""
-        if self._world.pending:  # what was sent or asked a moment ago waits for time to pass
-            for candle in candles:
-                self._take((candle,))
-                return True
-            return False
         soon, (low,), (high,) = self._quiet()
-        slot = self._slots[0]
-        take = _taker(slot)
+        take = _taker(self._slots[0])
         seen: list[Candle] = []
         for candle in candles:
             if candle.low <= low or candle.high >= high or candle.ts >= soon:
-                self._rest((seen,))
-                self._take((candle,))
-                return True
-            seen.append(candle)
+                self._rest([*zip(seen, strict=True)])
+                if candle.ts < self._floor.hour:
+                    self._take((candle,))
+                    return True
+                # Most often nothing but another hour has begun.
+                self._floor.look((candle,))
+                seen.clear()
+                soon, (low,), (high,) = self._quiet()
+                if candle.low <= low or candle.high >= high or candle.ts >= soon:
+                    self._take((candle,))
+                    return True
             try:
                 decision = take(candle)
             except Exception as error:  # as in Feed.candle
-                self._act((seen,), 0, error)
+                self._rest([*zip(seen, strict=True)])
+                self._close((candle,), 0, error)
                 return True
             if decision is not None:
-                self._act((seen,), 0, decision)
+                self._rest([*zip(seen, strict=True)])
+                self._close((candle,), 0, decision)
                 return True
-        self._rest((seen,))
+            seen.append(candle)
+        self._rest([*zip(seen, strict=True)])
         return False
 
     def _go_together(self, rows: Iterator[Any]) -> bool:
         """Do the same with several instruments."""
         soon, lows, highs = self._quiet()
         takers = [_taker(slot) for slot in self._slots]
-        seen: list[list[Candle]] = [[] for _ in takers]
-        notes = [one.append for one in seen]
+        seen: list[tuple[Candle, ...]] = []
         for row in rows:
             for candle, low, high in zip(row, lows, highs, strict=True):
                 if candle.low <= low or candle.high >= high or candle.ts >= soon:
                     self._rest(seen)
                     self._take(row)
                     return True
-            for candle, note, take in zip(row, notes, takers, strict=True):
-                note(candle)
+            for candle, take in zip(row, takers, strict=True):
                 said: Decision | Exception | None
                 try:
                     said = take(candle)
                 except Exception as error:  # as in Feed.candle
                     said = error
                 if said is not None:
-                    index = row.index(candle)
-                    self._act(seen, index, said)
-                    self._process(row[index + 1 :])
+                    self._rest(seen)
+                    self._close(row, row.index(candle), said)
                     return True
+            seen.append(row)
         self._rest(seen)
         return False
 
@@ -158,7 +178,8 @@ class CandleRun:
         """
         world = self._world
         down, up = self._equity.slack()
-        soon = min(self._floor.due, self._equity.breaker.next - self._span)
+        floor = self._floor
+        soon = min(floor.due, floor.hour, self._equity.breaker.next - self._span)
         if down <= 0.0 or up <= 0.0 or world.pending:
             soon = 0
         lows, highs = [], []
@@ -176,45 +197,69 @@ class CandleRun:
         return soon, lows, highs
 
     def _take(self, row: tuple[Candle, ...]) -> None:
-        """Take candles the ordinary way."""
+        """Take candles that meet an order or something that is due."""
+        if row[0].ts >= self._floor.hour:
+            self._floor.look(row)
         self._floor.open(row)
-        self._process(row)
+        self._close(row)
 
-    def _process(self, candles: tuple[Candle, ...]) -> None:
-        for candle in candles:
-            effects = self._clock.process(candle)
-            if effects:
-                self._floor.hear(effects, candle.received)
+    def _close(
+        self, row: tuple[Candle, ...], asked: int = -1, said: Decision | Exception | None = None
+    ) -> None:
+        """Let the lanes hear of their candles, one after the other.
 
-    def _act(self, seen: Sequence[list[Candle]], index: int, said: Decision | Exception) -> None:
-        """Let the engine act on what the strategy of a lane said of its last candle."""
-        clock, slot, candle = self._clock, self._slots[index], seen[index][-1]
-        looked = clock.due
-        self._rest(seen)
-        if not index:
-            clock.due = looked  # the engine has not looked at this time yet
-        if isinstance(said, Exception):
-            self._feed.stop(slot, said)
-        else:
-            self._feed.decided(slot, candle, said)
-        effects = clock.finish(candle.received)
-        if effects:
-            self._floor.hear(effects, candle.received)
-
-    def _rest(self, seen: Sequence[list[Candle]]) -> None:
-        """Leave the engine as the quiet candles that each lane has seen would have."""
+        Args:
+            row: the candles.
+            asked: the lane whose strategy was the last to be asked already, if any was.
+            said: its answer; those before had none.
+        """
         clock = self._clock
-        if seen[0]:
-            now = self._world.now = seen[0][-1].received
-            clock.due = now + PERIOD
-        for slot, candles in zip(self._slots, seen, strict=True):
-            if candles:
-                last = candles[-1]
-                slot.book_received = last.received
-                slot.last = slot.price = last.close
-                slot.candle_ts = last.ts
-                slot.closes.extend([candle.close for candle in candles])
-                clock.events += len(candles)
+        now = self._world.now = row[0].received
+        self._trail.append(row)
+        for index, (slot, candle) in enumerate(zip(self._slots, row, strict=True)):
+            if slot.linked:
+                effects = clock.process(candle)
+                if effects:
+                    self._floor.hear(effects, now)
+                continue
+            _value(slot, candle)
+            clock.events += 1
+            if index < asked:
+                clock.due = now + PERIOD
+                continue
+            if index > asked:
+                try:
+                    said = _taker(slot)(candle)
+                except Exception as error:  # as in Feed.candle
+                    said = error
+            if said is not None:
+                if isinstance(said, Exception):
+                    self._feed.stop(slot, said)
+                else:
+                    self._feed.decided(slot, candle, said)
+            elif index:
+                continue  # the engine has looked at this time with the first lane
+            effects = clock.finish(now)
+            if effects:
+                self._floor.hear(effects, now)
+
+    def _rest(self, seen: Sequence[tuple[Candle, ...]]) -> None:
+        """Leave the engine as these quiet candles would have."""
+        if not seen:
+            return
+        last, clock = seen[-1], self._clock
+        now = self._world.now = last[0].received
+        clock.due = now + PERIOD
+        clock.events += len(seen) * len(last)
+        self._trail.extend(seen)
+        for slot, candle in zip(self._slots, last, strict=True):
+            _value(slot, candle)
+
+
+def _value(slot: Slot, candle: Candle) -> None:
+    slot.book_received = candle.received
+    slot.last = slot.price = candle.close
+    slot.candle_ts = candle.ts
 
 
 def _taker(slot: Slot) -> Callable[[Candle], Decision | None]:

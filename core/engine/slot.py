@@ -15,7 +15,7 @@ from core.portfolio.position import Position
 from core.signals.context import Context
 from core.signals.strategy import Strategy
 
-_CLOSES = 60
+CLOSES = 60
 """Candle closes kept for the sparkline."""
 _ZERO = Decimal(0)
 COVERING = frozenset({OrderStatus.ACKED, OrderStatus.OPEN, OrderStatus.PARTIAL})
@@ -104,7 +104,7 @@ class Slot:
         self.book_ts = self.trade_ts = self.mark_ts = self.candle_ts = 0
         self.book_received = self.marked = 0
         self.builder: CandleBuilder | None = None
-        self.closes: deque[float] = deque(maxlen=_CLOSES)
+        self.closes: deque[float] = deque(maxlen=CLOSES)
         # the strategy
         self.strategy: Strategy | None = None
         self.context: Context | None = None

@@ -95,10 +95,11 @@ class Tracking:
     def sent(self, event: OrderSent) -> None:
         """Take the result of a submit request."""
         world = self._world
-        order = world.ledger.find(event.client_id)
+        client_id = event.client_id
+        order = world.ledger.find(client_id)
         if order is None:
             return
-        self.in_flight.pop(event.client_id, None)
+        self.in_flight.pop(client_id, None)
         world.record(event)
         venue = world.venues[event.venue]
         outcome = event.outcome
@@ -286,26 +287,28 @@ class Tracking:
         """Bring everything kept about an order in line with what was just learned of it."""
         intent = order.order
         client_id = intent.client_id
-        slot = self._world.slots[intent.venue, intent.symbol]
+        world = self._world
+        slot = world.slots[intent.venue, intent.symbol]
         if order.settled:
             slot.working.pop(client_id, None)
             self.forget(client_id)
-            self._world.venues[intent.venue].missing.discard(client_id)
+            world.venues[intent.venue].missing.discard(client_id)
         else:
             slot.working[client_id] = order
             if order.filled > order.booked:
-                self._world.pending = True
-                self.gaps.setdefault(client_id, self._world.now)
+                world.pending = True
+                self.gaps.setdefault(client_id, world.now)
             elif self.gaps:
                 self.gaps.pop(client_id, None)
-            cancelling = self.cancels.get(client_id)
-            if (
-                cancelling is not None
-                and not cancelling.at
-                and order.status is not _JOURNALED
-                and not order.terminal
-            ):
-                self._press(order)
+            if self.cancels:
+                cancelling = self.cancels.get(client_id)
+                if (
+                    cancelling is not None
+                    and not cancelling.at
+                    and order.status is not _JOURNALED
+                    and not order.terminal
+                ):
+                    self._press(order)
         self.settle(slot)
 
     # --- time ---------------------------------------------------------------------------------
@@ -317,8 +320,9 @@ class Tracking:
 
     def beat(self) -> None:
         """Ask again where an answer is overdue."""
-        if self.in_flight:
-            self._expire_requests()
+        requests = self.in_flight
+        if requests and self._world.now - next(iter(requests.values())) >= _NO_ANSWER:
+            self._expire_requests()  # the oldest comes first
         if self.doubts:
             self._ask()
         if self.cancels:

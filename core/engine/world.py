@@ -222,13 +222,14 @@ class World:
         Args:
             slot: where they changed; its position is looked up anew.
         """
+        ledger = self.ledger
         if slot is not None:
-            slot.position = self.ledger.positions.get(slot.key, slot.position)
+            slot.position = ledger.positions.get(slot.key, slot.position)
         cash = 0.0
-        for account in self.ledger.accounts.values():
+        for account in ledger.accounts.values():
             cash += float(account.cash)
         self.cash = cash
-        self.held = [self.slots[key] for key in self.ledger.open]
+        self.held = [self.slots[key] for key in ledger.open]
 
     def exposures(self, slot: Slot | None = None, reach: Decimal = _ZERO) -> dict[str, float]:
         """Return signed notionals by symbol, over all venues; unknown orders as filled.
@@ -257,6 +258,15 @@ class World:
             slot = self.slots[key]
             if slot.price:
                 total += (slot.value() - position.entry) * position.qty
+        return total
+
+    def worth(self) -> float:
+        """Return the same from floats, as the loss limits are watched."""
+        total = self.cash
+        for slot in self.held:
+            if slot.price:
+                position = slot.position
+                total += position.size * (slot.price - position.cost)
         return total
 
     def venue_equity(self, venue: str) -> Decimal:

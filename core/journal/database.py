@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import StoreError
+from core.errors import StoreDamaged, StoreError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Executable, Table
@@ -79,6 +80,24 @@ def probe(path: Path, place: str) -> None:
             connection.close()
 
 
+def look_through(path: Path, place: str) -> None:
+    """See whether every page of the file is sound: 100 MB take half a second.
+
+    Raises:
+        StoreDamaged: it is not; nothing was written to it.
+        StoreError: it cannot be looked at.
+    """
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_MS / 1000)) as connection:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        raise explain(error, place) from error
+    if found != "ok":
+        raise StoreDamaged(f"{place}: {' '.join(found.split())[:200]}; {_DAMAGED}")
+
+
 def _newer(place: str) -> StoreError:
     return StoreError(
         f"{place}: was written by a newer Killcord; use that version, or another DATABASE_URL"
@@ -118,12 +137,17 @@ def migrate(connection: Connection, place: str) -> None:
         raise _newer(place) from error
 
 
+_DAMAGED = (
+    "it is damaged; restore a backup, or move it away: a new one is made, and positions come from "
+    "the journal"
+)
 _OUTAGES = ("OperationalError", "InterfaceError", "InternalError", "ConnectionDoesNotExistError")
 
 
 def is_outage(error: Exception) -> bool:
     """Whether an error is the database's trouble, not that of the rows it was given."""
-    return type(error).__name__ in _OUTAGES or isinstance(error.__cause__, OSError)
+    named = type(error).__name__ in _OUTAGES or isinstance(error.__cause__, OSError)
+    return named or isinstance(explain(error, ""), StoreDamaged)
 
 
 def explain(error: Exception, place: str) -> StoreError:
@@ -132,10 +156,7 @@ def explain(error: Exception, place: str) -> StoreError:
     if "locked" in text:
         remedy = "end the program that holds it, or set another DATABASE_URL"
     elif "not a database" in text or "malformed" in text or "disk image" in text:
-        remedy = (
-            "it is damaged; restore a backup, or move it away: a new one is made, and positions "
-            "come from the journal"
-        )
+        return StoreDamaged(f"{place}: {text[:200]}; {_DAMAGED}")
     elif "unable to open" in text or "readonly" in text or "read-only" in text:
         remedy = "make the folder writable, or set another DATABASE_URL"
     elif "full" in text:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from core.errors import RecordingError
+from core.errors import RecordingError, in_words
 from core.model.effect import Effect, Record
 from core.model.event import Event, SentimentScored
 
@@ -106,7 +106,7 @@ def read_end(path: Path) -> End | None:
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError) as error:
-        raise RecordingError(f"{path / END}: cannot be read ({error})") from error
+        raise RecordingError(f"{path / END}: cannot be read ({in_words(error)})") from error
 
 
 Line = tuple[bytes, bytes]

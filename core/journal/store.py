@@ -24,8 +24,17 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from core.errors import StoreError
-from core.journal.database import explain, is_outage, migrate, normal_url, probe, tune, upsert
+from core.errors import StoreDamaged, StoreError
+from core.journal.database import (
+    explain,
+    is_outage,
+    look_through,
+    migrate,
+    normal_url,
+    probe,
+    tune,
+    upsert,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable
@@ -47,6 +56,8 @@ class StoreStats(Struct):
     """Rows that the database would never take."""
     failure: str = ""
     """Why rows are waiting; empty while all is well."""
+    damaged: bool = False
+    """Whether that is damage: nothing more is written."""
 
 
 class Numbers:
@@ -117,7 +128,7 @@ class Store:
 
         Raises:
             StoreError: unreachable, locked, damaged, or written by a newer program; one line
-                with the remedy.
+                with the remedy. Unless it is damaged it is tried again until ``close``.
         """
         self._loop = asyncio.get_running_loop()
         self._opened = self._loop.create_future()
@@ -147,21 +158,45 @@ class Store:
             asyncio.run(self._work())
 
     async def _work(self) -> None:
-        assert self._opened is not None
-        try:
-            await self._connect()
-        except StoreError as error:
-            self._call(_fail, self._opened, error)
+        if not await self._reach():
             return
-        except Exception as error:
-            self._call(_fail, self._opened, explain(error, self.place))
-            return
-        self._call(_succeed, self._opened)
         assert self._engine is not None
         try:
             await self._write_on()
         finally:
             await self._engine.dispose()
+
+    async def _reach(self) -> bool:
+        """Connect, and where that fails say so and try on; False: given up, or told to stop."""
+        assert self._opened is not None
+        pause = 0.1
+        while True:
+            try:
+                await self._connect()
+            except Exception as error:
+                problem = self._fail(error)
+                self._call(_fail, self._opened, problem)
+                if self._stopping.is_set() or self.stats.damaged:
+                    return False
+                await asyncio.to_thread(self._stopping.wait, pause)
+                pause = min(pause * 2, 5.0)
+            else:
+                self._call(_succeed, self._opened)
+                self._recover()
+                return True
+
+    def _fail(self, error: Exception) -> StoreError:
+        """Note why the database cannot be used."""
+        problem = error if isinstance(error, StoreError) else explain(error, self.place)
+        self.stats.failure = str(problem)
+        self.stats.damaged = isinstance(problem, StoreDamaged)
+        return problem
+
+    def _recover(self) -> None:
+        """Note, and say, that the database is back, where it was not."""
+        if self.stats.failure:
+            self.stats.failure = ""
+            self._call(self._told, "")
 
     async def _connect(self) -> None:
         from sqlalchemy import event
@@ -169,7 +204,9 @@ class Store:
 
         options: dict[str, Any] = {"pool_size": 1, "max_overflow": 0}
         sqlite = self.url.startswith("sqlite")
-        if not sqlite:
+        if sqlite:
+            await asyncio.to_thread(look_through, Path(self.url.partition(":///")[2]), self.place)
+        else:
             options |= {"pool_pre_ping": True, "connect_args": {"timeout": 5}}
         try:
             self._engine = create_async_engine(self.url, **options)
@@ -196,15 +233,16 @@ class Store:
                 while self._cuts:
                     await self._cut(*self._cuts.popitem())
             except Exception as error:
-                if not self.stats.failure:
-                    self.stats.failure = str(explain(error, self.place))
-                    self._call(self._told, self.stats.failure)
+                known = self.stats.failure
+                problem = self._fail(error)
+                if not known:
+                    self._call(self._told, str(problem))
+                if self.stats.damaged:
+                    return
                 pause = min(pause * 2, 5.0)
             else:
                 pause = 0.1
-                if self.stats.failure:
-                    self.stats.failure = ""
-                    self._call(self._told, "")
+                self._recover()
             self.stats.waiting = len(self._rows)
             if stop:
                 return

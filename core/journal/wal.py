@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 import msgspec
 from msgspec import Struct
 
-from core.errors import StateError
+from core.errors import StateError, in_words
 from core.files import write_whole
 from core.journal.frames import FORMAT, GENESIS, Epoch, Replay, files, frame
 from core.orders.records import JournalRecord, encode
@@ -189,7 +189,7 @@ class Journal:
             except Exception as error:
                 # A record that cannot be encoded is as fatal as a full disk: what follows
                 # would not be a complete history.
-                self.failure = f"{self.path}: cannot be written ({error})"
+                self.failure = f"{self.path}: cannot be written ({in_words(error)})"
                 self._call(self._failed, self.failure)
         if waiting:
             self._call(_finish, waiting, self.failure)

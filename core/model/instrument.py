@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from msgspec import Struct
 
@@ -46,8 +46,7 @@ class Instrument(Struct, frozen=True, gc=False):
 
     def floor_qty(self, qty: Decimal) -> Decimal:
         """Round a quantity toward zero to the lot: never up in risk."""
-        lots = (abs(qty) / self.lot).to_integral_value(rounding=ROUND_FLOOR)
-        return (lots * self.lot).copy_sign(qty)
+        return (abs(qty) // self.lot * self.lot).copy_sign(qty)
 
 
 def exact(value: float) -> Decimal:

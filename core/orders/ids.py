@@ -111,9 +111,12 @@ class ClientIds:
     def _sign(self, body: str) -> str:
         mac = self._mac.copy()
         mac.update(body.encode())
-        high, low = divmod(_from_bytes(mac.digest(), "big"), _HIGH)
-        high, middle = divmod(high, _HIGH)
-        return _PAIRS[high % _HIGH] + _PAIRS[middle] + _PAIRS[low]
+        number = _from_bytes(mac.digest(), "big")
+        return (
+            _PAIRS[number // _HIGH // _HIGH % _HIGH]
+            + _PAIRS[number // _HIGH % _HIGH]
+            + _PAIRS[number % _HIGH]
+        )
 
 
 def sequence(client_id: str) -> int:

@@ -175,10 +175,11 @@ class Ledger:
 
     def _intent(self, record: Intent) -> None:
         order = record.order
-        if order.client_id in self.working or order.client_id in self.done:
+        client_id = order.client_id
+        if client_id in self.working or client_id in self.done:
             return
-        self.working[order.client_id] = WorkingOrder(order, updated=order.created, stop=record.stop)
-        following = sequence(order.client_id) + 1
+        self.working[client_id] = WorkingOrder(order, updated=order.created, stop=record.stop)
+        following = sequence(client_id) + 1
         if following > self.next_seq:
             self.next_seq = following
         account = self.accounts.get(order.venue)
@@ -186,7 +187,7 @@ class Ledger:
             account.orders += 1
 
     def _sent(self, record: OrderSent) -> None:
-        order = self.find(record.client_id)
+        order = self.working.get(record.client_id) or self.done.get(record.client_id)
         if order is not None and order.sent(record):
             self._settle(order)
 
@@ -208,16 +209,17 @@ class Ledger:
 
     def _settle(self, order: WorkingOrder) -> None:
         client_id = order.order.client_id
-        if order.settled:
-            if self.working.pop(client_id, None) is not None:
-                done = self.done
-                done[client_id] = order
-                self._finished.append(client_id)
-                if len(self._finished) > _DONE:
-                    done.pop(self._finished.popleft(), None)
-        elif client_id not in self.working:
-            self.done.pop(client_id, None)
-            self.working[client_id] = order
+        working = self.working
+        if not order.settled:
+            if client_id not in working:
+                self.done.pop(client_id, None)
+                working[client_id] = order
+        elif client_id in working:
+            del working[client_id]
+            self.done[client_id] = order
+            self._finished.append(client_id)
+            if len(self._finished) > _DONE:
+                self.done.pop(self._finished.popleft(), None)
 
     def _filled(self, record: Fill) -> None:
         venue, symbol, ts = record.venue, record.symbol, record.ts
@@ -241,8 +243,9 @@ class Ledger:
         position = self.positions.get(where) or self.position(venue, symbol)
         order = self.working.get(record.client_id) or self.done.get(record.client_id)
         held = position.qty
+        fee = record.fee
         signed = record.qty if record.side == "buy" else -record.qty
-        realised = position.book(signed, record.price, record.fee, ts)
+        realised = position.book(signed, record.price, fee, ts)
         now = position.qty
         if now and (not held or (now > 0) != (held > 0)):
             position.foreign = order is None
@@ -259,7 +262,6 @@ class Ledger:
             self.open[where] = position
         elif held:
             del self.open[where]
-        fee = record.fee
         account.cash += realised - fee
         account.fills += 1
         if ts > account.cursor:

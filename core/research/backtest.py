@@ -127,6 +127,8 @@ class _Session:
         """When it began."""
         self.due = 0
         """When something beside the candles is due next, nanoseconds UTC."""
+        self.hour = curve.due
+        """When equity is noted and margins are looked at next, nanoseconds UTC."""
 
     def run(self) -> int:
         """Play everything; return when the last bar closed."""
@@ -148,7 +150,7 @@ class _Session:
 
     def _plan(self) -> None:
         """Work out when something beside the candles is due next."""
-        self.due = min(self._curve.due, self._armed_at, *[one.due for one in self._open_now])
+        self.due = min(self._armed_at, *[one.due for one in self._open_now])
 
     def _arm(self) -> None:
         self._armed_at = NEVER
@@ -163,29 +165,31 @@ class _Session:
 
     def open(self, row: tuple[Candle, ...]) -> None:
         """Match the bars that open together, before any of them closes."""
-        venue, listings = self._venue, self._open_now
-        ts = row[0].ts
+        venue = self._venue
+        ts = venue.now = row[0].ts
         due = ts >= self.due
-        if due:
-            self._meet(ts)
-        for candle, listing in zip(row, listings, strict=True):
-            open_, high = candle.open, candle.high
-            venue.open_bar(listing, ts, open_, high)
-            listing.book.bar(open_, high, candle.low, candle.close)
+        if ts >= self._armed_at:
+            self._arm()
+        for candle, listing in zip(row, self._open_now, strict=True):
+            open_, high, low, book = candle.open, candle.high, candle.low, listing.book
+            listing.price, listing.top = open_, high
+            if due:
+                venue.settle(listing)
+            if low <= book.below or high >= book.above:
+                book.bar(open_, high, low, candle.close)
         if due:
             self._plan()
 
-    def _meet(self, ts: int) -> None:
-        """Do what is due beside the candles; funding is settled as each bar opens."""
-        venue, curve = self._venue, self._curve
-        if ts >= self._armed_at:
-            venue.now = ts
-            self._arm()
-        if ts >= curve.due:
-            rows = (ts - self._first) // (self._timeframe * SECOND)
-            curve.look(ts, self._done + rows * len(self._open_now))
-            for name in self._venues:
-                venue.guard(name)
+    def look(self, row: tuple[Candle, ...]) -> None:
+        """Note equity, and watch the margins, before anything is matched in this hour."""
+        ts = row[0].ts
+        rows = (ts - self._first) // (self._timeframe * SECOND)
+        self._curve.look(ts, self._done + rows * len(self._open_now))
+        self.hour = self._curve.due
+        for name in self._venues:
+            self._venue.guard(name)
+        for candle, listing in zip(row, self._open_now, strict=True):
+            listing.price = candle.open
 
     def hear(self, effects: tuple[Effect, ...], now: int) -> None:
         """Do what the engine asks for at the close of a candle."""

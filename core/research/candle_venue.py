@@ -93,15 +93,9 @@ class CandleVenue(SimulatedVenue[BarListing]):
         self.obey(effects)
         self._in_bar = True
 
-    def open_bar(self, listing: BarListing, ts: int, open_: float, high: float) -> None:
-        """Begin a bar: settle the funding that fell due before it, at its open."""
-        self.now = ts
-        listing.price, listing.top = open_, high
-        if ts >= listing.due:
-            self._settle(listing, open_)
-
-    def _settle(self, listing: BarListing, price: float) -> None:
-        rules = listing.rules
+    def settle(self, listing: BarListing) -> None:
+        """Settle the funding that has fallen due as a bar opens, at its open."""
+        rules, price = listing.rules, listing.price
         while listing.due <= self.now:
             ts, rate = listing.funding.popleft()
             listing.due = listing.funding[0][0] if listing.funding else NEVER

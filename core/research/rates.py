@@ -97,14 +97,17 @@ class RateDownload:
     def __init__(self, rates: Rates, start_ms: int, end_ms: int, *, replace: bool = False) -> None:
         self.got = 0
         self._rates = rates
-        self._start = start_ms
+        self._start, self._end = start_ms, end_ms
         self._replace = replace
         known = rates.read(start_ms, end_ms)
         if any(after - ts > _HOLE for (ts, _), (after, _) in pairwise(known)):
             known = ()  # spans that were downloaded apart: a few requests bring the whole
-        self._newest = known[-1][0] if known else start_ms
-        self._oldest = known[0][0] if known else start_ms
-        self._before: int | None = end_ms
+        self._begin(known)
+
+    def _begin(self, known: Sequence[tuple[int, float]]) -> None:
+        self._newest = known[-1][0] if known else self._start
+        self._oldest = known[0][0] if known else self._start
+        self._before: int | None = self._end
         self._past = False
         """Whether what lies before the stored ones is asked for."""
 
@@ -119,7 +122,10 @@ class RateDownload:
             RecordingError: the venue says otherwise than is stored.
         """
         mine = [row for row in settled if self._start <= row[0]]
-        self._check(mine)
+        if not self._agrees(mine):
+            self._rates.forget()
+            self._begin(())
+            return
         self._rates.write(mine)
         self.got += len(mine)
         oldest = int(min((row[0] for row in settled), default=self._start))
@@ -131,17 +137,15 @@ class RateDownload:
         else:
             self._before = oldest
 
-    def _check(self, settled: Settled) -> None:
+    def _agrees(self, settled: Settled) -> bool:
         known = dict(self._rates.read())
         for row in settled:
             ts, rate = int(row[0]), row[1]
-            if abs(known.get(ts, rate) - rate) < 1e-12:
-                continue
-            if not self._replace:
+            if abs(known.get(ts, rate) - rate) > 1e-12:
+                if self._replace:
+                    return False
                 raise RecordingError(
                     f"{self._rates.path}: the venue says another rate for {ts} ms than is stored;"
                     " remove the file and download it again"
                 )
-            self._rates.forget()
-            self._newest = self._oldest = self._start
-            return
+        return True

@@ -108,6 +108,4 @@ class Curve:
 
     def note(self, ts: int) -> None:
         """Note equity."""
-        equity = self._engine.equity()
-        assert equity is not None
-        self.points.append((ts, float(equity)))
+        self.points.append((ts, self._engine.worth()))

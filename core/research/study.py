@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
@@ -139,7 +140,9 @@ class Study:
                     self._study.enqueue_trial(point, user_attrs={_LISTED: True})
         except (SQLAlchemyError, OSError, ImportError) as error:
             reason = str(error).partition("\n")[0]
-            raise ClusterUnavailable(f"--storage: the database cannot be used: {reason}") from error
+            raise ClusterUnavailable(
+                f"--storage {_shown(url)}: the database cannot be used: {reason}"
+            ) from error
 
     @property
     def total(self) -> int:
@@ -217,6 +220,11 @@ def _hurry(engine: Any) -> None:
 
     event.listen(engine, "connect", relax)
     engine.dispose()
+
+
+def _shown(url: str) -> str:
+    """Return an address as it may be shown: without its password."""
+    return re.sub(r"//[^/@]*@", "//...@", url)
 
 
 def _dialect(url: str) -> str:

@@ -44,6 +44,8 @@ class NewsGuard:
             asset: as news name it, ``MARKET`` for what blocks all of them.
             now: nanoseconds UTC.
         """
+        if asset not in self._heard:
+            return 0.0
         enough = self._enough_market if asset == MARKET else self._enough
         times = self._times(asset, now)
         if not enough or len(times) < enough:

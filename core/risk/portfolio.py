@@ -63,7 +63,8 @@ class PortfolioRisk:
     @property
     def known(self) -> bool:
         """Whether there are hours enough to tell anything."""
-        self._make()
+        if self._made < 0:
+            self._make()
         return bool(self._days)
 
     def hours(self) -> int:

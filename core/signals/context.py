@@ -202,7 +202,9 @@ class Context:
         for one in self._families:
             of: list[type | Key] = [kind for kind in one.hears if kind is not Candle]
             for what in (*of, *one.company(place)):
-                self._hearers[what] = (*self._hearers.get(what, ()), one.hear)
+                known = self._hearers.get(what, ())
+                if one.hear not in known:  # two families may have it from the same universe
+                    self._hearers[what] = (*known, one.hear)
 
     def hear(self, event: Event) -> None:
         """Tell the families of an event."""

@@ -18,7 +18,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from core.errors import RecordingError
+from core.errors import RecordingError, in_words
 from exchanges.practice.tape import Ints
 
 Levels = list[tuple[float, float]]
@@ -133,7 +133,7 @@ class _Reader:
                     now_ns = int(stamp)
                     self._take(now_ns, frame)
         except (OSError, EOFError, zlib.error) as error:
-            raise self._fail(f"cannot be read: {error}") from error
+            raise self._fail(f"cannot be read: {in_words(error)}") from error
         if self._book is None:
             raise self._fail("the recording ends without a book snapshot")
         return self._finish(now_ns)

@@ -192,3 +192,12 @@ def test_what_rate_limiters_say() -> None:
     assert not busy.ban
     for rules in (bybit, binance, okx):
         assert rules.penalty(Reply(True, 200, {}, "{}")) is None
+
+
+def test_a_swap_without_an_index_keeps_no_other_channel_from_coming() -> None:
+    rules = RULES["okx"]()
+    said = '{"event":"error","code":"60018","msg":"Wrong channel:%s,instId:%s doesn\'t exist."}'
+    assert rules.acknowledges(said % ("index-tickers", "NEW-USDT")) == 1
+    assert rules.acknowledges(said % ("open-interest", "NEW-USDT-SWAP")) == 1
+    assert rules.acknowledges(said % ("books", "NEW-USDT-SWAP")) == -1
+    assert rules.acknowledges('{"event":"subscribe","arg":{"channel":"index-tickers"}}') == 1

@@ -92,6 +92,11 @@ def test_costs_are_what_is_asked_for(folder: Path, capsys: pytest.CaptureFixture
     rows = "".join(f"ETHUSDT,{START_MS + i * 3_600_000},0.001\n" for i in range(48))
     funding.write_text("symbol,ts_ms,funding_rate\n" + rows)
     funded = run(capsys, "--candles", folder, *calm, "--taker-fee", "0", "--funding", funding)
+    apart = folder.parent / "settled"  # a folder with a file a venue
+    apart.mkdir()
+    (apart / "okx_swap.csv").write_bytes(funding.read_bytes())
+    other = run(capsys, "--candles", folder, *calm, "--taker-fee", "0", "--funding", apart)
+    assert other["decision_hash"] == funded["decision_hash"]
     assert funded["funding"] != 0
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tui.cli import main
 from tui.examples import EXAMPLES
 from tui.grammar import kill_parser, whole_parser
 from tui.late import Late
@@ -92,3 +93,23 @@ def test_commands_in_the_pages_are_commands(capsys: pytest.CaptureFixture[str]) 
             check(plain(line))
         except SystemExit:
             pytest.fail(f"{page}: {line}\n{capsys.readouterr().err}")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["status"], 4, "no desk is running here: start one with `killcord`"),
+        (["kill"], 4, "no desk is running here: start one with `killcord`"),
+        (["strategies", "new", "mine"], 1, "/dev/null/x/strategies: Not a directory"),
+    ],
+)
+def test_a_home_that_cannot_be_is_one_line(
+    words: list[str],
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("KILLCORD_HOME", "/dev/null/x")
+    assert main(words) == code
+    assert capsys.readouterr().err == f"killcord: {said}\n"

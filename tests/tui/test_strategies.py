@@ -50,7 +50,7 @@ def test_all_are_listed_and_a_broken_one_hides_none(
     capsys.readouterr()
     assert main(["strategies"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("* ema_cross ") for line in lines)
+    assert any(line.startswith("* ema_cross ") and "Long when" in line for line in lines)
     assert any(line.startswith("! broken ") and "does not import" in line for line in lines)
     assert any(line.startswith("  mine ") for line in lines)
     assert main(["strategies", "--json"]) == 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from core.model.market import Candle
 from core.signals.features import CLIP, FLOOR, NAN, Feature
-from core.signals.universe import ROOTS, SPANS, WINDOW, Universe
+from core.signals.universe import ROOTS, SPANS, WINDOW, Ranking, Universe
 
 if TYPE_CHECKING:
     from core.research.candles import CandleFile
@@ -45,7 +45,8 @@ class Market:
     hears: ClassVar[tuple[type, ...]] = (Candle,)
 
     def __init__(self, place: Place) -> None:
-        self._universe = place.universe or Universe(place.timeframe)
+        universe = self._universe = place.universe or Universe(place.timeframe)
+        self.hear = universe.push  # nothing of its own is kept: one call less for each candle
         self._symbol = place.symbol
 
     @staticmethod
@@ -58,33 +59,38 @@ class Market:
         """There must be another symbol."""
         return "" if len(place.symbols) > 1 else "there is no second symbol to compare with"
 
-    def hear(self, event: Candle) -> None:
-        """Take another symbol's candle."""
-        self._universe.push(event)
-
     def close(self, candle: Candle) -> list[float]:
         """Return the candle's values."""
         universe, ts = self._universe, candle.ts
         universe.push(candle)
         own = universe.at(self._symbol, ts)
         unit = own.unit
-        means, besides, ranks = [], [], []
-        for move, (moves, count, mean), root in zip(
-            own.moves, universe.ranked(ts), ROOTS, strict=True
-        ):
-            if count > 1 and move == move:
-                scale = unit * root
-                far, off = mean / scale, (move - mean) / scale
-                means.append(-CLIP if far < -CLIP else CLIP if far > CLIP else far)
-                besides.append(-CLIP if off < -CLIP else CLIP if off > CLIP else off)
-                below = bisect_left(moves, move - SAME)
-                same = bisect_right(moves, move + SAME, below) - below - 1
-                ranks.append((below + same * 0.5) / (count - 1) - 0.5)
-            else:
-                means.append(NAN)
-                besides.append(NAN)
-                ranks.append(NAN)
-        return means + besides + ranks
+        near, middle, far = own.moves
+        nears, middles, fars = universe.ranked(ts)
+        a, b, c = _place(near, nears, unit * ROOTS[0])
+        d, e, f = _place(middle, middles, unit * ROOTS[1])
+        g, h, i = _place(far, fars, unit * ROOTS[2])
+        return [a, d, g, b, e, h, c, f, i]
+
+
+def _place(move: float, ranking: Ranking, scale: float) -> tuple[float, float, float]:
+    """Return the mean, how far a move is off it, both in units of volatility, and its rank."""
+    moves, count, mean = ranking
+    if count < 2 or move != move:
+        return NAN, NAN, NAN
+    below = bisect_left(moves, move - SAME)
+    same = 0
+    if below + 1 < count and moves[below + 1] <= move + SAME:
+        same = bisect_right(moves, move + SAME, below) - below - 1
+    rank = (below + same * 0.5) / (count - 1) - 0.5
+    away, off = mean / scale, (move - mean) / scale
+    if -CLIP <= away <= CLIP and -CLIP <= off <= CLIP:
+        return away, off, rank
+    return _clip(away), _clip(off), rank
+
+
+def _clip(value: float) -> float:
+    return -CLIP if value < -CLIP else CLIP if value > CLIP else value
 
 
 def tabulate(history: History) -> Floats:

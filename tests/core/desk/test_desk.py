@@ -29,6 +29,7 @@ from core.errors import AlreadyRunning, StateError, VenueUnavailable
 from core.home import Home
 from core.journal import frames
 from core.model.event import (
+    Arm,
     DeskLagged,
     Disarm,
     Event,
@@ -48,6 +49,7 @@ from core.model.why import Why
 from core.orders.ids import sequence
 from core.research.replay import find_sessions, replay
 from tests.core.desk.loopback import BTC, LoopGateway, LoopKillGateway, LoopVenue
+from tests.core.journal.test_store import spoil
 from tests.waiting import until
 
 
@@ -702,6 +704,25 @@ async def test_a_disk_that_fills_up_stops_new_risk_and_arming_again(
         monkeypatch.setattr(disk, "free", lambda folder: 100 * 2**20)
         await until(lambda: desk.pump.state is TradingState.DISARMED)
         assert any("100 MB free" in line.text for line in desk.lines.last(50))
+        refused = await desk.window.command(Arm("me", desk.window.now()))
+        assert not refused.ok
+        assert "100 MB free" in refused.detail
+
+
+async def test_a_damaged_store_keeps_the_gate_closed_and_is_left_as_it_is(stage: Stage) -> None:
+    first = stage.desk()
+    async with stage.running(first):
+        await bought(first)
+    path = Home(stage.root).state("practice") / "killcord.db"
+    data = spoil(path)
+    second = stage.desk()
+    async with stage.running(second):
+        await until(lambda: any("it is damaged" in each.text for each in second.lines.last(99)))
+        await until(lambda: second.pump.state is TradingState.DISARMED)
+        refused = await second.window.command(Arm("me", second.window.now()))
+        assert not refused.ok
+        assert "it is damaged" in refused.detail
+    assert path.read_bytes() == data
 
 
 async def test_no_room_to_start_is_said_before_anything_is_sent(

@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,9 +18,10 @@ from core.desk import kill_worker
 from core.desk.kill import KillExecutor
 from core.desk.kill_worker import Means
 from core.errors import StateError
+from core.model.account import PositionReport
 from core.model.event import Event, KillMode, KillReported
 from core.model.market import Side
-from core.model.order import Order, OrderKind, Purpose, TimeInForce
+from core.model.order import Order, OrderKind, OrderSent, Purpose, TimeInForce
 from core.orders.ids import ClientIds
 from core.orders.records import Intent
 from tests.core.desk.loopback import BTC, LoopKillGateway, LoopVenue
@@ -240,6 +242,53 @@ async def test_what_is_not_proved_says_how_far_it_is_and_forgets_trouble_that_is
     assert report.venues["bybit"].detail == "no look at it succeeded"
     await until(lambda: scene.verdicts()["okx"] == "FLAT_VERIFIED")
     assert scene.executor.runs["okx"].detail == ""
+
+
+async def test_a_position_that_changes_under_the_kill_is_closed_from_where_it_is(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kill_worker, "SETTLE", 0.0)
+    scene.trade("bybit")
+    venue, gateway = scene.venues["bybit"], scene.gateways["bybit"]
+    held: list[Decimal] = []
+    reduce = gateway.reduce
+    sizes = iter(("1.2", "0.3"))  # flips the 0.5 to -0.7, then to -1.0
+
+    async def meddled(position: PositionReport, *rest: Any) -> OrderSent:
+        if (size := next(sizes, None)) is not None:
+            order = Order(
+                scene.ids.next(Purpose.MANUAL), "bybit", BTC, Side.SELL, OrderKind.MARKET,
+                Decimal(size), 1,
+            )  # fmt: skip
+            venue.place(order)
+        before = sum(abs(each.qty) for each in venue.positions())
+        sent = await reduce(position, *rest)
+        held.append(before - sum(abs(each.qty) for each in venue.positions()))
+        return sent
+
+    monkeypatch.setattr(gateway, "reduce", meddled)
+    scene.executor.pull(KillMode.FLATTEN, "test", "me", "bybit")
+    report = await scene.executor.report()
+    assert report.venues["bybit"].verdict == "FLAT_VERIFIED"
+    assert venue.positions() == ()
+    assert len(held) >= 3
+    assert all(less >= 0 for less in held), "no reducing order made it larger"
+
+
+async def test_dust_is_told_as_dust_and_by_how_much(scene: Scene) -> None:
+    scene.trade("okx")
+    rules = scene.venues["okx"].core.instruments[BTC]
+    dusty = msgspec.structs.replace(rules, min_qty=Decimal(1))
+    means = scene.executor._means
+    scene.executor._means = msgspec.structs.replace(
+        means, instruments={**means.instruments, ("okx", BTC): dusty}
+    )
+    scene.executor.pull(KillMode.FLATTEN, "test", "me", "okx")
+    report = await scene.executor.report()
+    assert report.venues["okx"].verdict == "FLAT_DUST"
+    assert report.venues["okx"].detail == f"{BTC} 0.5"
+    assert scene.venues["okx"].reports() == ()
+    assert not [call for call in scene.gateways["okx"].calls if "reduce" in call]
 
 
 async def test_a_broken_journal_does_not_keep_a_position_open(scene: Scene) -> None:

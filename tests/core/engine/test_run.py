@@ -47,7 +47,7 @@ def one_by_one(
         together = [row for row in rows if row[0] == ts]
         for _, index, (open_, high, low, close, _) in together:
             listing = venue.listings[names[index].venue, names[index].symbol]
-            venue.open_bar(listing, ts, open_, high)
+            venue.now, listing.price, listing.top = ts, open_, high
             listing.book.bar(open_, high, low, close)
         for _, index, values in together:
             one = names[index]
@@ -140,7 +140,10 @@ def test_instruments_come_and_go() -> None:
 class Fair:
     """A floor where nothing rests, and nothing is due."""
 
-    due = 1 << 63
+    due = hour = 1 << 63
+
+    def look(self, row: tuple[Candle, ...]) -> None:
+        pass
 
     def open(self, row: tuple[Candle, ...]) -> None:
         pass

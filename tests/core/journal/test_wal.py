@@ -98,6 +98,28 @@ async def test_waiting_intents_share_syncs_and_a_durable_record_is_on_disk(tmp_p
     await journal.close()
 
 
+async def test_a_caller_that_is_cancelled_leaves_a_whole_journal(tmp_path: Path) -> None:
+    journal = wal.begin(tmp_path, "practice", None, Ledger(), 1)
+    journal.start(pytest.fail)
+
+    async def write(number: int) -> None:
+        await journal.append_durable(intent(number))
+
+    for steps in range(12):  # cancelled at every step of the way, and after the last
+        task = asyncio.create_task(write(steps))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await journal.append_durable(intent(99))
+    await journal.close()
+    numbers = [record.order.created for record in frames.read(journal.path).records]  # type: ignore[union-attr]
+    assert numbers[-1] == 99
+    assert numbers == sorted(numbers)
+    assert set(range(2, 12)) <= set(numbers), "what was given is written, whoever still waits"
+    assert frames.verify(tmp_path).tail == ""
+
+
 async def test_every_torn_tail_is_cut_back_to_the_last_whole_record(tmp_path: Path) -> None:
     path = await filled(tmp_path, 3)
     data = path.read_bytes()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from core.research.backtest import run_backtest
 from core.research.bars import Bars
 from core.research.kernel import Market, make_trades, score
 from core.research.signal_table import TABLES, wants
+from core.research.sweep import Grid, Job, try_block, try_point
 from core.signals.strategy import BUILT_IN
 from tests.core.research.test_backtest import random_bars, rules, settings
 
@@ -137,3 +140,34 @@ def test_nothing_wanted_is_nothing_traded() -> None:
     trades = make_trades(market, np.zeros(100, np.int8), 0.01)
     found = score(market, trades, 0.5)
     assert (found.trades, found.total_return, found.max_drawdown) == (0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("count", [1, 5, 16, 70, 5_000])
+def test_blocks_hold_every_point_once(count: int) -> None:
+    grid = Grid(job(), tuple({"strategy.slow": at} for at in range(count)))
+    held = [
+        point
+        for block in grid.axis.values
+        for point in grid.points[block * grid.size : (block + 1) * grid.size]
+    ]
+    assert held == list(grid.points)
+    assert len(grid.axis.values) >= min(count, 16)
+    assert grid.size <= 64
+
+
+def test_a_block_comes_to_what_its_points_do_alone() -> None:
+    points = tuple({"strategy.slow": slow} for slow in range(10, 50))
+    grid = Grid(job(), points)
+    together = [one for block in grid.axis.values for one in try_block(grid, (0, {"block": block}))]
+    assert [point for point, _ in together] == list(points)
+    alone = [try_point(grid.job, (0, point)) for point in points]
+    assert [outcome for _, outcome in together] == alone
+    assert len({outcome.total_return for _, outcome in together}) > 20
+
+
+def job() -> Job:
+    rules_ = rules()
+    return Job(
+        {rules_: random_bars(3_000, 2)}, settings(), Decimal(100_000), 0.0002,
+        {rules_: settlements(random_bars(3_000, 2), 4)}, Path(), Path(), True,
+    )  # fmt: skip

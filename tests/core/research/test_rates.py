@@ -71,6 +71,12 @@ def test_another_market_is_not_joined_to_the_stored_one(tmp_path: Path) -> None:
     assert rates.read() == tuple(venue(100))
     run(RateDownload(rates, 0, 110 * EIGHT + 1, replace=True), other)
     assert rates.read() == tuple(other)
+    # Also where only what lies before differs: nothing of the other market is left.
+    long = venue(700, seed=9)
+    rates.forget()
+    rates.write([*venue(300, seed=5)[50:60], *long[400:]])
+    run(RateDownload(rates, 0, 700 * EIGHT + 1, replace=True), long)
+    assert rates.read() == tuple(long)
     rates.path.write_bytes(b"nonsense")
     with pytest.raises(RecordingError, match="cannot be read"):
         rates.read()

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.config import Limits
 from core.model.event import TradingState, VenueState
@@ -225,3 +227,53 @@ def test_the_bad_days_of_the_book_refuse_and_tell() -> None:
     told = {check.code: check for check in gate.explain(order(), RULES, calm)}
     found = told[Code.VALUE_AT_RISK]
     assert (found.value, found.limit) == ("1900.00", "2000.00")
+
+
+# Below, at and beyond what each check allows.
+AROUND: dict[str, tuple[Any, ...]] = {
+    "state": tuple(TradingState),
+    "venue_state": tuple(VenueState),
+    "rejects": (0, 7, 8, 9),
+    "paused": (False, True),
+    "frozen": ("", "unknown"),
+    "cooling": (0.0, 1e-9),
+    "bad_news": (0.0, 1e-9),
+    "bad_market": (0.0, 1e-9),
+    "age": (0.0, 5.0, 5.000001, float("inf")),
+    "skew": (-0.76, -0.75, 0.75, 0.76),
+    "mid": (D(0), D(1), D(49_000), D("50000.1"), D(52_000)),
+    "mark": (D(0), D(48_500), D(50_000) / D("1.03"), D(48_543), D(51_547)),
+    "equity": (D(-1), D(0), D(99_999), D("99999.99"), D(100_001)),
+    "symbol_after": (D("1999.99"), D("2000.01"), D(500)),
+    "venue_after": (D(100_000), D("100000.01")),
+    "gross_after": (D(200_000), D("200000.01")),
+    "working": (117, 118, 119),
+    "second_full": (False, True),
+    "minute_full": (False, True),
+    "stop": (D(37_499), D(37_500), D(50_000), D(50_001), D(62_500), D(62_501)),
+    "tail_after": (None, Tail(2000.0, 3000.0), Tail(2000.1, 0.0), Tail(0.0, 3000.1)),
+    "cluster_after": (None, Cluster(("BTC",), 20_000.0), Cluster(("BTC",), 20_000.1)),
+}
+ORDERS = {
+    "qty": (D(0), D("0.001"), D("0.002"), D("0.0404"), D("0.04"), D("0.041"), D(1000), D(1001)),
+    "kind": (OrderKind.MARKET, OrderKind.LIMIT),
+    "price": (None, D(0), D(49_000), D(51_501)),
+    "side": tuple(Side),
+}
+
+
+def changes(values: dict[str, tuple[Any, ...]], most: int) -> st.SearchStrategy[dict[str, Any]]:
+    one = st.sampled_from([(name, value) for name, each in values.items() for value in each])
+    return st.lists(one, max_size=most).map(dict)
+
+
+@given(changes(AROUND, 4), changes(ORDERS, 2), st.booleans())
+def test_the_short_way_agrees_with_the_list(
+    world: dict[str, Any], shape: dict[str, Any], limited: bool
+) -> None:
+    """An order is approved exactly when every check that ``explain`` lists has passed."""
+    rules = RULES if limited else msgspec.structs.replace(RULES, max_market_qty=None)
+    seen = msgspec.structs.replace(CALM, **world)
+    given, gate = order(**shape), Gate(Limits())
+    passed = all(check.passed for check in gate.explain(given, rules, seen))
+    assert isinstance(gate.open(given, rules, seen), Approved) is passed
