@@ -53,7 +53,7 @@ from tests.core.journal.test_store import spoil
 from tests.waiting import until
 
 
-def config(loop_lag: float = 60.0) -> Config:
+def config(loop_lag: float, record: bool) -> Config:
     return Config.model_validate(
         {
             "environment": "practice",
@@ -61,6 +61,8 @@ def config(loop_lag: float = 60.0) -> Config:
             # A machine that runs tests stands still for longer than one that trades may.
             "limits": {"loop_lag": loop_lag},
             "strategy": {"timeframe": "1s", "fast": 2, "slow": 4},
+            # To pack a recording is a process of its own at the end of each desk.
+            "storage": {"record": record},
         }
     )
 
@@ -78,10 +80,11 @@ class Stage:
         signals: bool = False,
         clock: Clock | None = None,
         loop_lag: float = 60.0,
+        record: bool = False,
     ) -> Desk:
         loops = list(self.venues.values())
         return Desk(
-            config(loop_lag),
+            config(loop_lag, record),
             Home(root or self.root),
             [LoopGateway(venue) for venue in loops],
             [LoopKillGateway(venue) for venue in loops],
@@ -165,7 +168,7 @@ async def test_settled_funding_is_asked_for_at_a_start(stage: Stage) -> None:
 
 
 async def test_a_desk_trades_stops_and_leaves_a_true_record(stage: Stage) -> None:
-    desk = stage.desk()
+    desk = stage.desk(record=True)
     async with stage.running(desk) as task:
         await traded(desk)
         assert desk.pump.state is TradingState.ARMED
@@ -206,11 +209,11 @@ async def test_a_desk_trades_stops_and_leaves_a_true_record(stage: Stage) -> Non
 
 
 async def test_a_restarted_desk_carries_on_where_the_venues_are(stage: Stage) -> None:
-    first = stage.desk()
+    first = stage.desk(record=True)
     async with stage.running(first):
         await bought(first)
     before = first.window.snapshot()
-    second = stage.desk()
+    second = stage.desk(record=True)
     async with stage.running(second):
         await until(lambda: set(states(second).values()) == {VenueState.READY})
         after = second.window.snapshot()
