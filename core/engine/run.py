@@ -88,8 +88,8 @@ class CandleRun:
         self._lanes = lanes
         self._slots = [slot for slot, _ in lanes]
         self._floor = floor
-        self._trail: deque[tuple[Candle, ...]] = deque(maxlen=CLOSES)
-        """The last candles; their closes are for the picture, which nobody draws meanwhile."""
+        self._trail: deque[Any] = deque(maxlen=CLOSES)
+        """The last candles as they came; their closes are for the picture, which nobody draws meanwhile."""
         self._span = int(world.config.strategy.timeframe) * SECOND
 
     def play(self, rows: Iterator[tuple[Candle, ...]] | Iterator[Candle]) -> None:
@@ -107,7 +107,7 @@ class CandleRun:
                 row: Any = next(rows, None)
                 if row is not None:
                     self._take((row,) if alone else row)
-        seen = zip(*self._trail, strict=True)
+        seen = [self._trail] if alone else zip(*self._trail, strict=True)
         for slot, candles in zip(self._slots, seen, strict=False):
             if not slot.linked:  # those were told of theirs by the feed
                 slot.closes.extend([candle.close for candle in candles])
@@ -120,7 +120,7 @@ class CandleRun:
         seen: list[Candle] = []
         for candle in candles:
             if candle.low <= low or candle.high >= high or candle.ts >= soon:
-                self._rest([*zip(seen, strict=True)])
+                self._rest(seen, seen[-1:])
                 if candle.ts < self._floor.hour:
                     self._take((candle,))
                     return True
@@ -134,15 +134,15 @@ class CandleRun:
             try:
                 decision = take(candle)
             except Exception as error:  # as in Feed.candle
-                self._rest([*zip(seen, strict=True)])
+                self._rest(seen, seen[-1:])
                 self._close((candle,), 0, error)
                 return True
             if decision is not None:
-                self._rest([*zip(seen, strict=True)])
+                self._rest(seen, seen[-1:])
                 self._close((candle,), 0, decision)
                 return True
             seen.append(candle)
-        self._rest([*zip(seen, strict=True)])
+        self._rest(seen, seen[-1:])
         return False
 
     def _go_together(self, rows: Iterator[Any]) -> bool:
@@ -153,7 +153,7 @@ class CandleRun:
         for row in rows:
             for candle, low, high in zip(row, lows, highs, strict=True):
                 if candle.low <= low or candle.high >= high or candle.ts >= soon:
-                    self._rest(seen)
+                    self._rest(seen, *seen[-1:])
                     self._take(row)
                     return True
             for candle, take in zip(row, takers, strict=True):
@@ -163,11 +163,11 @@ class CandleRun:
                 except Exception as error:  # as in Feed.candle
                     said = error
                 if said is not None:
-                    self._rest(seen)
+                    self._rest(seen, *seen[-1:])
                     self._close(row, row.index(candle), said)
                     return True
             seen.append(row)
-        self._rest(seen)
+        self._rest(seen, *seen[-1:])
         return False
 
     def _quiet(self) -> tuple[int, list[float], list[float]]:
@@ -215,7 +215,7 @@ class CandleRun:
         """
         clock = self._clock
         now = self._world.now = row[0].received
-        self._trail.append(row)
+        self._trail.append(row if len(row) > 1 else row[0])
         for index, (slot, candle) in enumerate(zip(self._slots, row, strict=True)):
             if slot.linked:
                 effects = clock.process(candle)
@@ -243,11 +243,16 @@ class CandleRun:
             if effects:
                 self._floor.hear(effects, now)
 
-    def _rest(self, seen: Sequence[tuple[Candle, ...]]) -> None:
-        """Leave the engine as these quiet candles would have."""
-        if not seen:
+    def _rest(self, seen: Sequence[Any], last: Sequence[Candle] = ()) -> None:
+        """Leave the engine as quiet candles would have.
+
+        Args:
+            seen: them, in rows or bare, as they came.
+            last: the last row of them.
+        """
+        if not last:
             return
-        last, clock = seen[-1], self._clock
+        clock = self._clock
         now = self._world.now = last[0].received
         clock.due = now + PERIOD
         clock.events += len(seen) * len(last)
