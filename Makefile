@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 ARGS ?=
+# Half of the tests' time is waiting for real processes and sockets: more than there are cores.
+WORKERS ?= 4
 SEEDS ?= 5000
 KILLS ?= 20000
 
@@ -30,7 +32,7 @@ run: install  ## open the terminal on a practice desk
 	@$(BIN)/killcord --env practice $(ARGS)
 
 test: install  ## all tests, a few minutes
-	@$(BIN)/pytest -n 2 $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: install  ## lint, types, import contracts, tests
 	@$(BIN)/ruff check .

@@ -1,17 +1,14 @@
-"""The configuration: a TOML file, environment variables and command-line choices, checked at once.
+"""The configuration: everything a person may set, with its bounds and defaults.
 
-``load`` reports every problem it finds in one ``ConfigError``. Attribute docstrings are the user
-documentation: ``killcord config show`` and ``docs/configuration.md`` are made from them.
+Attribute docstrings are the user documentation: ``killcord config defaults`` and
+``docs/configuration.md`` are made from them. ``core.config_file`` reads and writes it.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Mapping
 from decimal import Decimal
 from math import inf
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from msgspec import to_builtins
@@ -22,14 +19,12 @@ from pydantic import (
     Field,
     PlainSerializer,
     PlainValidator,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
-from core.errors import ConfigError
 from core.model.instrument import unified_symbol
-from core.terminal import Terminal, check, descriptions
+from core.terminal import Terminal, check
 
 Environment = Literal["practice", "testnet", "live"]
 VenueName = Literal["bybit", "binance", "okx"]
@@ -111,6 +106,8 @@ class Limits(Section):
     """Oldest book that may open risk."""
     clock_skew: Seconds = 0.75
     """Largest difference to a venue's clock that may open risk."""
+    loop_lag: Seconds = 0.25
+    """Longest the desk itself may have stood still before it opens no risk for five seconds."""
     unprotected: Seconds = 10.0
     """Longest a position may be without a working stop before it is closed."""
     news_burst: Annotated[int, Field(ge=0, le=1000)] = 3
@@ -128,7 +125,7 @@ class Strategy(Section):
 
     name: str = "ema_cross"
     """``ema_cross``, ``mean_reversion``, ``funding_carry``, ``lightgbm`` (a trained model),
-    ``ensemble`` (several, weighed), or the file of one of your own."""
+    ``ensemble`` (several, weighed), ``manual`` (none: orders by hand), or the file of your own."""
     timeframe: Seconds = 5.0
     """Length of its candles; ``lightgbm`` without one decides on candles of an hour."""
     fast: Annotated[int, Field(ge=1, le=1000)] = 3
@@ -139,6 +136,9 @@ class Strategy(Section):
     """Distance of the protective stop from the entry price, as a fraction."""
     share: Fraction = Decimal("0.8")
     """Part of the position limit a strategy uses."""
+    kelly: Fraction = Decimal("0.25")
+    """Part of Kelly's fraction of equity that a position may be, where a model says how probable it
+    is and what it pays; what remains of the position limit caps it."""
     news_filter: Annotated[float, Field(ge=0, le=1)] = 0.0
     """No strategy opens a long while the news score of the asset is at or below minus this, nor a
     short while it is at or above; 0: news change no decision. 0.4 is clear news."""
@@ -371,126 +371,3 @@ class Config(Section):
         if not venues:
             raise ValueError("name at least one venue")
         return tuple(dict.fromkeys(venues))
-
-
-def load(
-    path: Path,
-    environ: Mapping[str, str],
-    overrides: Mapping[str, Any],
-    *,
-    testnet_keys: bool = False,
-) -> Config:
-    """Read the file, lay the environment and the command line over it, and check everything.
-
-    Args:
-        path: the TOML file; it need not exist, then the defaults with their limits apply.
-        environ: environment variables, names as in ``.env.example``.
-        overrides: choices of the command line, dotted keys: ``{"practice.seed": 7}``.
-        testnet_keys: whether testnet keys are stored, which decides the environment when nothing
-            else does.
-
-    Raises:
-        ConfigError: with every problem found.
-    """
-    data, problems = _read(path)
-    if problems:
-        raise ConfigError(problems)
-    origin: dict[str, str] = {}
-    for key, variable in (
-        ("environment", "TRADING_ENVIRONMENT"),
-        ("storage.database_url", "DATABASE_URL"),
-    ):
-        if value := environ.get(variable, "").strip():
-            _put(data, key, value)
-            origin[key] = f"environment variable {variable}"
-    for key, value in overrides.items():
-        if value is not None:
-            _put(data, key, value)
-            origin[key] = "command line"
-    data.setdefault("environment", "testnet" if testnet_keys else "practice")
-    try:
-        return Config.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError(
-            [_describe(problem, path, origin) for problem in error.errors(include_url=False)]
-        ) from None
-
-
-def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8")), []
-    except FileNotFoundError:
-        return {"limits": {}}, []
-    except tomllib.TOMLDecodeError as error:
-        return {}, [f"{path}: not valid TOML: {error}; compare with `killcord config defaults`"]
-    except (OSError, UnicodeDecodeError) as error:
-        return {}, [f"{path}: cannot be read: {error}; set KILLCORD_HOME, or --config FILE"]
-
-
-def _put(data: dict[str, Any], key: str, value: object) -> None:
-    *tables, name = key.split(".")
-    for table in tables:
-        inner = data.setdefault(table, {})
-        if not isinstance(inner, dict):
-            return  # the validator names the misplaced value
-        data = inner
-    data[name] = value
-
-
-def _describe(problem: Mapping[str, Any], path: Path, origin: Mapping[str, str]) -> str:
-    key = ".".join(str(part) for part in problem["loc"] if not isinstance(part, int))
-    source = origin.get(key, str(path))
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] == "missing":
-        return f"{source}: {key}: missing; `killcord config defaults` prints it with every value"
-    if problem["type"] == "extra_forbidden":
-        return f"{source}: {key}: no such setting; `killcord config defaults` prints all of them"
-    return f"{source}: {key}: {message[:1].lower()}{message[1:]}, got {problem['input']!r}"
-
-
-def render(config: Config | None = None) -> str:
-    """Return a configuration file: the settings given, or the defaults, with their explanations."""
-    config = config or Config(limits=Limits())
-    lines = ["# Killcord. Unknown keys are errors; `killcord config check` checks this file.", ""]
-    tables: list[str] = []
-    for name, field in Config.model_fields.items():
-        value = getattr(config, name)
-        if isinstance(value, Section | Terminal):
-            tables += ["", f"[{name}]", *_table(value)]
-        else:
-            lines += _comment(field.description)
-            commented = name == "environment" or value is None
-            lines.append(f"{'# ' * commented}{name} = {_toml(True if value is None else value)}")
-    return "\n".join([*lines, *tables]) + "\n"
-
-
-def _table(section: Section | Terminal) -> list[str]:
-    if isinstance(section, Terminal):
-        texts: Mapping[str, str | None] = descriptions()
-    else:
-        texts = {name: field.description for name, field in type(section).model_fields.items()}
-    lines: list[str] = []
-    for name, text in texts.items():
-        lines += [*_comment(text), f"{name} = {_toml(getattr(section, name))}"]
-    return lines
-
-
-def _comment(text: str | None) -> list[str]:
-    return [f"# {line.strip()}" for line in (text or "").replace("``", "").splitlines()]
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Decimal | int | float):
-        return str(value)
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    if isinstance(value, dict):
-        items = (f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items())
-        return "{ " + ", ".join(items) + " }"
-    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _toml_key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)

@@ -8,6 +8,7 @@ KillcordError                    everything below; carries the exit code of the 
 │   └── KeyRefused               a key that can withdraw, or is for another environment
 ├── NoDesk               (4)     no desk answers on the control socket
 ├── ClusterUnavailable   (5)     the scheduler of a Dask cluster, or the database of a shared search
+├── StrategyFailed       (1)     a strategy raised while its settings were tried
 ├── VenueError           (5)     a venue or the network
 │   ├── VenueUnavailable         no usable answer: timeout, refused, 5xx
 │   │   └── VenueMaintenance     the venue says that it is closed for now
@@ -16,6 +17,7 @@ KillcordError                    everything below; carries the exit code of the 
 └── StateError           (1)     something on disk is not as it must be
     ├── JournalCorrupt           a record fails its checksum or chain
     ├── StoreError               the SQL store cannot be used
+    │   └── StoreDamaged         its file is damaged
     ├── RecordingError           a market recording does not parse
     └── RegistryError            a stored model is corrupt or does not fit
 """
@@ -50,6 +52,10 @@ class ConfigError(KillcordError):
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
 
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[tuple[str, ...]]]:
+        """A worker process sends its problems, not their text."""
+        return type(self), (self.problems,)
+
 
 class SafetyRefusal(KillcordError):
     """A safety rule refused."""
@@ -75,6 +81,10 @@ class ClusterUnavailable(KillcordError):
     """A cluster's scheduler, or the database of a shared search, does not answer."""
 
     exit_code = 5
+
+
+class StrategyFailed(KillcordError):
+    """A strategy raised while its settings were tried; the text says where."""
 
 
 class VenueError(KillcordError):
@@ -119,9 +129,20 @@ class StoreError(StateError):
     """The SQL store cannot be used."""
 
 
+class StoreDamaged(StoreError):
+    """The SQL store's file is damaged: waiting does not mend it, and writing makes it worse."""
+
+
 class RecordingError(StateError):
     """A market recording does not parse."""
 
 
 class RegistryError(StateError):
     """A stored model is corrupt, or does not fit this version."""
+
+
+def in_words(error: BaseException) -> str:
+    """Return what an exception says, in one line: without the number and path of an ``OSError``."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split()) or type(error).__name__

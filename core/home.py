@@ -48,8 +48,12 @@ class Home:
         return self.state(environment) / "models"
 
     def history(self, environment: str) -> Path:
-        """Candles of venues."""
+        """Candles and settled funding of venues."""
         return self.state(environment) / "history"
+
+    def recordings(self, environment: str) -> Path:
+        """Recorded sessions, a folder each."""
+        return self.state(environment) / "recording"
 
     @property
     def synthetic_models(self) -> Path:
@@ -88,6 +92,11 @@ class Home:
         return Path(tempfile.gettempdir()) / f"killcord-{os.getuid()}-{digest}" / name
 
     @property
+    def cord_socket(self) -> Path:
+        """The kill cord's own way into the desk."""
+        return self.socket.with_name("cord.sock")
+
+    @property
     def guard_socket(self) -> Path:
         """Where the guard listens to the desk's heartbeat."""
         return self.socket.with_name("guard.sock")
@@ -123,8 +132,13 @@ class Home:
         return self.data / "welcomed"
 
     @property
+    def log(self) -> Path:
+        """What the desk logs: JSON lines, 20 MB a file, the nine before it beside it."""
+        return self.data / "killcord.log"
+
+    @property
     def desk_log(self) -> Path:
-        """Log of a desk that has no terminal."""
+        """What a desk in the background prints: nothing, unless something is wrong."""
         return self.data / "desk.log"
 
     def make(self, environment: str) -> None:

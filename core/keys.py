@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from core.errors import KeyRefused, UsageError
+from core.files import write_whole
 from core.home import Home
 from core.model.instrument import VENUES
 from core.secrets import Secret
@@ -90,10 +91,7 @@ class KeyIndex:
         """Add or remove a pair."""
         pairs = set(self.stored())
         (pairs.add if present else pairs.discard)((venue, environment))
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = self._path.with_suffix(".tmp")
-        fresh.write_text(json.dumps(sorted(pairs)))
-        fresh.replace(self._path)
+        write_whole(self._path, json.dumps(sorted(pairs)).encode())
 
 
 def credentials(
@@ -119,7 +117,10 @@ def credentials(
             f" come from the OS keyring only: killcord keys add {venue} --env live"
         )
     if missing := [name for name in names if name not in given]:
-        raise KeyRefused(f"{', '.join(missing)} is not set, but the rest of the key is")
+        raise KeyRefused(
+            f"{', '.join(missing)} is not set, but the rest of the {environment} key of {venue} is;"
+            " set all of it, or none"
+        )
     return _credentials(given, names, "environment")
 
 

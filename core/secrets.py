@@ -1,8 +1,15 @@
-"""Secrets: a type that does not print, and where keys are kept."""
+"""Secrets: a type that does not print, and a text without what may be one."""
 
 from __future__ import annotations
 
+import re
 from typing import NoReturn
+
+_QUERY = re.compile(r"(?<=\?)[^\s'\"<>]+")
+_PAIR = re.compile(
+    r"(?i)\b((?:api|access)?[-_]?(?:key|sign|signature|secret|passphrase|password|token|listenkey))"
+    r"(['\"]?\s*[:=]\s*['\"]?)[^\s'\",&}]+"
+)
 
 
 class Secret:
@@ -33,3 +40,11 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled")
+
+
+def scrub(text: str) -> str:
+    """Remove what may be secret from a text: query strings, and values named like secrets.
+
+    ccxt puts the whole URL into its errors, which for a signed GET carries the signature.
+    """
+    return _PAIR.sub(r"\1\2***", _QUERY.sub("***", text))

@@ -28,9 +28,9 @@ RECV_WINDOW_MS = 3000
 """How long a signed request stays valid at the venue."""
 ENTRY_WINDOW_MS = 1500
 """The same for an order that can open risk: one that waited longer is an old order. It is also
-what a kill waits for between its two proving looks (``core.desk.kill.VALIDITY``), so that nothing
-signed before the gate closed can arrive after the second one. All three venues let a client choose
-it; what can only reduce keeps the longer window, because there a refusal is the greater harm."""
+what a kill waits for between its two proving looks (``core.desk.kill_worker.VALIDITY``), so that
+nothing signed before the gate closed can arrive after the second one. All three venues let a client
+choose it; what can only reduce keeps the longer window: there a refusal is the greater harm."""
 TIMEOUT_MS = 8000
 """Total time of one HTTP request."""
 _TEST_HOSTS = ("testnet", "demo", "sandbox", "binancefuture.com", "wspap.")

@@ -5,15 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from core.clock import DAY, SECOND
+from core.clock import DAY, HOUR, SECOND
 from core.errors import VenueRefused
 from core.model.instrument import Instrument
-from core.model.market import Candle
+from core.model.market import Candle, FundingSettled
 from exchanges.feed import MILLI
 from exchanges.rules import Line, Request
 
 HISTORY = 7 * DAY
 """No venue lists own trades over a longer span in one request."""
+
+RateRow = tuple[int, float]
+"""Time of a settlement (ms) and its rate."""
+RATE_WINDOW = 1000 * HOUR // MILLI
+"""Milliseconds that hold at most 1000 settlements: some contracts have one an hour."""
 
 CandleRow = Sequence[float]
 """Open time (ms), open, high, low, close, then volumes: the order of all three venues."""
@@ -91,3 +96,38 @@ async def closed_candles(
             break
         end = min(int(row[0]) for row in rows)
     return [found[opened] for opened in sorted(found)][-count:]
+
+
+async def settled_rates(
+    instrument: Instrument,
+    count: int,
+    before: int | None,
+    page: Callable[[int | None], Awaitable[Sequence[RateRow]]],
+) -> list[FundingSettled]:
+    """Page back through settlements of funding until there are enough.
+
+    Args:
+        instrument: whose funding.
+        count: how many are wanted.
+        before: only those before this instant, nanoseconds UTC; None: the newest.
+        page: asks for those before a time (ms), for the newest with None; in any order.
+
+    Returns:
+        Settlements, oldest first; fewer than ``count`` where the venue has no more.
+    """
+    found: dict[int, float] = {}
+    end = None if before is None else before // MILLI
+    while len(found) < count:
+        rows = await page(end)
+        fresh = [row for row in rows if row[0] not in found and (end is None or row[0] < end)]
+        if not fresh:
+            break
+        found.update(fresh)
+        end = min(found)
+    received = time.time_ns()
+    return [
+        FundingSettled(
+            instrument.venue, instrument.symbol, rate, (ts + 500) // 1000 * SECOND, received
+        )
+        for ts, rate in sorted(found.items())[-count:]
+    ]

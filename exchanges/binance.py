@@ -81,6 +81,7 @@ class BinanceRules(BinanceQueries):
     private_frames = BinancePrivate
     pools: ClassVar[Mapping[str, Pool]] = {
         "weight": Pool(2400, 60),
+        "funding": Pool(500, 300),
         "orders10": Pool(300, 10),
         "orders60": Pool(1200, 60),
     }

@@ -75,7 +75,6 @@ class _OrderEvent(Struct):
     m: bool
     R: bool
     n: str = "0"
-    ot: str = ""
     sp: str = ""
 
 
@@ -99,7 +98,6 @@ class _AlgoEvent(Struct):
     aq: str = ""
     p: str = ""
     R: bool = False
-    rm: str = ""
 
 
 class _AlgoFrame(Struct):

@@ -20,9 +20,17 @@ from msgspec.json import Decoder
 from core.errors import VenueRefused
 from core.model.account import Balance, FundingPaid, PositionReport
 from core.model.instrument import Instrument
-from core.model.market import Candle, Side, Trade
+from core.model.market import Candle, FundingSettled, Side, Trade
 from core.model.order import Fill, OrderReport
-from exchanges.asking import CandleRow, ask_known, closed_candles, history_start
+from exchanges.asking import (
+    RATE_WINDOW,
+    CandleRow,
+    RateRow,
+    ask_known,
+    closed_candles,
+    history_start,
+    settled_rates,
+)
 from exchanges.binance_private import SIDES, AlgoRow, OrderRow, read_algo, read_order
 from exchanges.budget import Costs, Urgency
 from exchanges.feed import MILLI
@@ -111,6 +119,16 @@ class _PublicRow(Struct):
     isBuyerMaker: bool
 
 
+class _RateRow(Struct):
+    fundingTime: int
+    fundingRate: float
+
+
+class _InterestRow(Struct):
+    openInterest: float
+    time: int
+
+
 class _Rights(Struct):
     enableWithdrawals: bool = False
     enableInternalTransfer: bool = False
@@ -132,6 +150,8 @@ _fills = Decoder(list[FillRow]).decode
 _incomes = Decoder(list[_IncomeRow]).decode
 _public = Decoder(list[_PublicRow], strict=False).decode
 _klines = Decoder(list[list[float]], strict=False).decode
+_settled = Decoder(list[_RateRow], strict=False).decode
+_interest = Decoder(_InterestRow, strict=False).decode
 _rights = Decoder(_Rights).decode
 _clock = Decoder(_Time).decode
 
@@ -214,6 +234,30 @@ class BinanceQueries(Rules):
             return _klines(await line.ask(Request("fapiPublicGetKlines", params, weight(10))))
 
         return await closed_candles(instrument, timeframe, count, before, 5, page)
+
+    async def settlements(
+        self, line: Line, instrument: Instrument, count: int, before: int | None
+    ) -> list[FundingSettled]:
+        """At most 1000 a request, oldest first; they have a limit of their own, 500 in 5 min."""
+
+        async def page(end: int | None) -> Sequence[RateRow]:
+            params = {"symbol": instrument.venue_symbol, "limit": min(1000, count)}
+            if end is not None:  # of more than the limit it would give the oldest
+                params |= {"startTime": end - RATE_WINDOW, "endTime": end - 1, "limit": 1000}
+            costs = (*weight(1), ("funding", 1.0))
+            rows = _settled(await line.ask(Request("fapiPublicGetFundingRate", params, costs)))
+            return [(row.fundingTime, row.fundingRate) for row in rows]
+
+        return await settled_rates(instrument, count, before, page)
+
+    def interest(self, instrument: Instrument) -> Request:
+        """No stream has it."""
+        return Request("fapiPublicGetOpenInterest", {"symbol": instrument.venue_symbol}, weight(1))
+
+    def read_interest(self, body: str) -> tuple[float, int]:
+        """Base units."""
+        row = _interest(body)
+        return row.openInterest, row.time
 
     async def order(self, line: Line, symbol: str, client_id: str) -> OrderReport | None:
         """Ask the book it should be in first, then the other."""

@@ -131,7 +131,7 @@ class Budget:
         try:
             await asyncio.wait_for(waiter.ready, PATIENCE[urgency])
         except TimeoutError:
-            raise Exhausted(f"no request budget for {urgency.name.lower()} in time", 1.0) from None
+            raise Exhausted("the venue's request limits left no room for it in time", 1.0) from None
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)

@@ -81,7 +81,6 @@ class _BatchReply(Struct):
 class _Control(Struct):
     op: str = ""
     success: bool | None = None
-    ret_msg: str = ""
 
 
 _head = Decoder(_Head).decode

@@ -29,7 +29,8 @@ TICKER_SAMPLE = (
     '{"topic":"tickers.BTCUSDT","type":"delta","data":{"symbol":"BTCUSDT",'
     '"price24hPcnt":"0.017103","lastPrice":"17216.00","turnover24h":"1570383121.943499",'
     '"nextFundingTime":"1673280000000","fundingRate":"-0.000212","markPrice":"17217.33",'
-    '"indexPrice":"17227.36"},"cs":24987956059,"ts":1673272861686}'
+    '"indexPrice":"17227.36","openInterest":"68744.761","openInterestValue":"1183599972.27"},'
+    '"cs":24987956059,"ts":1673272861686}'
 )
 
 
@@ -68,6 +69,7 @@ class _TickerData(Struct, gc=False):
     nextFundingTime: int | None = None
     price24hPcnt: float | None = None
     turnover24h: float | None = None
+    openInterest: float | None = None
 
 
 class _TickerFrame(Struct, gc=False):
@@ -172,5 +174,6 @@ class BybitFeed(Feed):
                 data.turnover24h,
                 frame.ts * MILLI,
                 received,
+                data.openInterest,
             )
         )

@@ -15,9 +15,16 @@ from msgspec.json import Decoder
 from core.errors import VenueUnavailable
 from core.model.account import Balance, FundingPaid, PositionReport
 from core.model.instrument import Instrument
-from core.model.market import Candle, Trade
+from core.model.market import Candle, FundingSettled, Trade
 from core.model.order import Fill, OrderReport
-from exchanges.asking import CandleRow, ask_known, closed_candles, history_start
+from exchanges.asking import (
+    CandleRow,
+    RateRow,
+    ask_known,
+    closed_candles,
+    history_start,
+    settled_rates,
+)
 from exchanges.budget import Costs, Urgency
 from exchanges.bybit_private import (
     EXECUTIONS,
@@ -37,6 +44,8 @@ from exchanges.rules import Account, Line, Request, Rules
 
 _INTERVALS = {60: "1", 180: "3", 300: "5", 900: "15", 1800: "30", 3600: "60", 7200: "120",
               14400: "240", 21600: "360", 43200: "720", 86400: "D"}  # fmt: skip
+
+_MOST_PAGES = 200
 
 T = TypeVar("T")
 
@@ -86,6 +95,11 @@ class _PublicRow(Struct):
     time: int
 
 
+class _RateRow(Struct):
+    fundingRate: float
+    fundingRateTimestamp: int
+
+
 class _Rights(Struct):
     userID: int | str
     permissions: dict[str, list[str]] = {}
@@ -102,6 +116,7 @@ _positions = Decoder(Result[_Page[PositionRow]]).decode
 _wallets = Decoder(Result[_Page[WalletRow]]).decode
 _public = Decoder(Result[_Page[_PublicRow]], strict=False).decode
 _klines = Decoder(Result[_Page[list[float]]], strict=False).decode
+_settled = Decoder(Result[_Page[_RateRow]], strict=False).decode
 _rights = Decoder(Result[_Rights]).decode
 _clock = Decoder(Result[_Time]).decode
 
@@ -175,6 +190,23 @@ class BybitQueries(Rules):
             return _klines(body).result.rows
 
         return await closed_candles(instrument, timeframe, count, before, 5, page)
+
+    async def settlements(
+        self, line: Line, instrument: Instrument, count: int, before: int | None
+    ) -> list[FundingSettled]:
+        """At most 200 a request, newest first on the wire."""
+
+        async def page(end: int | None) -> Sequence[RateRow]:
+            params: dict[str, Any] = {
+                "category": "linear", "symbol": instrument.venue_symbol, "limit": min(200, count),
+            }  # fmt: skip
+            if end is not None:
+                params["endTime"] = end - 1
+            body = await line.ask(Request("publicGetV5MarketFundingHistory", params, cost()))
+            rows = _settled(body).result.rows
+            return [(row.fundingRateTimestamp, row.fundingRate) for row in rows]
+
+        return await settled_rates(instrument, count, before, page)
 
     async def order(self, line: Line, symbol: str, client_id: str) -> OrderReport | None:
         """Ask the open and recent orders, then the history."""
@@ -261,7 +293,7 @@ class BybitQueries(Rules):
     ) -> list[tuple[T, int]]:
         rows: list[tuple[T, int]] = []
         cursor = ""
-        for _ in range(200):
+        for _ in range(_MOST_PAGES):
             more = {"cursor": cursor} if cursor else {}
             body = await line.ask(
                 Request(method, {"category": "linear", **params, **more}, cost("read")), urgency
@@ -272,7 +304,7 @@ class BybitQueries(Rules):
             cursor = page.nextPageCursor
             if not cursor or not page.rows:
                 return rows
-        raise VenueUnavailable(f"bybit: {method} does not end")
+        raise VenueUnavailable(f"bybit: {method}: more than {_MOST_PAGES} pages")
 
 
 def _instrument(row: _Listed) -> Instrument:

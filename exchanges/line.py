@@ -35,10 +35,22 @@ from exchanges.outcome import Reply
 from exchanges.rules import Request, Rules
 
 _record: ContextVar[Reply | None] = ContextVar("request", default=None)
+_go: ContextVar[Callable[[], bool] | None] = ContextVar("go", default=None)
+_CLOSED = "the gate closed before it was sent"
+
+
+class _GateClosed(Exception):
+    """Ends a request whose first byte is still here."""
 
 
 async def _mark_sent(session: object, context: SimpleNamespace, params: object) -> None:
-    """Runs in the request's own task just before its first byte is written."""
+    """Runs in the request's own task just before its first byte is written.
+
+    A connection can take seconds to come about; that is long enough for the gate to close.
+    """
+    go = _go.get()
+    if go is not None and not go():
+        raise _GateClosed(_CLOSED)
     reply = _record.get()
     if reply is not None:
         reply.sent = True
@@ -135,7 +147,7 @@ class VenueLine:
         Args:
             request: what to send.
             urgency: its place in the line.
-            go: asked when it is its turn; False: it is not sent after all.
+            go: asked when it is its turn, and when it has a connection; False: it is not sent.
         """
         self.open()
         if self._doubted:
@@ -150,9 +162,9 @@ class VenueLine:
             reply.wait = error.seconds
             return reply
         if go is not None and not go():
-            reply.fault = "the gate closed before it was sent"
+            reply.fault = _CLOSED
             return reply
-        token = _record.set(reply)
+        token, gate = _record.set(reply), _go.set(go)
         started = time.perf_counter()
         try:
             await getattr(self.exchange, request.method)(request.params)
@@ -161,6 +173,7 @@ class VenueLine:
                 reply.fault = _fault(error)
         finally:
             _record.reset(token)
+            _go.reset(gate)
             reply.seconds = time.perf_counter() - started
         if reply.status is not None:
             self._learn(reply)
@@ -191,7 +204,9 @@ class VenueLine:
             answer = self.rules.read(reply.body)
         except (msgspec.MsgspecError, ValueError) as error:
             if reply.status == 503:  # the gateway's own page: nothing stands behind it
-                raise VenueMaintenance(f"{venue}: {name}: http 503") from None
+                raise VenueMaintenance(
+                    f"{venue}: {name}: closed or overloaded (http 503)"
+                ) from None
             raise VenueUnavailable(
                 f"{venue}: {name}: unreadable reply (http {reply.status}): {error}"
             ) from None
@@ -264,6 +279,8 @@ def _fault(error: BaseException) -> str:
     """Name a failure of the transport from what aiohttp raised below ccxt."""
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, _GateClosed):
+            return _CLOSED
         if isinstance(cause, TimeoutError):
             return "timeout"
         if isinstance(cause, aiohttp.ClientConnectorDNSError):

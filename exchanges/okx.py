@@ -24,7 +24,7 @@ from core.model.instrument import Instrument
 from core.model.order import Order, OrderKind, OrderReport, TimeInForce
 from exchanges.access import ENTRY_WINDOW_MS, RECV_WINDOW_MS
 from exchanges.budget import Pool, Urgency
-from exchanges.okx_feed import OkxFeed
+from exchanges.okx_feed import OkxFeed, index_of
 from exchanges.okx_private import OkxPrivate, Rows
 from exchanges.okx_queries import OkxQueries, cost
 from exchanges.outcome import Answer, Reply, codes
@@ -36,6 +36,8 @@ _TYPES = {
     TimeInForce.FOK: "fok",
     TimeInForce.POST_ONLY: "post_only",
 }
+_SPARE = ("index-tickers", "open-interest")
+"""Channels that a stream does without where the venue refuses them."""
 TAG = "killcord"
 """What our orders bear, so that the venue's timer takes no one else's. At most 16 characters."""
 _CANCEL_BATCH = 20
@@ -90,6 +92,7 @@ class OkxRules(OkxQueries):
         "leverage": Pool(20, 2),
         "time": Pool(10, 2),
         "market": Pool(20, 2),
+        "rates": Pool(10, 2),
     }
     refusals = (
         codes(50000, 50002, 50006, 50011, (50014, 50025), 50027, 50028, 50030, 50035, 50061,
@@ -238,8 +241,10 @@ class OkxRules(OkxQueries):
     def public_channels(self, exchange: Any, symbols: Sequence[str]) -> list[Channel]:
         """Everything on one socket."""
         ids = [self.instrument(symbol).venue_symbol for symbol in symbols]
-        kinds = ("books", "bbo-tbt", "trades", "tickers", "mark-price", "funding-rate")
+        kinds = ("books", "bbo-tbt", "trades", "tickers", "mark-price", "funding-rate",
+                 "open-interest")  # fmt: skip
         args = [{"channel": kind, "instId": name} for kind in kinds for name in ids]
+        args += [{"channel": "index-tickers", "instId": index_of(name)} for name in ids]
         url = exchange.get_url("books", "public")
         feeds = ("trades", "books", "tickers")
         return [Channel("public", url, (subscribe(args),), False, feeds, acks=len(args))]
@@ -265,10 +270,16 @@ class OkxRules(OkxQueries):
         return rejoin({"channel": "books", "instId": venue_symbol})
 
     def acknowledges(self, text: str) -> int:
-        """One reply for each channel of a subscription."""
+        """One reply for each channel of a subscription.
+
+        Without an index there is no basis, without open interest no feature of it: a swap for
+        which the venue has none must not keep the books and trades of all others from coming.
+        """
         if not text.startswith("{"):
             return 0
         event = _event(text).event
+        if event == "error" and any(name in text for name in _SPARE):
+            return 1
         return {"subscribe": 1, "error": -1, "notice": -1}.get(event, 0)
 
 

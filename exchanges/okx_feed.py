@@ -1,13 +1,19 @@
-"""OKX v5 market frames: trades, books, bbo-tbt, tickers, mark-price, funding-rate.
+"""OKX v5 market frames: trades, books, bbo-tbt, tickers, and what belongs to a perpetual.
 
 Book rule: ``action`` snapshot replaces (``prevSeqId`` -1), update must carry the last ``seqId`` as
 its ``prevSeqId``; an update with both equal is a heartbeat; ``seqId`` may fall after maintenance.
 The checksum is no longer computed by the venue (always 0). Sizes are contracts.
+
+What other venues tell in one ticker comes in five channels: tickers, mark-price, funding-rate,
+open-interest, and index-tickers, which are of the index (BTC-USDT) instead of the swap.
 """
 
 # ruff: noqa: N815 - decoded fields bear the venue's own names
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 from msgspec import Struct
 from msgspec.json import Decoder
@@ -44,6 +50,15 @@ FUNDING_SAMPLE = (
     '{"arg":{"channel":"funding-rate","instId":"BTC-USDT-SWAP"},"data":[{"instType":"SWAP",'
     '"instId":"BTC-USDT-SWAP","fundingRate":"0.0001875391284828","fundingTime":"1700726400000",'
     '"nextFundingTime":"1700755200000","ts":"1700724675402"}]}'
+)
+INDEX_SAMPLE = (
+    '{"arg":{"channel":"index-tickers","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT",'
+    '"idxPx":"43350","high24h":"43649.7","sodUtc0":"43444.1","open24h":"43640.8","low24h":'
+    '"43261.9","sodUtc8":"43328.7","ts":"1649419644492"}]}'
+)
+INTEREST_SAMPLE = (
+    '{"arg":{"channel":"open-interest","instId":"BTC-USDT-SWAP"},"data":[{"instType":"SWAP",'
+    '"instId":"BTC-USDT-SWAP","oi":"5000","oiCcy":"50","oiUsd":"2167500","ts":"1597026383085"}]}'
 )
 
 
@@ -112,6 +127,26 @@ class _FundingFrame(Struct, gc=False):
     data: list[_FundingRow]
 
 
+class _IndexRow(Struct, gc=False):
+    instId: str
+    idxPx: float
+    ts: int
+
+
+class _IndexFrame(Struct, gc=False):
+    data: list[_IndexRow]
+
+
+class _InterestRow(Struct, gc=False):
+    instId: str
+    oiCcy: float
+    ts: int
+
+
+class _InterestFrame(Struct, gc=False):
+    data: list[_InterestRow]
+
+
 class _Envelope(Struct, gc=False):
     arg: _Arg | None = None
     event: str = ""
@@ -122,6 +157,8 @@ _book = Decoder(_BookFrame, strict=False).decode
 _ticker = Decoder(_TickerFrame, strict=False).decode
 _mark = Decoder(_MarkFrame, strict=False).decode
 _funding = Decoder(_FundingFrame, strict=False).decode
+_index = Decoder(_IndexFrame, strict=False).decode
+_interest = Decoder(_InterestFrame, strict=False).decode
 _envelope = Decoder(_Envelope).decode
 _HEAD = '{"arg":{"channel":"'
 
@@ -145,12 +182,8 @@ class OkxFeed(Feed):
             self._take_trades(text, received)
         elif channel in ("bbo-tbt", "books"):
             self._take_book(text, received)
-        elif channel == "tickers":
-            self._take_ticker(text, received)
-        elif channel == "mark-price":
-            self._take_mark(text, received)
-        elif channel == "funding-rate":
-            self._take_funding(text, received)
+        elif channel in _SLOW:
+            self._take_slow(channel, text, received)
         else:
             return False
         return True
@@ -198,40 +231,55 @@ class OkxFeed(Feed):
             else:
                 self._lost(lane, f"gap: prevSeqId {data.prevSeqId} after {last}", received)
 
-    def _take_ticker(self, text: str, received: int) -> None:
+    def _take_slow(self, channel: str, text: str, received: int) -> None:
+        """Tell what one of the slow channels knows, and nothing of what the others do."""
         self.last_message["tickers"] = received
-        for row in _ticker(text).data:
-            lane = self.lanes.get(row.instId)
-            if lane is None:
-                continue
-            change = row.last / row.open24h - 1.0 if row.open24h else None
-            self.sink(
-                Ticker(
-                    "okx", lane.symbol, row.last, None, None, None, None, change,
-                    row.volCcy24h * row.last, row.ts * MILLI, received,
-                )
-            )  # fmt: skip
-
-    def _take_mark(self, text: str, received: int) -> None:
-        self.last_message["tickers"] = received
-        for row in _mark(text).data:
-            lane = self.lanes.get(row.instId)
+        decode, make = _SLOW[channel]
+        for row in decode(text).data:
+            name = swap_of(row.instId) if channel == "index-tickers" else row.instId
+            lane = self.lanes.get(name)
             if lane is not None:
-                self.sink(
-                    Ticker(
-                        "okx", lane.symbol, None, row.markPx, None, None, None, None, None,
-                        row.ts * MILLI, received,
-                    )
-                )  # fmt: skip
+                self.sink(make(row, lane.symbol, row.ts * MILLI, received))
 
-    def _take_funding(self, text: str, received: int) -> None:
-        self.last_message["tickers"] = received
-        for row in _funding(text).data:
-            lane = self.lanes.get(row.instId)
-            if lane is not None:
-                self.sink(
-                    Ticker(
-                        "okx", lane.symbol, None, None, None, row.fundingRate,
-                        row.fundingTime * MILLI, None, None, row.ts * MILLI, received,
-                    )
-                )  # fmt: skip
+
+def _of_the_day(row: _TickerRow, symbol: str, ts: int, at: int) -> Ticker:
+    change = row.last / row.open24h - 1.0 if row.open24h else None
+    turnover = row.volCcy24h * row.last
+    return Ticker("okx", symbol, row.last, None, None, None, None, change, turnover, ts, at)
+
+
+def _of_mark(row: _MarkRow, symbol: str, ts: int, at: int) -> Ticker:
+    return Ticker("okx", symbol, None, row.markPx, None, None, None, None, None, ts, at)
+
+
+def _of_funding(row: _FundingRow, symbol: str, ts: int, at: int) -> Ticker:
+    due = row.fundingTime * MILLI
+    return Ticker("okx", symbol, None, None, None, row.fundingRate, due, None, None, ts, at)
+
+
+def _of_index(row: _IndexRow, symbol: str, ts: int, at: int) -> Ticker:
+    return Ticker("okx", symbol, None, None, row.idxPx, None, None, None, None, ts, at)
+
+
+def _of_interest(row: _InterestRow, symbol: str, ts: int, at: int) -> Ticker:
+    return Ticker("okx", symbol, None, None, None, None, None, None, None, ts, at, row.oiCcy)
+
+
+_SLOW: dict[str, tuple[Callable[[str], Any], Callable[[Any, str, int, int], Ticker]]] = {
+    "tickers": (_ticker, _of_the_day),
+    "mark-price": (_mark, _of_mark),
+    "funding-rate": (_funding, _of_funding),
+    "index-tickers": (_index, _of_index),
+    "open-interest": (_interest, _of_interest),
+}
+"""Channel to its decoder, and what makes an event of one of its rows."""
+
+
+def swap_of(index: str) -> str:
+    """Return the name of the perpetual of an index: BTC-USDT-SWAP of BTC-USDT."""
+    return f"{index}-SWAP"
+
+
+def index_of(swap: str) -> str:
+    """Return the name of the index of a perpetual: BTC-USDT of BTC-USDT-SWAP."""
+    return swap.removesuffix("-SWAP")

@@ -113,8 +113,6 @@ class AlgoRow(Struct):
     slTriggerPx: str = ""
     tpTriggerPx: str = ""
     triggerPx: str = ""
-    actualPx: str = ""
-    actualSz: str = ""
     reduceOnly: str | bool = ""
     failCode: str = ""
 

@@ -20,9 +20,16 @@ from core.clock import DAY, HOUR
 from core.errors import VenueUnavailable
 from core.model.account import Balance, FundingPaid, PositionReport
 from core.model.instrument import Instrument
-from core.model.market import Candle, Side, Trade
+from core.model.market import Candle, FundingSettled, Side, Trade
 from core.model.order import Fill, OrderReport
-from exchanges.asking import CandleRow, ask_known, closed_candles, history_start
+from exchanges.asking import (
+    CandleRow,
+    RateRow,
+    ask_known,
+    closed_candles,
+    history_start,
+    settled_rates,
+)
 from exchanges.budget import Costs, Urgency
 from exchanges.feed import MILLI, base_units
 from exchanges.okx_private import (
@@ -45,6 +52,7 @@ _BARS = {60: "1m", 180: "3m", 300: "5m", 900: "15m", 1800: "30m", 3600: "1H", 72
          14400: "4H", 21600: "6Hutc", 43200: "12Hutc", 86400: "1Dutc"}  # fmt: skip
 _ALGO_TYPES = ("conditional,oco", "trigger", "move_order_stop")
 _FUNDING_BILL = "8"
+_MOST_PAGES = 200
 
 T = TypeVar("T")
 
@@ -102,6 +110,11 @@ class _PublicRow(Struct):
     ts: int
 
 
+class _RateRow(Struct):
+    fundingTime: int
+    realizedRate: float
+
+
 class _Time(Struct):
     ts: str
 
@@ -112,6 +125,7 @@ _bills = Decoder(Rows[_Bill]).decode
 _config = Decoder(Rows[_Config]).decode
 _public = Decoder(Rows[_PublicRow], strict=False).decode
 _candles = Decoder(Rows[list[float]], strict=False).decode
+_settled = Decoder(Rows[_RateRow], strict=False).decode
 _clock = Decoder(Rows[_Time]).decode
 
 
@@ -180,6 +194,21 @@ class OkxQueries(Rules):
 
         # Column 5 is the volume in contracts, 6 in base units.
         return await closed_candles(instrument, timeframe, count, before, 6, page)
+
+    async def settlements(
+        self, line: Line, instrument: Instrument, count: int, before: int | None
+    ) -> list[FundingSettled]:
+        """A hundred a request, newest first on the wire; the venue keeps three months."""
+
+        async def page(end: int | None) -> Sequence[RateRow]:
+            params: dict[str, Any] = {"instId": instrument.venue_symbol, "limit": min(100, count)}
+            if end is not None:
+                params["after"] = str(end)
+            request = Request("publicGetPublicFundingRateHistory", params, cost("rates"))
+            rows = _settled(await line.ask(request)).data
+            return [(row.fundingTime, row.realizedRate) for row in rows]
+
+        return await settled_rates(instrument, count, before, page)
 
     async def order(self, line: Line, symbol: str, client_id: str) -> OrderReport | None:
         """Ask the book it should be in first, then the other."""
@@ -261,14 +290,14 @@ class OkxQueries(Rules):
     ) -> list[T]:
         rows: list[T] = []
         after: dict[str, str] = {}
-        for _ in range(200):
+        for _ in range(_MOST_PAGES):
             query = {**params, "limit": 100, **after}
             page = decode(await line.ask(Request(method, query, costs), urgency)).data
             rows += page
             if len(page) < 100:
                 return rows
             after = {"after": identify(page[-1])}
-        raise VenueUnavailable(f"okx: {method} does not end")
+        raise VenueUnavailable(f"okx: {method}: more than {_MOST_PAGES} pages")
 
     async def positions(self, line: Line, urgency: Urgency) -> list[PositionReport]:
         """All swaps at once."""

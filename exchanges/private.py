@@ -82,7 +82,7 @@ class PrivateFeed:
         """
         try:
             return self._route(text, received)
-        except Exception as error:  # a frame must never kill the socket (venues.md, trap 3)
+        except Exception as error:  # a frame must never silence the socket
             self.bad += 1
             self.sink(
                 BadMessage(self.venue, "private", f"{type(error).__name__}: {error}", received)

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from core.errors import RecordingError
+from core.errors import RecordingError, in_words
 from core.model.event import Event
 from core.model.instrument import Instrument
 from core.model.market import BadMessage
@@ -62,7 +62,7 @@ def _lines(path: Path) -> Iterator[bytes]:
     except FileNotFoundError:
         raise RecordingError(f"{path}: no such file") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise RecordingError(f"{path}: cannot be read: {error}") from error
+        raise RecordingError(f"{path}: cannot be read: {in_words(error)}") from error
 
 
 def read_frames(path: Path, instrument: Instrument) -> Iterator[Event]:

@@ -19,7 +19,7 @@ from core.desk.ports import Sink
 from core.errors import VenueError, VenueRefused
 from core.model.account import Balance, FundingPaid, PositionReport
 from core.model.instrument import Instrument
-from core.model.market import Candle, Trade
+from core.model.market import Candle, FundingSettled, Trade
 from core.model.order import Fill, Order, OrderReport
 from exchanges.budget import Costs, Pool, Urgency
 from exchanges.feed import Feed
@@ -198,6 +198,20 @@ class Rules:
         self, line: Line, instrument: Instrument, timeframe: int, count: int, before: int | None
     ) -> list[Candle]:
         """Ask for the last closed candles that open before an instant (ns), oldest first."""
+        raise NotImplementedError
+
+    async def settlements(
+        self, line: Line, instrument: Instrument, count: int, before: int | None
+    ) -> list[FundingSettled]:
+        """Ask for the last settled funding rates before an instant (ns), oldest first."""
+        raise NotImplementedError
+
+    def interest(self, instrument: Instrument) -> Request | None:
+        """Return the request for the open interest, where no stream tells it."""
+        return None
+
+    def read_interest(self, body: str) -> tuple[float, int]:
+        """Read it: base units, and when it was so, milliseconds."""
         raise NotImplementedError
 
     async def order(self, line: Line, symbol: str, client_id: str) -> OrderReport | None:

@@ -1,10 +1,10 @@
 """Raw frames off ccxt's socket, before ccxt parses them, losing nothing.
 
 ccxt.pro keeps the socket: it dials, pings, logs in, subscribes. But its consumers lose the last
-update when they await (venues.md, trap 1), one exception in a handler silences a socket for a
-minute (trap 3), and parsing costs it 13 to 60 us a frame. So its client class is extended at
-two points: one long-lived task reads the socket instead of a task per frame, and each text frame
-is offered to our decoders first. What they take, ccxt never sees.
+update of a burst when they await, one exception in a handler silences a socket for a minute, and
+parsing costs it 13 to 60 us a frame. So its client class is extended at two points: one long-lived
+task reads the socket instead of a task per frame, and each text frame is offered to our decoders
+first. What they take, ccxt never sees.
 """
 
 from __future__ import annotations

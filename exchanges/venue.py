@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 
 from core.desk.ports import GatewayStats, Sink
@@ -12,7 +13,7 @@ from core.errors import KeyRefused, UsageError, VenueError, VenueRefused, VenueU
 from core.model.account import VenueSwept
 from core.model.event import VenueOpened
 from core.model.instrument import VENUES, Instrument
-from core.model.market import Candle, Trade
+from core.model.market import Candle, FundingSettled, Ticker, Trade
 from core.model.order import (
     CancelSent,
     Order,
@@ -26,6 +27,7 @@ from exchanges.access import Access
 from exchanges.binance import BinanceRules
 from exchanges.budget import Urgency
 from exchanges.bybit import BybitRules
+from exchanges.feed import MILLI
 from exchanges.line import VenueLine
 from exchanges.okx import OkxRules
 from exchanges.outcome import Verdict, judge
@@ -34,6 +36,8 @@ from exchanges.streams import Streams
 
 CLOCK_EVERY = 60.0
 """Seconds between measurements of the venue's clock; a cheap one drifts 5 ms in that time."""
+INTEREST_EVERY = 60.0
+"""Seconds between two questions for the open interest of one symbol; each weighs 1 of 2400."""
 _COMPLETE = 6
 """Every so many sweeps, own trades are asked of the quiet symbols too."""
 RULES: dict[str, type[Rules]] = {"bybit": BybitRules, "binance": BinanceRules, "okx": OkxRules}
@@ -129,11 +133,47 @@ class VenueGateway:
             raise VenueRefused(f"{self.venue}: has no candles of {timeframe} s")
         return await self.rules.candles(self.line, item, timeframe, count, before)
 
+    async def settlements(
+        self, symbol: str, count: int, before: int | None = None
+    ) -> list[FundingSettled]:
+        """Return the last settled funding rates, oldest first; see the port.
+
+        Raises:
+            VenueUnavailable, VenueRefused.
+        """
+        try:
+            return await self.rules.settlements(
+                self.line, self.rules.instrument(symbol), count, before
+            )
+        except (ValueError, KeyError) as error:
+            raise VenueUnavailable(f"{self.venue}: its funding does not parse: {error}") from error
+
     async def run(self, symbols: Sequence[str], sink: Sink) -> None:
         """Stream market and account events into ``sink`` until cancelled."""
         known = [symbol for symbol in symbols if symbol in self.rules.instruments]
         self._symbols.update(known)
-        await Streams(self.rules, self.line, self.stats, sink).run(known)
+        streams = Streams(self.rules, self.line, self.stats, sink).run(known)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(streams)
+            if any(self.rules.interest(self.rules.instrument(symbol)) for symbol in known):
+                group.create_task(self._ask_interest(known, sink))
+
+    async def _ask_interest(self, symbols: Sequence[str], sink: Sink) -> None:
+        """Ask for open interest where no stream tells it: all at once, then in turn, for ever."""
+        pause = 0.0
+        while True:
+            for symbol in symbols:
+                item = self.rules.instrument(symbol)
+                request = self.rules.interest(item)
+                assert request is not None
+                with suppress(VenueError, ValueError):  # what is not heard counts as not known
+                    held, ts = self.rules.read_interest(await self.line.ask(request))
+                    sink(
+                        Ticker(self.venue, symbol, None, None, None, None, None, None, None,
+                               ts * MILLI, time.time_ns(), held)
+                    )  # fmt: skip
+                await asyncio.sleep(pause)
+            pause = INTEREST_EVERY / len(symbols)
 
     async def submit(self, order: Order, go: Callable[[], bool] | None = None) -> OrderSent:
         """Send one order. Never raises and never retries: every failure is an Outcome."""

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from msgspec import Struct
 
 from core import config
 from core.clock import DAY, HOUR, MINUTE, SECOND, Clock
+from core.files import write_whole
 from core.model.news import NewsOpinion, NewsSource, NewsStory
 from core.secrets import Secret
 from sentiment.providers import (
@@ -262,10 +262,7 @@ class Analyst:
         readings = self._memory.readings
         for old in list(readings)[: max(0, len(readings) - KEPT)]:
             del readings[old]
-        fresh = self._path.with_suffix(".new")
-        fresh.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh.write_bytes(msgspec.json.encode(self._memory))
-        os.replace(fresh, self._path)
+        write_whole(self._path, msgspec.json.encode(self._memory))
 
 
 def open_analyst(

@@ -5,12 +5,12 @@ A feed answers "unchanged" after a restart, so what it said before has to be rem
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from core.files import write_whole
 from sentiment.articles import Article
 from sentiment.entities import Link
 from sentiment.scorer import Score
@@ -66,7 +66,4 @@ class Archive:
 
     def replace(self, entries: list[Kept]) -> None:
         """Write the file anew, with these alone; a crash leaves the old one or the new one."""
-        fresh = self._path.with_suffix(".new")
-        fresh.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh.write_bytes(b"".join(_encode(entry) + b"\n" for entry in entries))
-        os.replace(fresh, self._path)
+        write_whole(self._path, b"".join(_encode(entry) + b"\n" for entry in entries))

@@ -7,15 +7,13 @@ it: a feed that hangs, a parser that eats memory or a model that crashes takes o
 from __future__ import annotations
 
 import asyncio
-import sys
-from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import msgspec
 
 from core.clock import Clock, SystemClock
 from core.config import Analyst, News
-from core.desk.child import end, ended, last_line
+from core.desk.child import begin
 from core.desk.ports import Sink
 from core.model.event import SentimentScored
 from core.model.news import NewsReport
@@ -71,40 +69,23 @@ class Companion:
     async def _follow(self, sink: Sink) -> str:
         """Run one process to its end and return how it ended."""
         try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "sentiment.process",
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=PIPE,
-                limit=LONGEST_LINE,
-                # Ctrl-C is for the desk; the process ends with it, not before.
-                start_new_session=True,
-            )
+            child = await begin("sentiment.process", LONGEST_LINE)
         except OSError as error:
             return f"does not start ({error.strerror})"
-        assert process.stdin
-        assert process.stdout
-        assert process.stderr
-        complaint = asyncio.create_task(last_line(process.stderr))
         try:
             order = {
                 "news": self._config.model_dump(mode="json"),
                 "analyst": self._analyst.model_dump(mode="json"),
                 "folder": str(self._folder),
             }
-            process.stdin.write(msgspec.json.encode(order) + b"\n")
-            # A line without its end is one that a killed process did not finish.
-            while (line := await process.stdout.readline()).endswith(b"\n"):
+            await child.tell(msgspec.json.encode(order))
+            async for line in child.lines():
                 sink(self._event(_decode(line)))
-            code = await process.wait()
-            return await complaint or ended(code)
-        except (msgspec.DecodeError, ValueError, ConnectionError):
+            return await child.how()
+        except (msgspec.DecodeError, ValueError):
             return "does not speak as it should"
         finally:
-            complaint.cancel()
-            await end(process)
+            await child.close()
 
     def _event(self, report: NewsReport) -> SentimentScored:
         self._scorer = report.scorer

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from core.errors import UsageError
+from core.errors import UsageError, in_words
 from sentiment.scorer import LABELS, Engine, Score
 
 BATCH = 256
@@ -53,7 +53,7 @@ def read_labelled(path: Path) -> list[tuple[str, int]]:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         lines = raw.decode("utf-8-sig").splitlines()
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from error
+        raise UsageError(f"{path}: cannot be read: {in_words(error)}") from error
     if path.name.removesuffix(".gz").endswith(".tsv"):
         split = [line.split("\t", 1) for line in lines if line and not line.startswith("#")]
         pairs = [(cells[-1], cells[0]) for cells in split]

@@ -288,7 +288,10 @@ def hold(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise StateError(f"{folder}: cannot be created ({error.strerror})") from error
+        raise StateError(
+            f"{folder}: cannot be created ({error.strerror});"
+            " set KILLCORD_HOME to a writable folder"
+        ) from error
     lock = Lock(folder / "reader.lock", f"the news of {folder}")
     try:
         yield

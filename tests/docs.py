@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.config import render
+from core.config_file import render
 from core.engine import invariants
 from core.risk.codes import table
 from core.signals import candle_features, context

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +18,7 @@ from core.research.backtest import run_backtest
 from core.research.bars import Bars
 from core.research.flow import run_flow
 from core.research.model_notes import ModelNotes
-from core.research.report import BacktestReport, report
+from core.research.report import BacktestReport, hold, report
 from core.research.result import BacktestResult
 from core.signals.strategy import Strategy
 from tui import numbers
@@ -35,12 +34,18 @@ from tui.market_files import (
     settlements,
     strategy_of,
     to_bars,
+    warn_of_funding,
 )
+from tui.output import reply
 from tui.settings import environment_of
 from tui.text import clean
 
 _MS = 1_000_000
 _EVER = 1 << 62
+
+
+_FAILURES = 3
+"""Instruments on which a strategy raised that are named."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -70,11 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
         answer = msgspec.structs.replace(answer, parity=compare_live(arguments))
     if arguments.html:
         _write_page(Path(arguments.html), answer)
-    if arguments.json:
-        sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
-    else:
-        sys.stdout.writelines(line + "\n" for line in table(answer))
-    sound = answer.audit is None or answer.audit.clean
+    reply(arguments, answer, table(answer))
+    sound = not answer.failed and (answer.audit is None or answer.audit.clean)
     return 0 if sound and (answer.parity is None or answer.parity.equal) else 1
 
 
@@ -87,6 +89,7 @@ def play_candles(arguments: argparse.Namespace) -> BacktestReport:
     slippage = points(arguments, "slippage") or Decimal(0)
     spans = {rules: (int(one.ts[0]), int(one.ts[-1])) for rules, one in candles.items()}
     balance, funding = number(arguments, "balance"), settlements(arguments.funding, spans)
+    warn_of_funding(config, funding)
     notes = ModelNotes()
     make, show = employ(arguments, config), progress(arguments)
 
@@ -107,7 +110,8 @@ def play_candles(arguments: argparse.Namespace) -> BacktestReport:
 
     bars = {rules: to_bars(file) for rules, file in candles.items()}
     result = play(bars, show, notes.listen(make))
-    answer = report(result, "candles", config.strategy, sum(file.silent for file in files))
+    silent = sum(file.silent for file in files)
+    answer = report(result, "candles", config.strategy, silent, hold(bars.values()))
     answer = msgspec.structs.replace(answer, model=notes.report())
     if arguments.audit:
         answer = msgspec.structs.replace(answer, audit=audit(bars, play, show))
@@ -168,8 +172,9 @@ def table(answer: BacktestReport) -> list[str]:
         "",
         f"  equity        {money(answer.equity_start)} -> {money(answer.equity_end)} USDT"
         f"   {percent(answer.total_return)}",
+        *_market(answer),
         f"  Sharpe        {ratio}",
-        f"  max drawdown  {percent(answer.max_drawdown, sign=False)}",
+        f"  max drawdown  {percent(answer.max_drawdown, sign=False)}{_when(answer)}",
         f"  trades        {answer.trades}   orders {answer.orders}, fills {answer.fills},"
         f" stops hit {answer.stops}",
         f"  realised      {numbers.signed(answer.realised)}   fees {money(answer.fees)}"
@@ -180,12 +185,20 @@ def table(answer: BacktestReport) -> list[str]:
         f" {answer.bars_per_second:,} {what}/s",
         f"  decisions     {answer.decision_hash}",
     ]
+    if answer.failed:
+        lines += [f"  FAILED        {clean(text, 300)}" for text in answer.failed[:_FAILURES]]
+        if len(answer.failed) > _FAILURES:
+            lines.append(f"                and on {len(answer.failed) - _FAILURES} more")
     if answer.liquidations:
         lines.append(f"  liquidated    {answer.liquidations} positions: the margin was used up")
     if answer.silent_bars:
         lines.append(f"  note          {answer.silent_bars} bars have no volume")
     if answer.halted:
-        lines.append(f"  halted        {answer.halted_at}: {clean(answer.halted)}")
+        lines += [
+            f"  halted        {answer.halted_at}: {clean(answer.halted)}",
+            "                nothing was traded after it; --set limits.drawdown=1 and"
+            " limits.daily_loss=1 let it run",
+        ]
     lines += _months(answer) + _model(answer) + _audit(answer) + _parity(answer)
     lines += ["", f"  {'':8} {'':8} {'trades':>7} {'realised':>12} {'fees':>10} {'funding':>10}"
               f" {'net':>12}"]  # fmt: skip
@@ -197,6 +210,20 @@ def table(answer: BacktestReport) -> list[str]:
     return lines
 
 
+def _market(answer: BacktestReport) -> list[str]:
+    held = f"in the market {answer.exposure:.0%} of the time"
+    if answer.market_return is None:
+        return [f"  exposure      {held}"]
+    return [f"  buy and hold  {numbers.percent(answer.market_return)}   {held}"]
+
+
+def _when(answer: BacktestReport) -> str:
+    if not answer.drawdown_from:
+        return ""
+    over = f"over {answer.drawdown_over[:10]}" if answer.drawdown_over else "not over"
+    return f"   from {answer.drawdown_from[:10]} to {answer.drawdown_to[:10]}, {over}"
+
+
 def _trips(answer: BacktestReport) -> list[str]:
     facts, drawn = answer.trips, answer.monte_carlo
     lines = []
@@ -206,6 +233,9 @@ def _trips(answer: BacktestReport) -> list[str]:
             f"  won           {facts.won:.1%}   on average {numbers.signed(facts.average_win)}, the"
             f" others {numbers.signed(facts.average_loss)}{factor};"
             f" held {numbers.age(facts.seconds_held)} in the middle"
+        )
+        lines.append(
+            f"  best, worst   {numbers.signed(facts.best)}, {numbers.signed(facts.worst)} USDT"
         )
     if drawn is not None:
         low, middle, high = (numbers.percent(value) for value in drawn.total_return)

@@ -26,7 +26,7 @@ from core.model.replay import Wish
 from core.model.snapshot import Snapshot, WatchView
 from core.model.whatif import WhatIf
 from core.model.why import Why
-from tui.control import ask
+from tui.control import ask, shut
 
 T = TypeVar("T")
 
@@ -68,6 +68,8 @@ def send(path: Path, command: Command, timeout: float = TIMEOUT_S, terminal: str
     """
     fields = msgspec.to_builtins(command)
     del fields["received"]
+    if isinstance(command, Kill):
+        shut(path, fields)
     target = "/v1/commands" + _asking(terminal)
     return msgspec.convert(ask(path, "POST", target, fields, timeout), Answer)
 

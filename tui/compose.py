@@ -47,11 +47,13 @@ def venue_desk(config: Config, home: Home) -> Desk:
     accesses = venue_accesses(config.venues, environment, home)
     if not accesses:
         raise UsageError(
-            f"no {environment} keys: add them with `killcord keys add bybit --env {environment}`,"
+            f"no {environment} keys: add them with"
+            f" `killcord keys add {config.venues[0]} --env {environment}`,"
             " or trade without any: `killcord --env practice`"
         )
     if missing := [venue for venue in config.venues if venue not in accesses]:
-        sys.stderr.write(f"killcord: left out for want of {environment} keys: {missing}\n")
+        names = ", ".join(missing)
+        sys.stderr.write(f"killcord: left out for want of {environment} keys: {names}\n")
     return _desk(config, home, accesses, lambda: MarketFacts(environment))
 
 

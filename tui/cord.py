@@ -12,9 +12,9 @@ import os
 import sys
 from typing import Any
 
-from core.errors import UsageError
+from core.errors import NoDesk, UsageError
 from core.home import Home
-from tui.control import ask
+from tui.control import ask, shut
 
 PATIENCE = 90.0
 """Seconds to wait for a kill report; the executor goes on whatever happens here."""
@@ -39,7 +39,15 @@ def pull(arguments: argparse.Namespace) -> int:
         "venue": arguments.venue,
         "actor": actor(),
     }
-    report = ask(Home.find().socket, "POST", "/v1/commands?wait=1", command, timeout=PATIENCE)
+    path = Home.find().socket
+    closed = shut(path, command)
+    try:
+        report = ask(path, "POST", "/v1/commands?wait=1", command, timeout=PATIENCE)
+    except NoDesk as error:
+        if closed is None:
+            raise
+        raise NoDesk(f"the gate is closed and latched, but no verdict came: {error}") from None
+    report["closed"] = closed
     venues = report.get("venues", {})
     text = json.dumps(report) if arguments.json else "\n".join(_lines(venues))
     sys.stdout.write(text + "\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import platform
 import sys
@@ -12,8 +11,6 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-
-import msgspec
 
 from core.config import Config
 from core.desk import disk, latch
@@ -29,6 +26,7 @@ from exchanges.checkup import Finding, examine
 from exchanges.practice.server import Options, serve
 from tui.access import practice_accesses, venue_accesses
 from tui.control import ask
+from tui.output import reply, say
 from tui.practice import find_running, read_ready_file
 from tui.settings import read
 
@@ -48,25 +46,20 @@ def run(arguments: argparse.Namespace) -> int:
     def show(finding: Finding) -> None:
         found.append(finding)
         if not arguments.json:
-            text = f"{_MARKS[finding.state]} {finding.where:9}{finding.what:16}{finding.said}\n"
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            say(f"{_MARKS[finding.state]} {finding.where:9}{finding.what:16}{finding.said}")
 
     for finding in _here(arguments, config, home):
         show(finding)
     asyncio.run(_venues(config, home, show))
     failed = [finding for finding in found if finding.state == "fail"]
-    if arguments.json:
-        facts = {
-            "type": "doctor",
-            "environment": config.environment,
-            "passed": not failed,
-            "findings": msgspec.to_builtins(found),
-        }
-        sys.stdout.write(json.dumps(facts) + "\n")
-    else:
-        verdict = f"{len(failed)} of {len(found)} FAIL" if failed else "nothing fails"
-        sys.stdout.write(f"{config.environment}: {verdict}\n")
+    facts = {
+        "type": "doctor",
+        "environment": config.environment,
+        "passed": not failed,
+        "findings": found,
+    }
+    verdict = f"{len(failed)} of {len(found)} FAIL" if failed else "nothing fails"
+    reply(arguments, facts, [f"{config.environment}: {verdict}"])
     if not failed:
         return 0
     return 5 if all(finding.where in config.venues for finding in failed) else 1

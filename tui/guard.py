@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from core.desk.watchwords import Hello
 from core.home import Home
 from exchanges.kill import VenueKillGateway
 from tui.access import practice_accesses, venue_accesses
+from tui.output import say
 from tui.practice import read_ready_file
 
 CHILD_PATIENCE = 30.0
@@ -28,7 +30,9 @@ CHILD_PATIENCE = 30.0
 
 def run(arguments: argparse.Namespace) -> int:
     """Guard the home's desk until it ends; 1 when the cord had to be pulled."""
+    os.umask(0o077)
     home = Home.find()
+    home.make("practice")  # a supervisor may start the guard before the first desk
     guard = Guard(
         home,
         lambda hello: _reach(home, hello),
@@ -66,7 +70,6 @@ def _teller(*, as_json: bool) -> Callable[[str], None]:
             line = json.dumps({"type": "guard", "ts": int(now * 1e9), "text": text})
         else:
             line = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M:%S}  {text}"
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        say(line)
 
     return tell

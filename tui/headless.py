@@ -44,9 +44,12 @@ class Printer:
         venues = ", ".join(
             f"{name} {v.orders} orders {v.fills} fills" for name, v in summary.venues.items()
         )
-        equity = f"{summary.equity_start or 0:,.2f} -> {summary.equity_end or 0:,.2f}"
+        # Where a run begins is known once its equity was marked, which a short one may not reach.
+        ends = (summary.equity_start, summary.equity_end)
+        known = " -> ".join(f"{one:,.2f}" for one in ends if one is not None)
+        equity = f"{known} USDT" if known else "unknown"
         self._write(
-            f"{summary.seconds:.0f} s on {summary.market}: {venues}; equity {equity} USDT;"
+            f"{summary.seconds:.0f} s on {summary.market}: {venues}; equity {equity};"
             f" {summary.open_positions} positions open, {summary.unknown_orders} orders unknown,"
             f" {summary.discrepancies} discrepancies"
         )

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow
 import pyarrow.csv
@@ -26,13 +23,16 @@ from core.research.archive import (
     COLUMNS,
     Archive,
     Download,
+    Holding,
     Series,
     grid,
     timeframe_of,
     timeframe_text,
 )
 from core.research.candles import find_files, read_candles
+from core.research.rates import RateDownload, Rates
 from tui.market_files import progress
+from tui.output import reply
 from tui.settings import environment_of
 
 YEAR_MS = 365 * 86_400_000
@@ -62,10 +62,7 @@ def download(arguments: argparse.Namespace) -> int:
     start, end = grid(start, timeframe), grid(end, timeframe)
     with _way_in(arguments) as (environment, base):
         found = asyncio.run(_fetch(arguments, environment, base, series, start, end))
-    if arguments.json:
-        sys.stdout.write(json.dumps({"type": "history", "downloads": found}) + "\n")
-    else:
-        sys.stdout.writelines(_told(one) + "\n" for one in found)
+    reply(arguments, {"type": "history", "downloads": found}, map(_told, found))
     return 0
 
 
@@ -82,10 +79,10 @@ async def _fetch(
     gateway = public_gateway(series[0].venue, environment, base)
     draw = progress(arguments)
     found = []
+    replace = arguments.replace or environment == "practice"
     try:
         await gateway.look()
         for done, one in enumerate(series):
-            replace = arguments.replace or environment == "practice"
             work = Download(one, start, end, replace=replace)
             while (ask := work.next()) is not None:
                 candles = await gateway.candles(
@@ -94,7 +91,12 @@ async def _fetch(
                 work.take([candle_row(candle) for candle in candles])
                 if draw is not None:
                     draw((done + work.part) / len(series))
-            found.append(_facts(one, work))
+            rates = Rates(_archive(arguments).folder, one.venue, one.symbol)
+            settled = RateDownload(rates, start, end, replace=replace)
+            while (ask := settled.next()) is not None:
+                told = await gateway.settlements(one.symbol, ask.count, ask.before_ms * _MS)
+                settled.take([(each.ts // _MS, each.rate) for each in told])
+            found.append(_facts(one, work) | {"settlements": len(rates.read())})
     finally:
         await gateway.close()
     return found
@@ -137,6 +139,8 @@ def _told(one: dict[str, Any]) -> str:
         f"{name}: {one['downloaded']:,} candles downloaded, {one['stored']:,} stored,"
         f" {one['from']} to {one['to']}"
     )
+    if one["settlements"]:
+        text += f"; {one['settlements']:,} settlements of funding"
     if one["replaced"]:
         text += f"\n  {one['replaced']:,} stored candles were of another market, and are gone"
     for gap in one["gaps"][:10]:
@@ -149,21 +153,19 @@ def show(arguments: argparse.Namespace) -> int:
     """List what is stored."""
     archive = _archive(arguments)
     holdings = [archive.describe(one) for one in archive.all()]
-    if arguments.json:
-        rows = [msgspec.to_builtins(one) for one in holdings]
-        sys.stdout.write(json.dumps({"type": "history", "series": rows}) + "\n")
-        return 0
-    if not holdings:
-        sys.stdout.write("nothing is stored: killcord history download bybit BTC 1h\n")
-        return 0
-    for one in holdings:
-        gaps = f"{one.gaps} gaps, {one.missing:,} candles missing" if one.gaps else "no gaps"
-        sys.stdout.write(
-            f"{one.venue:8} {short_symbol(one.symbol):6} {timeframe_text(one.timeframe):>4}"
-            f" {one.candles:>10,}  {_text(one.from_ms)} to {_text(one.to_ms)}"
-            f"  {one.bytes / 1e6:6.2f} MB  {gaps}\n"
-        )
+    lines = [_held(one) for one in holdings]
+    nothing = ["nothing is stored: killcord history download bybit BTC 1h"]
+    reply(arguments, {"type": "history", "series": holdings}, lines or nothing)
     return 0
+
+
+def _held(one: Holding) -> str:
+    gaps = f"{one.gaps} gaps, {one.missing:,} candles missing" if one.gaps else "no gaps"
+    return (
+        f"{one.venue:8} {short_symbol(one.symbol):6} {timeframe_text(one.timeframe):>4}"
+        f" {one.candles:>10,}  {_text(one.from_ms)} to {_text(one.to_ms)}"
+        f"  {one.bytes / 1e6:6.2f} MB  {gaps}"
+    )
 
 
 def export(arguments: argparse.Namespace) -> int:
@@ -244,7 +246,7 @@ def _archive(arguments: argparse.Namespace) -> Archive:
 
 
 def _say(arguments: argparse.Namespace, answer: dict[str, Any], text: str) -> int:
-    sys.stdout.write((json.dumps({"type": "history"} | answer) if arguments.json else text) + "\n")
+    reply(arguments, {"type": "history"} | answer, [text])
     return 0
 
 

@@ -5,22 +5,23 @@ from __future__ import annotations
 import argparse
 import asyncio
 import getpass
-import json
 import os
 import sys
+from collections.abc import Mapping
 
 from core.errors import KillcordError, UsageError
 from core.home import Home
 from core.keys import NEWS_KEYS, KeyIndex, credentials, variables, vault
 from core.model.instrument import VENUES
 from core.secrets import Secret
+from tui.output import reply
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``killcord keys list|add|remove|check``."""
     home = Home.find()
     if arguments.action == "list":
-        return _list(home, as_json=arguments.json)
+        return _list(home, arguments)
     if arguments.action == "check":
         return _check(home, arguments)
     if not arguments.venue:
@@ -35,16 +36,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action == "add":
         backend = vault(home).store({name: _read_secret(name) for name in names})
         KeyIndex(home).change(arguments.venue, arguments.env, present=True)
-        _say(
-            arguments,
-            {"stored": list(names), "backend": backend},
+        text = (
             f"stored in the OS keyring ({backend}); check it with"
-            f" `killcord keys check {arguments.venue} --env {arguments.env}`",
+            f" `killcord keys check {arguments.venue} --env {arguments.env}`"
         )
+        reply(arguments, {"stored": names, "backend": backend}, [text])
     else:
         vault(home).remove(names)
         KeyIndex(home).change(arguments.venue, arguments.env, present=False)
-        _say(arguments, {"removed": list(names)}, "removed")
+        reply(arguments, {"removed": names}, ["removed"])
     return 0
 
 
@@ -54,11 +54,11 @@ def _change_news(home: Home, arguments: argparse.Namespace) -> None:
         backend = vault(home).store({name: _read_secret(name)})
         KeyIndex(home).change(service, "news", present=True)
         text = f"stored in the OS keyring ({backend}); try it with `killcord news --once`"
-        _say(arguments, {"stored": [name], "backend": backend}, text)
+        reply(arguments, {"stored": [name], "backend": backend}, [text])
     else:
         vault(home).remove((name,))
         KeyIndex(home).change(service, "news", present=False)
-        _say(arguments, {"removed": [name]}, "removed")
+        reply(arguments, {"removed": [name]}, ["removed"])
 
 
 def _read_secret(name: str) -> Secret:
@@ -70,7 +70,7 @@ def _read_secret(name: str) -> Secret:
     return Secret(text.strip())
 
 
-def _list(home: Home, *, as_json: bool) -> int:
+def _list(home: Home, arguments: argparse.Namespace) -> int:
     stored = KeyIndex(home).stored()
     rows = []
     for environment in ("testnet", "live"):
@@ -85,14 +85,14 @@ def _list(home: Home, *, as_json: bool) -> int:
         source = "keyring" if (service, "news") in stored else ""
         source = source or ("environment" if os.environ.get(name) else "")
         rows.append({"venue": service, "environment": "news", "source": source})
-    if as_json:
-        sys.stdout.write(json.dumps(rows) + "\n")
-    else:
-        for row in rows:
-            kind = "" if row["environment"] == "news" else f" --env {row['environment']}"
-            hint = row["source"] or f"none: killcord keys add {row['venue']}{kind}"
-            sys.stdout.write(f"{row['venue']:13}{row['environment']:9}{hint}\n")
+    reply(arguments, rows, map(_stored, rows))
     return 0
+
+
+def _stored(row: Mapping[str, str]) -> str:
+    kind = "" if row["environment"] == "news" else f" --env {row['environment']}"
+    hint = row["source"] or f"none: killcord keys add {row['venue']}{kind}"
+    return f"{row['venue']:13}{row['environment']:9}{hint}"
 
 
 def _check(home: Home, arguments: argparse.Namespace) -> int:
@@ -115,11 +115,5 @@ def _check(home: Home, arguments: argparse.Namespace) -> int:
                 row = {"venue": venue, "ok": False, "detail": str(error)}
                 worst = max(worst, error.exit_code)
         mark = "ok " if row["ok"] else "-- "
-        sys.stdout.write(
-            (json.dumps(row) if arguments.json else f"{mark} {venue:9}{row['detail']}") + "\n"
-        )
+        reply(arguments, row, [f"{mark} {venue:9}{row['detail']}"])
     return worst
-
-
-def _say(arguments: argparse.Namespace, data: dict[str, object], text: str) -> None:
-    sys.stdout.write((json.dumps(data) if arguments.json else text) + "\n")

@@ -82,6 +82,7 @@ def prepare(arguments: argparse.Namespace) -> Iterator[Callable[[], Desk]]:
     from tui.practice import ensure
     from tui.settings import read
 
+    os.umask(0o077)  # a home that others may enter has logs and books that they must not read
     home = Home.find()
     config = read(arguments, home)
     home.make(config.environment)
@@ -118,7 +119,7 @@ def open_terminal(arguments: argparse.Namespace) -> int:
         text = (home.run / "desk.err").read_text(errors="replace").strip()
         if code < 0:
             return code, f"killed by {signal.Signals(-code).name}"
-        return code, text or f"killcord: the desk ended with code {code}: see {home.desk_log}"
+        return code, text or f"killcord: the desk ended with code {code}: see {home.log}"
 
     return show(
         home,
@@ -207,6 +208,7 @@ def listens(path: Path) -> bool:
 
 
 def _spawn_desk(arguments: argparse.Namespace, home: Home) -> subprocess.Popen[bytes]:
+    os.umask(0o077)
     home.make("practice")
     options = {
         "--env": arguments.env,

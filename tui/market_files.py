@@ -11,13 +11,14 @@ from typing import Any
 
 import msgspec
 
-from core.config import Config, load
+from core.config import Config
+from core.config_file import load
 from core.errors import RecordingError, UsageError
 from core.home import Home
 from core.model.instrument import Instrument, short_symbol, unified_symbol
 from core.research.archive import Archive, timeframe_of
 from core.research.bars import Bars
-from core.research.candles import CandleFile, find_files, read_candles, read_funding
+from core.research.candles import CandleFile, find_files, read_candles, read_settlements
 from core.signals.folder import find_strategy
 from core.signals.registry import find_model
 from core.signals.strategy import Strategy, named, strategy_maker
@@ -44,7 +45,9 @@ def read_files(arguments: argparse.Namespace) -> list[CandleFile]:
     missing = wanted - {file.symbol for file in files}
     if missing:
         names = ", ".join(sorted(short_symbol(symbol) for symbol in missing))
-        raise UsageError(f"--symbols: no candle file of {names} in {' '.join(arguments.candles)}")
+        there = ", ".join(sorted(short_symbol(symbol) for symbol in bases.values())) or "none"
+        where = " ".join(arguments.candles)
+        raise UsageError(f"--symbols: no candle file of {names} in {where}; there is {there}")
     return files
 
 
@@ -237,13 +240,20 @@ def progress(arguments: argparse.Namespace) -> Callable[[float], object] | None:
     return draw
 
 
+def warn_of_funding(config: Config, funding: Mapping[Instrument, object]) -> None:
+    """Say so where a strategy lives on funding rates and none are played."""
+    if not funding and "funding_carry" in named(config.strategy):
+        sys.stderr.write("no funding rates are played, so funding_carry never trades:"
+                         " give --funding FILE\n")  # fmt: skip
+
+
 def settlements(
     path: str | None, spans: dict[Instrument, tuple[int, int]]
 ) -> dict[Instrument, list[tuple[int, float]]]:
     """Return the settlements that fall into what is played: nanoseconds UTC, and rate.
 
     Args:
-        path: of the file; None for none.
+        path: of the file, or of a folder with one a venue; None for none.
         spans: first and last time of each instrument, milliseconds UTC.
 
     Raises:
@@ -251,9 +261,13 @@ def settlements(
     """
     if path is None:
         return {}
-    known = read_funding(Path(path))
+    known = read_settlements(Path(path), [(rules.venue, rules.symbol) for rules in spans])
     found = {
-        rules: [(ts * _MS, rate) for ts, rate in known.get(rules.symbol, ()) if first <= ts <= last]
+        rules: [
+            (ts * _MS, rate)
+            for ts, rate in known.get((rules.venue, rules.symbol), ())
+            if first <= ts <= last
+        ]
         for rules, (first, last) in spans.items()
     }
     if not any(found.values()):

@@ -5,9 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import sys
-
-import msgspec
 
 from core.clock import SystemClock
 from core.config import Config
@@ -16,6 +13,7 @@ from core.home import Home
 from core.keys import news_keys
 from core.model.news import NewsReading, NewsReport, NewsSource, NewsStory
 from tui import numbers, settings
+from tui.output import reply, say
 from tui.text import clean
 from tui.views.news import source_facts
 
@@ -56,7 +54,7 @@ async def _read(config: Config, home: Home, arguments: argparse.Namespace) -> in
                 report = reader.report()
                 fresh = [story for story in report.stories if story.id not in printed]
                 if arguments.json:
-                    _print(msgspec.json.encode(report).decode())
+                    reply(arguments, report, ())
                 elif not printed:
                     _print_sources(report.sources)
                     _print_trending(report.trending)
@@ -75,28 +73,28 @@ async def _read(config: Config, home: Home, arguments: argparse.Namespace) -> in
 
 
 def _print_sources(sources: tuple[NewsSource, ...]) -> None:
-    _print("SOURCES")
+    say("SOURCES")
     for source in sources:
         line = f"  {clean(source.name):19}{source.state:11}"
-        _print(line + "; ".join(source_facts(source)))
+        say(line + "; ".join(source_facts(source)))
 
 
 def _print_trending(trending: tuple[str, ...]) -> None:
     if trending:
-        _print("MOST SEARCHED")
-        _print("  " + " ".join(clean(name) for name in trending))
+        say("MOST SEARCHED")
+        say("  " + " ".join(clean(name) for name in trending))
 
 
 def _print_readings(readings: tuple[NewsReading, ...]) -> None:
-    _print("READINGS")
+    say("READINGS")
     for each in sorted(readings, key=lambda reading: (-reading.evidence, reading.asset)):
-        _print(
+        say(
             f"  {clean(each.asset):10}{numbers.signed(each.score, 2):>7}"
             f"   change {numbers.signed(each.change, 2)}   evidence {each.evidence:.2f}"
             f"   articles {each.count}"
         )
     if not readings:
-        _print("  none: no article names an asset")
+        say("  none: no article names an asset")
 
 
 def _print_stories(stories: list[NewsStory]) -> None:
@@ -104,19 +102,14 @@ def _print_stories(stories: list[NewsStory]) -> None:
         score = "" if story.score is None else numbers.signed(story.score, 2)
         names = " ".join(story.assets) or "-"
         outlets = f" (+{story.outlets - 1})" if story.outlets > 1 else ""
-        _print(f"{score:>7}  {clean(names):12}{clean(story.title)}  {clean(story.outlet)}{outlets}")
+        say(f"{score:>7}  {clean(names):12}{clean(story.title)}  {clean(story.outlet)}{outlets}")
         if said := story.opinion:
             over = f"{clean(said.direction)} over {clean(said.horizon)}, {said.confidence:.0%} sure"
-            _print(f"{'':21}{clean(said.analyst)}: {over}: {clean(said.reason)}")
+            say(f"{'':21}{clean(said.analyst)}: {over}: {clean(said.reason)}")
 
 
 def _print_scorer(report: NewsReport) -> None:
     line = f"judged by {report.scorer}"
     if report.instead_of:
         line += f" instead of {report.instead_of}: {clean(report.problem)}"
-    _print(line)
-
-
-def _print(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    say(line)

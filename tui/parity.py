@@ -18,7 +18,8 @@ import tempfile
 from math import ceil
 from pathlib import Path
 
-from core.config import Config, render
+from core.config import Config
+from core.config_file import render
 from core.errors import RecordingError, UsageError
 from core.home import Home
 from core.journal.recording import read_session

@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from core.errors import KillcordError, RecordingError, UsageError, VenueUnavailable
 from core.home import Home
+from tui.output import say
 
 if TYPE_CHECKING:
     from core.config import Practice
@@ -66,7 +67,7 @@ class PracticeServer(Struct, frozen=True):
             return json.loads(connection.getresponse().read())
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise VenueUnavailable(
-                f"the practice exchange at {self.url} does not answer"
+                f"the practice exchange at {self.url} does not answer; start the desk anew"
             ) from error
         finally:
             connection.close()
@@ -198,8 +199,7 @@ def serve_alone(options: Practice, *, port: int, duration: float | None, as_json
                     assert child.stderr
                     raise _failure(child.returncode, child.stderr.read().decode())
                 time.sleep(0.01)
-            sys.stdout.write(_introduction(json.loads(ready.read_text()), as_json=as_json))
-            sys.stdout.flush()
+            say(_introduction(json.loads(ready.read_text()), as_json=as_json))
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(duration)
         except KeyboardInterrupt:
@@ -212,9 +212,9 @@ def serve_alone(options: Practice, *, port: int, duration: float | None, as_json
 
 def _introduction(ready: dict[str, Any], *, as_json: bool) -> str:
     if as_json:
-        return json.dumps({"type": "practice", **ready}) + "\n"
+        return json.dumps({"type": "practice", **ready})
     lines = [f"practice exchange at {ready['url']}, ctrl+c ends it"]
     for venue, keys in ready["keys"].items():
         lines.append(f"{venue:9}" + "  ".join(f"{name} {text}" for name, text in keys.items()))
     lines.append("how to point ccxt at it: docs/practice.md")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)

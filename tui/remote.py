@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import uuid
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -14,28 +14,29 @@ from core.home import Home
 from core.model.instrument import VENUES, short_symbol, unified_symbol
 from tui.control import ask
 from tui.cord import actor
+from tui.output import reply
 
 
 def status(arguments: argparse.Namespace) -> int:
     """Print how the desk is."""
     snapshot = _snapshot()
-    if arguments.json:
-        return _print_json(snapshot)
-    s = snapshot
-    lines = [
-        f"{s['environment']}  {s['state'].upper()}  {s['cause']}",
-        f"market    {s['market']}",
-        f"equity    {_money(s['equity'])} USDT   day {_money(s['day_pnl'])}"
-        f"   peak {_money(s['peak'])}",
-    ]
-    lines += [
-        f"{v['venue']:9} {v['state']:12} equity {_money(v['equity']):>14}  orders {v['orders']:>4}"
-        f"  fills {v['fills']:>4}  {v['reason']}"
-        for v in s["venues"]
-    ]
+    reply(arguments, snapshot, _status_lines(snapshot))
+    return 0
+
+
+def _status_lines(s: dict[str, Any]) -> Iterator[str]:
+    yield f"{s['environment']}  {s['state'].upper()}  {s['cause']}"
+    yield f"market    {s['market']}"
+    money = (_money(s[name]) for name in ("equity", "day_pnl", "peak"))
+    yield "equity    {} USDT   day {}   peak {}".format(*money)
+    for v in s["venues"]:
+        yield (
+            f"{v['venue']:9} {v['state']:12} equity {_money(v['equity']):>14}  "
+            f"orders {v['orders']:>4}  fills {v['fills']:>4}  {v['reason']}"
+        )
     if guard := s["guard"]:
-        lines.append(f"guard     {guard['state']}  {guard['detail']}".rstrip())
-    lines.append(
+        yield f"guard     {guard['state']}  {guard['detail']}".rstrip()
+    yield (
         f"open positions {len(s['positions'])}, unknown orders {s['unknown_orders']},"
         f" discrepancies {s['discrepancies']}, refusals {s['refusals']}"
     )
@@ -47,26 +48,21 @@ def status(arguments: argparse.Namespace) -> int:
         from tui.views.learning import learning_lines
 
         learning = msgspec.convert(s["learning"], LearningView)
-        lines += [f"model     {line}" for line in learning_lines(learning, s["ts"])]
-    return _print_text(lines)
+        for line in learning_lines(learning, s["ts"]):
+            yield f"model     {line}"
 
 
 def positions(arguments: argparse.Namespace) -> int:
     """Print open positions."""
     rows = _snapshot()["positions"]
-    if arguments.json:
-        return _print_json(rows)
     head = f"{'venue':9} {'symbol':7} {'qty':>14} {'entry':>14} {'unrealised':>12} {'stop':>14}"
-    return _print_text(
-        [head]
-        + [
-            f"{r['venue']:9} {short_symbol(r['symbol']):7} {r['qty']:>14} {r['entry']:>14}"
-            f" {_money(r['unrealised']):>12} {r['stop'] or 'NONE':>14}"
-            for r in rows
-        ]
-        if rows
-        else ["no open positions"]
-    )
+    lines = [
+        f"{r['venue']:9} {short_symbol(r['symbol']):7} {r['qty']:>14} {r['entry']:>14}"
+        f" {_money(r['unrealised']):>12} {r['stop'] or 'NONE':>14}"
+        for r in rows
+    ]
+    reply(arguments, rows, [head, *lines] if rows else ["no open positions"])
+    return 0
 
 
 def orders(arguments: argparse.Namespace) -> int:
@@ -78,22 +74,16 @@ def orders(arguments: argparse.Namespace) -> int:
         rows = [row for row in rows if row["client_id"] == arguments.client_id]
         if not rows:
             raise UsageError(f"no order {arguments.client_id!r} among the recent ones")
-        return (
-            _print_json(rows[0])
-            if arguments.json
-            else _print_text([f"{key:12} {value}" for key, value in rows[0].items()])
-        )
-    if arguments.json:
-        return _print_json(rows)
-    return _print_text(
-        [
-            f"{r['client_id']:26}{r['venue']:9}{short_symbol(r['symbol']):7}{r['side']:5}"
-            f"{r['kind']:7}{r['filled']:>10}/{r['qty']:<10}"
-            f"{r['price'] or r['trigger'] or 'market':>12}  {r['status']}"
-            for r in rows
-        ]
-        or ["no orders"]
-    )
+        reply(arguments, rows[0], [f"{key:12} {value}" for key, value in rows[0].items()])
+        return 0
+    lines = [
+        f"{r['client_id']:26}{r['venue']:9}{short_symbol(r['symbol']):7}{r['side']:5}"
+        f"{r['kind']:7}{r['filled']:>10}/{r['qty']:<10}"
+        f"{r['price'] or r['trigger'] or 'market':>12}  {r['status']}"
+        for r in rows
+    ]
+    reply(arguments, rows, lines or ["no orders"])
+    return 0
 
 
 def _resolve(arguments: argparse.Namespace) -> int:
@@ -111,16 +101,13 @@ def signals(arguments: argparse.Namespace) -> int:
     """Print what strategies want to do and wait to be allowed, or answer it."""
     if arguments.what == "list":
         rows = _snapshot()["held"]
-        if arguments.json:
-            return _print_json(rows)
-        return _print_text(
-            [
-                f"{r['client_id']:26}{r['venue']:9}{short_symbol(r['symbol']):7}{r['side']:5}"
-                f"{r['qty']:>10} at about {r['price']:<12}{r['strategy']}: {r['reason']}"
-                for r in rows
-            ]
-            or ["nothing waits for an answer"]
-        )
+        lines = [
+            f"{r['client_id']:26}{r['venue']:9}{short_symbol(r['symbol']):7}{r['side']:5}"
+            f"{r['qty']:>10} at about {r['price']:<12}{r['strategy']}: {r['reason']}"
+            for r in rows
+        ]
+        reply(arguments, rows, lines or ["nothing waits for an answer"])
+        return 0
     if not arguments.client_id:
         raise UsageError(f"say which: killcord signals {arguments.what} ID")
     command = {
@@ -153,9 +140,23 @@ def resume(arguments: argparse.Namespace) -> int:
 
 
 def stop(arguments: argparse.Namespace) -> int:
-    """End the desk."""
+    """End the desk, and say what it leaves at the venues that nobody watches then."""
+    from core.model.order import OrderStatus
+
+    resting = [
+        row["client_id"]
+        for row in _snapshot()["orders"]
+        if not (row["reduce_only"] or row["foreign"] or OrderStatus(row["status"]).terminal)
+    ]
     answer = ask(Home.find().socket, "POST", "/v1/stop")
-    return _print_json(answer) if arguments.json else _print_text(["the desk is stopping"])
+    lines = ["the desk is stopping"]
+    if resting:
+        lines.append(
+            f"entries that stay at the venues: {len(resting)}; nobody places a stop when they fill."
+            " Another time `killcord cancel --all` first"
+        )
+    reply(arguments, {**answer, "resting": resting}, lines)
+    return 0
 
 
 def order(arguments: argparse.Namespace) -> int:
@@ -222,11 +223,9 @@ def _send(arguments: argparse.Namespace, command: dict[str, Any]) -> int:
     if command["type"] in ("Submit", "Cancel", "Close", "ResolveOrder", "AnswerSignal"):
         command["request"] = uuid.uuid4().hex[:12]
     answer = ask(Home.find().socket, "POST", "/v1/commands", command)
-    if arguments.json:
-        _print_json(answer)
-    else:
-        ids = " ".join(answer.get("client_ids") or ())
-        _print_text([" ".join(part for part in (answer["code"], answer["detail"], ids) if part)])
+    ids = " ".join(answer.get("client_ids") or ())
+    line = " ".join(part for part in (answer["code"], answer["detail"], ids) if part)
+    reply(arguments, answer, [line])
     return 0 if answer["ok"] else SafetyRefusal.exit_code
 
 
@@ -257,13 +256,3 @@ def _number(text: str, name: str) -> str:
     if not (number.is_finite() and number > 0):
         raise UsageError(f"{name} must be a number above 0, not {text!r}")
     return text
-
-
-def _print_json(value: object) -> int:
-    sys.stdout.write(json.dumps(value) + "\n")
-    return 0
-
-
-def _print_text(lines: list[str]) -> int:
-    sys.stdout.write("\n".join(lines) + "\n")
-    return 0

@@ -8,10 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-
-import msgspec
 
 from core.clock import SECOND
 from core.home import Home
@@ -25,6 +24,7 @@ from core.research.replay import (
 )
 from tui import numbers
 from tui.launch import has_terminal
+from tui.output import reply
 from tui.text import clean
 
 
@@ -37,7 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
     """
     home = Home.find()
     if not arguments.recording:
-        return _list(find_sessions(home), arguments.json)
+        sessions = find_sessions(home)
+        reply(arguments, sessions, _listed(sessions))
+        return 0
     path = find_session(home, arguments.recording)
     if arguments.serve:
         serve(path, home, Path(arguments.serve))
@@ -45,11 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not (arguments.json or arguments.no_ui) and has_terminal():
         return look(arguments, path, home)
     answer = replay(path, home, _progress(arguments))
-    if arguments.json:
-        _print(msgspec.json.encode(answer).decode())
-    else:
-        for line in table(answer):
-            _print(line)
+    reply(arguments, answer, table(answer))
     return 0 if answer.equal else 1
 
 
@@ -132,22 +130,17 @@ def table(answer: ReplayReport) -> list[str]:
     return lines
 
 
-def _list(sessions: list[SessionFacts], as_json: bool) -> int:
-    if as_json:
-        _print(msgspec.json.encode(sessions).decode())
-        return 0
+def _listed(sessions: list[SessionFacts]) -> Iterator[str]:
     if not sessions:
-        _print("nothing is recorded yet: `killcord` records by itself")
-        return 0
-    _print(f"{'recording':24} {'environment':12} {'began (UTC)':20} {'length':>8} {'events':>11}")
+        yield "nothing is recorded yet: `killcord` records by itself"
+        return
+    yield f"{'recording':24} {'environment':12} {'began (UTC)':20} {'length':>8} {'events':>11}"
     for one in sessions:
         length = "no end" if one.seconds is None else numbers.age(one.seconds)
         events = "" if one.events is None else f"{one.events:,}"
-        _print(
-            f"{one.name:24} {one.environment:12} {_when(one.started):20} {length:>8} {events:>11}"
-        )
-    _print("look at one: killcord replay NAME, a date such as 2026-11-21, or last")
-    return 0
+        when = _when(one.started)
+        yield f"{one.name:24} {one.environment:12} {when:20} {length:>8} {events:>11}"
+    yield "look at one: killcord replay NAME, a date such as 2026-11-21, or last"
 
 
 def _progress(arguments: argparse.Namespace) -> Progress:
@@ -164,7 +157,3 @@ def _progress(arguments: argparse.Namespace) -> Progress:
 
 def _when(ts: int) -> str:
     return datetime.fromtimestamp(ts / SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")

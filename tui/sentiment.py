@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from core.errors import UsageError
+from tui.output import reply
+
+if TYPE_CHECKING:
+    from sentiment.evaluation import Evaluation
 
 
 def score(arguments: argparse.Namespace) -> int:
@@ -40,38 +43,36 @@ def score(arguments: argparse.Namespace) -> int:
     if found is None:
         raise UsageError("there is no text to judge; give a headline in quotes")
     problem = engine.problem if isinstance(engine, WithFallback) else ""
-    if arguments.json:
-        _print_json(
-            {
-                "type": "sentiment",
-                "text": text,
-                "assets": [msgspec.to_builtins(link) for link in links],
-                "label": found.label,
-                "value": round(found.value, 4),
-                "confidence": round(found.confidence, 4),
-                "probabilities": {
-                    "negative": round(found.negative, 4),
-                    "neutral": round(found.neutral, 4),
-                    "positive": round(found.positive, 4),
-                },
-                "scorer": {
-                    "engine": found.engine,
-                    "hash": found.hash,
-                    "instead_of": found.instead_of,
-                    "problem": problem,
-                },
-                "milliseconds": round(milliseconds, 3),
-            }
-        )
-        return 0
+    facts = {
+        "type": "sentiment",
+        "text": text,
+        "assets": links,
+        "label": found.label,
+        "value": round(found.value, 4),
+        "confidence": round(found.confidence, 4),
+        "probabilities": {
+            "negative": round(found.negative, 4),
+            "neutral": round(found.neutral, 4),
+            "positive": round(found.positive, 4),
+        },
+        "scorer": {
+            "engine": found.engine,
+            "hash": found.hash,
+            "instead_of": found.instead_of,
+            "problem": problem,
+        },
+        "milliseconds": round(milliseconds, 3),
+    }
     about = ", ".join(link.asset for link in links) or "no asset"
-    _print(f"{found.label} {found.value:+.2f}, confidence {found.confidence:.2f}: {about}")
-    _print(
-        f"negative {found.negative:.2f}  neutral {found.neutral:.2f}  positive {found.positive:.2f}"
-    )
-    _print(f"by {found.engine} {found.hash} in {milliseconds:.2f} ms")
+    lines = [
+        f"{found.label} {found.value:+.2f}, confidence {found.confidence:.2f}: {about}",
+        f"negative {found.negative:.2f}  neutral {found.neutral:.2f}  "
+        f"positive {found.positive:.2f}",
+        f"by {found.engine} {found.hash} in {milliseconds:.2f} ms",
+    ]
     if found.instead_of:
-        _print(f"instead of {found.instead_of}: {problem}")
+        lines.append(f"instead of {found.instead_of}: {problem}")
+    reply(arguments, facts, lines)
     return 0
 
 
@@ -92,26 +93,20 @@ def evaluate(arguments: argparse.Namespace) -> int:
         result = measure(engine, Path(arguments.file))
     finally:
         engine.close()
-    if arguments.json:
-        _print_json({"type": "evaluation", **msgspec.to_builtins(result)})
-        return 0
-    low, high = result.interval
-    _print(f"{result.file}: {result.headlines} headlines, {result.engine} {result.hash}")
-    _print(f"accuracy {result.accuracy:.3f}")
-    _print(f"macro-F1 {result.macro_f1:.3f}  (95 %: {low:.3f} to {high:.3f})")
-    _print(f"calibration error {result.calibration_error:.3f}")
-    _print(f"{result.per_second:,.0f} headlines a second, {result.unscored} without a score")
-    _print("")
-    _print(f"{'is, judged as':>14}" + "".join(f"{label:>10}" for label in result.labels))
-    for label, row in zip(result.labels, result.confusion, strict=True):
-        cells = "".join(f"{count:>10}" for count in row)
-        _print(f"{label:>14}{cells}   F1 {result.f1[label]:.3f}")
+    facts = {"type": "evaluation", **msgspec.to_builtins(result)}
+    reply(arguments, facts, _evaluation_lines(result))
     return 0
 
 
-def _print(line: str) -> None:
-    sys.stdout.write(line + "\n")
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value) + "\n")
+def _evaluation_lines(result: Evaluation) -> Iterator[str]:
+    low, high = result.interval
+    yield f"{result.file}: {result.headlines} headlines, {result.engine} {result.hash}"
+    yield f"accuracy {result.accuracy:.3f}"
+    yield f"macro-F1 {result.macro_f1:.3f}  (95 %: {low:.3f} to {high:.3f})"
+    yield f"calibration error {result.calibration_error:.3f}"
+    yield f"{result.per_second:,.0f} headlines a second, {result.unscored} without a score"
+    yield ""
+    yield f"{'is, judged as':>14}" + "".join(f"{label:>10}" for label in result.labels)
+    for label, row in zip(result.labels, result.confusion, strict=True):
+        cells = "".join(f"{count:>10}" for count in row)
+        yield f"{label:>14}{cells}   F1 {result.f1[label]:.3f}"

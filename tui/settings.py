@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
-from core.config import Config, load, render
+from core.config import Config
+from core.config_file import load, render
 from core.errors import SafetyRefusal, UsageError
 from core.home import Home
 from core.keys import has_testnet_keys
+from tui.output import reply, say
 
 
 def read(arguments: argparse.Namespace, home: Home) -> Config:
@@ -23,7 +23,7 @@ def read(arguments: argparse.Namespace, home: Home) -> Config:
         SafetyRefusal: live trading without its gates.
         UsageError: a file named on the command line does not exist.
     """
-    config = _load(arguments, home)
+    config = configured(arguments, home)
     if config.environment == "live":
         _check_live_gates()
     return config
@@ -36,10 +36,16 @@ def environment_of(arguments: argparse.Namespace, home: Home) -> str:
         ConfigError: with every problem found.
         UsageError: a file named on the command line does not exist.
     """
-    return arguments.env or _load(arguments, home).environment
+    return arguments.env or configured(arguments, home).environment
 
 
-def _load(arguments: argparse.Namespace, home: Home) -> Config:
+def configured(arguments: argparse.Namespace, home: Home) -> Config:
+    """Load the configuration for a command that trades nothing.
+
+    Raises:
+        ConfigError: with every problem found.
+        UsageError: a file named on the command line does not exist.
+    """
     named = getattr(arguments, "config", None)
     path = Path(named) if named else home.config_file
     if named and not path.exists():
@@ -65,28 +71,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Run ``killcord config show|check|defaults|path``."""
     home = Home.find()
     if arguments.action == "defaults":
-        sys.stdout.write(render())
+        say(*render().splitlines())
     elif arguments.action == "path":
         places = {
             "config": home.config_file,
             "data": home.data,
-            "log": home.desk_log,
+            "log": home.log,
             "socket": home.socket,
         }
         text = {name: str(path) for name, path in places.items()}
-        _print(
-            json.dumps(text) if arguments.json else "\n".join(f"{k:8}{v}" for k, v in text.items())
-        )
+        reply(arguments, text, [f"{name:8}{path}" for name, path in text.items()])
     else:
         config = read(arguments, home)
         if arguments.action == "check":
-            _print('{"type":"config","ok":true}' if arguments.json else "the configuration is good")
-        elif arguments.json:
-            _print(config.model_dump_json())
+            reply(arguments, {"type": "config", "ok": True}, ["the configuration is good"])
         else:
-            sys.stdout.write(render(config))
+            reply(arguments, config.model_dump(mode="json"), render(config).splitlines())
     return 0
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")

@@ -9,9 +9,9 @@ import sys
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from core.clock import SECOND
@@ -20,16 +20,22 @@ from core.errors import UsageError
 from core.home import Home
 from core.research.study import Axis, Study, read_axis
 from core.research.sweep import (
+    Grid,
     Job,
     Row,
     SweepReport,
     can_kernel,
+    employ,
     fits,
+    list_points,
+    points_done,
     run_study,
+    say_way,
     sum_sweep,
+    try_block,
     try_point,
 )
-from core.research.walk_forward import Walk, WalkReport, points_of, sum_walk, try_fold
+from core.research.walk_forward import Walk, WalkReport, sum_walk, try_fold
 from core.research.workers import ClusterWorkers, LocalWorkers
 from tui import numbers
 from tui.market_files import (
@@ -42,7 +48,9 @@ from tui.market_files import (
     read_files,
     settlements,
     to_bars,
+    warn_of_funding,
 )
+from tui.output import reply
 from tui.settings import environment_of
 
 
@@ -58,15 +66,27 @@ def run_sweep(arguments: argparse.Namespace) -> int:
     axes = _axes(arguments)
     job = _job(arguments)
     trials = _trials(arguments)
-    name = arguments.study or _name(job, axes, str(trials))
-    study = Study(
-        _storage(arguments), name, axes, trials, arguments.seed, lambda one: fits(job.config, one)
-    )
+    work: Callable[[Any, Any], Any]
+    shared: Job | Grid
+    if job.kernel and trials is None:
+        shared = Grid(job, tuple(list_points(job.config, axes)))
+        # Blocks and single points do not share a study, even where they are given one name.
+        name = f"{arguments.study or _name(job, axes, 'all')}-blocks"
+        study = Study(_storage(arguments), name, [shared.axis])
+        work, total = try_block, len(shared.points)
+    else:
+        name = arguments.study or _name(job, axes, str(trials))
+        study = Study(
+            _storage(arguments), name, axes, trials, arguments.seed, partial(fits, job.config)
+        )
+        work, shared, total = try_point, job, study.total
     begun = time.perf_counter()
-    count = _work(arguments, try_point, job, study)
-    answer = sum_sweep(job, study, name, count, time.perf_counter() - begun)
+    count = _work(arguments, work, shared, study)
+    spent = time.perf_counter() - begun
+    answer = sum_sweep(job, points_done(study), total, name, count, spent)
     study.close()
-    return _say(arguments, answer, sweep_table(answer))
+    reply(arguments, answer, sweep_table(answer))
+    return 0
 
 
 def run_walk(arguments: argparse.Namespace) -> int:
@@ -74,7 +94,7 @@ def run_walk(arguments: argparse.Namespace) -> int:
     axes = _axes(arguments)
     train, test = (_span(arguments, name) for name in ("train", "test"))
     walk = Walk(_job(arguments), axes, train, test)
-    points_of(walk)
+    list_points(walk.job.config, axes)
     if not walk.folds:
         raise UsageError("the candles are too short: give a shorter --train or --test")
     name = arguments.study or _name(walk.job, axes, f"walk {train} {test}")
@@ -83,13 +103,18 @@ def run_walk(arguments: argparse.Namespace) -> int:
     _work(arguments, try_fold, walk, study)
     answer = sum_walk(walk, study.done(), name, time.perf_counter() - begun)
     study.close()
-    return _say(arguments, answer, walk_table(answer))
+    reply(arguments, answer, walk_table(answer))
+    return 0
 
 
 def _work(
     arguments: argparse.Namespace, work: Callable[[Any, Any], Any], job: Any, study: Study
 ) -> int:
     workers: LocalWorkers | ClusterWorkers
+    told = job if isinstance(job, Job) else job.job
+    if not can_kernel(told.config):
+        # Ten to fifty times as slow: whoever waits should know why.
+        sys.stderr.write(f"{say_way(told)}\n")
     if arguments.scheduler:
         workers = ClusterWorkers(work, job, arguments.scheduler)
     else:
@@ -131,7 +156,8 @@ def _job(arguments: argparse.Namespace) -> Job:
     home = Home.find()
     spans = {rules: (int(one.ts[0]), int(one.ts[-1])) for rules, one in candles.items()}
     funding = settlements(arguments.funding, spans)
-    return Job(
+    warn_of_funding(config, funding)
+    job = Job(
         {rules: to_bars(file) for rules, file in candles.items()},
         config,
         number(arguments, "balance"),
@@ -141,6 +167,8 @@ def _job(arguments: argparse.Namespace) -> Job:
         home.models(environment_of(arguments, home)),
         can_kernel(config) and not arguments.engine,
     )
+    employ(job, config)()  # one that cannot be made is said here, not by every worker
+    return job
 
 
 def _name(job: Job, axes: tuple[Axis, ...], kind: str) -> str:
@@ -164,21 +192,13 @@ def _storage(arguments: argparse.Namespace) -> str:
     return f"sqlite:///{home.data / 'sweeps.sqlite'}"
 
 
-def _say(arguments: argparse.Namespace, answer: Any, lines: list[str]) -> int:
-    if arguments.json:
-        sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
-    else:
-        sys.stdout.writelines(line + "\n" for line in lines)
-    return 0
-
-
 def sweep_table(answer: SweepReport) -> list[str]:
     """Return a sweep's answer as lines for a person."""
-    way = "by the kernel" if answer.kernel else "through the engine"
     names = list(answer.best[0].point) if answer.best else []
     lines = [
-        f"{answer.strategy}: {answer.points} of {answer.total} points, {way}, in"
-        f" {answer.seconds:.1f} s; {answer.bars_per_second:,.0f} bars/s",
+        f"{answer.strategy}: {answer.points} of {answer.total} points in {answer.seconds:.1f} s;"
+        f" {answer.bars_per_second:,.0f} bars/s",
+        f"  {answer.way}",
         "",
         "  " + " ".join(f"{name:>16}" for name in names) + _HEAD,
     ]
@@ -189,6 +209,9 @@ def sweep_table(answer: SweepReport) -> list[str]:
             "  the best of them through the engine, with all limits:",
             _row(answer.checked),
         ]
+    if answer.best and not any(row.trades for row in answer.best):
+        lines += ["", "  nothing was traded at the best points: there is nothing to judge"]
+        return [*lines, f"  study             {answer.study}: the same command goes on with it"]
     lines += ["", f"  deflated Sharpe   {answer.deflated_sharpe:.0%} that the best is not luck,"
               f" after {answer.points} tries"]  # fmt: skip
     if answer.overfitting is not None:
@@ -222,6 +245,7 @@ def walk_table(answer: WalkReport) -> list[str]:
     lines = [
         f"{answer.strategy}: {len(answer.folds)} of {answer.total} folds, {answer.points} settings"
         f" each, in {answer.seconds:.1f} s",
+        f"  settings chosen {answer.way}; what follows is traded through the engine",
         "",
         f"  return        {numbers.percent(answer.total_return)}   drawdown"
         f" {numbers.percent(answer.max_drawdown, sign=False)}, {answer.trades:,} trades",

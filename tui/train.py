@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from core.errors import UsageError
 from core.home import Home
 from core.journal.recording import read_news
 from core.model.event import SentimentScored
+from core.research.archive import Archive
 from core.research.books import read_books
-from core.research.candles import CandleFile, find_files, read_candles, read_funding
+from core.research.candles import (
+    CandleFile,
+    find_files,
+    read_candles,
+    read_settlements,
+)
 from core.research.learning import kinds_here
 from core.research.panel import Around, Plan
+from core.research.rates import Rates
 from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
-from core.signals.registry import Check, Registry
+from core.signals.registry import Registry
 from tui import numbers
 from tui.market_files import one_timeframe, points, progress, read_files
+from tui.output import reply
 from tui.settings import environment_of
+from tui.views.learning import check_line
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     assert cost is not None
     if arguments.window < 500 or arguments.test < 10 or arguments.seed < 0:
         raise UsageError("--window: at least 500 candles; --test: at least 10; --seed: 0 or more")
+    if arguments.label == "relative" and len({file.symbol for file in files}) < 2:
+        raise UsageError("--label relative: one symbol has none to be compared with")
     if arguments.trials < 0 or arguments.half_life < 0:
         raise UsageError("--trials and --half-life: 0 or more")
     plans = [
@@ -57,15 +67,19 @@ def run(arguments: argparse.Namespace) -> int:
         for horizon in _horizons(arguments.horizons)
     ]
     folder = home.synthetic_models
+    stored = None
     if not arguments.synthetic:
-        folder = home.models(environment_of(arguments, home))
+        environment = environment_of(arguments, home)
+        folder = home.models(environment)
+        if not arguments.candles:
+            stored = Archive(home.history(environment))
     try:
         found = search(
             files,
             plans,
             Registry(folder),
             now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            around=_around(arguments, files, timeframe),
+            around=_around(arguments, files, timeframe, stored),
             shuffled=arguments.shuffle_labels,
             trials=arguments.trials,
             storage=arguments.study,
@@ -73,28 +87,63 @@ def run(arguments: argparse.Namespace) -> int:
         )
     except ValueError as error:
         raise UsageError(f"{error}: give longer candles, or a smaller --window") from error
-    if arguments.json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-    else:
-        sys.stdout.writelines(line + "\n" for line in table(found))
+    if arguments.synthetic:
+        found = of_made_up_candles(found)
+    reply(arguments, found, table(found))
     return 0
 
 
-def _around(arguments: argparse.Namespace, files: list[CandleFile], timeframe: int) -> Around:
-    """Read what is known beside the candles."""
+def of_made_up_candles(found: Finding) -> Finding:
+    """Return the finding with a verdict that promises no trades: made-up candles teach none."""
+    word, _, _ = found.verdict.partition(":")
+    if word not in ("promoted", "passed"):
+        return found
+    return replace(found, verdict=f"{word}, and no desk trades it: it learnt from made-up candles")
+
+
+def _around(
+    arguments: argparse.Namespace, files: list[CandleFile], timeframe: int, stored: Archive | None
+) -> Around:
+    """Read what is known beside the candles.
+
+    Args:
+        stored: the archive that the candles are from; None: from files.
+    """
     spot = [read_candles(file) for path in arguments.spot for file in find_files(Path(path))]
     if any(file.timeframe != timeframe for file in spot):
         raise UsageError(f"--spot: candles of {spot[0].timeframe} s beside some of {timeframe} s")
-    funding = read_funding(Path(arguments.funding)) if arguments.funding else {}
+    keys = [(file.venue, file.symbol) for file in files]
+    funding = read_settlements(Path(arguments.funding), keys) if arguments.funding else {}
     mine = {file.symbol for file in files}
-    for option, symbols in (("spot", {file.symbol for file in spot}), ("funding", set(funding))):
+    there = {symbol for _, symbol in funding}
+    for option, symbols in (("spot", {file.symbol for file in spot}), ("funding", there)):
         if getattr(arguments, option) and not symbols & mine:
             raise UsageError(f"--{option}: nothing of {', '.join(sorted(mine))} in there")
-    keys = [(file.venue, file.symbol) for file in files]
+    others: tuple[CandleFile, ...] = ()
+    if stored is not None:
+        others = _elsewhere(stored, files)
+        if not arguments.funding:
+            read = {key: Rates(stored.folder, *key).read() for key in keys}
+            funding = {key: settled for key, settled in read.items() if settled}
     books = read_books([Path(path) for path in arguments.books], keys)
     if arguments.books and not any(books.values()):
         raise UsageError("--books: nothing of these venues and symbols in there")
-    return Around({file.symbol: file for file in spot}, funding, books, _news(arguments))
+    index = {file.symbol: file for file in spot}
+    return Around(index, others, funding, books, _news(arguments))
+
+
+def _elsewhere(stored: Archive, files: list[CandleFile]) -> tuple[CandleFile, ...]:
+    """Return what is stored of the same symbols at other venues: a desk sees them, too."""
+    one = files[0]
+    symbols = {file.symbol for file in files}
+    return tuple(
+        series.read()
+        for series in stored.all()
+        if series.venue != one.venue
+        and series.timeframe == one.timeframe
+        and series.symbol in symbols
+        and len(series.matrix()) > 1
+    )
 
 
 def _news(arguments: argparse.Namespace) -> tuple[SentimentScored, ...]:
@@ -148,7 +197,7 @@ def table(found: Finding) -> list[str]:
         *_legend(found),
         "",
         *_judged(found),
-        *(_check(check) for check in found.gate),
+        *(check_line(check) for check in found.gate),
         "",
         *textwrap.wrap(found.verdict, 100, initial_indent="  ", subsequent_indent="  "),
     ]
@@ -188,7 +237,7 @@ def _legend(found: Finding) -> list[str]:
         "before costs. pays: the cost a side, in bp, that would leave nothing.",
     ]
     if "xgboost" not in kinds_here():
-        lines.append("xgboost was not tried: pip install 'killcord[boost]' adds it.")
+        lines.append("xgboost was not tried: pip install xgboost-cpu adds it.")
     if found.overfitting is not None:
         chosen = found.overfitting
         lines.append(
@@ -206,8 +255,3 @@ def _judged(found: Finding) -> list[str]:
         f"  trades {best['turnover']:.2f} times its equity a day, in a position"
         f" {best['exposure']:.0%} of the time, for up to {numbers.compact(best['capacity'])} USDT",
     ]
-
-
-def _check(check: Check) -> str:
-    value = "-" if check.value is None else f"{check.value:.3g}"
-    return f"  {'✓' if check.passed else '✗'} {check.name:42} {value:>8}   needs {check.need}"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 import time
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import msgspec
 from core.errors import JournalCorrupt, UsageError
 from core.home import Home
 from core.journal import frames
+from tui.output import reply
 
 _TRIES = 5
 """A running desk may be in the middle of a record; the next look finds it whole."""
@@ -27,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     path = Path(arguments.path) if arguments.path else _find(arguments)
     if not path.exists() or (path.is_dir() and not frames.files(path)):
-        raise UsageError(f"{path}: no journal here")
+        raise UsageError(f"{path}: no journal here; a desk begins one when it starts")
     found = frames.verify(path)
     for _ in range(_TRIES):
         if not found.tail:
@@ -39,14 +38,12 @@ def run(arguments: argparse.Namespace) -> int:
             f"{found.tail}; a crash while writing leaves this, and the next start cuts it off; "
             "after an orderly end it means that the file was changed"
         )
-    if arguments.json:
-        facts = {"type": "verified", "path": str(path), **msgspec.to_builtins(found)}
-        sys.stdout.write(json.dumps(facts) + "\n")
-    else:
-        sys.stdout.write(
-            f"{path}: {found.records} records in {found.files} files follow from one another; "
-            f"head {found.head}\n"
-        )
+    line = (
+        f"{path}: {found.records} records in {found.files} files follow from one another; "
+        f"head {found.head}"
+    )
+    facts = {"type": "verified", "path": str(path), **msgspec.to_builtins(found)}
+    reply(arguments, facts, [line])
     return 0
 
 

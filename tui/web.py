@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
-import json
 import secrets
 import shlex
 import socket
@@ -22,6 +21,7 @@ from textual_serve.server import Server
 from core.errors import NoDesk, SafetyRefusal, UsageError
 from core.home import Home
 from tui.launch import listens
+from tui.output import reply
 
 COOKIE = "killcord"
 MOST = 8
@@ -119,13 +119,10 @@ def run(arguments: argparse.Namespace) -> int:
         command = [sys.executable, "-m", "tui.cli", "attach"]
         command += ["--control"] if arguments.control else []
         server = GuardedServer(shlex.join(command), near)
-        if arguments.json:
-            text = json.dumps({"type": "web", "url": server.address, "control": arguments.control})
-        else:
-            does = "with control" if arguments.control else "looks on, and has the kill cord"
-            text = f"{server.address}\nthe terminal there {does}; ctrl+c here ends it"
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        facts = {"type": "web", "url": server.address, "control": arguments.control}
+        does = "with control" if arguments.control else "looks on, and has the kill cord"
+        hint = f"the terminal there {does}; ctrl+c here ends it"
+        reply(arguments, facts, [server.address, hint])
         web.run_app(server._make_app(), sock=near, print=None, access_log=None, shutdown_timeout=2)
     return 0
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from core.clock import MINUTE, Clock
 from core.config import Config
-from core.desk.lines import Lines, scrub
+from core.desk.lines import Lines
 from core.desk.lock import Lock, lock_account
 from core.desk.ports import Gateway, Sink
 from core.errors import (
     AuthenticationFailed,
-    KillcordError,
     SafetyRefusal,
     VenueError,
     VenueMaintenance,
     VenueUnavailable,
+    in_words,
 )
 from core.model.event import (
     Event,
@@ -30,6 +30,7 @@ from core.model.event import (
     VenueState,
 )
 from core.model.instrument import Instrument
+from core.secrets import scrub
 
 CONNECT_LIMIT = 20.0
 """Seconds for one attempt to connect."""
@@ -49,7 +50,7 @@ _WARM_UP_AT_ONCE = 5
 _MOST_WARM_UP = 5_000
 """Candles; more would not come within the limit of time."""
 _CHUNK = 200
-"""Warm-up events handed over before other tasks get the loop."""
+"""Events of the past handed over before other tasks get the loop."""
 
 
 class Bulkhead:
@@ -193,7 +194,7 @@ class Bulkhead:
                 raise VenueUnavailable(self._restart)
             for task in done:
                 task.result()
-            raise RuntimeError("it returned")
+            raise RuntimeError("its streams or sweeps returned")
         finally:
             for task in tasks:
                 task.cancel()
@@ -204,7 +205,8 @@ class Bulkhead:
         wanted = self._config.symbols
         missing = [symbol for symbol in wanted if symbol not in offered]
         if missing:
-            self._lines.add("venue", f"{self.venue} does not have {', '.join(missing)}", "warning")
+            text = f"{self.venue} does not list {', '.join(missing)}: not traded there"
+            self._lines.add("venue", text, "warning")
         return [symbol for symbol in wanted if symbol in offered]
 
     def _hold(self, account: str) -> None:
@@ -227,10 +229,7 @@ class Bulkhead:
                     text = f"{self.venue} {symbol} starts without history: {_text(error)}"
                     self._lines.add("venue", text, "warning")
                     return
-            for start in range(0, len(events), _CHUNK):
-                for event in events[start : start + _CHUNK]:
-                    self._sink(event)
-                await asyncio.sleep(0)
+            await hand_over(events, self._sink)
 
         await asyncio.gather(*(fetch(symbol) for symbol in symbols))
 
@@ -266,12 +265,18 @@ class Bulkhead:
             self._sink(VenueChanged(self.venue, state, self._clock.now(), _text(error)))
 
 
+async def hand_over(events: Sequence[Event], sink: Sink) -> None:
+    """Hand over many events at once, in order, and let other tasks run between."""
+    for start in range(0, len(events), _CHUNK):
+        for event in events[start : start + _CHUNK]:
+            sink(event)
+        await asyncio.sleep(0)
+
+
 def _passing(error: BaseException) -> bool:
     """Whether the same attempt may succeed later."""
     return not isinstance(error, AuthenticationFailed)
 
 
 def _text(error: BaseException) -> str:
-    if isinstance(error, KillcordError) or str(error):
-        return scrub(" ".join(str(error).split()))[:300]
-    return type(error).__name__
+    return scrub(in_words(error))[:300]

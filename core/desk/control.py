@@ -39,10 +39,10 @@ import msgspec
 
 from core.clock import SECOND
 from core.desk.charts import MOST, TIMEFRAMES
-from core.desk.kill import KillReport
 from core.desk.replies import answer_json, refusal
 from core.desk.streams import Streams
 from core.desk.terminals import Claim, Terminals
+from core.desk.verdicts import KillReport
 from core.errors import UsageError
 from core.model.effect import Answer
 from core.model.event import Command, Kill, Submit
@@ -176,13 +176,7 @@ class ControlSocket:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
-        self._path.unlink(missing_ok=True)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)
-        try:
-            listener.bind(str(self._path))
-        finally:
-            os.umask(before)
+        listener = listen(self._path)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
         await web.SockSite(self._runner, listener).start()
@@ -376,11 +370,22 @@ def _chart_of(request: web.Request) -> tuple[str, str, int, int]:
     return query.get("venue", ""), query["symbol"], timeframe, min(max(count, 1), MOST)
 
 
-def peer_uid(request: web.Request) -> int | None:
+def listen(path: Path) -> socket.socket:
+    """Return a Unix socket that only this user can reach; what was there before is removed."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(before)
+    return listener
+
+
+def peer_uid(peer: socket.socket) -> int | None:
     """Return the uid of the process at the other end; None where the system cannot say."""
-    if not hasattr(socket, "SO_PEERCRED") or request.transport is None:
+    if not hasattr(socket, "SO_PEERCRED"):
         return None
-    peer = request.transport.get_extra_info("socket")
     packed = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return int(struct.unpack("3i", packed)[1])
 
@@ -389,7 +394,8 @@ Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 
 
 async def _only_owner(request: web.Request, handler: Handler) -> web.StreamResponse:
-    uid = peer_uid(request)
+    peer = request.transport.get_extra_info("socket") if request.transport else None
+    uid = peer_uid(peer) if peer is not None else None
     if uid is not None and uid != os.getuid():
         return refusal(403, "NOT_OWNER", "the desk belongs to another user")
     return await handler(request)

@@ -91,7 +91,8 @@ class DeadMan:
             async with asyncio.timeout(REQUEST_LIMIT):
                 await self._gateway.arm_dead_man(symbol, seconds)
         except (VenueError, TimeoutError, KeyError) as error:
-            self._tell(f"{self._gateway.venue}: dead-man timer: {error or 'no answer'}")
+            reason = str(error) or "no answer"
+            self._tell(f"{self._gateway.venue}: its dead-man timer cannot be set: {reason}")
             return
         self._tell("")
         if seconds:

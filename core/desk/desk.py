@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
-from decimal import Decimal
+from functools import partial
 from subprocess import Popen
 from typing import Any
 
@@ -27,21 +26,24 @@ from core.desk import disk, latch
 from core.desk.bulkhead import Bulkhead
 from core.desk.charts import Charts
 from core.desk.control import ControlSocket
+from core.desk.cord import Cord
 from core.desk.deadman import DeadMan
 from core.desk.guardpost import GuardPost
 from core.desk.history import History
 from core.desk.identity import Identity, identity
-from core.desk.keeping import DiskKeeper, StoreKeeper
-from core.desk.kill import DEADLINE, VALIDITY, KillExecutor
-from core.desk.lines import Lines, LogFile
+from core.desk.keeping import DiskKeeper, JournalKeeper, RecordingKeeper, StoreKeeper
+from core.desk.kill import KillExecutor
+from core.desk.kill_worker import DEADLINE, VALIDITY, Means
+from core.desk.lines import Lines
 from core.desk.lock import Lock
+from core.desk.log_file import LogFile
 from core.desk.origin import MarketFacts, Origin
-from core.desk.past import bring_hours
+from core.desk.past import bring_funding, bring_hours
 from core.desk.ports import Gateway, KillGateway, NewsFeed
 from core.desk.pulse import Pulse
 from core.desk.pump import Pump
 from core.desk.slumber import Slumber
-from core.desk.summary import DeskSummary, VenueSummary
+from core.desk.summary import DeskSummary, sum_up
 from core.desk.supervisor import Supervisor
 from core.desk.trainer import Trainer
 from core.desk.triggers import KillFile, Signals
@@ -51,10 +53,11 @@ from core.engine.engine import Engine
 from core.errors import ConfigError, VenueError, VenueUnavailable
 from core.home import Home
 from core.journal import frames, wal
-from core.journal.recording import Recorder, Session
+from core.journal.recording import Session
 from core.journal.store import Store
 from core.model.effect import Record
 from core.model.event import (
+    DeskLagged,
     Disarm,
     InvariantBroken,
     Kill,
@@ -75,8 +78,6 @@ READY_LIMIT = 30.0
 """Seconds that ``run`` waits for the first word of every venue."""
 PORTFOLIO_EVERY = 10
 """Seconds between portfolio rows."""
-TURN_AFTER = 200_000
-"""Journal records after which a new file is begun: a start replays about 160,000 a second."""
 
 
 class Desk:
@@ -89,7 +90,7 @@ class Desk:
         kill_gateways: the same venues on the kill path.
         market: tells where prices come from; may block, called off the loop.
         clock: wall time.
-        validity: seconds between the sweeps that prove a kill; see ``core.desk.kill``.
+        validity: seconds between the sweeps that prove a kill; see ``core.desk.kill_worker``.
         signals: handle the process's signals.
         news: where news comes from; None: none is read.
         guard: starts the guard's process; None: none is started.
@@ -114,7 +115,7 @@ class Desk:
         self.ready = asyncio.Event()
         """Set when every venue has been swept or has failed once."""
         self._home = home
-        self._gateways = gateways
+        self._gateways = {gateway.venue: gateway for gateway in gateways}
         self._kill_gateways = kill_gateways
         self._clock = clock or SystemClock()
         self._validity = validity
@@ -132,10 +133,11 @@ class Desk:
         self._final: Snapshot | None = None
         self._closers: list[Callable[[], Any]] = []
         self.origin = Origin(market)
-        self.pulse = Pulse(self._late)
+        self.pulse = Pulse(self._late, config.limits.loop_lag * 500)
         self._tasks = Supervisor(lambda text: self._broken("TASK_DIED", text))
         self._disk = DiskKeeper(self._state, self.lines, self._disarm)
-        self._recording: Recorder | None = None
+        self._keepers: list[StoreKeeper | DiskKeeper | JournalKeeper | RecordingKeeper] = []
+        """Minded once a second."""
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -182,17 +184,23 @@ class Desk:
         lock = Lock(home.lock, f"the home {home.data}")
         self._closers.append(lock.release)
         disk.check(self._state)
-        self._log = LogFile(home.data / "killcord.log")
+        self._log = LogFile(home.log)
         self._log.start()
         self._closers += [self._log.close, self.lines.subscribe(self._log.write)]
 
         replay = frames.load(self._state / "journal")
         ledger = frames.rebuild(replay)
+        # A journal that was moved away, or restored from a backup, has forgotten ids that venues
+        # remember. Milliseconds are always ahead of a count of orders.
+        ledger.next_seq = max(ledger.next_seq, self._started * 1000 // SECOND)
         if replay and replay.torn:
             self.lines.add(
-                "info", f"journal: a torn tail of {replay.torn} bytes was cut", "warning"
+                "info",
+                f"journal: a torn tail of {replay.torn} bytes was cut and put beside it",
+                "warning",
             )
         latched = latch.read(home.latch(config.environment))
+        latch.keep_room(home.latch(config.environment))
         self._store = StoreKeeper(
             Store(config.storage.database_url, self._state), self.lines, self._disarm
         )
@@ -208,7 +216,7 @@ class Desk:
             self.pump.sink(Kill(KillMode.HALT, latched.actor, latched.cause, self._clock.now()))
         elif self.pump.state is TradingState.HALTED:
             if not latched:
-                self.pump.keep_latch(ledger.cause)
+                self.pump.latch.set(ledger.cause, "journal", KillMode.HALT, set())
             self.lines.add(
                 "state", f"HALTED: {ledger.cause}; release it by `killcord resume`", "alarm"
             )
@@ -216,6 +224,8 @@ class Desk:
         self.control = ControlSocket(self.window, home.socket)
         await self.control.start()
         self._closers.append(self.control.close)
+        self._cord.start()
+        self._closers.append(self._cord.close)
         await self._post.open()
         self._closers.append(self._post.close)
         if self._signals is not None:
@@ -230,12 +240,16 @@ class Desk:
         keep(self.origin.run, "market facts")
         keep(self.pulse.run, "pulse")
         keep(Slumber(self._clock, self._jumped).watch, "clocks")
+        later, symbols, sink = self._when_ready, self.config.symbols, self.pump.sink
+        venues = tuple(self.pump.venues.values())
         if self._news is not None:
-            keep(self._read_news, "news")
-        keep(self._bring_hours, "hours")
+            keep(later(partial(self._news.run, sink)), "news")
+        keep(later(partial(bring_hours, symbols, venues, sink, self.lines)), "hours")
+        funding = partial(bring_funding, symbols, venues, self._instruments, sink, self.lines)
+        keep(later(partial(funding, self._clock)), "funding")
         if self.pump.trainer is not None:
-            keep(self._learn, "learning")
-        for venue in self.pump.venues.values():
+            keep(later(self.pump.trainer.run), "learning")
+        for venue in venues:
             self._tasks.start(self._run_venue(venue), venue.venue)
         for name, timer in self._timers.items():
             keep(timer.run, f"dead-man {name}")
@@ -244,91 +258,56 @@ class Desk:
                 self._tasks.start(self._finish_kill(name, latched), f"kill {name}")
 
     def _make(self, ledger: Ledger, latched: latch.Latched | None) -> None:
-        """Put engine, recorder, pump, venues and kill executor together."""
-        config = self.config
+        """Put engine, recorder, pump, venues, kill executor, guard's post and window together."""
+        config, lines = self.config, self.lines
         who = identity(self._state)
         epoch = self.journal.epoch
-        ids = ClientIds(who.instance, epoch, who.key, ledger.next_seq)
         halted = ledger.state is TradingState.HALTED
         own = find_strategy(self._home.strategies, config.strategy)
         make_strategy = strategy_maker(config.strategy, own)
+        ids = ClientIds(who.instance, epoch, who.key, ledger.next_seq)
         self.engine = Engine(config, ids, ledger, make_strategy=make_strategy)
-        recorder = self._recorder(who, epoch) if config.storage.record else None
+        recording = self._record_session(who, epoch) if config.storage.record else None
+        self._keepers += [self._store, self._disk]
+        self._keepers.append(JournalKeeper(self.journal, self.engine.ledger, self._clock))
         self.pump = Pump(
             self.engine,
             self.journal,
-            self.lines,
+            lines,
             History(self._store.store, ledger, config.storage.article_days),
-            Charts({gateway.venue: gateway for gateway in self._gateways}, self._clock),
+            Charts(self._gateways, self._clock),
             self._home.latch(config.environment),
             latched,
             self._clock,
-            recorder,
+            recording.recorder if recording else None,
             TradingState.HALTED if halted else TradingState.DISARMED,
         )
+        self.pump.hindrance = lambda: self._disk.hindrance or self._store.hindrance
         self._closers += [self.pump.close, self.pump.charts.close]
-        instruments = self._instruments
-        for gateway in self._gateways:
-            self.pump.venues[gateway.venue] = Bulkhead(
-                gateway,
-                config,
-                make_strategy().warmup,
-                self.engine.cursor,
-                self.pump.sink,
-                self.lines,
-                self._clock,
-                instruments,
-            )
-            self._closers.append(gateway.close)
-            self._timers[gateway.venue] = DeadMan(gateway, self.engine.resting, self.lines)
-        self.pump.kill = self.kill = KillExecutor(
-            self._kill_gateways,
-            ClientIds(who.instance, epoch, who.key, ledger.next_seq),
-            self._write_intent,
-            self.pump.sink,
-            instruments,
-            config.max_flatten_slippage,
-            self._state,
-            self._clock,
-            self._validity,
-        )
-        self._closers += [gateway.close for gateway in self._kill_gateways]
-        self._closers.append(self.kill.close)
+        self._make_venues(make_strategy().warmup)
+        self._make_kill(ClientIds(who.instance, epoch, who.key, ledger.next_seq))
         if "lightgbm" in named(config.strategy):
-            self.pump.trainer = Trainer(
-                config,
-                self._home.models(config.environment),
-                self._home.history(config.environment),
-                {gateway.venue: gateway for gateway in self._gateways},
-                instruments,
-                self.engine.models.record,
-                self.pump.sink,
-                self.lines,
-                self._clock,
-            )
-        hello = Hello(
-            os.getpid(),
-            self.environment,
-            tuple(gateway.venue for gateway in self._gateways),
-            KillMode(config.guard.mode),
-            config.guard.silence,
-            config.max_flatten_slippage,
-            epoch,
-        )
-        self._post = GuardPost(
-            self._home.guard_socket, hello, self._guard, self.pump.heed_latch, self.lines
+            self.pump.trainer = self._make_trainer()
+        self._post = self._make_post(epoch)
+        self._cord = Cord(
+            self._home.cord_socket,
+            self.pump.shut,
+            self.pump.sink,
+            self._home.latch(config.environment),
+            config.venues,
+            self._clock,
         )
         self.window = Window(
             self.environment,
             self._started,
             self.pump,
             self.kill,
-            self._gateways,
+            list(self._gateways.values()),
             self._timers,
             self._post,
-            instruments,
+            self._instruments,
             self.origin,
-            self.lines,
+            lines,
             self.pulse,
             self.journal,
             self._store.store,
@@ -336,8 +315,65 @@ class Desk:
             self.request_stop,
         )
 
-    def _recorder(self, who: Identity, epoch: int) -> Recorder:
-        start = datetime.fromtimestamp(self._started / SECOND, UTC)
+    def _make_venues(self, warmup: int) -> None:
+        for name, gateway in self._gateways.items():
+            self.pump.venues[name] = Bulkhead(
+                gateway,
+                self.config,
+                warmup,
+                self.engine.cursor,
+                self.pump.sink,
+                self.lines,
+                self._clock,
+                self._instruments,
+            )
+            self._closers.append(gateway.close)
+            self._timers[name] = DeadMan(gateway, self.engine.resting, self.lines)
+
+    def _make_kill(self, ids: ClientIds) -> None:
+        means = Means(
+            ids,
+            self._write_intent,
+            self.pump.sink,
+            self._instruments,
+            self.config.max_flatten_slippage,
+            self._clock,
+            self._validity,
+        )
+        self.pump.kill = self.kill = KillExecutor(self._kill_gateways, means, self._state)
+        self._closers += [gateway.close for gateway in self._kill_gateways]
+        self._closers.append(self.kill.close)
+
+    def _make_trainer(self) -> Trainer:
+        config = self.config
+        return Trainer(
+            config,
+            self._home.models(config.environment),
+            self._home.history(config.environment),
+            self._home.recordings(config.environment),
+            self._gateways,
+            self._instruments,
+            self.engine.models.record,
+            self.pump.sink,
+            self.lines,
+            self._clock,
+        )
+
+    def _make_post(self, epoch: int) -> GuardPost:
+        config, home = self.config, self._home
+        hello = Hello(
+            os.getpid(),
+            self.environment,
+            tuple(self._gateways),
+            KillMode(config.guard.mode),
+            config.guard.silence,
+            config.max_flatten_slippage,
+            epoch,
+        )
+        heed = self.pump.heed_latch
+        return GuardPost(home.guard_socket, hello, self._guard, heed, self.lines)
+
+    def _record_session(self, who: Identity, epoch: int) -> RecordingKeeper:
         config, home = self.config, self._home
         session = Session(
             self.environment,
@@ -349,28 +385,11 @@ class Desk:
             stamp(home.strategies, config.strategy),
             self.journal.checkpoint,
         )
-        loop = asyncio.get_running_loop()
-
-        def failed(reason: str) -> None:
-            with suppress(RuntimeError):
-                loop.call_soon_threadsafe(self.lines.add, "info", reason, "alarm")
-
-        recorder = Recorder(
-            self._state / "recording",
-            f"{start:%Y%m%dT%H%M%S}-{epoch:06d}",
-            session,
-            config.storage.record_days,
-            failed,
-        )
-        recorder.start()
-        self._recording = recorder
-        self._closers.append(self._end_recording)
-        return recorder
-
-    async def _end_recording(self) -> None:
-        if self._recording is not None:
-            close, decided = self._recording.close, self.engine.decision_hash
-            await asyncio.to_thread(close, decided, self._clock.now())
+        folder, days = self._home.recordings(config.environment), config.storage.record_days
+        keeper = RecordingKeeper(folder, session, days, self.lines)
+        self._closers.append(lambda: keeper.close(self.engine.decision_hash, self._clock.now()))
+        self._keepers.append(keeper)
+        return keeper
 
     async def _run_venue(self, venue: Bulkhead) -> None:
         try:
@@ -473,36 +492,25 @@ class Desk:
     # --- timers -------------------------------------------------------------------------------
 
     async def _tick_on(self) -> None:
-        count = turned = 0
+        count = 0
         while True:
             now = self._clock.now()
             await asyncio.sleep(1.0 - now % SECOND / SECOND)
             self.pump.sink(Tick(self._clock.now()))
-            if self._recording is not None:
-                self._recording.flush()
             count += 1
             if count % PORTFOLIO_EVERY == 0:
                 self.pump.history.portfolio(self.window.snapshot())
-            self._store.mind()
-            self._disk.mind()
-            if self.journal.stats.records - turned >= TURN_AFTER:
-                turned = self.journal.stats.records
-                self.journal.turn(self.engine.ledger, self._clock.now())
+            for keeper in self._keepers:
+                keeper.mind()
 
-    async def _learn(self) -> None:
-        await self.ready.wait()  # trading comes first
-        if self.pump.trainer is not None:
-            await self.pump.trainer.run()
+    def _when_ready(self, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """Return ``work`` with a wait before it: trading comes first."""
 
-    async def _read_news(self) -> None:
-        await self.ready.wait()  # trading comes first
-        if self._news is not None:
-            await self._news.run(self.pump.sink)
+        async def run() -> None:
+            await self.ready.wait()
+            await work()
 
-    async def _bring_hours(self) -> None:
-        await self.ready.wait()
-        venues = tuple(self.pump.venues.values())
-        await bring_hours(self.config.symbols, venues, self.pump.sink, self.lines)
+        return run
 
     # --- trouble ------------------------------------------------------------------------------
 
@@ -521,7 +529,7 @@ class Desk:
             venue.restart(reason)
 
     def _late(self, lag_ms: float) -> None:
-        self.lines.add("info", f"the desk's loop was {lag_ms:.0f} ms late", "warning")
+        self.pump.sink(DeskLagged(lag_ms / 1000, self._clock.now()))
 
     async def _write_intent(self, intent: Intent) -> None:
         self.lines.effect(Record(intent))
@@ -532,31 +540,4 @@ class Desk:
     def summary(self) -> DeskSummary:
         """Return what the run came to so far."""
         picture = self._final or self.window.snapshot()
-        venues = {v.venue: VenueSummary(v.orders, v.fills, v.state.value) for v in picture.venues}
-        return DeskSummary(
-            environment=self.environment,
-            seconds=round((picture.ts - self._started) / SECOND, 3),
-            market=picture.market,
-            venues=venues,
-            events=self.pump.events,
-            signals=self.pump.signals,
-            orders=sum(venue.orders for venue in venues.values()),
-            fills=sum(venue.fills for venue in venues.values()),
-            refusals=picture.refusals,
-            equity_start=_float(picture.equity_start),
-            equity_end=_float(picture.equity),
-            realised=float(picture.realised),
-            open_positions=len(picture.positions),
-            unknown_orders=picture.unknown_orders,
-            discrepancies=picture.discrepancies,
-            state=picture.state.value,
-            loop_lag_ms=round(self.pulse.worst_ms, 2),
-            gc_pause_ms=round(self.pulse.gc_pause_ms, 2),
-            ready_seconds=round(self._ready_seconds, 3),
-            decision_hash=self.engine.decision_hash,
-            recording=self.origin.facts.recording,
-        )
-
-
-def _float(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)
+        return sum_up(picture, self.origin.facts, self.pump, self.pulse, self._ready_seconds)

@@ -22,7 +22,10 @@ def free(folder: Path) -> int:
     try:
         return shutil.disk_usage(folder).free
     except OSError as error:
-        raise StateError(f"{folder}: cannot be looked at ({error.strerror})") from error
+        raise StateError(
+            f"{folder}: the room on its disk cannot be told ({error.strerror}); "
+            "see that the folder exists, or move the home with KILLCORD_HOME"
+        ) from error
 
 
 def check(folder: Path) -> None:

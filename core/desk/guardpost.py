@@ -19,6 +19,7 @@ import msgspec
 from core.desk import watchwords
 from core.desk.lines import Lines
 from core.desk.watchwords import BEAT, Beat, Duty, End, Hello
+from core.errors import in_words
 from core.model.snapshot import GuardView
 
 GONE_AFTER = 3.0
@@ -164,7 +165,7 @@ class GuardPost:
             try:
                 self._child = self._start()
             except OSError as error:
-                self._lines.add("info", f"the guard cannot be started: {error}", "alarm")
+                self._lines.add("info", f"the guard cannot be started: {in_words(error)}", "alarm")
 
     def _say(self, view: GuardView) -> None:
         before, self._said = self._said, view.state

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from core.errors import StateError
+from core.errors import StateError, in_words
+from core.files import write_whole
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -35,16 +35,15 @@ def identity(folder: Path) -> Identity:
     except FileNotFoundError:
         pass
     except (OSError, msgspec.MsgspecError) as error:
-        raise StateError(f"{path}: cannot be read ({error}); restore it from a backup") from error
+        raise StateError(
+            f"{path}: cannot be read ({in_words(error)}); restore it from a backup, or"
+            " move it away: then orders that this desk left at the venues count as someone else's"
+        ) from error
     made = Identity("".join(secrets.choice(_ALPHABET) for _ in range(4)), secrets.token_bytes(32))
     try:
-        draft = path.with_name(path.name + ".new")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(made))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        write_whole(path, msgspec.json.encode(made), durable=True)
     except OSError as error:
-        raise StateError(f"{path}: cannot be written ({error.strerror})") from error
+        raise StateError(
+            f"{path}: cannot be written ({error.strerror}); move the home with KILLCORD_HOME"
+        ) from error
     return made

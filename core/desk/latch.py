@@ -1,4 +1,8 @@
-"""The latch: a file whose presence means HALTED, whatever else is lost."""
+"""The latch: a file whose presence means HALTED, whatever else is lost.
+
+A disk that is full must not keep the cord from being latched, so room for the file is kept beside
+it from the start: what is there already can be written over and renamed.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,12 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from core.journal.wal import sync_folder
+from core.errors import StateError, in_words
+from core.files import sync_folder, write_whole
 from core.model.event import KillMode
+
+ROOM = 4096
+"""Bytes kept for a latch."""
 
 
 class Latched(Struct, frozen=True):
@@ -35,7 +43,7 @@ def read(path: Path) -> Latched | None:
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError) as error:
-        return Latched(f"the latch {path} cannot be read ({error})", "latch", 0)
+        return Latched(f"the latch {path} cannot be read ({in_words(error)})", "latch", 0)
 
 
 def find(path: Path) -> Latched | None:
@@ -44,18 +52,45 @@ def find(path: Path) -> Latched | None:
 
 
 def write(path: Path, latched: Latched) -> None:
-    """Set the latch durably. Blocks for about one disk sync.
+    """Set the latch durably. Blocks for about two disk syncs.
 
     Raises:
-        OSError: the disk refused.
+        OSError: the disk refused, and the room that was kept is used up.
     """
-    draft = path.with_name(path.name + ".new")
-    with open(draft, "wb") as file:
-        file.write(msgspec.json.encode(latched))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    sync_folder(path.parent)
+    data = msgspec.json.encode(latched)
+    try:
+        write_whole(path, data, durable=True)
+    except OSError as error:
+        try:
+            # Once used, the room is the latch's own.
+            room = _room(path) if _room(path).exists() else path
+            if len(data) > room.stat().st_size:
+                raise error
+            with open(room, "r+b") as file:
+                file.write(data.ljust(ROOM))
+                file.flush()
+                os.fsync(file.fileno())
+            room.replace(path)
+            sync_folder(path.parent)
+        except OSError:
+            raise error from None
+
+
+def keep_room(path: Path) -> None:
+    """Keep room on the disk for a latch.
+
+    Raises:
+        StateError: the disk refused.
+    """
+    try:
+        if not _room(path).exists():
+            write_whole(_room(path), b" " * ROOM, durable=True)
+    except OSError as error:
+        raise StateError(f"{_room(path)}: cannot be written ({error.strerror})") from error
+
+
+def _room(path: Path) -> Path:
+    return path.with_name(f".{path.name}.room")
 
 
 def clear(path: Path) -> None:

@@ -37,7 +37,9 @@ class Lock:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StateError(f"{path}: cannot be opened ({error.strerror})") from error
+            raise StateError(
+                f"{path}: cannot be opened ({error.strerror}); see whose file it is"
+            ) from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""The past that risk is judged by: hourly candles of each symbol, from whichever venue has them.
+"""The past: hourly candles, which risk is judged by, and settled funding, which models look at.
 
 They go in as events like all others, so that a replay knows them too.
 """
@@ -6,22 +6,25 @@ They go in as events like all others, so that a replay knows them too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from core.clock import DAY, SECOND
-from core.desk.bulkhead import Bulkhead
+from core.clock import DAY, HOUR, SECOND, Clock
+from core.desk.bulkhead import Bulkhead, hand_over
 from core.desk.lines import Lines
 from core.desk.ports import Sink
 from core.errors import VenueError
-from core.model.market import Candle
+from core.model.instrument import Instrument
 from core.risk.portfolio import HOUR_S, KEPT, NEEDED
+from core.signals.families.funding import KEPT as RATES
 
 LIMIT = 30.0
 """Seconds for one symbol's candles."""
 AGAIN = 600.0
 """Seconds until what no venue gave is asked for again."""
-_CHUNK = 100
-"""Candles handed over before other tasks get the loop."""
+SETTLED_AFTER = 60 * SECOND
+"""Venues list a settlement some seconds after it."""
+RETRY = 60.0
+"""Seconds until funding that a venue did not tell is asked for again."""
 
 
 async def bring_hours(
@@ -49,13 +52,60 @@ async def _bring(symbol: str, venues: Sequence[Bulkhead], sink: Sink) -> bool:
         except (VenueError, TimeoutError):
             continue
         if len(candles) >= NEEDED:
-            await _hand_over(candles, sink)
+            await hand_over(candles, sink)
             return True
     return False
 
 
-async def _hand_over(candles: Sequence[Candle], sink: Sink) -> None:
-    for start in range(0, len(candles), _CHUNK):
-        for candle in candles[start : start + _CHUNK]:
-            sink(candle)
-        await asyncio.sleep(0)
+async def bring_funding(
+    symbols: Sequence[str],
+    venues: Sequence[Bulkhead],
+    listed: Mapping[tuple[str, str], Instrument],
+    sink: Sink,
+    lines: Lines,
+    clock: Clock,
+) -> None:
+    """Ask each venue for what funding was settled, now and after every hour; returns never.
+
+    Streams tell the coming rate only: without this, features of funding would be empty for three
+    days, and what was settled while a venue was away would stay unknown.
+
+    Args:
+        symbols: of the desk.
+        venues: those that are up are asked, all at once.
+        listed: what the venues have.
+        sink: takes the events.
+        lines: the log.
+        clock: wall time; venues settle at full hours.
+    """
+    said: set[str] = set()
+
+    async def bring(venue: Bulkhead) -> bool:
+        if not venue.up:
+            return False
+        for symbol in symbols:
+            if (venue.venue, symbol) not in listed:
+                continue
+            try:
+                async with asyncio.timeout(LIMIT):
+                    settled = await venue.gateway.settlements(symbol, RATES)
+            except (VenueError, TimeoutError) as error:
+                if venue.venue not in said:
+                    said.add(venue.venue)
+                    text = f"{venue.venue} does not tell what funding was settled: {error}"
+                    lines.add("venue", text, "warning")
+                return False
+            await hand_over(settled, sink)
+        said.discard(venue.venue)
+        return True
+
+    waiting = list(venues)
+    while True:
+        done = await asyncio.gather(*(bring(venue) for venue in waiting))
+        waiting = [venue for venue, told in zip(waiting, done, strict=True) if not told]
+        left = (HOUR - clock.now() % HOUR + SETTLED_AFTER) / SECOND
+        if waiting and left > RETRY:
+            await asyncio.sleep(RETRY)
+        else:
+            await asyncio.sleep(left)
+            waiting = list(venues)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from core.model.account import PositionReport, VenueSwept
 from core.model.event import Event, VenueOpened
 from core.model.instrument import Instrument
-from core.model.market import Candle, Trade
+from core.model.market import Candle, FundingSettled, Trade
 from core.model.order import CancelSent, Order, OrderAbsent, OrderReport, OrderSent
 
 Sink = Callable[[Event], None]
@@ -60,6 +60,19 @@ class Gateway(Protocol):
         Args:
             timeframe: seconds, at least 60.
             before: only those that open before this instant, nanoseconds UTC.
+
+        Raises:
+            VenueUnavailable, VenueRefused.
+        """
+        ...
+
+    async def settlements(
+        self, symbol: str, count: int, before: int | None = None
+    ) -> list[FundingSettled]:
+        """Return the last settled funding rates, oldest first; fewer where there are no more.
+
+        Args:
+            before: only those settled before this instant, nanoseconds UTC.
 
         Raises:
             VenueUnavailable, VenueRefused.

@@ -11,27 +11,24 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from core.clock import Clock
-from core.desk import latch
 from core.desk.bulkhead import Bulkhead
 from core.desk.charts import Charts
 from core.desk.history import History
-from core.desk.kill import PROVED, RANK, KillExecutor
+from core.desk.kill import KillExecutor
 from core.desk.latch import Latched
-from core.desk.lines import Lines, scrub
+from core.desk.latch_keeper import LatchKeeper
+from core.desk.lines import Lines
 from core.desk.trails import Trails
 from core.desk.trainer import Trainer
 from core.engine.engine import Engine
 from core.engine.invariants import GatePassed
 from core.errors import StateError, VenueError
-from core.journal.recording import Recorder
+from core.journal.recorder import Recorder
 from core.journal.wal import Journal
 from core.model.effect import (
     Answer,
@@ -51,6 +48,7 @@ from core.model.effect import (
     SubmitOrder,
 )
 from core.model.event import (
+    Arm,
     Command,
     Event,
     FeedChanged,
@@ -64,6 +62,7 @@ from core.model.event import (
 from core.model.market import BookTop, Candle, Depth, Ticker, Trade
 from core.model.order import Order, OrderSent, Outcome
 from core.orders.records import Intent
+from core.secrets import scrub
 
 ANSWER_LIMIT = 5.0
 """Seconds that a command waits for an answer the engine does not give at once."""
@@ -108,27 +107,26 @@ class Pump:
         self.venues: dict[str, Bulkhead] = {}
         self.kill: KillExecutor | None = None
         self.trainer: Trainer | None = None
+        self.hindrance: Callable[[], str] = str
+        """Says why the desk may not be armed; nothing when it may."""
         self._journal = journal
         self._lines = lines
         self.history = history
         self.charts = charts
         self.trails = Trails()
-        self._latch_path = latch_path
-        self._latched = latched
         self._clock = clock
         self._recorder = recorder
         self._pending: deque[Event] = deque()
         self._busy = False
         self._broken = False
+        self._shut = False
+        """Somebody pulled the cord, and the engine has not heard of it yet, or has just."""
         self._durable: dict[str, asyncio.Future[None]] = {}
         self._leverage: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._answers: list[Answer] | None = None
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
-        self._releasing: asyncio.Task[None] | None = None
-        """The latch is being taken away."""
-        # One thread, so that setting and clearing the latch happen in the order they were asked.
-        self._disk = ThreadPoolExecutor(1, "latch")
+        self.latch = LatchKeeper(latch_path, latched, lines, clock, self._spawn)
         self._do: dict[type, Callable[[Any], None]] = {
             Record: self._write,
             SubmitOrder: self._submit,
@@ -150,7 +148,7 @@ class Pump:
             Depth: self._deepened,
             Candle: history.candle,
             FeedChanged: self._feed_changed,
-            KillReported: self._kill_reported,
+            KillReported: self.latch.report,
             SentimentScored: history.news,
         }
 
@@ -169,6 +167,8 @@ class Pump:
     async def command(self, command: Command) -> Answer:
         """Hand a command to the engine and return its answer."""
         self.heed_latch()
+        if isinstance(command, Arm) and (why := self.hindrance()):
+            return Answer("", False, "NOT_ARMED", why)
         request = getattr(command, "request", "")
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         if request:
@@ -194,16 +194,15 @@ class Pump:
         self.history.command(command, answer)
         return answer
 
-    def keep_latch(self, cause: str) -> None:
-        """Set the latch that the journal says there is."""
-        self._latch(cause, "journal", KillMode.HALT, set())
+    def shut(self) -> None:
+        """Let nothing that adds risk leave from this instant; any thread may say so."""
+        self._shut = True
 
     def heed_latch(self) -> None:
         """Obey a latch that another set: the guard while this loop stood still, or a person."""
-        if self.state is TradingState.HALTED or (self._releasing and not self._releasing.done()):
+        if self.state is TradingState.HALTED:
             return
-        if (found := latch.find(self._latch_path)) is not None:
-            self._latched = found
+        if (found := self.latch.find()) is not None:
             self.sink(Kill(KillMode.HALT, found.actor, found.cause, self._clock.now()))
 
     async def drain(self, patience: float) -> bool:
@@ -221,7 +220,7 @@ class Pump:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(self._disk.shutdown)
+        await self.latch.close()
 
     # --- one event ----------------------------------------------------------------------------
 
@@ -304,7 +303,7 @@ class Pump:
         if leverage is not None and not leverage.done():
             await asyncio.wait([leverage])
         if not self._may_go(order):
-            self._not_sent(order, "HALTED", "the gate closed before it was sent")
+            self._not_sent(order, "GATE_CLOSED", "the gate closed before it was sent")
             return
         gateway = self.venues[order.venue].gateway
         self.sink(await gateway.submit(order, lambda: self._may_go(order)))
@@ -312,7 +311,7 @@ class Pump:
     def _may_go(self, order: Order) -> bool:
         """Whether an order may leave now; what only reduces always may."""
         self.heed_latch()
-        return order.reduce_only or self.state is not TradingState.HALTED
+        return order.reduce_only or (self.engine.opens and not self._shut)
 
     def _not_sent(self, order: Order, code: str, reason: str) -> None:
         now = self._clock.now()
@@ -363,44 +362,20 @@ class Pump:
     def _execute_kill(self, effect: ExecuteKill) -> None:
         if effect.mode is not KillMode.HALT:
             pending = {effect.venue} if effect.venue else set(self.venues)
-            self._latch(effect.cause, effect.actor, effect.mode, pending)
+            self.latch.set(effect.cause, effect.actor, effect.mode, pending)
         if self.kill is not None:
             self.kill.pull(effect.mode, effect.cause, effect.actor, effect.venue)
-
-    def _kill_reported(self, event: KillReported) -> None:
-        """Take a venue that proved it, as far as the latch asks, off the latch's list."""
-        latched = self._latched
-        if latched is None or RANK[event.mode] < RANK[latched.mode]:
-            return
-        if event.venue in latched.pending and event.verdict in PROVED:
-            left = tuple(venue for venue in latched.pending if venue != event.venue)
-            self._set_latch(msgspec.structs.replace(latched, pending=left))
 
     def _change_state(self, effect: StateChanged) -> None:
         before, self.state = self.state, effect.state
         self._lines.effect(effect)
         if effect.state is TradingState.HALTED:
-            self._latch(effect.cause, effect.actor, KillMode.HALT, set())
+            self.latch.set(effect.cause, effect.actor, KillMode.HALT, set())
         elif before is TradingState.HALTED:
             if self.kill is not None:
                 self.kill.release()
-            self._latched = None
-            self._releasing = self._on_disk(latch.clear, self._latch_path)
-
-    def _latch(self, cause: str, actor: str, mode: KillMode, pending: set[str]) -> None:
-        """Set the latch, or add to what it says."""
-        before = self._latched
-        if before is not None:
-            cause, actor = before.cause, before.actor
-            pending |= set(before.pending)
-            mode = max(mode, before.mode, key=RANK.__getitem__)
-        now = self._clock.now()
-        self._set_latch(Latched(cause, actor, now, mode, tuple(sorted(pending))))
-
-    def _set_latch(self, latched: Latched) -> None:
-        """Write the latch, off the loop; the journal says HALTED too."""
-        self._latched = latched
-        self._on_disk(latch.write, self._latch_path, latched)
+            self._shut = False
+            self.latch.release()
 
     def _signal(self, effect: Signalled) -> None:
         self.signals += 1
@@ -423,16 +398,6 @@ class Pump:
             future.set_result(effect)
 
     # --- tasks --------------------------------------------------------------------------------
-
-    def _on_disk(self, work: Callable[..., None], *arguments: Any) -> asyncio.Task[None]:
-        async def run() -> None:
-            try:
-                loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._disk, work, *arguments)
-            except OSError as error:
-                self._lines.add("risk", f"{self._latch_path}: {error.strerror}", "alarm")
-
-        return self._spawn(run())
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from core.desk.ports import Sink
 from core.errors import KillcordError, RegistryError
 from core.model.effect import ModelDropped
 from core.model.event import ModelDemoted, ModelPromoted, ModelRole
-from core.model.learning import Day, Record
+from core.model.learning import Record
+from core.signals.diary import compare
 from core.signals.registry import Registry, make_model, read_meta
 
 KEEP_EVERY = 600
@@ -87,8 +87,7 @@ class Roster:
         now = self._clock.now()
         before = self._told.pop(role, "")
         if not name:
-            life = self.registry.life(before)
-            cause, actor = (life[-1]["cause"], life[-1]["actor"]) if life else ("by hand", "file")
+            cause, actor = self._why_gone(before)
             self._sink(ModelDemoted(role, before, cause, actor, now))
             return
         try:
@@ -106,6 +105,15 @@ class Roster:
             self._lines.add("info", f"models: {problem}", "warning")
         self._told[role] = name
         self._sink(event)
+
+    def _why_gone(self, name: str) -> tuple[str, str]:
+        """Return why a model is off duty and by whom: it is, whatever the log can tell."""
+        try:
+            life = self.registry.life(name)
+        except RegistryError as error:
+            self._lines.add("info", f"models: {error}", "warning")
+            life = []
+        return (life[-1]["cause"], life[-1]["actor"]) if life else ("by hand", "file")
 
     def _read(self, role: ModelRole, name: str) -> tuple[ModelPromoted, str]:
         """Read and try a model, off the loop: LightGBM costs half a second to import.
@@ -139,34 +147,17 @@ class Roster:
         found = [self._record(role) for role in ModelRole]
         if None in found:
             return
-        (_, champion), (name, challenger) = found[0], found[1]  # type: ignore[misc]
+        (old, champion), (name, challenger) = found[0], found[1]  # type: ignore[misc]
         shadow = self._config.learning.shadow
-        if await asyncio.to_thread(favours, champion.days, challenger.days, shadow):
-            await asyncio.to_thread(self.registry.promote, name, "shadow")
-
-
-def favours(champion: tuple[Day, ...], challenger: tuple[Day, ...], shadow: int) -> bool:
-    """Return whether the challenger's losses are smaller on the days they share, beyond luck.
-
-    A block bootstrap of the daily differences of mean log loss: blocks of five days, because
-    neighbouring days are alike; 95 of 100 resampled means must favour it.
-
-    Args:
-        champion: outcomes by day.
-        challenger: the same.
-        shadow: fewest days that both must have.
-    """
-    known = {day.day: day.loss / day.count for day in champion}
-    gains = [known[day.day] - day.loss / day.count for day in challenger if day.day in known]
-    if len(gains) < shadow:
-        return False
-    rng = random.Random(len(gains))  # the same days, the same answer
-    block, draws, good = 5, 500, 0
-    for _ in range(draws):
-        total = count = 0.0
-        while count < len(gains):
-            at = rng.randrange(len(gains) - block + 1)
-            total += sum(gains[at : at + block])
-            count += block
-        good += total > 0.0
-    return good >= 0.95 * draws
+        told = await asyncio.to_thread(compare, champion.days, challenger.days, shadow)
+        if told.favours:
+            assert told.loss is not None
+            assert told.net is not None
+            cause = (
+                f"better than {old} over {told.days} days: log loss {told.loss.mean:.4f} smaller,"
+                f" return {told.net.mean * 1e4:+.1f} bp a day, both beyond luck"
+            )
+            await asyncio.to_thread(
+                self.registry.promote, name, "shadow", ModelRole.CHAMPION, cause
+            )
+            self._lines.add("info", f"models: {name} {cause}: it trades")

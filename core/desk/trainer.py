@@ -2,16 +2,13 @@
 
 Nothing here closes the gate: a desk without models, or whose training fails, trades as before
 without them. Training runs in a process of its own, one at a time, at low priority; only its
-questions for candles go through this loop.
+questions for the venues go through this loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import sys
-from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,14 +16,15 @@ import msgspec
 
 from core.clock import SECOND, Clock
 from core.config import Config
-from core.desk.child import end, ended, last_line
+from core.desk.child import begin
 from core.desk.lines import Lines
 from core.desk.ports import Gateway, Sink
 from core.desk.roster import Recorded, Roster
 from core.errors import KillcordError, VenueError
+from core.files import write_whole
 from core.model.effect import ModelDropped
 from core.model.instrument import Instrument
-from core.model.learning import Answer, Asked, Order, Progress, TrainingView, Verdict
+from core.model.learning import Answer, Asked, Matter, Order, Progress, TrainingView, Verdict
 
 POLL = 1.0
 """Seconds between looks at the registry: ``killcord models promote`` takes effect that fast."""
@@ -46,6 +44,7 @@ class Trainer:
         config: of the desk.
         models: the registry's folder.
         history: the archive's folder.
+        sessions: the folder of recorded sessions.
         gateways: of all venues; one that has answered is learnt from.
         instruments: filled as venues answer.
         record: says how a model on duty does; the engine knows.
@@ -59,6 +58,7 @@ class Trainer:
         config: Config,
         models: Path,
         history: Path,
+        sessions: Path,
         gateways: Mapping[str, Gateway],
         instruments: Mapping[tuple[str, str], Instrument],
         record: Recorded,
@@ -70,6 +70,7 @@ class Trainer:
         self._roster = Roster(config, models, record, sink, lines, clock, self._vacant)
         self._registry = self._roster.registry
         self._history = history
+        self._sessions = sessions
         self._gateways = gateways
         self._instruments = instruments
         self._lines = lines
@@ -184,61 +185,58 @@ class Trainer:
             config.learning.out_of_sample,
             config.learning.shadow,
             config.environment == "practice",
+            tuple(
+                venue
+                for venue in self._gateways
+                if venue != gateway.venue
+                and any((venue, one.symbol) in self._instruments for one in rules)
+            ),
+            str(self._sessions) if config.reads_news else "",
         )
 
     async def _follow(self, gateway: Gateway) -> Verdict:
         """Run one process to its end and return what it found."""
         try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "core.research.worker",
-                stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=LONGEST_LINE,
-                # Ctrl-C is for the desk; the process ends with it, not before.
-                start_new_session=True,
-            )  # fmt: skip
+            child = await begin("core.research.worker", LONGEST_LINE)
         except OSError as error:
             return Verdict("", "", False, f"it does not start ({error.strerror})", failed=True)
-        assert process.stdin
-        assert process.stdout
-        assert process.stderr
-        complaint = asyncio.create_task(last_line(process.stderr))
         try:
-            await _tell(process.stdin, self._order(gateway))
-            # A line without its end is one that a killed process did not finish.
-            while (line := await process.stdout.readline()).endswith(b"\n"):
+            await child.tell(msgspec.json.encode(self._order(gateway)))
+            async for line in child.lines():
                 message = _decode(line)
                 if isinstance(message, Verdict):
                     return message
                 if isinstance(message, Progress):
                     self._progress = message
                 else:
-                    await _tell(process.stdin, await self._candles(gateway, message))
-            code = await process.wait()
-            how = await complaint or ended(code)
-            return Verdict("", "", False, f"the process {how}", failed=True)
+                    answer = await self._rows(message)
+                    await child.tell(msgspec.json.encode(answer))
+            return Verdict("", "", False, f"the process {await child.how()}", failed=True)
         except (msgspec.DecodeError, ValueError) as error:
             return Verdict("", "", False, f"the process does not speak: {error}", failed=True)
         finally:
-            complaint.cancel()
-            await end(process)
+            await child.close()
 
-    async def _candles(self, gateway: Gateway, asked: Asked) -> Answer:
+    async def _rows(self, asked: Asked) -> Answer:
         problem = ""
         for attempt in range(ATTEMPTS):
             try:
-                candles = await gateway.candles(
-                    asked.symbol,
-                    int(self._config.strategy.timeframe),
-                    asked.count,
-                    asked.before_ms * _MS,
-                )
+                return Answer(await self._ask(asked))
             except (VenueError, TimeoutError) as error:
                 problem = str(error) or "the venue does not answer in time"
                 await asyncio.sleep(2.0**attempt)
-            else:
-                return Answer(
-                    tuple((c.ts // _MS, c.open, c.high, c.low, c.close, c.volume) for c in candles)
-                )
         return Answer(problem=problem)
+
+    async def _ask(self, asked: Asked) -> tuple[tuple[float, ...], ...]:
+        if (asked.venue, asked.symbol) not in self._instruments:
+            return ()  # it is not listed there
+        gateway, before = self._gateways[asked.venue], asked.before_ms * _MS
+        if asked.matter is Matter.FUNDING:
+            settled = await gateway.settlements(asked.symbol, asked.count, before)
+            return tuple((one.ts // _MS, one.rate) for one in settled)
+        timeframe = int(self._config.strategy.timeframe)
+        candles = await gateway.candles(asked.symbol, timeframe, asked.count, before)
+        return tuple((c.ts // _MS, c.open, c.high, c.low, c.close, c.volume) for c in candles)
 
     def _complain(self, text: str) -> None:
         if text != self._last.text:
@@ -264,19 +262,8 @@ class _Last:
     def write(self, finished: int, text: str, *, failed: bool) -> None:
         self.finished, self.text, self.failed = finished, text, failed
         facts = {"finished": finished, "text": text, "failed": failed}
-        half = self._path.with_suffix(".new")
         with contextlib.suppress(OSError):  # then a restart trains once more than it had to
-            half.parent.mkdir(parents=True, exist_ok=True)
-            half.write_bytes(msgspec.json.encode(facts))
-            os.replace(half, self._path)
-
-
-async def _tell(stream: asyncio.StreamWriter, message: Order | Answer) -> None:
-    """Write a line; a process that is gone is found out by reading, which says how it ended."""
-    # uvloop raises RuntimeError on a pipe that has closed, where asyncio has ConnectionError.
-    with contextlib.suppress(ConnectionError, RuntimeError):
-        stream.write(msgspec.json.encode(message) + b"\n")
-        await stream.drain()
+            write_whole(self._path, msgspec.json.encode(facts))
 
 
 def _span(seconds: float) -> str:

@@ -16,7 +16,7 @@ import msgspec
 from core.clock import Clock
 from core.desk.deadman import DeadMan
 from core.desk.guardpost import GuardPost
-from core.desk.kill import KillExecutor, KillReport
+from core.desk.kill import KillExecutor
 from core.desk.lines import Lines
 from core.desk.metrics import exposition
 from core.desk.origin import Origin
@@ -26,6 +26,7 @@ from core.desk.pump import Pump
 from core.desk.routes import rank, route
 from core.desk.sight import explain, view_depths, view_symbol
 from core.desk.terminals import Terminals
+from core.desk.verdicts import KillReport
 from core.engine.picture import ShellFacts, VenueFacts
 from core.journal.store import Store
 from core.journal.wal import Journal

@@ -16,6 +16,7 @@ from core.model.event import (
     Arm,
     Cancel,
     Close,
+    DeskLagged,
     Disarm,
     InvariantBroken,
     Kill,
@@ -40,6 +41,8 @@ _AUTO = "arm_on_start"
 _GIVE_UP = 15 * SECOND
 """A venue that is still connecting this long after another is ready does not hold up arming."""
 _UNSETTLED = (VenueState.CONNECTING, VenueState.RECONCILING)
+CALM = 5 * SECOND
+"""After a lag above the limit the loop must keep time for this long, within half the limit."""
 
 
 class Control:
@@ -56,6 +59,8 @@ class Control:
         self._first_ready = 0
         self.kills: dict[str, KillReported | None] = {}
         """Venue to the verdict of the last kill; None while it runs."""
+        self._lagged = 0
+        """When the loop last stood still, nanoseconds UTC."""
 
     # --- arming -------------------------------------------------------------------------------
 
@@ -173,6 +178,29 @@ class Control:
         if world.state in (TradingState.ARMED, TradingState.DISARMED):
             world.change_state(TradingState.REDUCING, event.code, "engine")
 
+    # --- the loop that all of this runs on ----------------------------------------------------
+
+    @property
+    def opens(self) -> bool:
+        """Whether an order that adds risk may leave now: armed, and the desk keeps time."""
+        world = self._world
+        return world.state is TradingState.ARMED and world.lag <= world.limits.loop_lag
+
+    def lagged(self, event: DeskLagged) -> None:
+        """Hold entries back after the loop stood still: a signal may rest on what is over.
+
+        Lags of half the limit do not begin it, but they keep it up.
+        """
+        world = self._world
+        limit = world.limits.loop_lag
+        if event.seconds <= (limit / 2 if world.lag else limit):
+            return
+        self._lagged = world.now
+        if not world.lag:
+            text = f"the desk stood still for {event.seconds:.2f} s: nothing is opened until it"
+            world.notify("warning", f"{text} has kept time for {CALM // SECOND} s")
+        world.lag = max(world.lag, event.seconds)
+
     # --- orders by hand -----------------------------------------------------------------------
 
     def submit(self, event: Submit) -> None:
@@ -204,8 +232,7 @@ class Control:
             refused.value,
             request,
         )
-        detail = f"{refused.detail} (limit {refused.limit}, value {refused.value})"
-        self._answer(request, False, refused.code, detail)
+        self._answer(request, False, refused.code, refused.told)
 
     def draft(self, slot: Slot, event: Submit, client_id: str) -> Order:
         """Return the order that a person's wish means; prices on the tick."""
@@ -288,8 +315,7 @@ class Control:
         slot = world.active.get((event.venue, event.symbol))
         refused = self._unmovable(slot, event.price)
         if refused is not None:
-            detail = f"{refused.detail} (limit {refused.limit}, value {refused.value})"
-            self._answer(event.request, False, refused.code, detail)
+            self._answer(event.request, False, refused.code, refused.told)
             return
         assert slot is not None
         assert slot.instrument is not None
@@ -405,8 +431,11 @@ class Control:
     # --- time ---------------------------------------------------------------------------------
 
     def beat(self) -> None:
-        """Arm by itself where the configuration says so, once everything is ready."""
+        """Forget a lag that is over; arm by itself where that is wanted and all is ready."""
         world = self._world
+        if world.lag and world.now - self._lagged >= CALM:
+            world.lag = 0.0
+            world.notify("info", "the desk keeps time again")
         if not self._first_ready and any(venue.ready for venue in world.venues.values()):
             self._first_ready = world.now
         if self._auto and world.state is TradingState.DISARMED and self._unarmable() is None:

@@ -33,6 +33,7 @@ from core.model.event import (
     Arm,
     Cancel,
     Close,
+    DeskLagged,
     Disarm,
     Event,
     FeedChanged,
@@ -52,7 +53,7 @@ from core.model.event import (
     VenueChanged,
     VenueOpened,
 )
-from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
+from core.model.market import BadMessage, BookTop, Candle, Depth, FundingSettled, Ticker, Trade
 from core.model.order import CancelSent, Fill, OrderAbsent, OrderKind, OrderReport, OrderSent
 from core.model.snapshot import Snapshot
 from core.model.whatif import WhatIf
@@ -103,7 +104,7 @@ class Engine:
         tracking = self._tracking = Tracking(world)
         execution = self._execution = Execution(world, tracking)
         tracking.settle = execution.settle
-        booking = Booking(world, tracking)
+        booking = self._booking = Booking(world, tracking)
         self._reconciler = Reconciler(world, tracking, booking, execution.settle, sweep_within)
         control = self._control = Control(world, execution, tracking)
         self._invariants = Invariants(world)
@@ -129,12 +130,13 @@ class Engine:
             Depth: feed.depth,
             Ticker: feed.ticker,
             Candle: feed.candle,
+            FundingSettled: feed.settled,
             BadMessage: feed.bad,
             OrderSent: tracking.sent,
             CancelSent: tracking.cancelled,
             OrderReport: tracking.reported,
             OrderAbsent: tracking.absent,
-            Fill: booking.filled,
+            Fill: self._filled,
             Balance: booking.balance,
             PositionReport: booking.position,
             FundingPaid: booking.paid,
@@ -158,6 +160,7 @@ class Engine:
             ModelPromoted: models.promoted,
             ModelDemoted: models.demoted,
             Tick: self._tick,
+            DeskLagged: control.lagged,
             InvariantBroken: control.broken,
         }
         tracking.restore()
@@ -176,6 +179,11 @@ class Engine:
     def state(self) -> TradingState:
         """The trading state."""
         return self._world.state
+
+    @property
+    def opens(self) -> bool:
+        """Whether an order that adds risk may leave now: armed, and the desk keeps time."""
+        return self._control.opens
 
     @property
     def cause(self) -> str:
@@ -294,6 +302,11 @@ class Engine:
         self._reconciler.swept(event)
         if self.ledger.shifted != moved:
             self._equity.load_marks()
+
+    def _filled(self, event: Fill) -> None:
+        """Book a fill; one that is news says what following a model costs."""
+        if self._booking.filled(event):
+            self.models.filled(event)
 
     def _scored(self, event: SentimentScored) -> None:
         """Take in what the news says: for the pane and the gate, then for the strategies."""

@@ -53,6 +53,8 @@ class Execution:
             limits.position_notional * settings.share / len(world.config.venues),
             limits.order_notional,
         )
+        # The venues of a symbol are one bet.
+        self._kelly = settings.kelly / len(world.config.venues)
         self._cooldown = int(limits.loss_streak_cooldown * SECOND)
         self.protection = Protection(
             world, tracking, self.gate, self.send, self.close, self._put_off
@@ -93,13 +95,16 @@ class Execution:
         if instrument is None or equity is None or not price:
             return self._refuse(slot, Refused(Code.STALE_DATA, "", "", "no price or no equity"))
         assert slot.strategy is not None
+        part = self._part
+        if slot.kelly is not None:
+            part = min(part, Decimal(f"{slot.kelly:.6f}") * self._kelly)
         order = Order(
             world.ids.next(_ENTRY),
             slot.venue,
             slot.symbol,
             _BUY if target > 0 else _SELL,
             _MARKET,
-            instrument.floor_qty(equity * self._part / price),
+            instrument.floor_qty(equity * part / price),
             world.now,
             None,
             None,
@@ -109,7 +114,7 @@ class Execution:
             slot.strategy.name,
         )
         verdict = self.judge(slot, order, equity, None)
-        world.reasons.sized(order, equity, self._part, price)
+        world.reasons.sized(order, equity, part, price, slot.kelly)
         if type(verdict) is Refused:
             return self._refuse(slot, verdict)
         assert type(verdict) is Approved
@@ -189,6 +194,7 @@ class Execution:
             *self._bad_news(slot, order),
             (now - slot.book_received) / SECOND if slot.book_received else inf,
             (venue.offset_ms or 0.0) / 1000.0,
+            world.lag,
             mid,
             slot.mark_exact(),
             equity,

@@ -21,11 +21,12 @@ from core.market.validation import (
 )
 from core.model.effect import Signalled
 from core.model.event import Event, SentimentScored
-from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
+from core.model.market import BadMessage, BookTop, Candle, Depth, FundingSettled, Ticker, Trade
 from core.risk.codes import Code
 from core.risk.portfolio import HOUR_S
 from core.signals.decision import Decision
 from core.signals.ensemble import Ensemble, MemberFailed
+from core.signals.families.funding import KEPT as SETTLEMENTS
 from core.signals.news_filter import heed
 from core.signals.strategy import Strategy
 
@@ -159,6 +160,22 @@ class Feed:
             slot.next_funding = event.next_funding
         if event.change_24h is not None:
             slot.change_24h = event.change_24h
+        if event.open_interest is not None:
+            slot.open_interest = event.open_interest
+        if slot.context is not None:
+            self._tell(slot, event)
+
+    def settled(self, event: FundingSettled) -> None:
+        """Take what funding was settled; the strategies' contexts hear it."""
+        slot = self._slots.get((event.venue, event.symbol))
+        if slot is None:
+            return
+        if not -1.0 < event.rate < 1.0 or event.ts > event.received + FUTURE:
+            self._bad(event.venue, "funding", "no settlement: its rate or its time is impossible")
+            return
+        slot.settled[event.ts] = event
+        while len(slot.settled) > SETTLEMENTS:
+            del slot.settled[min(slot.settled)]
         if slot.context is not None:
             self._tell(slot, event)
 
@@ -331,6 +348,10 @@ class Feed:
         if type(decision) is not Decision or decision.target not in (-1, 0, 1):
             self.stop(slot, TypeError(f"expected a Decision of -1, 0 or 1, got {decision!r:.80}"))
             return
+        kelly = decision.kelly
+        if kelly is not None and not (type(kelly) in (float, int) and 0 <= kelly < inf):
+            self.stop(slot, TypeError(f"expected kelly of 0 or more, got {kelly!r:.80}"))
+            return
         strategy = slot.strategy
         assert strategy is not None
         if self._bar:
@@ -353,6 +374,7 @@ class Feed:
         )
         world.out.append(signal)
         slot.outcome = ""
+        slot.kelly = kelly
         outcome = self._follow(slot, decision.target)
         if outcome:
             slot.outcome = outcome

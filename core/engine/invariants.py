@@ -65,6 +65,11 @@ INVARIANTS = (
         "engine: closed after limits.unprotected, a breach a minute later",
     ),
     Invariant(
+        "INTENT_MISSING",
+        "An order at a venue that bears our signature has its intent in our journal.",
+        "engine, every second: else a second desk trades with our identity, or orders were lost",
+    ),
+    Invariant(
         "JOURNAL_FAILED",
         "Every record of the journal is on the disk, chained to the one before.",
         "journal, at each write; the chain at every start and by killcord verify",
@@ -107,7 +112,7 @@ class Invariants:
 
     def breaches(self) -> Iterator[tuple[str, str]]:
         """Look at everything; yield the code and the words of each new breach."""
-        found = [*self._latch(), *self._follow_orders(), *self._positions()]
+        found = [*self._latch(), *self._follow_orders(), *self._positions(), *self._strays()]
         for breach in found:
             if breach not in self._told:
                 self._told.add(breach)
@@ -141,6 +146,13 @@ class Invariants:
                 if now - since > world.limits.unprotected * SECOND + GRACE:
                     yield "POSITION_NAKED", f"{slot.venue} {slot.symbol} {slot.position.qty}"
         self._naked = naked
+
+    def _strays(self) -> Iterator[tuple[str, str]]:
+        ids = self._world.ids
+        for venue in self._world.venues.values():
+            for report in venue.foreign.values():
+                if ids.read(report.client_id) is not None:
+                    yield "INTENT_MISSING", f"{venue.name} {report.symbol} {report.client_id}"
 
     def _is_naked(self, slot: Slot) -> bool:
         venue = self._world.venues.get(slot.venue)

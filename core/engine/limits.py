@@ -227,6 +227,7 @@ def _view_traffic(world: World) -> list[LimitView]:
         *_view_news(world),
         _view(Code.STALE_DATA, "Oldest book", stale, limits.stale_data, "seconds", stalest),
         _view(Code.CLOCK_SKEW, "Clock skew", skew, limits.clock_skew, "seconds", skewed),
+        _view(Code.LOOP_LAG, "Desk stood still", world.lag, limits.loop_lag, "seconds"),
         _view(Code.PRICE_COLLAR, "Price collar", 0.0, float(limits.price_collar), "fraction"),
     ]
 

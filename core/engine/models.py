@@ -9,18 +9,30 @@ from core.engine.world import World
 from core.errors import RegistryError
 from core.model.effect import ModelDropped, PredictionScored
 from core.model.event import ModelDemoted, ModelPromoted, ModelRole
-from core.model.learning import NO_MODEL, LearningView, ModelView, Record, TrainingView
+from core.model.learning import (
+    NO_MODEL,
+    Comparison,
+    LearningView,
+    ModelView,
+    Record,
+    TrainingView,
+)
 from core.model.market import Candle
+from core.model.order import Fill, Purpose
 from core.risk.codes import Code
+from core.signals.diary import compare
 from core.signals.duty import Duty
 from core.signals.ensemble import Ensemble
-from core.signals.model import Model
-from core.signals.monitor import Monitor
+from core.signals.model import Model, Said
+from core.signals.monitor import Doubt, Monitor
 from core.signals.registry import Meta, make_model, read_meta
 from core.signals.strategy import Strategy
 
 _EVERY = 3600 * SECOND
-"""How often the features of a model on duty are looked at for drift."""
+"""How often a model on duty is held against its training."""
+_FRESH = 60 * SECOND
+"""An order sent later than this after its candle's close was not decided on it alone."""
+_FOLLOWING = frozenset({Purpose.ENTRY, Purpose.EXIT})
 
 
 class ModelRoom:
@@ -31,7 +43,8 @@ class ModelRoom:
         self._world = world
         self._monitors: dict[ModelRole, Monitor] = {}
         self._metas: dict[ModelRole, Meta] = {}
-        self._drifted: dict[ModelRole, tuple[str, ...]] = {}
+        self._doubts: dict[ModelRole, tuple[Doubt, ...]] = {}
+        self._comparison: tuple[int, Comparison] | None = None
         self._day = 0
         self._due = 0
         world.seat = self.seat
@@ -56,10 +69,13 @@ class ModelRoom:
         except RegistryError as error:
             world.notify("alarm", f"{event.role} refused: {error}")
             return
-        monitor = Monitor(model, meta.reference, meta.features, event.received, event.live)
+        monitor = Monitor(
+            model, meta.reference, meta.features, meta.said, event.received, event.live
+        )
         self._monitors[event.role] = monitor
         self._metas[event.role] = meta
-        self._drifted[event.role] = ()
+        self._doubts[event.role] = ()
+        self._comparison = None
         self._assign(event.role, model)
         if event.role is ModelRole.CHAMPION:
             self.cause = ""
@@ -79,34 +95,48 @@ class ModelRoom:
     def settle(self, candle: Candle) -> None:
         """Take a candle that proves what the models said before."""
         for role, monitor in self._monitors.items():
-            outcome = monitor.settle(candle)
-            if outcome is not None:
+            for outcome in monitor.settle(candle):
                 self._world.out.append(
                     PredictionScored(
-                        candle.venue, candle.symbol, outcome.ts, monitor.model.name, role.value,
+                        outcome.venue, outcome.symbol, outcome.ts, monitor.model.name, role.value,
                         monitor.model.horizon, outcome.chance, outcome.move,
                     )
                 )  # fmt: skip
 
-    def saw(self, role: ModelRole, candle: Candle, row: list[float], chance: float) -> None:
-        """Take a prediction."""
+    def saw(self, role: ModelRole, candle: Candle, said: Said | None, target: int) -> None:
+        """Take what a model said of a candle, and the direction it wants after it."""
         monitor = self._monitors.get(role)
         if monitor is not None:
-            monitor.saw(candle, row, chance)
+            monitor.saw(candle, said, target)
+
+    def filled(self, fill: Fill) -> None:
+        """Take a fill that is news: what following the champion costs."""
+        monitor = self._monitors.get(ModelRole.CHAMPION)
+        slot = self._world.slots.get((fill.venue, fill.symbol))
+        known = self._world.ledger.find(fill.client_id)
+        if monitor is None or slot is None or slot.strategy is None or known is None:
+            return
+        order, span = known.order, monitor.model.timeframe * SECOND
+        if order.purpose not in _FOLLOWING or order.strategy != slot.strategy.name:
+            return
+        # A fill may come when the next candle has closed already.
+        for back, close in enumerate(reversed(slot.closes)):
+            opened = slot.candle_ts - back * span
+            late = order.created - opened - span
+            if late >= 0:
+                if late < _FRESH:
+                    sign = 1 if fill.side == "buy" else -1
+                    monitor.paid(opened // DAY, sign, fill.price, fill.qty, fill.fee, close)
+                return
 
     def beat(self) -> None:
-        """See once a day whether a model must leave, once an hour whether its features drift."""
+        """See once a day whether a model must leave, once an hour whether it is in doubt."""
         now = self._world.now
         if now < self._due or not self._monitors:
             return
         self._due = now + _EVERY
         for role, monitor in self._monitors.items():
-            drifted = monitor.drifted()
-            if drifted != self._drifted[role]:
-                self._drifted[role] = drifted
-                names = ", ".join(drifted) or "none any more"
-                text = f"{monitor.model.name} ({role.value}): features that left training: {names}"
-                self._world.report(Code.MODEL_DRIFT, "", "", text)
+            self._doubt(role, monitor)
         day = now // DAY
         if day == self._day:
             return
@@ -118,6 +148,21 @@ class ModelRoom:
                 self._note(role, monitor.model.name, cause)
                 self._world.out.append(ModelDropped(role.value, monitor.model.name, cause))
 
+    def _doubt(self, role: ModelRole, monitor: Monitor) -> None:
+        """Say what has come to be in doubt, and what is no more."""
+        found, known = monitor.doubts(), self._doubts[role]
+        self._doubts[role] = found
+        keys = {(one.code, one.key) for one in known}
+        for one in found:
+            if (one.code, one.key) not in keys:
+                self._warn(one.code, monitor, role, one.text)
+        now = {one.code for one in found}
+        for code in sorted({one.code for one in known} - now):
+            self._warn(code, monitor, role, "as in training again")
+
+    def _warn(self, code: Code, monitor: Monitor, role: ModelRole, text: str) -> None:
+        self._world.report(code, "", "", f"{monitor.model.name} ({role.value}): {text}")
+
     def record(self, role: ModelRole) -> tuple[str, Record] | None:
         """Return a model's name and what must be kept of it; None when there is none."""
         monitor = self._monitors.get(role)
@@ -128,7 +173,11 @@ class ModelRoom:
         if training is None and not self._monitors:
             return None
         return LearningView(
-            self._view(ModelRole.CHAMPION), self._view(ModelRole.CHALLENGER), training, self.cause
+            self._view(ModelRole.CHAMPION),
+            self._view(ModelRole.CHALLENGER),
+            training,
+            self.cause,
+            self._compare(),
         )
 
     def _assign(self, role: ModelRole, model: Model | None) -> None:
@@ -156,7 +205,8 @@ class ModelRoom:
                 slot.context.warm(recent[slot.key], others)
 
     def _leave(self, role: ModelRole) -> None:
-        del self._monitors[role], self._metas[role], self._drifted[role]
+        del self._monitors[role], self._metas[role], self._doubts[role]
+        self._comparison = None
         self._assign(role, None)
 
     def _note(self, role: ModelRole, name: str, cause: str) -> None:
@@ -169,9 +219,7 @@ class ModelRoom:
         monitor = self._monitors.get(role)
         if monitor is None:
             return None
-        meta, drifted = self._metas[role], self._drifted[role]
-        days = monitor.days
-        detail = f"features left training: {', '.join(drifted)}" if drifted else ""
+        meta, doubts = self._metas[role], self._doubts[role]
         return ModelView(
             meta.id,
             role.value,
@@ -180,15 +228,26 @@ class ModelRoom:
             meta.horizon,
             _instant(meta.trained),
             monitor.since,
-            "degraded" if drifted else "ok",
-            detail,
-            float(meta.scores.get("auc") or 0.0),
-            sum(day.count for day in days),
-            monitor.hit_rate(),
-            monitor.brier_skill(),
-            len(days),
-            drifted,
+            "degraded" if doubts else "ok",
+            "; ".join(one.text for one in doubts),
+            meta.promise(),
+            monitor.live(),
         )
+
+    def _compare(self) -> Comparison | None:
+        """Return challenger against champion, worked out once a day."""
+        both = [self._monitors.get(role) for role in ModelRole]
+        if None in both:
+            return None
+        champion, challenger = both
+        assert champion is not None
+        assert challenger is not None
+        day = self._world.now // DAY
+        if self._comparison is None or self._comparison[0] != day:
+            needed = self._world.config.learning.shadow
+            found = compare(champion.diary.days, challenger.diary.days, needed)
+            self._comparison = day, found
+        return self._comparison[1]
 
 
 def _duties(strategy: Strategy) -> list[Duty]:

@@ -166,8 +166,6 @@ class Painter:
         slot = world.slots[key]
         held = slot.position
         stop = slot.cover()
-        if stop is None and (wanted := slot.stop) is not None:
-            stop = None if wanted.terminal or wanted.status is OrderStatus.UNKNOWN else wanted
         return PositionView(
             held.venue,
             held.symbol,

@@ -61,12 +61,14 @@ class Reasons:
         """Remember an order that was before the gate."""
         self._kept.append(Reason(refused or _DONE, order, rules, seen, news))
 
-    def sized(self, order: Order, equity: Decimal, part: Decimal, price: Decimal) -> None:
+    def sized(
+        self, order: Order, equity: Decimal, part: Decimal, price: Decimal, kelly: float | None
+    ) -> None:
         """Remember how the quantity of the order judged last came about."""
         reason = self._kept[-1]
         assert reason.order is order
         assert reason.rules is not None
-        reason.sizing = Sizing(equity, part, price, reason.rules.lot, order.qty)
+        reason.sizing = Sizing(equity, part, price, reason.rules.lot, order.qty, kelly)
 
     def decided(
         self,

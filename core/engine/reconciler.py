@@ -33,6 +33,8 @@ _TOLD = Decimal(1)
 """Cash differences above this (USDT) are told to a person."""
 _GONE = (VenueState.CONNECTING, VenueState.BLIND, VenueState.MAINTENANCE)
 _CALM = (VenueState.READY, VenueState.RECONCILING)
+_TOO_FAR = 2
+"""``Venue.skew`` of clocks that are further apart than may open risk."""
 
 
 class Reconciler:
@@ -70,6 +72,7 @@ class Reconciler:
         for slot in world.slots.values():
             if slot.venue == venue.name:
                 slot.instrument = venue.instruments.get(slot.symbol)
+        self._compare_clocks(venue)
         self._unsettle(venue, "waiting for the first sweep")
         self._tracking.reopen(venue)
 
@@ -114,6 +117,17 @@ class Reconciler:
         self._set(venue, VenueState.RECONCILING, reason)
         self._world.ask_sweep(venue, reason)
 
+    def _compare_clocks(self, venue: Venue) -> None:
+        """Say when our clock and a venue's part: by what is odd, by what stops entries, no more."""
+        offset = (venue.offset_ms or 0.0) / 1000
+        limit = self._world.limits.clock_skew
+        before, venue.skew = venue.skew, (abs(offset) > limit / 3) + (abs(offset) > limit)
+        if venue.skew > before:
+            stops = " and nothing is opened there" if venue.skew == _TOO_FAR else ""
+            self._world.notify("warning", f"{_clock_text(venue)}{stops}: set this machine's (NTP)")
+        elif before and not venue.skew:
+            self._world.notify("info", f"our clock and {venue.name}'s agree again")
+
     def _restart_signals(self, venue: Venue) -> None:
         """Let only candles that close from now on trade: earlier ones may have holes."""
         for slot in self._world.slots.values():
@@ -131,6 +145,7 @@ class Reconciler:
         venue.balance = event.balance.total
         if event.clock_offset_ms is not None:
             venue.offset_ms = event.clock_offset_ms
+            self._compare_clocks(venue)
         account = world.ledger.accounts.get(venue.name)
         known = account is not None and account.account == event.account
         venue.denials = venue.denials + 1 if known and self._denies(venue, event) else 0
@@ -341,7 +356,8 @@ class Reconciler:
         if venue.state in _GONE or not venue.swept:
             return
         if venue.feeds.get("private") is not FeedState.UP:
-            self._set(venue, VenueState.RECONCILING, "waiting for the private stream")
+            clock = f": {_clock_text(venue)}" if venue.skew == _TOO_FAR else ""
+            self._set(venue, VenueState.RECONCILING, f"waiting for the private stream{clock}")
         elif venue.differing:
             names = ", ".join(
                 f"{symbol} ours {mine} venue {its}"
@@ -388,3 +404,10 @@ class Reconciler:
         for venue in self._world.venues.values():
             if venue.state is VenueState.READY:
                 self.judge(venue)
+
+
+def _clock_text(venue: Venue) -> str:
+    offset = (venue.offset_ms or 0.0) / 1000
+    return (
+        f"our clock is {abs(offset):,.2f} s {'behind' if offset > 0 else 'ahead of'} {venue.name}'s"
+    )

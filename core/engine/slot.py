@@ -8,7 +8,7 @@ from decimal import Decimal
 from core.market.candles import CandleBuilder
 from core.model.effect import Signalled
 from core.model.instrument import Instrument, exact
-from core.model.market import Candle
+from core.model.market import Candle, FundingSettled
 from core.model.order import OrderStatus, Purpose
 from core.orders.machine import WorkingOrder
 from core.portfolio.position import Position
@@ -51,6 +51,7 @@ class Slot:
         "funding_rate",
         "index",
         "instrument",
+        "kelly",
         "key",
         "last",
         "last_fill",
@@ -62,12 +63,14 @@ class Slot:
         "mark_ts",
         "marked",
         "next_funding",
+        "open_interest",
         "outcome",
         "position",
         "price",
         "protect_at",
         "retry_at",
         "risk_quote",
+        "settled",
         "signal",
         "stop",
         "strategy",
@@ -94,6 +97,10 @@ class Slot:
         self.funding_rate: float | None = None
         self.next_funding: int | None = None
         self.change_24h: float | None = None
+        self.open_interest: float | None = None
+        """Base units."""
+        self.settled: dict[int, FundingSettled] = {}
+        """The newest settlements by their time: a context that is made later wants them."""
         self.book_ts = self.trade_ts = self.mark_ts = self.candle_ts = 0
         self.book_received = self.marked = 0
         self.builder: CandleBuilder | None = None
@@ -112,6 +119,8 @@ class Slot:
         self.outcome = ""
         self.live_from = 0
         """Only candles that closed after this instant may trade."""
+        self.kelly: float | None = None
+        """Of the last decision."""
         self.wanted = 0
         """Direction to enter once the present position is closed."""
         self.wanted_until = 0

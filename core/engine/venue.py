@@ -20,6 +20,8 @@ class Venue:
         self.reason = "connecting"
         self.account = ""
         self.offset_ms: float | None = None
+        self.skew = 0
+        """How far its clock and ours are apart: 1 worth saying, 2 too far to open risk."""
         self.instruments: dict[str, Instrument] = {}
         self.feeds: dict[str, FeedState] = {}
         self.swept = 0

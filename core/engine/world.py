@@ -20,7 +20,7 @@ from core.model.effect import (
 )
 from core.model.event import SentimentScored, TradingState
 from core.model.instrument import short_symbol
-from core.model.market import Ticker
+from core.model.market import FundingSettled, Ticker
 from core.model.news import NewsReading, news_asset
 from core.orders.ids import ClientIds
 from core.orders.records import JournalRecord, StateRecorded, SymbolFrozen
@@ -32,6 +32,7 @@ from core.risk.pace import Pace
 from core.risk.portfolio import PortfolioRisk
 from core.signals.context import Context, Place
 from core.signals.strategy import Strategy, strategy_maker
+from core.signals.universe import Universe
 
 _ZERO = Decimal(0)
 _SWEEP_GAP = SECOND
@@ -68,6 +69,8 @@ class World:
         """Shows a new strategy who knows the models on duty."""
         self._followers: dict[tuple[str, str], list[Slot]] = {}
         """Instruments by whose candles they hear."""
+        self._universes: dict[tuple[str, int], Universe] = {}
+        """By venue and seconds of the candles: what its instruments look at together."""
         self.readings: SentimentScored | None = None
         """The last word of the news that had readings."""
         self.active: dict[tuple[str, str], Slot] = {}
@@ -77,6 +80,8 @@ class World:
         self.pending = True
         """Whether any order or position waits for time to pass."""
         self.paused: set[str] = set()
+        self.lag = 0.0
+        """Longest that the desk's loop stood still lately, seconds; 0 while it keeps time."""
         self.portfolio = PortfolioRisk()
         self.guard = NewsGuard(config.limits)
         self.minute = Pace(config.limits.orders_per_minute, MINUTE)
@@ -178,6 +183,7 @@ class World:
                 self.config.venues,
                 self.symbols,
                 news=self.config.reads_news,
+                universe=self._universe(slot.venue, strategy.timeframe),
             )
             context = slot.context = Context(needs, place, before)
             strategy.context = context  # type: ignore[attr-defined]
@@ -188,7 +194,13 @@ class World:
             context.begin(self._last_words(slot))
         slot.linked = slot.context is not None or bool(slot.followers)
 
-    def _last_words(self, slot: Slot) -> Iterator[Ticker | SentimentScored]:
+    def _universe(self, venue: str, timeframe: int) -> Universe:
+        key = (venue, timeframe)
+        if key not in self._universes:
+            self._universes[key] = Universe(timeframe)
+        return self._universes[key]
+
+    def _last_words(self, slot: Slot) -> Iterator[Ticker | FundingSettled | SentimentScored]:
         """Yield what is known of an instrument and its news, as if it were told just now.
 
         A venue tells some facts, such as the time of the next funding, once and then their changes.
@@ -197,8 +209,10 @@ class World:
             index, rate, due = slot.index or None, slot.funding_rate, slot.next_funding
             yield Ticker(
                 slot.venue, slot.symbol, None, None, index, rate, due, None, None,
-                slot.mark_ts, slot.marked,
+                slot.mark_ts, slot.marked, slot.open_interest,
             )  # fmt: skip
+        for ts in sorted(slot.settled):
+            yield slot.settled[ts]
         if self.readings is not None:
             yield self.readings
 

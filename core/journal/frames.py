@@ -28,6 +28,7 @@ import msgspec
 from msgspec import Struct
 
 from core.errors import JournalCorrupt, StateError
+from core.files import write_whole
 from core.orders.records import JournalRecord, decode
 from core.portfolio.checkpoint import Checkpoint, restore
 from core.portfolio.ledger import Ledger
@@ -124,8 +125,12 @@ def read(path: Path) -> Replay:
     Raises:
         JournalCorrupt: a record is damaged, out of chain, unknown to this program, or the file
             has no first frame.
+        StateError: it cannot be read.
     """
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise StateError(f"{path}: cannot be read ({error.strerror})") from error
     epoch: Epoch | None = None
     records: list[JournalRecord] = []
     size, chain = 0, GENESIS
@@ -133,15 +138,17 @@ def read(path: Path) -> Replay:
         try:
             if epoch is None:
                 epoch = msgspec.json.decode(body, type=Epoch)
+                if epoch.format > FORMAT:
+                    raise JournalCorrupt(
+                        f"{path}: was written by a newer Killcord; use that version"
+                    )
             else:
                 records.append(decode(body))
         except msgspec.MsgspecError as error:
             raise _corrupt(path, count, size, f"is not one this program knows ({error})") from error
         size, chain = end, link
     if epoch is None:
-        raise JournalCorrupt(f"{path}: has no first record; move it away and start")
-    if epoch.format > FORMAT:
-        raise JournalCorrupt(f"{path}: was written by a newer Killcord; use that version")
+        raise _corrupt(path, 0, 0, "is missing")
     return Replay(path, epoch, tuple(records), chain, size, len(data) - size)
 
 
@@ -178,10 +185,7 @@ def verify(path: Path) -> Verified:
     tail = ""
     before: Replay | None = None
     for each in paths:
-        try:
-            replay = read(each)
-        except OSError as error:
-            raise StateError(f"{each}: cannot be read ({error.strerror})") from error
+        replay = read(each)
         if before and tail:
             raise _corrupt(before.path, len(before.records) + 1, before.size, "is cut or changed")
         if before and (
@@ -205,17 +209,27 @@ def verify(path: Path) -> Verified:
 def load(folder: Path) -> Replay | None:
     """Read the newest file and cut its torn tail; None when there is no journal yet.
 
+    What is cut is kept beside it, named after the byte where it began: it may have been more than
+    a crash, and is all there is to tell.
+
     Raises:
         JournalCorrupt: as ``read``.
+        StateError: the file cannot be read or changed.
     """
     paths = files(folder)
     if not paths:
         return None
-    replay = read(paths[-1])
-    if replay.torn:
-        with paths[-1].open("r+b") as file:
-            file.truncate(replay.size)
-            os.fsync(file.fileno())
+    path = paths[-1]
+    try:
+        replay = read(path)
+        if replay.torn:
+            tail = path.read_bytes()[replay.size :]
+            write_whole(path.with_suffix(f".torn-{replay.size}"), tail, durable=True)
+            with path.open("r+b") as file:
+                file.truncate(replay.size)
+                os.fsync(file.fileno())
+    except OSError as error:
+        raise StateError(f"{path}: cannot be read or changed ({error.strerror})") from error
     return replay
 
 

@@ -1,4 +1,4 @@
-"""The recording: every event, with its number, and what the engine decided on it.
+"""The recording: every event, with its number, and what the engine decided on it; how it is read.
 
 An event is taken before the engine sees it. A session is a folder,
 ``recording/20261121T090212-000042``: ``session.json`` (what is needed to replay it), ``end.json``
@@ -8,49 +8,31 @@ that a killed desk loses at most the last second. A line that is an array holds 
 the event before it. A full spool becomes a Parquet file (zstd; columns seq, received, type, venue,
 symbol, event, decisions) in a short-lived child process: pyarrow costs 60 MB and several
 milliseconds at a time in which Python does nothing else, and the desk has neither to spare.
-``read_recording`` reads both.
+``core.journal.recorder`` writes all that; here it is read.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 import struct
-import subprocess
-import sys
-import threading
-import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from core.errors import RecordingError
+from core.errors import RecordingError, in_words
 from core.model.effect import Effect, Record
-from core.model.event import Event, SentimentScored, encode
+from core.model.event import Event, SentimentScored
 
-_BLOCK = struct.Struct("<II")
-"""Length and crc32 of the compressed bytes that follow."""
+BLOCK = struct.Struct("<II")
+"""Before each block of a spool: length and crc32 of the compressed bytes that follow."""
 _decode = msgspec.json.Decoder(Event).decode
 
 _NEWS = b'{"type":"SentimentScored"'
-_SESSION, _END = "session.json", "end.json"
+SESSION, END = "session.json", "end.json"
 _encode_effects = msgspec.json.Encoder().encode
-_Block = tuple[int, int, list["Event | tuple[Effect, ...]"]]
-"""Number of the first event, how many there are, events and decisions in order."""
-
-BUFFER = 1000
-"""Events and decisions that wait on the loop at most; also at most one second old."""
-SPOOL_BYTES = 24 * 1024 * 1024
-SPOOL_SECONDS = 600.0
-KEEP_BYTES = 20 * 1024**3
-"""Sessions beyond this total are removed, oldest first, whatever their age."""
-MIN_FREE_BYTES = 1024**3
-"""Recording stops, and says so, before it takes the last of the disk from the journal."""
 
 
 class Session(Struct, frozen=True):
@@ -92,158 +74,6 @@ class Recorded(NamedTuple):
     """JSON array of the effects it had, records left out; empty when there were none."""
 
 
-class RecordingStats(Struct):
-    """Counters; changed in place by the writing thread."""
-
-    events: int = 0
-    bytes: int = 0
-    segments: int = 0
-    failure: str = ""
-    """Why events are no longer recorded; empty while all is well."""
-
-
-class Recorder:
-    """Records events from the loop; compresses and writes in a thread of its own.
-
-    Args:
-        folder: the folder of all sessions.
-        name: of this session, sorting by start.
-        session: what a replay needs beside the events.
-        days: how long sessions are kept.
-        failed: told once, from the writing thread, when recording stops.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        name: str,
-        session: Session,
-        days: int,
-        failed: Callable[[str], None] = lambda reason: None,
-    ) -> None:
-        self.path = folder / name
-        self.stats = RecordingStats()
-        self._folder = folder
-        self._session = session
-        self._days = days
-        self._failed = failed
-        self._buffer: list[Event | tuple[Effect, ...]] = []
-        self._first = 1
-        self._count = 0
-        self._queue: SimpleQueue[_Block | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-        self._end: End | None = None
-        self._file = -1
-        self._spool: Path | None = None
-        self._size = 0
-        self._opened = 0.0
-
-    def start(self) -> None:
-        """Start the writer."""
-        self._thread.start()
-
-    def add(self, event: Event) -> int:
-        """Take an event and return its number, from 1 on. Events never change: no copies."""
-        if len(self._buffer) >= BUFFER:
-            self.flush()
-        self._buffer.append(event)
-        self._count += 1
-        return self._count
-
-    def decided(self, effects: tuple[Effect, ...]) -> None:
-        """Take what the engine made of the event given last."""
-        self._buffer.append(effects)
-
-    def flush(self) -> None:
-        """Hand what waits to the writer; the desk calls this once a second, between events."""
-        if self._buffer and not self.stats.failure:
-            self._queue.put((self._first, self._count - self._first + 1, self._buffer))
-        self._buffer = []
-        self._first = self._count + 1
-
-    def close(self, decision_hash: str, now: int) -> None:
-        """Write everything and turn the last spool into Parquet. Blocks: call it off the loop.
-
-        Args:
-            decision_hash: the engine's, after the last event given.
-            now: nanoseconds UTC.
-        """
-        self.flush()
-        self._end = End(self._count, decision_hash, now)
-        self._queue.put(None)
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            self._begin()
-            while (item := self._queue.get()) is not None:
-                self._write(*item)
-            self._rotate()
-            if self._end is not None:
-                _write_json(self.path / _END, self._end)
-        except Exception as error:
-            self.stats.failure = f"events are no longer recorded in {self.path}: {error}"
-            self._failed(self.stats.failure)
-
-    def _begin(self) -> None:
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_json(self.path / _SESSION, self._session)
-        forget(self._folder, self._days, KEEP_BYTES, self.path)
-        left = [path for path in self._folder.glob("*/*.spool") if path.parent != self.path]
-        if left:
-            pack(left)
-
-    def _write(self, first: int, count: int, items: list[Event | tuple[Effect, ...]]) -> None:
-        lines = b"\n".join(
-            [encode_decisions(item) if type(item) is tuple else encode(item) for item in items]
-        )
-        block = zlib.compress(b"%d\n%b" % (first, lines), 1)
-        if self._file < 0:
-            if shutil.disk_usage(self.path).free < MIN_FREE_BYTES:
-                raise OSError("less than 1 GiB is free on the disk")
-            self._spool = self.path / f"events-{first:012d}.spool"
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            self._file = os.open(self._spool, flags, 0o600)
-            self._size, self._opened = 0, time.monotonic()
-        os.write(self._file, _BLOCK.pack(len(block), zlib.crc32(block)) + block)
-        self._size += len(block)
-        self.stats.events += count
-        self.stats.bytes += len(block)
-        if self._size >= SPOOL_BYTES or time.monotonic() - self._opened >= SPOOL_SECONDS:
-            self._rotate()
-
-    def _rotate(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-            self.stats.segments += 1
-            if self._spool is not None:
-                pack([self._spool])
-
-
-def forget(folder: Path, days: int, most: int, current: Path) -> None:
-    """Remove sessions older than ``days``, then the oldest until ``most`` bytes fit."""
-    oldest = time.time() - days * 86400
-    total = 0
-    for session in sorted((path for path in folder.iterdir() if path.is_dir()), reverse=True):
-        files = [path.stat() for path in session.iterdir()]
-        total += sum(file.st_size for file in files)
-        last = max((file.st_mtime for file in files), default=0.0)
-        if session != current and (last < oldest or total > most):
-            shutil.rmtree(session, ignore_errors=True)
-
-
-def pack(spools: list[Path]) -> bool:
-    """Turn spools into Parquet files in a child process; a spool that cannot be stays as it is."""
-    command = [sys.executable, "-m", "core.journal.parquet", *map(str, spools)]
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, check=False, cwd=root
-    )
-    return done.returncode == 0
-
-
 def encode_decisions(effects: tuple[Effect, ...]) -> bytes:
     """Write effects as they are recorded: records repeat what came in and are left out."""
     return _encode_effects([effect for effect in effects if type(effect) is not Record])
@@ -256,12 +86,12 @@ def read_session(path: Path) -> Session:
         RecordingError: it is not a session, is damaged, or was recorded by another version.
     """
     try:
-        return msgspec.json.decode((path / _SESSION).read_bytes(), type=Session)
+        return msgspec.json.decode((path / SESSION).read_bytes(), type=Session)
     except OSError as error:
         raise RecordingError(f"{path}: is not a recorded session ({error.strerror})") from error
     except msgspec.MsgspecError as error:
         raise RecordingError(
-            f"{path / _SESSION}: is damaged, or of another version of Killcord: {error}"
+            f"{path / SESSION}: is damaged, or of another version of Killcord: {error}"
         ) from error
 
 
@@ -272,11 +102,11 @@ def read_end(path: Path) -> End | None:
         RecordingError: what is said of it cannot be read.
     """
     try:
-        return msgspec.json.decode((path / _END).read_bytes(), type=End)
+        return msgspec.json.decode((path / END).read_bytes(), type=End)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError) as error:
-        raise RecordingError(f"{path / _END}: cannot be read ({error})") from error
+        raise RecordingError(f"{path / END}: cannot be read ({in_words(error)})") from error
 
 
 Line = tuple[bytes, bytes]
@@ -292,8 +122,8 @@ def read_spool(path: Path) -> Iterator[tuple[int, list[Line]]]:
         RecordingError: a block fails its checksum.
     """
     with path.open("rb") as file:
-        while len(head := file.read(_BLOCK.size)) == _BLOCK.size:
-            length, crc = _BLOCK.unpack(head)
+        while len(head := file.read(BLOCK.size)) == BLOCK.size:
+            length, crc = BLOCK.unpack(head)
             at = file.tell()
             block = file.read(length)
             if len(block) < length:
@@ -336,6 +166,10 @@ def _read_parquet(path: Path, start: int) -> Iterator[tuple[int, list[Line]]]:
         raise RecordingError(f"{path}: is not a recording ({error})") from error
 
 
+def _blocks(segment: Path, start: int = 1) -> Iterator[tuple[int, list[Line]]]:
+    return read_spool(segment) if segment.suffix == ".spool" else _read_parquet(segment, start)
+
+
 def read_recording(path: Path, start: int = 1) -> Iterator[Recorded]:
     """Yield the events of a session folder, or of one segment, in the order they were handled.
 
@@ -354,10 +188,7 @@ def read_recording(path: Path, start: int = 1) -> Iterator[Recorded]:
         if following is not None and _first(following) <= start:
             expected = _first(following)
             continue
-        blocks = (
-            read_spool(segment) if segment.suffix == ".spool" else _read_parquet(segment, start)
-        )
-        for first, lines in blocks:
+        for first, lines in _blocks(segment, start):
             if expected not in (None, first) and max(first, expected or 0) > start:
                 raise RecordingError(f"{segment}: event {expected} is missing, {first} follows")
             expected = first + len(lines)
@@ -380,9 +211,7 @@ def read_news(path: Path) -> Iterator[SentimentScored]:
     if not segments:
         raise RecordingError(f"{path}: holds no recording")
     for segment in segments:
-        for _, lines in (
-            read_spool(segment) if segment.suffix == ".spool" else _read_parquet(segment, 1)
-        ):
+        for _, lines in _blocks(segment):
             for text, _ in lines:
                 if text.startswith(_NEWS):
                     event = _decode(text)
@@ -424,10 +253,3 @@ def segments_of(path: Path) -> list[Path]:
 def _first(segment: Path) -> int:
     """Return the number of a segment's first event, by its name."""
     return int(segment.stem.rpartition("-")[2])
-
-
-def _write_json(path: Path, facts: Struct) -> None:
-    text = msgspec.json.encode(facts)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(text)

@@ -14,7 +14,6 @@ history, not safety. The desk stops opening risk only when history is about to b
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -25,22 +24,25 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from core.errors import StoreError
+from core.errors import StoreDamaged, StoreError
+from core.journal.database import (
+    explain,
+    is_outage,
+    look_through,
+    migrate,
+    normal_url,
+    probe,
+    tune,
+    upsert,
+)
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Executable, Table
+    from sqlalchemy import Executable
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-HEAD = "0003"
-"""The newest revision in ``migrations``; a store already there starts without alembic (0.4 s)."""
 SPOOL = 200_000
 """Most rows that wait for a database that is down; then the oldest are dropped and counted."""
-BUSY_MS = 5_000
-"""How long SQLite waits for another program's write."""
 _BATCH = 2_000
-_REPLACED = frozenset({"orders", "positions", "commands", "articles"})
-"""Tables whose rows are states, put again whenever they change; the others only grow."""
-
 Row = Mapping[str, Any]
 
 
@@ -54,6 +56,8 @@ class StoreStats(Struct):
     """Rows that the database would never take."""
     failure: str = ""
     """Why rows are waiting; empty while all is well."""
+    damaged: bool = False
+    """Whether that is damage: nothing more is written."""
 
 
 class Numbers:
@@ -66,29 +70,6 @@ class Numbers:
         """Return the next id: nanoseconds UTC, or one more than the last."""
         self._last = max(self._last + 1, time.time_ns())
         return self._last
-
-
-def normal_url(url: str, folder: Path) -> str:
-    """Return the SQLAlchemy URL with its async driver.
-
-    Args:
-        url: what the person wrote; empty means SQLite.
-        folder: where that goes.
-
-    Raises:
-        StoreError: the database is of a kind this program does not speak to.
-    """
-    if not url:
-        return f"sqlite+aiosqlite:///{folder / 'killcord.db'}"
-    scheme, _, rest = url.partition("://")
-    kind = scheme.partition("+")[0]
-    if kind == "sqlite" and rest:
-        return f"sqlite+aiosqlite://{rest}"
-    if kind in ("postgres", "postgresql") and rest:
-        return f"postgresql+asyncpg://{rest}"
-    raise StoreError(
-        f"DATABASE_URL: {kind or 'this'} is not supported; use sqlite:// or postgresql://"
-    )
 
 
 class Store:
@@ -126,7 +107,7 @@ class Store:
                 checked by ``open``.
         """
         if self.url.startswith("sqlite"):
-            await asyncio.to_thread(_probe, Path(self.url.partition(":///")[2]), self.place)
+            await asyncio.to_thread(probe, Path(self.url.partition(":///")[2]), self.place)
 
     @property
     def opened(self) -> bool:
@@ -147,7 +128,7 @@ class Store:
 
         Raises:
             StoreError: unreachable, locked, damaged, or written by a newer program; one line
-                with the remedy.
+                with the remedy. Unless it is damaged it is tried again until ``close``.
         """
         self._loop = asyncio.get_running_loop()
         self._opened = self._loop.create_future()
@@ -177,21 +158,45 @@ class Store:
             asyncio.run(self._work())
 
     async def _work(self) -> None:
-        assert self._opened is not None
-        try:
-            await self._connect()
-        except StoreError as error:
-            self._call(_fail, self._opened, error)
+        if not await self._reach():
             return
-        except Exception as error:
-            self._call(_fail, self._opened, explain(error, self.place))
-            return
-        self._call(_succeed, self._opened)
         assert self._engine is not None
         try:
             await self._write_on()
         finally:
             await self._engine.dispose()
+
+    async def _reach(self) -> bool:
+        """Connect, and where that fails say so and try on; False: given up, or told to stop."""
+        assert self._opened is not None
+        pause = 0.1
+        while True:
+            try:
+                await self._connect()
+            except Exception as error:
+                problem = self._fail(error)
+                self._call(_fail, self._opened, problem)
+                if self._stopping.is_set() or self.stats.damaged:
+                    return False
+                await asyncio.to_thread(self._stopping.wait, pause)
+                pause = min(pause * 2, 5.0)
+            else:
+                self._call(_succeed, self._opened)
+                self._recover()
+                return True
+
+    def _fail(self, error: Exception) -> StoreError:
+        """Note why the database cannot be used."""
+        problem = error if isinstance(error, StoreError) else explain(error, self.place)
+        self.stats.failure = str(problem)
+        self.stats.damaged = isinstance(problem, StoreDamaged)
+        return problem
+
+    def _recover(self) -> None:
+        """Note, and say, that the database is back, where it was not."""
+        if self.stats.failure:
+            self.stats.failure = ""
+            self._call(self._told, "")
 
     async def _connect(self) -> None:
         from sqlalchemy import event
@@ -199,16 +204,18 @@ class Store:
 
         options: dict[str, Any] = {"pool_size": 1, "max_overflow": 0}
         sqlite = self.url.startswith("sqlite")
-        if not sqlite:
+        if sqlite:
+            await asyncio.to_thread(look_through, Path(self.url.partition(":///")[2]), self.place)
+        else:
             options |= {"pool_pre_ping": True, "connect_args": {"timeout": 5}}
         try:
             self._engine = create_async_engine(self.url, **options)
         except ImportError as error:
             raise StoreError(
-                f"{self.place}: {error.name} is not installed; pip install 'killcord[postgres]'"
+                f"{self.place}: {error.name} is not installed: pip install {error.name}"
             ) from error
         if sqlite:
-            event.listen(self._engine.sync_engine, "connect", _tune)
+            event.listen(self._engine.sync_engine, "connect", tune)
         try:
             async with self._engine.begin() as connection:
                 await connection.run_sync(migrate, self.place)
@@ -226,15 +233,16 @@ class Store:
                 while self._cuts:
                     await self._cut(*self._cuts.popitem())
             except Exception as error:
-                if not self.stats.failure:
-                    self.stats.failure = str(explain(error, self.place))
-                    self._call(self._told, self.stats.failure)
+                known = self.stats.failure
+                problem = self._fail(error)
+                if not known:
+                    self._call(self._told, str(problem))
+                if self.stats.damaged:
+                    return
                 pause = min(pause * 2, 5.0)
             else:
                 pause = 0.1
-                if self.stats.failure:
-                    self.stats.failure = ""
-                    self._call(self._told, "")
+                self._recover()
             self.stats.waiting = len(self._rows)
             if stop:
                 return
@@ -253,7 +261,7 @@ class Store:
         except StatementError as error:
             # OperationalError and its like derive from StatementError too; those are the
             # database's trouble, not the row's.
-            if getattr(error, "connection_invalidated", False) or _is_outage(error):
+            if getattr(error, "connection_invalidated", False) or is_outage(error):
                 self._rows.extendleft(reversed(batch))
                 raise
             await self._insert_singly(batch, error)
@@ -295,55 +303,13 @@ class Store:
         if table not in self._statements:
             from core.journal.tables import Base
 
-            self._statements[table] = _upsert(Base.metadata.tables[table], self.url)
+            self._statements[table] = upsert(Base.metadata.tables[table], self.url)
         return self._statements[table]
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
         assert self._loop is not None
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(function, *arguments)
-
-
-def _upsert(table: Table, url: str) -> Executable:
-    if url.startswith("sqlite"):
-        from sqlalchemy.dialects.sqlite import insert
-    else:
-        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
-    statement = insert(table)
-    keys = [column.name for column in table.primary_key]
-    if table.name not in _REPLACED:
-        return statement.on_conflict_do_nothing(index_elements=keys)
-    changed = {
-        column.name: statement.excluded[column.name]
-        for column in table.columns
-        if column.name not in keys
-    }
-    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
-
-
-def _probe(path: Path, place: str) -> None:
-    """Read the revision with the standard library's driver; a file that is not there is fine."""
-    if not path.exists():
-        return
-    connection = None
-    try:
-        connection = sqlite3.connect(path, timeout=BUSY_MS / 1000)
-        connection.execute("BEGIN IMMEDIATE")
-        found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        if found and found[0] > HEAD:
-            raise _newer(place)
-    except sqlite3.Error as error:
-        if "no such table" not in str(error):
-            raise explain(error, place) from error
-    finally:
-        if connection is not None:
-            connection.close()
-
-
-def _newer(place: str) -> StoreError:
-    return StoreError(
-        f"{place}: was written by a newer Killcord; use that version, or another DATABASE_URL"
-    )
 
 
 def _fail(future: asyncio.Future[None], error: Exception) -> None:
@@ -354,62 +320,3 @@ def _fail(future: asyncio.Future[None], error: Exception) -> None:
 def _succeed(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def _tune(connection: Any, _: object) -> None:
-    """Set a new SQLite connection up: survive a crash of the process, wait for other readers."""
-    cursor = connection.cursor()
-    for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=NORMAL"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def migrate(connection: Connection, place: str) -> None:
-    """Bring the tables to ``HEAD``; do nothing, fast, when they are there.
-
-    Raises:
-        StoreError: the tables are of a revision this program does not have.
-    """
-    from sqlalchemy import inspect, text
-
-    if inspect(connection).has_table("alembic_version"):
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        if found == HEAD:
-            return
-    from alembic import command
-    from alembic.config import Config
-    from alembic.util import CommandError
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        raise _newer(place) from error
-
-
-_OUTAGES = ("OperationalError", "InterfaceError", "InternalError", "ConnectionDoesNotExistError")
-
-
-def _is_outage(error: Exception) -> bool:
-    return type(error).__name__ in _OUTAGES or isinstance(error.__cause__, OSError)
-
-
-def explain(error: Exception, place: str) -> StoreError:
-    """Return a database's error as one line that says what to do."""
-    text = " ".join(str(getattr(error, "orig", None) or error).split()) or type(error).__name__
-    if "locked" in text:
-        remedy = "end the program that holds it, or set another DATABASE_URL"
-    elif "not a database" in text or "malformed" in text or "disk image" in text:
-        remedy = (
-            "it is damaged; restore a backup, or move it away: a new one is made, and positions "
-            "come from the journal"
-        )
-    elif "unable to open" in text or "readonly" in text or "read-only" in text:
-        remedy = "make the folder writable, or set another DATABASE_URL"
-    elif "full" in text:
-        remedy = "free some disk space"
-    else:
-        remedy = "check that the database runs and that DATABASE_URL is right"
-    return StoreError(f"{place}: {text[:200]}; {remedy}")

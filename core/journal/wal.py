@@ -17,7 +17,8 @@ from queue import Empty, SimpleQueue
 import msgspec
 from msgspec import Struct
 
-from core.errors import StateError
+from core.errors import StateError, in_words
+from core.files import write_whole
 from core.journal.frames import FORMAT, GENESIS, Epoch, Replay, files, frame
 from core.orders.records import JournalRecord, encode
 from core.portfolio.checkpoint import take
@@ -89,32 +90,12 @@ def _create(folder: Path, epoch: Epoch, keep: int) -> tuple[Path, int, bytes]:
     path = folder / f"journal-{epoch.epoch:06d}.wal"
     data, chain = frame(_encode_any(epoch), GENESIS)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_suffix(".new")
-        with open(draft, "wb", opener=_private) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        sync_folder(folder)
+        write_whole(path, data, durable=True)
         for old in files(folder)[: -keep - 1]:
             old.unlink()
         return path, os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC), chain
     except OSError as error:
         raise StateError(f"{path}: the journal cannot be written ({error.strerror})") from error
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Journal:
@@ -208,7 +189,7 @@ class Journal:
             except Exception as error:
                 # A record that cannot be encoded is as fatal as a full disk: what follows
                 # would not be a complete history.
-                self.failure = f"{self.path}: cannot be written ({error})"
+                self.failure = f"{self.path}: cannot be written ({in_words(error)})"
                 self._call(self._failed, self.failure)
         if waiting:
             self._call(_finish, waiting, self.failure)

@@ -87,6 +87,8 @@ def check_ticker(ticker: Ticker, mark: float, last_ts: int) -> str:
     for number in (ticker.funding_rate, ticker.change_24h, ticker.turnover_24h):
         if number is not None and not -inf < number < inf:
             return "a figure is not a number"
+    if ticker.open_interest is not None and not 0.0 <= ticker.open_interest < inf:
+        return "open interest is no quantity"
     if ticker.ts > ticker.received + FUTURE:
         return "time lies in the future"
     if ticker.mark is not None and ticker.ts - last_ts < JUMP_WITHIN and jumped(ticker.mark, mark):

@@ -165,10 +165,6 @@ class Book:
             out.append((key * sign, lots))
         return out
 
-    def anonymous(self, sign: int) -> dict[int, int]:
-        """Return the market's own levels of a side, tick to lots."""
-        return {key * sign: lots for key, lots in self._side(sign).levels.items()}
-
     def anonymous_at(self, sign: int, tick: int) -> int:
         """Return the market's own lots at a price."""
         return self._side(sign).levels.get(tick * sign, 0)

@@ -1,1 +1,4 @@
-"""Frozen values that the parts of the program exchange."""
+"""Frozen values that the parts of the program exchange: instruments, events, commands, effects.
+
+A value that only one package knows belongs to that package.
+"""

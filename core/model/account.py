@@ -1,4 +1,8 @@
-"""What a venue says of the account."""
+"""What a venue says of the account.
+
+Money is in the settlement currency, prices in quote per base. Times are nanoseconds UTC: ``ts`` the
+venue's, the others ours.
+"""
 
 from __future__ import annotations
 

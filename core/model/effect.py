@@ -106,7 +106,8 @@ class PredictionScored(Struct, frozen=True, gc=False, tag=True):
     chance: float
     """The probability of a rise that it gave."""
     move: float
-    """What came: log return from the next open to the open ``horizon`` candles later."""
+    """What came: log return from the next open to the open ``horizon`` candles later; of a model
+    that compares symbols less their mean."""
 
 
 class ModelDropped(Struct, frozen=True, gc=False, tag=True):

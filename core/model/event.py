@@ -14,7 +14,16 @@ from msgspec import Struct
 from core.model.account import Balance, FundingPaid, PositionReport, VenueSwept
 from core.model.instrument import Instrument
 from core.model.learning import Record
-from core.model.market import BadMessage, BookTop, Candle, Depth, Side, Ticker, Trade
+from core.model.market import (
+    BadMessage,
+    BookTop,
+    Candle,
+    Depth,
+    FundingSettled,
+    Side,
+    Ticker,
+    Trade,
+)
 from core.model.news import NewsReading, NewsSource, NewsStory
 from core.model.order import (
     CancelSent,
@@ -316,6 +325,13 @@ class Tick(Struct, frozen=True, gc=False, tag=True):
     received: int
 
 
+class DeskLagged(Struct, frozen=True, gc=False, tag=True):
+    """The desk's loop stood still for ``seconds``: what it knows may be as old."""
+
+    seconds: float
+    received: int
+
+
 class InvariantBroken(Struct, frozen=True, gc=False, tag=True):
     """Something that must never happen did: the gate closes."""
 
@@ -343,6 +359,7 @@ Event = (
     | Depth
     | Ticker
     | Candle
+    | FundingSettled
     | BadMessage
     | OrderSent
     | CancelSent
@@ -372,6 +389,7 @@ Event = (
     | ModelPromoted
     | ModelDemoted
     | Tick
+    | DeskLagged
     | InvariantBroken
 )
 

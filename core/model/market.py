@@ -82,6 +82,8 @@ class Ticker(Struct, frozen=True, gc=False, tag=True):
     """Quote currency."""
     ts: int
     received: int
+    open_interest: float | None = None
+    """Base units: what all longs hold together, which is what all shorts do."""
 
 
 class Candle(Struct, frozen=True, gc=False, tag=True):
@@ -98,6 +100,21 @@ class Candle(Struct, frozen=True, gc=False, tag=True):
     volume: float
     """Base units."""
     ts: int
+    received: int
+
+
+class FundingSettled(Struct, frozen=True, gc=False, tag=True):
+    """What longs paid shorts at a settlement: the venue's word on its past, asked for.
+
+    A ticker tells the coming rate, which moves until its time has come.
+    """
+
+    venue: str
+    symbol: str
+    rate: float
+    """Fraction of notional; longs paid when positive."""
+    ts: int
+    """When it was settled: whole seconds, for venues stamp it some milliseconds late."""
     received: int
 
 

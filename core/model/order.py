@@ -1,4 +1,8 @@
-"""Orders, what the venue says of them, and fills. All money and quantities are Decimal."""
+"""Orders, what the venue says of them, and fills. All money and quantities are Decimal.
+
+Quantities are positive base units, the side says which way; prices are quote per base. ``ts`` and
+``received`` are as in ``core.model.market``: the venue's time and ours, nanoseconds UTC.
+"""
 
 from __future__ import annotations
 

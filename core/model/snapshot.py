@@ -2,6 +2,9 @@
 
 Strings that came from a venue (reasons, details, log texts) are untrusted here; the terminal
 passes them through ``tui.text.clean``.
+
+Quantities are base units, positions negative when short; prices quote per base; money quote.
+Profits and funding are positive when earned, fees positive when paid. Times are nanoseconds UTC.
 """
 
 from __future__ import annotations

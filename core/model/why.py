@@ -16,10 +16,12 @@ class Sizing(Struct, frozen=True, gc=False):
 
     equity: Decimal
     part: Decimal
-    """Of equity in one order: the position limit, shared among venues."""
+    """Of equity in one order: the position limit, shared among venues, or less by Kelly."""
     price: Decimal
     lot: Decimal
     qty: Decimal
+    kelly: float | None = None
+    """Part of equity at which it should grow fastest, by the model's probability; None: unknown."""
 
 
 class Happening(Struct, frozen=True, gc=False):

@@ -26,7 +26,6 @@ _RANK = {
     OrderStatus.DENIED: 5,
 }
 # Looking a member up in an enum costs 0.1 us; these are read many times an order.
-_JOURNALED = OrderStatus.JOURNALED
 _UNKNOWN = OrderStatus.UNKNOWN
 _ACKED = OrderStatus.ACKED
 _OPEN = OrderStatus.OPEN

@@ -224,6 +224,7 @@ def sum_up(
         fees=ledger.fees,
         funding=ledger.funding,
         refused=dict(sorted(venue.refused.items())),
+        failed=tuple(venue.failed),
         results=tuple(
             Result(p.venue, p.symbol, p.trips, p.realised, p.fees, p.funding) for p in positions
         ),

@@ -1,4 +1,4 @@
-"""Recorded sessions as history: the books and trades that a desk heard while it ran."""
+"""Recorded sessions as history: books, trades and open interest that a desk heard while it ran."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from core.errors import UsageError
 from core.journal.recording import read_recording
 from core.model.event import Event
-from core.model.market import BookTop, Depth, Trade
+from core.model.market import BookTop, Depth, Ticker, Trade
 from core.signals.context import Key
 
 MOST = 2_000_000
@@ -31,7 +31,9 @@ def read_books(paths: Iterable[Path], keys: Iterable[Key]) -> dict[Key, list[Eve
     for session in sorted(one for path in paths for one in _sessions(path)):
         for recorded in read_recording(session):
             event = recorded.event
-            if isinstance(event, BookTop | Depth | Trade):
+            if isinstance(event, BookTop | Depth | Trade) or (
+                isinstance(event, Ticker) and event.open_interest
+            ):
                 mine = found.get((event.venue, event.symbol))
                 if mine is None:
                     continue

@@ -7,7 +7,7 @@ without the header of a CSV.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +139,41 @@ def read_funding(path: Path) -> dict[str, tuple[tuple[int, float], ...]]:
             raise RecordingError(f"{path}: row {row}: a second settlement of {name} at {ts} ms")
         series[ts] = rate
     return {name: tuple(sorted(series.items())) for name, series in found.items()}
+
+
+def read_settlements(
+    path: Path, keys: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[tuple[int, float], ...]]:
+    """Read what funding was settled of some instruments.
+
+    Args:
+        path: a file, which is taken to be of every venue; or a folder of files whose names begin
+            with a venue (``binance_usdm.csv.gz``).
+        keys: venue and symbol.
+
+    Returns:
+        By venue and symbol, those that are there; see ``read_funding``.
+
+    Raises:
+        RecordingError: as ``read_funding``; or a folder without such a file.
+    """
+    files = [("", path)]
+    if path.is_dir():
+        named = [
+            (one.name.partition(".")[0].partition("_")[0].lower(), one) for one in path.iterdir()
+        ]
+        kinds = (".parquet", ".csv", ".gz")
+        files = sorted(one for one in named if one[0] in VENUES and one[1].suffix in kinds)
+        if not files:
+            raise RecordingError(f"{path}: no file of funding whose name begins with a venue's")
+    wanted = tuple(keys)
+    found = {}
+    for venue, file in files:
+        known = read_funding(file)
+        for key in wanted:
+            if key[1] in known and venue in ("", key[0]):
+                found[key] = known[key[1]]
+    return found
 
 
 def _read_table(path: Path, columns: Sequence[str]) -> Any:

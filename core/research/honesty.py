@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from msgspec.structs import replace
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from core.research.candles import CandleFile
 from core.research.panel import Around, Panel, Plan, change, tabulate
 from core.research.scores import Overfitting, deflated_sharpe
-from core.research.training import forecast
+from core.research.training import Forecast, forecast
 from core.research.trial import Trial, score_trial
 from core.signals.candle_features import WARMUP
 from core.signals.registry import Check
@@ -31,7 +31,12 @@ def shuffle_labels(panel: Panel, seed: int) -> Panel:
 
 
 def leak_checks(
-    files: Sequence[CandleFile], around: Around, panel: Panel, plan: Plan, trial: Trial
+    files: Sequence[CandleFile],
+    around: Around,
+    panel: Panel,
+    plan: Plan,
+    trial: Trial,
+    again: Callable[[Panel], Forecast],
 ) -> list[Check]:
     """Return what must hold if no future reaches the features.
 
@@ -46,13 +51,15 @@ def leak_checks(
         around: the same.
         panel: see ``make_panels``.
         plan: the same.
-        trial: of the linear model on this panel.
+        trial: of the configuration that is judged: trees find leaks that a linear model does not.
+        again: walks that configuration forward on another panel.
     """
     blind = _auc(shuffle_labels(panel, plan.seed), plan)
     planted = panel.rows.copy()
     planted[:, 0] = np.nan_to_num(panel.ahead)
     seeing = _auc(change(panel, rows=planted), plan)
-    later = _auc(_shift(panel), plan)
+    shifted = _shift(panel)
+    later = score_trial(trial.kind, shifted, plan, again(shifted)).auc
     edge = trial.auc - 0.5
     kept = (later - 0.5) / edge if edge > 2.0 * trial.auc_error else None
     least = 0.5 if trial.auc > SUSPECT else 0.25
@@ -110,9 +117,10 @@ def _known(
     end = until + file.timeframe * 1000
     known = Around(
         {name: _cut(one, since, until) for name, one in around.index.items()},
+        tuple(_cut(one, since, until) for one in around.others),
         {
-            name: tuple(one for one in settled if one[0] < end)
-            for name, settled in around.funding.items()
+            key: tuple(one for one in settled if one[0] < end)
+            for key, settled in around.funding.items()
         },
         {
             key: tuple(one for one in events if one.received < end * 1_000_000)

@@ -1,7 +1,7 @@
 """A backtest of one instrument in a few array operations, for sweeps: fills as in the engine's.
 
 It knows what makes a trade: the direction a strategy wants, the next open, the protective stop,
-slippage and fees. It does not know the risk gate, loss limits, margin or funding, so a sweep's best
+slippage, fees and funding. It does not know the risk gate, loss limits or margin, so a sweep's best
 results go through the engine before anybody believes them. Where no limit speaks, its trades are
 the engine's (tested).
 """
@@ -16,6 +16,7 @@ from core.clock import DAY
 from core.model.instrument import Instrument
 from core.research.bars import Bars
 from core.research.signal_table import Directions
+from core.research.simulation import Funding
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,15 +37,27 @@ class Market(Struct, frozen=True):
     """Of a taker, fraction."""
     slippage: float
     """Part of the price."""
+    rates: Floats
+    """Funding rate last settled before each candle's close, fraction of notional; 0 for none."""
+    paid: Floats
+    """Funding that a long of one unit would have paid up to each candle's open, quote."""
 
     @classmethod
-    def of(cls, rules: Instrument, bars: Bars, slippage: float) -> Market:
+    def of(cls, rules: Instrument, bars: Bars, slippage: float, funding: Funding = ()) -> Market:
         """Return the market of an instrument."""
         tick = float(rules.tick)
         *prices, close, _ = (np.asarray(one, np.float64) for one in bars.columns)
         open_, high, low = (np.floor(one * (1.0 / tick) + 0.5).astype(np.int64) for one in prices)
         ts = np.asarray(bars.ts, np.int64)
-        return cls(ts, close, open_, high, low, tick, float(rules.taker_fee), slippage)
+        # What falls due is settled at the next open, as the backtest's venue does it.
+        at = np.searchsorted(ts, np.array([due for due, _ in funding], np.int64))
+        settled = np.array([rate for _, rate in funding])[at < len(ts)]
+        at = at[at < len(ts)]
+        paid = np.zeros(len(ts))
+        np.add.at(paid, at, settled * prices[0][at])
+        rates = np.concatenate([[0.0], settled])[np.searchsorted(at, np.arange(len(ts)), "right")]
+        fee = float(rules.taker_fee)
+        return cls(ts, close, open_, high, low, tick, fee, slippage, rates, np.cumsum(paid))
 
     def taken(self, at: Ints, sign: Ints) -> Ints:
         """Return the ticks at which takers fill: worse by the slippage, rounded up."""
@@ -96,16 +109,12 @@ def make_trades(market: Market, wanted: Directions, stop_distance: float) -> Tra
     last = np.concatenate([market.open, [int(market.close[-1] / market.tick + 0.5)]])
     left = last[exit_]
     hit = _passed(market, entry, exit_, side, stop)
-    for number in np.flatnonzero(hit).tolist():
-        begin, end = entry[number], exit_[number]
-        if side[number] > 0:
-            bar = begin + int(np.argmax(market.low[begin:end] <= stop[number]))
-            at = min(stop[number], market.open[bar])
-        else:
-            bar = begin + int(np.argmax(market.high[begin:end] >= stop[number]))
-            at = max(stop[number], market.open[bar])
-        stopped[number], exit_[number] = True, bar
-        left[number] = stop[number] if bar == begin else at
+    bar = _met(market, entry[hit], exit_[hit], side[hit], stop[hit])
+    stopped[hit], exit_[hit] = True, bar
+    # One that opens beyond the stop fills there; that of the entry's own candle came before it.
+    opens, at = market.open[bar], stop[hit]
+    beyond = np.where(side[hit] > 0, np.minimum(at, opens), np.maximum(at, opens))
+    left[hit] = np.where(bar == entry[hit], at, beyond)
     open_ = exit_ == count
     sold = np.where(open_, left, market.taken(left, -side))
     return Trades(side, decided, exit_, bought, sold, stopped)
@@ -116,9 +125,23 @@ def _passed(market: Market, entry: Ints, exit_: Ints, side: Ints, stop: Ints) ->
     if not len(entry):
         return np.zeros(0, bool)
     spans = np.column_stack([entry, exit_]).ravel()
-    lows = np.minimum.reduceat(np.append(market.low, market.low[-1]), spans)[::2]
-    highs = np.maximum.reduceat(np.append(market.high, market.high[-1]), spans)[::2]
+    spans = spans[spans < len(market.ts)]  # the last may still be open
+    lows = np.minimum.reduceat(market.low, spans)[::2]
+    highs = np.maximum.reduceat(market.high, spans)[::2]
     return np.asarray(np.where(side > 0, lows <= stop, highs >= stop))
+
+
+def _met(market: Market, entry: Ints, exit_: Ints, side: Ints, stop: Ints) -> Ints:
+    """Return the candle in which each trade's stop is met; it is in every one of them."""
+    lengths = exit_ - entry
+    begins = np.cumsum(lengths) - lengths
+    # The candles of all these trades, one after the other.
+    which = np.repeat(np.arange(len(entry)), lengths)
+    bars = np.arange(len(which)) + (entry - begins)[which]
+    ups = side[which] > 0
+    met = np.where(ups, market.low[bars] <= stop[which], market.high[bars] >= stop[which])
+    found = np.flatnonzero(met)
+    return np.asarray(bars[found[np.searchsorted(found, begins)]], np.int64)
 
 
 class Score(Struct, frozen=True):
@@ -148,15 +171,19 @@ def score(market: Market, trades: Trades, part: float) -> Score:
     unit = part / market.close[trades.decided]
     finished = trades.exit < len(market.ts)
     sold = trades.sold * tick
-    won = trades.side * (sold - paid) - market.fee * (paid + np.where(finished, sold, 0.0))
+    entry = trades.decided + 1
+    funding = market.paid[np.minimum(trades.exit, len(market.ts) - 1)] - market.paid[entry]
+    won = trades.side * (sold - paid - funding)
+    won -= market.fee * (paid + np.where(finished, sold, 0.0))
     after = np.cumprod(1.0 + unit * won)
     before = np.concatenate([[1.0], after[:-1]]) if len(after) else after
     ends = np.flatnonzero(np.diff(market.ts // DAY, append=-1))
-    at = np.searchsorted(trades.decided + 1, ends, "right") - 1
+    at = np.searchsorted(entry, ends, "right") - 1
     equity = np.ones(len(ends))
     known = at >= 0
     which, bars = at[known], ends[known]
-    marked = trades.side[which] * (market.close[bars] - paid[which]) - market.fee * paid[which]
+    worth = market.close[bars] - (market.paid[bars] - market.paid[entry[which]])
+    marked = trades.side[which] * (worth - paid[which]) - market.fee * paid[which]
     inside = bars < trades.exit[which]
     equity[known] = np.where(inside, before[which] * (1.0 + unit[which] * marked), after[which])
     path = np.concatenate([[1.0], equity])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -10,8 +12,6 @@ from core.research.candles import CandleFile
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-LABELS = ("horizon", "barrier")
 
 
 class Labels(Struct, frozen=True):
@@ -74,6 +74,37 @@ def triple_barrier(file: CandleFile, horizon: int, move: Floats, width: float) -
     ahead[rows] = opens[rows + horizon + 1] - entry
     lasts[rows] = horizon
     return Labels(ahead, lasts, unclear)
+
+
+def relate(files: Sequence[CandleFile], labels: Sequence[Labels]) -> list[Labels]:
+    """Return each move less the mean of all that begin with the same candle at the same venue.
+
+    What is left is how an instrument did beside the others: the half of them that did better has a
+    positive label, whatever the market did. A symbol without a label there, halted or not yet
+    listed, is not in the mean; one that is alone has no label.
+
+    Args:
+        files: candles.
+        labels: of each of them.
+    """
+    found = []
+    for venue in dict.fromkeys(file.venue for file in files):
+        mine = [k for k, file in enumerate(files) if file.venue == venue]
+        times, at = np.unique(np.concatenate([files[k].ts for k in mine]), return_inverse=True)
+        ahead = np.concatenate([labels[k].ahead for k in mine])
+        known = np.isfinite(ahead)
+        count = np.bincount(at[known], minlength=len(times))
+        total = np.bincount(at[known], ahead[known], len(times))
+        apart = np.full(len(ahead), np.nan)
+        some = known & (count[at] > 1)
+        apart[some] = ahead[some] - total[at[some]] / count[at[some]]
+        first = 0
+        for k in mine:
+            own = apart[first : first + len(files[k].ts)]
+            first += len(own)
+            lasts = np.where(np.isfinite(own), labels[k].lasts, 0)
+            found.append((k, Labels(own, lasts, labels[k].unclear)))
+    return [one for _, one in sorted(found, key=lambda each: each[0])]
 
 
 def uniqueness(lasts: Ints) -> Floats:

@@ -58,9 +58,8 @@ class ModelNotes:
             if strategy.said is None:
                 said.append((candle.close, np.nan))
             else:
-                row, chance = strategy.said
-                said.append((candle.close, chance))
-                self._rows.append(row)
+                said.append((candle.close, strategy.said.chance))
+                self._rows.append(strategy.said.row)
             return decision
 
         strategy.on_candle = on_candle  # type: ignore[method-assign]

@@ -9,6 +9,8 @@ from core.research.charts import bar_chart, fall_chart, line_chart, reliability_
 from core.research.model_notes import ModelReport
 from core.research.report import BacktestReport
 
+_NAMED = 6
+"""Symbols that stand in the title; more stand below it."""
 _STYLE = """
 :root{--ink:#1b1f24;--dim:#5b6570;--paper:#fff;--line:#d9dee4;--up:#0072b2;--down:#d55e00}
 @media (prefers-color-scheme:dark){:root{--ink:#e6e9ed;--dim:#9aa5b1;--paper:#14171b;
@@ -38,14 +40,20 @@ code{font-size:.85em;word-break:break-all}
 
 def make_page(answer: BacktestReport) -> str:
     """Return the report as HTML."""
-    title = f"{answer.strategy} on {', '.join(answer.symbols)}"
+    names = ", ".join(answer.symbols)
+    few = len(answer.symbols) <= _NAMED
+    title = f"{answer.strategy} on {names if few else f'{len(answer.symbols)} symbols'}"
+    minutes = answer.timeframe / 60
+    length = f"{minutes / 60:g} h" if minutes >= 60 else f"{minutes:g} min"
+    what = "" if answer.source == "candles" else f"{answer.source}, "
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
         "<meta name='viewport' content='width=device-width,initial-scale=1'>",
         f"<title>{escape(title)}: backtest</title><style>{_STYLE}</style></head><body>",
         f"<h1>{escape(title)}</h1>",
-        f"<p class='sub'>{escape(', '.join(answer.venues))}, {answer.start} to {answer.end},"
-        f" {answer.source}, candles of {answer.timeframe} s</p>",
+        f"<p class='sub'>{escape(', '.join(answer.venues))}, {answer.start[:16]} to"
+        f" {answer.end[:16]} UTC, {what}candles of {length}"
+        f"{'' if few else ': ' + escape(names)}</p>",
         _warnings(answer),
         _tiles(answer),
         *_curves(answer),
@@ -62,7 +70,9 @@ def make_page(answer: BacktestReport) -> str:
 def _warnings(answer: BacktestReport) -> str:
     said = []
     if answer.halted:
-        said.append(f"Halted {answer.halted_at}: {answer.halted}")
+        said.append(f"Halted {answer.halted_at}: {answer.halted}. Nothing was traded after it")
+    if answer.failed:
+        said.append(f"The strategy raised on {len(answer.failed)} instruments: {answer.failed[0]}")
     if answer.liquidations:
         said.append(f"{answer.liquidations} positions were liquidated")
     if answer.silent_bars:
@@ -83,15 +93,25 @@ def _tiles(answer: BacktestReport) -> str:
         (f"{answer.total_return:+.2%}", "return"),
         (f"{answer.equity_end:,.2f}", f"USDT at the end, from {answer.equity_start:,.0f}"),
         (ratio, reach),
-        (f"{answer.max_drawdown:.2%}", "deepest drawdown"),
+        (f"{answer.max_drawdown:.2%}", f"deepest drawdown{_when(answer)}"),
         (f"{answer.trades:,}", f"round trips, {answer.stops:,} stops"),
         (f"{answer.fees:,.2f}", "fees paid"),
         (f"{answer.funding:+,.2f}", "funding"),
     ]
     if answer.trips is not None:
         tiles.insert(5, (f"{answer.trips.won:.1%}", "of them won"))
+    if answer.market_return is not None:
+        tiles.insert(1, (f"{answer.market_return:+.2%}", "buying and holding, in equal parts"))
+    tiles.insert(-2, (f"{answer.exposure:.0%}", "of the time in the market"))
     cells = "".join(f"<div class='tile'><b>{b}</b><span>{escape(t)}</span></div>" for b, t in tiles)
     return f"<div class='tiles'>{cells}</div>"
+
+
+def _when(answer: BacktestReport) -> str:
+    if not answer.drawdown_from:
+        return ""
+    over = f", over {answer.drawdown_over[:10]}" if answer.drawdown_over else ", not over"
+    return f", {answer.drawdown_from[:10]} to {answer.drawdown_to[:10]}{over}"
 
 
 def _curves(answer: BacktestReport) -> Iterable[str]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core.model.event import Event, SentimentScored, encode
 from core.research.candles import CandleFile
 from core.research.feature_table import make_features, volatility
-from core.research.labels import Labels, fixed_horizon, triple_barrier, uniqueness
+from core.research.labels import Labels, fixed_horizon, relate, triple_barrier, uniqueness
 from core.signals import candle_features
 from core.signals.candle_features import WARMUP
 from core.signals.context import FAMILIES, TABLES, History, Key
@@ -40,7 +40,8 @@ class Plan(Struct, frozen=True):
     """Fraction of notional a side: fee, half spread and slippage."""
     seed: int = 1
     label: str = "horizon"
-    """``horizon``, or ``barrier`` for triple barriers within it."""
+    """``horizon``; ``barrier`` for triple barriers within it; ``relative`` for the move less the
+    mean of the venue's symbols."""
     width: float = 1.0
     """Of the barriers, in expected moves."""
     half_life: int = 0
@@ -57,8 +58,10 @@ class Around(Struct, frozen=True):
 
     index: Mapping[str, CandleFile] = {}
     """Index or spot candles by symbol."""
-    funding: Mapping[str, tuple[tuple[int, float], ...]] = {}
-    """Settlements by symbol; see ``History``."""
+    others: tuple[CandleFile, ...] = ()
+    """Candles beside those that are learnt from: the same symbols at other venues."""
+    funding: Mapping[Key, tuple[tuple[int, float], ...]] = {}
+    """Settlements by venue and symbol; see ``History``."""
     events: Mapping[Key, Sequence[Event]] = {}
     """Recorded books and trades by venue and symbol; see ``History``."""
     news: tuple[SentimentScored, ...] = ()
@@ -124,6 +127,8 @@ def make_panels(
     panels = []
     for plan in plans:
         labels, moves = zip(*(label(file, plan) for file in files), strict=True)
+        if plan.label == "relative":
+            labels = tuple(relate(files, labels))
         panels.append(
             Panel(
                 times,
@@ -189,9 +194,9 @@ def tabulate(file: CandleFile, files: Sequence[CandleFile], around: Around) -> F
     """Return all features of one file's candles, from these and what is around them."""
     history = History(
         file,
-        others=tuple(one for one in files if one is not file),
+        others=(*(one for one in files if one is not file), *around.others),
         index=around.index.get(file.symbol),
-        funding=around.funding.get(file.symbol, ()),
+        funding=around.funding.get((file.venue, file.symbol), ()),
         events=(*around.events.get((file.venue, file.symbol), ()), *around.news),
     )
     own = make_features(file.ts, file.open, file.high, file.low, file.close, file.volume)
@@ -220,12 +225,13 @@ def rows_of(panel: Panel, span: range) -> Ints:
 
 def _hash(files: Sequence[CandleFile], around: Around) -> str:
     digest = hashlib.sha256()
-    for file in (*files, *(one for _, one in sorted(around.index.items()))):
+    index = (one for _, one in sorted(around.index.items()))
+    for file in (*files, *around.others, *index):
         digest.update(f"{file.venue} {file.symbol} {file.timeframe}".encode())
         for column in (file.ts, file.open, file.high, file.low, file.close, file.volume):
             digest.update(column.tobytes())
-    for symbol, settled in sorted(around.funding.items()):
-        digest.update(f"{symbol} {settled}".encode())
+    for key, settled in sorted(around.funding.items()):
+        digest.update(f"{key} {settled}".encode())
     for key, events in sorted(around.events.items()):
         digest.update(f"{key}".encode())
         for event in events:

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from core.clock import SECOND
-from core.desk.kill import KillReport
 from core.desk.sight import explain, view_depths, view_symbol
 from core.desk.terminals import Terminals
+from core.desk.verdicts import KillReport
 from core.errors import RecordingError, UsageError
 from core.home import Home
 from core.journal.recording import Recorded, last_moment, read_recording

@@ -249,7 +249,7 @@ def find_sessions(home: Home) -> list[SessionFacts]:
     """Return every recorded session of a home, oldest first; unreadable ones are left out."""
     found = []
     for environment in ("practice", "testnet", "live"):
-        folder = home.state(environment) / "recording"
+        folder = home.recordings(environment)
         for path in folder.iterdir() if folder.is_dir() else ():
             try:
                 session, end = read_session(path), read_end(path)

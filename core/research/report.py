@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import numpy as np
@@ -11,6 +12,7 @@ from core import config
 from core.clock import DAY, SECOND
 from core.model.instrument import short_symbol
 from core.research.audit import Audit
+from core.research.bars import Bars
 from core.research.model_notes import ModelReport
 from core.research.parity import Parity
 from core.research.result import BacktestResult
@@ -62,6 +64,8 @@ class BacktestReport(Struct, frozen=True, tag="backtest"):
     liquidations: int
     refusals: int
     refused: dict[str, int]
+    failed: tuple[str, ...]
+    """Where the strategy raised and was stopped, and what it was; empty when it did not."""
     equity_start: float
     equity_end: float
     realised: float
@@ -70,8 +74,14 @@ class BacktestReport(Struct, frozen=True, tag="backtest"):
     funding: float
     """Positive when received."""
     total_return: float
+    market_return: float | None
+    """Of holding all instruments in equal parts all the time, without costs; None for order flow.
+    """
+    exposure: float
+    """Part of the time that instruments were held, on average."""
     sharpe: float | None
-    """Annualised, riskless rate 0; None where there is too little to tell."""
+    """Annualised, riskless rate 0, until a loss limit ended the trading; None where there is too
+    little to tell."""
     sharpe_low: float | None
     """Lower end of its 95 % confidence interval."""
     sharpe_high: float | None
@@ -79,6 +89,12 @@ class BacktestReport(Struct, frozen=True, tag="backtest"):
     """How many returns it comes from."""
     max_drawdown: float
     """Of equity noted once an hour, or once a bar where bars are longer."""
+    drawdown_from: str
+    """When that peak was; empty without a drawdown."""
+    drawdown_to: str
+    """When the lowest point was."""
+    drawdown_over: str
+    """When equity was at the peak again; empty: not yet."""
     halted: str
     """Why a loss limit ended the trading; empty when none did."""
     halted_at: str
@@ -118,11 +134,35 @@ def _spacing(curve: tuple[tuple[int, float], ...]) -> int:
     return int(np.median(np.diff([ts for ts, _ in curve])))
 
 
+def hold(candles: Iterable[Bars]) -> float:
+    """Return what holding instruments in equal parts would have brought, fraction, no costs."""
+    return float(np.mean([bars.close[-1] / bars.open[0] - 1.0 for bars in candles]))
+
+
 def report(
-    result: BacktestResult, source: str, strategy: config.Strategy, silent_bars: int
+    result: BacktestResult,
+    source: str,
+    strategy: config.Strategy,
+    silent_bars: int,
+    market_return: float | None = None,
 ) -> BacktestReport:
-    """Put a result into the numbers people compare."""
-    measured = measure_curve(result.curve)
+    """Put a result into the numbers people compare.
+
+    Args:
+        result: of the run.
+        source: what was played.
+        strategy: that traded.
+        silent_bars: bars without volume.
+        market_return: see ``hold``.
+    """
+    # After a halt equity stands still: those days would make any Sharpe ratio look tamer.
+    traded = result.curve
+    if result.halted:
+        traded = tuple(point for point in result.curve if point[0] <= result.halted_at + DAY)
+    measured = measure_curve(traded)
+    trips = sum_trips(result.trips)
+    span = (traded[-1][0] - traded[0][0]) / SECOND * len(result.results)
+    fall = _deepest(result.curve)
     shares = tuple(
         SymbolReport(
             one.venue,
@@ -154,26 +194,45 @@ def report(
         liquidations=result.liquidations,
         refusals=result.refusals,
         refused=result.refused,
+        failed=result.failed,
         equity_start=float(result.equity_start),
         equity_end=float(result.equity_end),
         realised=float(result.realised),
         fees=float(result.fees),
         funding=float(result.funding),
         total_return=float(result.equity_end / result.equity_start - 1),
+        market_return=market_return,
+        exposure=min(trips.held / span, 1.0) if trips and span else 0.0,
         sharpe=measured.value if measured else None,
         sharpe_low=measured.low if measured else None,
         sharpe_high=measured.high if measured else None,
         sharpe_returns=measured.count if measured else 0,
         max_drawdown=max_drawdown([equity for _, equity in result.curve]),
+        drawdown_from=fall[0],
+        drawdown_to=fall[1],
+        drawdown_over=fall[2],
         halted=result.halted,
         halted_at=_date(result.halted_at) if result.halted else "",
         decision_hash=result.decision_hash,
         by_symbol=shares,
-        trips=sum_trips(result.trips),
-        months=by_month(result.curve, result.trips),
+        trips=trips,
+        months=by_month(traded, result.trips),
         monte_carlo=shuffle_trips(result.trips, float(result.equity_start)),
         curve=_thin(result.curve),
     )
+
+
+def _deepest(curve: tuple[tuple[int, float], ...]) -> tuple[str, str, str]:
+    """Return when the deepest drawdown began, was deepest, and was over; empty where it was not."""
+    values = np.array([equity for _, equity in curve])
+    falls = 1.0 - values / np.maximum.accumulate(values)
+    if not falls.any():
+        return "", "", ""
+    low = int(np.argmax(falls))
+    top = int(np.argmax(values[: low + 1]))
+    over = np.flatnonzero(values[low:] >= values[top])
+    end = _date(curve[low + int(over[0])][0]) if len(over) else ""
+    return _date(curve[top][0]), _date(curve[low][0]), end
 
 
 def _thin(curve: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:

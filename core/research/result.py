@@ -62,6 +62,8 @@ class BacktestResult(Struct, frozen=True, gc=False):
     """Positive when received."""
     refused: dict[str, int]
     """How often the gate or a breaker spoke, by code."""
+    failed: tuple[str, ...]
+    """Where the strategy raised and was stopped, and what it was."""
     results: tuple[Result, ...]
     """By instrument."""
     signals: tuple[Signalled, ...]

@@ -207,13 +207,13 @@ def _judge(
     best = _choose(found)
     all_ratios = registry.note_trials(best.panel.hash, dict(ratios))
     chosen = overfitting(together([one.trial for one in found]))
-    linear = _baseline(found, best.plan)
-    leaks = leak_checks(files, around, best.panel, best.plan, linear.trial)
-    checks = gate(best.trial, all_ratios, chosen, leaks, out_of_sample)
-    recipe = msgspec.json.encode(
-        make_recipe(_fit(best), best.weights or (1.0,), best.panel, best.plan)
+    leaks = leak_checks(
+        files, around, best.panel, best.plan, best.trial, lambda panel: _again(best, panel)
     )
-    meta = _describe(best, recipe, checks, now)
+    checks = gate(best.trial, all_ratios, chosen, leaks, out_of_sample)
+    fitted, weights = _fit(best), best.weights or (1.0,)
+    recipe = msgspec.json.encode(make_recipe(fitted, weights, best.panel, best.plan))
+    meta = _describe(best, fitted, recipe, checks, now)
     if meta.id not in registry.names():
         registry.store(meta, recipe)
     role = registry.admit(meta.id, shadow) if meta.passed else None
@@ -284,6 +284,15 @@ def _fit(best: Candidate) -> list[Fitted]:
     ]
 
 
+def _again(best: Candidate, panel: Panel) -> Forecast:
+    """Walk a configuration forward on another panel."""
+    said = [
+        forecast(one.trial.kind, panel, best.plan, one.trial.parameters)
+        for one in best.members or (best,)
+    ]
+    return blend(panel, best.plan, said)[0] if best.members else said[0]
+
+
 def _daily_ratio(trial: Trial) -> float:
     values = np.array(trial.daily)
     spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
@@ -306,12 +315,16 @@ def _scores(trial: Trial) -> dict[str, Any]:
     return {key: value for key, value in asdict(trial).items() if key not in hidden}
 
 
-def _describe(best: Candidate, recipe: bytes, checks: tuple[Check, ...], now: str) -> Meta:
+def _describe(
+    best: Candidate, fitted: Sequence[Fitted], recipe: bytes, checks: tuple[Check, ...], now: str
+) -> Meta:
     panel, plan, trial = best.panel, best.plan, best.trial
     digest = hashlib.sha256(recipe).hexdigest()
     identity = hashlib.sha256(f"{digest}{panel.hash}{plan}".encode()).hexdigest()[:12]
     learnt = panel.at >= last_fold(panel, plan).fit.start
     used = {one.trial.kind: one.trial.parameters for one in best.members or (best,)}
+    rows = panel.rows[learnt]
+    said = np.average([one.predict(rows) for one in fitted], axis=0, weights=best.weights or None)
     return Meta(
         id=f"{trial.kind}-{plan.horizon}x{plan.timeframe}-{identity}",
         kind=trial.kind,
@@ -343,5 +356,6 @@ def _describe(best: Candidate, recipe: bytes, checks: tuple[Check, ...], now: st
         },
         scores=_scores(trial),
         gate=checks,
-        reference=describe_rows(panel.names, panel.rows[learnt]),
+        reference=describe_rows(panel.names, rows),
+        said=(float(said.mean()), float(said.std())),
     )

@@ -38,6 +38,7 @@ from core.model.order import Fill, Order, OrderKind, OrderReport, OrderStatus, P
 from core.orders.ids import ClientIds
 from core.portfolio.position import Position
 from core.research.result import Trip
+from core.risk.codes import Code
 
 Funding = Sequence[tuple[int, float]]
 """Settlements, oldest first: nanoseconds UTC, and fraction of notional that longs pay."""
@@ -103,6 +104,8 @@ class SimulatedVenue(Generic[AnyListing]):
         self.stops = 0
         self.liquidations = 0
         self.refused: Counter[str] = Counter()
+        self.failed: list[str] = []
+        """Where strategies raised, and what."""
         self.signals: list[Signalled] = []
         self.trips: list[Trip] = []
         self.halted = 0
@@ -165,7 +168,10 @@ class SimulatedVenue(Generic[AnyListing]):
             elif kind is Signalled:
                 self.signals.append(effect)  # type: ignore[arg-type]
             elif kind is RiskEvent:
-                self.refused[effect.code] += 1  # type: ignore[union-attr]
+                assert isinstance(effect, RiskEvent)
+                self.refused[effect.code] += 1
+                if effect.code is Code.STRATEGY_FAILED:
+                    self.failed.append(f"{effect.venue} {effect.symbol}: {effect.detail}")
             else:
                 self.answer(effect)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
@@ -104,9 +105,7 @@ class Study:
             import optuna
             from sqlalchemy.exc import SQLAlchemyError
         except ImportError as error:
-            raise ClusterUnavailable(
-                "Optuna is not installed: pip install 'killcord[cluster]'"
-            ) from error
+            raise ClusterUnavailable("Optuna is not installed: pip install optuna") from error
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
         # Its signs of life are given in ``beat``, since points are worked out elsewhere.
@@ -141,7 +140,9 @@ class Study:
                     self._study.enqueue_trial(point, user_attrs={_LISTED: True})
         except (SQLAlchemyError, OSError, ImportError) as error:
             reason = str(error).partition("\n")[0]
-            raise ClusterUnavailable(f"--storage: the database cannot be used: {reason}") from error
+            raise ClusterUnavailable(
+                f"--storage {_shown(url)}: the database cannot be used: {reason}"
+            ) from error
 
     @property
     def total(self) -> int:
@@ -200,11 +201,6 @@ class Study:
         """Points that were worked out."""
         return self._count((self._states.COMPLETE,))
 
-    @property
-    def unfinished(self) -> int:
-        """Points that other machines work on."""
-        return self._count((self._states.RUNNING,)) - len(self._running)
-
     def close(self) -> None:
         """Let the database go."""
         self._storage.remove_session()
@@ -224,6 +220,11 @@ def _hurry(engine: Any) -> None:
 
     event.listen(engine, "connect", relax)
     engine.dispose()
+
+
+def _shown(url: str) -> str:
+    """Return an address as it may be shown: without its password."""
+    return re.sub(r"//[^/@]*@", "//...@", url)
 
 
 def _dialect(url: str) -> str:

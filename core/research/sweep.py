@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from core.clock import DAY, SECOND
 from core.config import Config
-from core.errors import UsageError
+from core.errors import StrategyFailed, UsageError
 from core.model.instrument import Instrument
 from core.research.backtest import run_backtest
 from core.research.bars import Bars
@@ -22,7 +24,7 @@ from core.research.kernel import Market, make_trades, score
 from core.research.scores import Overfitting, deflated_sharpe, max_drawdown, overfitting, sharpe
 from core.research.signal_table import TABLES, wants
 from core.research.simulation import Funding
-from core.research.study import Done, Point, Study
+from core.research.study import Axis, Done, Point, Study
 from core.signals.folder import find_strategy
 from core.signals.registry import find_model
 from core.signals.strategy import Strategy, strategy_maker
@@ -30,7 +32,11 @@ from core.signals.strategy import Strategy, strategy_maker
 _WORST = -1e9
 """Value of a point that makes no sense, for a sampler to stay away from."""
 _SHOWN = 10
+_BLOCKS, _MOST = 16, 64
+"""Blocks that even a small search is cut into, for all workers to have some; points in one."""
 _TINY = 1e-12
+_POINTS = "points"
+"""Among the facts of a block."""
 
 
 class Job(Struct, frozen=True):
@@ -46,6 +52,26 @@ class Job(Struct, frozen=True):
     models: Path
     kernel: bool
     """Whether points go through ``core.research.kernel`` instead of the engine."""
+
+
+class Grid(Struct, frozen=True):
+    """A full search by the kernel, in blocks of points; sent to each worker once.
+
+    A point takes the kernel milliseconds, and the study, which must be asked and told, a hundred.
+    """
+
+    job: Job
+    points: tuple[Point, ...]
+
+    @property
+    def size(self) -> int:
+        """Points in a block: the same on every machine that works on this search."""
+        return min(max(len(self.points) // _BLOCKS, 1), _MOST)
+
+    @property
+    def axis(self) -> Axis:
+        """What the study hands out."""
+        return Axis("block", tuple(range(-(-len(self.points) // self.size))))
 
 
 class Outcome(Struct, frozen=True):
@@ -91,6 +117,8 @@ class SweepReport(Struct, frozen=True, tag_field="type", tag="sweep"):
     """Worked out so far, by all machines."""
     total: int
     kernel: bool
+    way: str
+    """What worked the points out, and why not the kernel; see ``say_way``."""
     seconds: float
     bars_per_second: float
     """Of this machine's workers together, this run; 0 where nothing was left to do."""
@@ -136,6 +164,22 @@ def set_point(config: Config, point: Point) -> Config:
     return Config.model_validate(data)
 
 
+def list_points(config: Config, axes: Sequence[Axis]) -> list[Point]:
+    """Return all combinations that make a configuration.
+
+    Raises:
+        UsageError: none of them makes sense, or a name is no setting.
+    """
+    names = [axis.name for axis in axes]
+    points = [
+        dict(zip(names, values, strict=True)) for values in product(*(axis.values for axis in axes))
+    ]
+    found = [point for point in points if fits(config, point)]
+    if not found:
+        raise UsageError("--param: no combination of these values is a valid configuration")
+    return found
+
+
 def try_point(job: Job, task: tuple[int, Point]) -> Outcome | None:
     """Work one point out; None where it makes no sense. Runs in a worker."""
     try:
@@ -145,15 +189,38 @@ def try_point(job: Job, task: tuple[int, Point]) -> Outcome | None:
     return by_kernel(job, config) if job.kernel else by_engine(job, config)
 
 
-def by_kernel(job: Job, config: Config) -> Outcome:
-    """Trade every instrument with the kernel, each with its part of one account."""
+def try_block(grid: Grid, task: tuple[int, Point]) -> list[tuple[Point, Outcome]]:
+    """Work a block of points out. Runs in a worker."""
+    job, begin = grid.job, int(task[1]["block"]) * grid.size
+    markets = markets_of(job)
+    return [
+        (point, by_kernel(job, set_point(job.config, point), markets))
+        for point in grid.points[begin : begin + grid.size]
+    ]
+
+
+def markets_of(job: Job) -> list[Market]:
+    """Return a job's candles as the kernel takes them."""
+    return [
+        Market.of(rules, bars, job.slippage, job.funding.get(rules, ()))
+        for rules, bars in job.candles.items()
+    ]
+
+
+def by_kernel(job: Job, config: Config, markets: Sequence[Market] | None = None) -> Outcome:
+    """Trade every instrument with the kernel, each with its part of one account.
+
+    Args:
+        job: has the candles.
+        config: with the point's settings.
+        markets: see ``markets_of``; None to make them.
+    """
     limits, settings = config.limits, config.strategy
     share = limits.position_notional * settings.share / len(config.venues)
     part = float(min(share, limits.order_notional))
     scores = []
-    for rules, bars in job.candles.items():
-        market = Market.of(rules, bars, job.slippage)
-        wanted = wants(settings, market.close)
+    for market in markets_of(job) if markets is None else markets:
+        wanted = wants(settings, market.close, market.rates)
         scores.append(
             score(market, make_trades(market, wanted, float(settings.stop_distance)), part)
         )
@@ -177,6 +244,9 @@ def by_engine(
         config: with the point's settings.
         candles: instead of the job's.
         trade_from: see ``run_backtest``; what comes before does not count.
+
+    Raises:
+        StrategyFailed: it raised on an instrument.
     """
     result = run_backtest(
         job.candles if candles is None else candles,
@@ -188,6 +258,8 @@ def by_engine(
         hashing=False,
         make_strategy=employ(job, config),
     )
+    if result.failed:
+        raise StrategyFailed(f"the strategy raised: {result.failed[0]}")
     last: dict[int, float] = {}
     for ts, equity in result.curve[1:]:
         if ts > trade_from:
@@ -219,23 +291,25 @@ def run_study(
     workers: Workers,
     progress: Callable[[float], object] | None = None,
 ) -> int:
-    """Work points out until none is left; return how many were.
+    """Work out what a study hands out until nothing is left; return how many points that were.
 
     Args:
         study: has the points.
-        workers: made for ``try_point``, or for ``walk_forward.try_fold``.
+        workers: made for ``try_point``, ``try_block``, or ``walk_forward.try_fold``.
         progress: told the part that is done, 0 to 1.
     """
     count = 0
 
-    def tell(task: tuple[int, Point], outcome: Outcome | None) -> None:
+    def tell(task: tuple[int, Point], outcome: Any) -> None:
         nonlocal count
-        count += 1
+        count += len(outcome) if isinstance(outcome, list) else 1
         if outcome is None:
             study.tell(task[0], _WORST, {})
+        elif isinstance(outcome, list):
+            rows = [[point, asdict(one)] for point, one in outcome]
+            study.tell(task[0], max(one.sharpe for _, one in outcome), {_POINTS: rows})
         else:
-            facts = {name: getattr(outcome, name) for name in outcome.__struct_fields__}
-            study.tell(task[0], outcome.sharpe, facts)
+            study.tell(task[0], outcome.sharpe, asdict(outcome))
         if progress is not None:
             progress(min(study.finished / max(study.total, 1), 1.0))
 
@@ -243,9 +317,30 @@ def run_study(
     return count
 
 
+def points_done(study: Study) -> list[Done]:
+    """Return the points that were worked out, those of blocks one by one; the best first."""
+    found = []
+    for one in study.done():
+        if _POINTS in one.facts:
+            found += [Done(point, facts["sharpe"], facts) for point, facts in one.facts[_POINTS]]
+        elif one.facts:
+            found.append(one)
+    return sorted(found, key=lambda one: -one.value)
+
+
 def can_kernel(config: Config) -> bool:
     """Return whether a configuration's strategy has a form that the kernel takes."""
     return config.strategy.name in TABLES
+
+
+def say_way(job: Job) -> str:
+    """Return what works the points out, for a person."""
+    if job.kernel:
+        return "by the kernel"
+    if can_kernel(job.config):
+        return "through the engine"
+    name, known = job.config.strategy.name, ", ".join(TABLES)
+    return f"through the engine ({name} has no form for the fast kernel; {known} have)"
 
 
 def to_row(done: Done) -> Row:
@@ -270,13 +365,21 @@ def judge(done: list[Done]) -> tuple[float, Overfitting | None]:
 
 
 def sum_sweep(
-    job: Job, study: Study, name: str, count: int, seconds: float, check: bool = True
+    job: Job, done: list[Done], total: int, name: str, count: int, seconds: float
 ) -> SweepReport:
-    """Return what a sweep found; its best point goes through the engine."""
-    done = [one for one in study.done() if one.facts]
+    """Return what a sweep found; its best point goes through the engine.
+
+    Args:
+        job: of the sweep.
+        done: see ``points_done``.
+        total: points that there will be.
+        name: of the study.
+        count: points that were worked out by this call.
+        seconds: that it took.
+    """
     deflated, overfit = judge(done)
     checked, digest = None, ""
-    if done and check:
+    if done:
         config = set_point(job.config, done[0].point)
         result = run_backtest(
             job.candles,
@@ -300,8 +403,9 @@ def sum_sweep(
         job.config.strategy.name,
         name,
         len(done),
-        study.total,
+        total,
         job.kernel,
+        say_way(job),
         round(seconds, 3),
         round(count * bars / seconds) if count else 0,
         tuple(to_row(one) for one in done[:_SHOWN]),

@@ -11,6 +11,7 @@ from msgspec import Struct
 from core.research.labels import decay
 from core.research.learning import calibrate, fit_kind, score, sigmoid
 from core.research.panel import Floats, Ints, Panel, Plan, rows_of
+from core.signals.families import market
 from core.signals.model import Linear, Member, Recipe, define
 
 Progress = Callable[[float], object] | None
@@ -169,6 +170,9 @@ def make_recipe(
     fitted: Sequence[Fitted], weights: Sequence[float], panel: Panel, plan: Plan
 ) -> Recipe:
     """Return what is stored of a model: of one, or of several that make an ensemble."""
+    relative = plan.label == "relative"
+    beside = not market.NAMES.isdisjoint(panel.names)
+    universe = {title.rpartition(" ")[2] for title in panel.symbols}
     return Recipe(
         plan.timeframe,
         plan.horizon,
@@ -178,4 +182,6 @@ def make_recipe(
         plan.cost,
         sum(one.reach * weight for one, weight in zip(fitted, weights, strict=True)),
         tuple(one.member(weight) for one, weight in zip(fitted, weights, strict=True)),
+        tuple(sorted(universe)) if beside or relative else (),
+        relative,
     )

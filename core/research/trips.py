@@ -30,6 +30,10 @@ class TripFacts(Struct, frozen=True):
     """All profits by all losses; None without a loss."""
     seconds_held: float
     """Median."""
+    best: float
+    worst: float
+    held: float
+    """Seconds that all of them took together."""
 
 
 class MonteCarlo(Struct, frozen=True):
@@ -65,12 +69,16 @@ def sum_trips(trips: Sequence[Trip]) -> TripFacts | None:
     net = np.array([trip.net for trip in trips])
     wins, losses = net[net > 0], net[net <= 0]
     lost = -float(losses.sum())
+    spans = np.array([trip.closed - trip.opened for trip in trips]) / SECOND
     return TripFacts(
         len(wins) / len(net),
         float(wins.mean()) if len(wins) else 0.0,
         float(losses.mean()) if len(losses) else 0.0,
         float(wins.sum()) / lost if lost > 0 else None,
-        float(np.median([trip.closed - trip.opened for trip in trips])) / SECOND,
+        float(np.median(spans)),
+        float(net.max()),
+        float(net.min()),
+        float(spans.sum()),
     )
 
 

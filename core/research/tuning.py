@@ -41,7 +41,7 @@ def tune(
         UsageError: Optuna is not installed, or the storage does not answer.
     """
     if not find_spec("optuna"):
-        raise UsageError("--trials needs Optuna: pip install 'killcord[cluster]'")
+        raise UsageError("--trials needs Optuna: pip install optuna")
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)

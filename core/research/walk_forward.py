@@ -7,19 +7,25 @@ below what the settings showed while they were chosen, the search has fitted noi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import product
 
 import numpy as np
 from msgspec import Struct
-from pydantic import ValidationError
 
 from core.clock import DAY, SECOND
-from core.errors import UsageError
 from core.model.instrument import Instrument
 from core.research.bars import Bars
 from core.research.scores import Sharpe, max_drawdown, sharpe
 from core.research.study import Axis, Done, Point
-from core.research.sweep import Job, Outcome, by_engine, by_kernel, set_point
+from core.research.sweep import (
+    Job,
+    Outcome,
+    by_engine,
+    by_kernel,
+    list_points,
+    markets_of,
+    say_way,
+    set_point,
+)
 
 
 class Walk(Struct, frozen=True):
@@ -69,6 +75,8 @@ class WalkReport(Struct, frozen=True, tag_field="type", tag="walk_forward"):
     study: str
     points: int
     """Settings that were tried in each fold."""
+    way: str
+    """What they were chosen by; tests always go through the engine."""
     folds: tuple[FoldOutcome, ...]
     total: int
     seconds: float
@@ -83,26 +91,6 @@ class WalkReport(Struct, frozen=True, tag_field="type", tag="walk_forward"):
     trades: int
 
 
-def points_of(walk: Walk) -> list[Point]:
-    """Return the settings that are tried in each fold.
-
-    Raises:
-        UsageError: none of them makes sense.
-    """
-    names = [axis.name for axis in walk.axes]
-    found = []
-    for values in product(*(axis.values for axis in walk.axes)):
-        point = dict(zip(names, values, strict=True))
-        try:
-            set_point(walk.job.config, point)
-        except ValidationError:
-            continue
-        found.append(point)
-    if not found:
-        raise UsageError("--param: no combination of these values is a valid configuration")
-    return found
-
-
 def try_fold(walk: Walk, task: tuple[int, Point]) -> FoldOutcome:
     """Choose settings on one training span, and trade the test after it. Runs in a worker."""
     job = walk.job
@@ -114,9 +102,10 @@ def try_fold(walk: Walk, task: tuple[int, Point]) -> FoldOutcome:
         job.kernel,
     )  # fmt: skip
     best: tuple[float, Point] | None = None
-    for point in points_of(walk):
+    markets = markets_of(part) if job.kernel else []
+    for point in list_points(walk.job.config, walk.axes):
         config = set_point(job.config, point)
-        outcome = by_kernel(part, config) if job.kernel else by_engine(part, config)
+        outcome = by_kernel(part, config, markets) if job.kernel else by_engine(part, config)
         if best is None or outcome.sharpe > best[0]:
             best = outcome.sharpe, point
     assert best is not None
@@ -154,7 +143,8 @@ def sum_walk(walk: Walk, done: list[Done], name: str, seconds: float) -> WalkRep
     return WalkReport(
         walk.job.config.strategy.name,
         name,
-        len(points_of(walk)),
+        len(list_points(walk.job.config, walk.axes)),
+        say_way(walk.job),
         tuple(folds),
         walk.folds,
         round(seconds, 3),

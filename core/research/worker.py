@@ -1,9 +1,9 @@
 """The training process: ``python -m core.research.worker``, a child of the desk.
 
-It gets one JSON line that says what to learn from, asks the desk for the candles that the archive
-does not have (the desk asks its venue, within the request limits that its orders share), trains,
-and leaves the model in the registry. Each message is a line of JSON. It ends when its input ends,
-so it never outlives its desk.
+It gets one JSON line that says what to learn from, asks the desk for the candles and the funding
+that the archive does not have (the desk asks its venues, within the request limits that its orders
+share), trains, and leaves the model in the registry. Each message is a line of JSON. It ends when
+its input ends, so it never outlives its desk.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,8 +21,9 @@ from typing import Any
 import msgspec
 
 from core.errors import KillcordError, RecordingError
+from core.model.event import SentimentScored
 from core.model.instrument import short_symbol
-from core.model.learning import Answer, Asked, Order, Progress, Verdict
+from core.model.learning import Answer, Asked, Matter, Order, Progress, Verdict
 from core.signals.candle_features import WARMUP
 
 _MOST = 45_000
@@ -66,7 +68,7 @@ def _say(message: Progress | Asked | Verdict) -> None:
 
 
 def _learn(order: Order, lines: Iterator[bytes]) -> Verdict:
-    files = [one for one in _fetch(order, lines) if one is not None]
+    files = [one for one in _candles(order, lines) if one is not None]
     from core.research.panel import Plan
     from core.research.search import search
     from core.signals.registry import Registry
@@ -75,14 +77,18 @@ def _learn(order: Order, lines: Iterator[bytes]) -> Verdict:
     window, test = spans(candles, order)
     if not window:
         raise ValueError(f"{order.venue} has only {candles} candles of {order.timeframe} s")
+    around = _around(order, files, lines)
     plans = [Plan(order.timeframe, horizon, window, test, order.cost) for horizon in order.horizons]
     names = ", ".join(short_symbol(file.symbol) for file in files)
     what = f"training on {candles:,} candles of {names} at {order.venue}"
+    if beside := dict.fromkeys(one.venue for one in around.others):
+        what += f", beside {', '.join(beside)}"
     found = search(
         files,
         plans,
         Registry(Path(order.models)),
         now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        around=around,
         out_of_sample=order.out_of_sample,
         shadow=order.shadow,
         progress=_teller(what),
@@ -104,26 +110,84 @@ def spans(candles: int, order: Order) -> tuple[int, int]:
     return (window, max(window // 8, 10)) if window >= fewest else (0, 0)
 
 
-def _fetch(order: Order, lines: Iterator[bytes]) -> Iterator[Any]:
-    """Yield every symbol's candles, downloaded as far as they are not kept."""
-    from core.research.archive import Archive, Download, grid
+def _span(order: Order) -> tuple[int, int]:
+    """Return from when and until when history is wanted, milliseconds on the candles' grid."""
+    from core.research.archive import grid
 
-    archive = Archive(Path(order.history))
     end = grid(order.now_ms, order.timeframe)
     span = min(order.seconds, _MOST * order.timeframe) * 1000
-    start = grid(end - span, order.timeframe)
+    return grid(end - span, order.timeframe), end
+
+
+def _candles(order: Order, lines: Iterator[bytes]) -> Iterator[Any]:
+    """Yield every symbol's candles at the venue that is learnt from."""
     for done, symbol in enumerate(order.symbols):
-        series = archive.series(order.venue, symbol, order.timeframe)
-        work = Download(series, start, end, replace=order.replace)
-        tell = _teller(f"fetching {short_symbol(symbol)} from {order.venue}")
-        while (ask := work.next()) is not None:
-            tell((done + work.part) / len(order.symbols))
-            _say(Asked(symbol, ask.before_ms, ask.count))
-            answer = msgspec.json.decode(next(lines), type=Answer)
-            if answer.problem:
-                raise RecordingError(answer.problem)
-            work.take(answer.rows)
-        yield series.read(start, end) if len(series.matrix(start, end)) > 1 else None
+        yield _series(order, order.venue, symbol, lines, done / len(order.symbols))
+
+
+def _series(order: Order, venue: str, symbol: str, lines: Iterator[bytes], part: float) -> Any:
+    """Return a symbol's candles at a venue, downloaded as far as they are not kept.
+
+    Raises:
+        RecordingError: the venue does not give them.
+    """
+    from core.research.archive import Archive, Download
+
+    start, end = _span(order)
+    series = Archive(Path(order.history)).series(venue, symbol, order.timeframe)
+    work = Download(series, start, end, replace=order.replace)
+    tell = _teller(f"fetching {short_symbol(symbol)} from {venue}")
+    while (ask := work.next()) is not None:
+        tell(part + work.part / len(order.symbols))
+        work.take(_ask(Asked(venue, symbol, Matter.CANDLES, ask.before_ms, ask.count), lines))
+    return series.read(start, end) if len(series.matrix(start, end)) > 1 else None
+
+
+def _ask(asked: Asked, lines: Iterator[bytes]) -> tuple[tuple[float, ...], ...]:
+    _say(asked)
+    answer = msgspec.json.decode(next(lines), type=Answer)
+    if answer.problem:
+        raise RecordingError(answer.problem)
+    return answer.rows
+
+
+def _around(order: Order, files: Sequence[Any], lines: Iterator[bytes]) -> Any:
+    """Return what the desk sees beside the candles that are learnt from.
+
+    What a venue does not give is left out, as a desk would do without it.
+    """
+    from core.research.panel import Around
+    from core.research.rates import RateDownload, Rates
+
+    others, funding = [], {}
+    start, end = _span(order)
+    for venue in order.others:
+        with suppress(RecordingError):
+            for done, file in enumerate(files):
+                found = _series(order, venue, file.symbol, lines, done / len(files))
+                others += [found] if found is not None else []
+    for file in files:
+        with suppress(RecordingError):
+            rates = Rates(Path(order.history), order.venue, file.symbol)
+            work = RateDownload(rates, start, end, replace=order.replace)
+            _teller(f"fetching {short_symbol(file.symbol)}'s funding from {order.venue}")(1.0)
+            while (ask := work.next()) is not None:
+                asked = Asked(order.venue, file.symbol, Matter.FUNDING, ask.before_ms, ask.count)
+                work.take(_ask(asked, lines))
+            funding[order.venue, file.symbol] = rates.read(start, end)
+    return Around(others=tuple(others), funding=funding, news=_news(order))
+
+
+def _news(order: Order) -> tuple[SentimentScored, ...]:
+    """Return what the news said while the desk recorded, oldest first."""
+    from core.journal.recording import read_news
+
+    words: list[SentimentScored] = []
+    if order.sessions:
+        for session in sorted(Path(order.sessions).glob("*/session.json")):
+            with suppress(RecordingError):  # one that is damaged has told nothing
+                words += read_news(session.parent)
+    return tuple(sorted(words, key=lambda word: word.received))
 
 
 def _teller(text: str) -> Any:
@@ -140,4 +204,5 @@ def _teller(text: str) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # Not sys.exit: the interpreter would wait for the lock of the input, which is being read.
+    os._exit(main())

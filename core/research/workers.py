@@ -7,6 +7,7 @@ worker that dies takes nothing with it: what it had in hand is given to another.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -21,6 +22,7 @@ Tell = Callable[[Any, Any], None]
 """Takes a task and its result."""
 BEAT = 5.0
 """Seconds after which ``beat`` is called at the latest."""
+_ADDRESS = re.compile(r"(\w+://)?[^\s/]+:\d+")
 _DEATHS = 3
 """Deaths of a worker, one after the other without a result between, that end the work."""
 
@@ -101,11 +103,6 @@ class LocalWorkers:
                 self._pool = self._start()
             beat()
 
-    @property
-    def pids(self) -> list[int]:
-        """The processes that run now."""
-        return list(self._pool._processes)
-
     def close(self) -> None:
         """End the processes."""
         self._pool.shutdown(cancel_futures=True)
@@ -127,9 +124,11 @@ class ClusterWorkers:
         try:
             from distributed import Client
         except ImportError as error:
+            raise ClusterUnavailable("Dask is not installed: pip install distributed") from error
+        if not _ADDRESS.fullmatch(address):
             raise ClusterUnavailable(
-                "Dask is not installed: pip install 'killcord[cluster]'"
-            ) from error
+                f"--scheduler {address}: expected an address such as tcp://10.0.0.5:8786"
+            )
         try:
             self._client = Client(address, timeout="5s", set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:

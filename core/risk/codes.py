@@ -24,6 +24,7 @@ class Code(StrEnum):
     BAD_MARKET_NEWS = "BAD_MARKET_NEWS"
     STALE_DATA = "STALE_DATA"
     CLOCK_SKEW = "CLOCK_SKEW"
+    LOOP_LAG = "LOOP_LAG"
     REJECTS_IN_A_ROW = "REJECTS_IN_A_ROW"
     # the order itself
     UNKNOWN_INSTRUMENT = "UNKNOWN_INSTRUMENT"
@@ -55,6 +56,7 @@ class Code(StrEnum):
     STRATEGY_FAILED = "STRATEGY_FAILED"
     MODEL_DEMOTED = "MODEL_DEMOTED"
     MODEL_DRIFT = "MODEL_DRIFT"
+    MODEL_COST = "MODEL_COST"
     # orders and the venue's word
     ORDER_REJECTED = "ORDER_REJECTED"
     ORDER_NOT_SENT = "ORDER_NOT_SENT"
@@ -104,6 +106,11 @@ MEANING: dict[Code, tuple[str, str]] = {
     ),
     Code.STALE_DATA: ("stale_data", "The book is too old, or there is no price."),
     Code.CLOCK_SKEW: ("clock_skew", "Our clock and the venue's differ too much."),
+    Code.LOOP_LAG: (
+        "loop_lag",
+        "The desk stood still for too long: what it knows may be old, until it has kept time for "
+        "five seconds.",
+    ),
     Code.REJECTS_IN_A_ROW: (
         "rejects_in_a_row",
         "The venue refused too many orders in a row; arm again when the cause is found.",
@@ -147,7 +154,11 @@ MEANING: dict[Code, tuple[str, str]] = {
         "A strategy raised and is stopped on this instrument; its position keeps its stop.",
     ),
     Code.MODEL_DEMOTED: ("", "A model is off duty; without one the strategy wants to be flat."),
-    Code.MODEL_DRIFT: ("", "A model sees other distributions than its training did, or no more."),
+    Code.MODEL_DRIFT: (
+        "",
+        "A model sees, or says, what is distributed otherwise than in its training, or no more.",
+    ),
+    Code.MODEL_COST: ("", "A model's orders pay more than its training assumed, or no more."),
     Code.ORDER_REJECTED: ("", "The venue refused the order."),
     Code.ORDER_NOT_SENT: ("", "The order never left this machine."),
     Code.ORDER_UNKNOWN: ("", "The venue may or may not have the order; being asked."),

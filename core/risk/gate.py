@@ -18,7 +18,6 @@ from core.model.whatif import CheckView
 from core.risk.codes import Code
 from core.risk.portfolio import Cluster, Tail
 
-_ZERO = Decimal(0)
 # Looking a member up in an enum costs 0.1 us; these are read many times an order.
 _ARMED = TradingState.ARMED
 _READY = VenueState.READY
@@ -43,6 +42,13 @@ class Refused(Struct, frozen=True, gc=False):
     value: str
     detail: str
 
+    @property
+    def told(self) -> str:
+        """The reason as a person reads it, with each number once."""
+        numbers = (("limit", self.limit), ("value", self.value))
+        rest = [f"{what} {said}" for what, said in numbers if said and said not in self.detail]
+        return f"{self.detail} ({', '.join(rest)})" if rest else self.detail
+
 
 class Circumstances(Struct, frozen=True, gc=False):
     """What the gate must know of the world; exposures count unknown orders as filled."""
@@ -65,6 +71,8 @@ class Circumstances(Struct, frozen=True, gc=False):
     """Seconds since the book was last seen; infinite when never."""
     skew: float
     """Seconds between our clock and the venue's."""
+    lag: float
+    """Seconds that the desk stood still lately; 0 when it keeps time."""
     mid: Decimal
     """Middle of the book, or the last price; 0 when unknown."""
     mark: Decimal
@@ -93,6 +101,7 @@ class Gate:
         self.limits = limits
         self._stale = float(limits.stale_data)
         self._skew = float(limits.clock_skew)
+        self._lag = float(limits.loop_lag)
 
     def open(
         self, order: Order, instrument: Instrument, now: Circumstances, stop: Decimal | None = None
@@ -220,6 +229,7 @@ class Gate:
         yield _CODE.BAD_MARKET_NEWS, bad <= 0.0, limits.news_market_burst, left, told
         yield _CODE.STALE_DATA, now.age <= self._stale, self._stale, now.age, _SECONDS
         yield _CODE.CLOCK_SKEW, abs(now.skew) <= self._skew, self._skew, now.skew, _SECONDS
+        yield _CODE.LOOP_LAG, now.lag <= self._lag, self._lag, now.lag, _SECONDS
 
     def _shape(self, order: Order, rules: Instrument, now: Circumstances) -> Iterator[_Finding]:
         qty = order.qty

@@ -47,15 +47,18 @@ instruments that ``company`` names (the own candle comes with ``close``).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.clock import SECOND
 from core.errors import ConfigError
 from core.model.market import Candle
-from core.signals.families import basis, book, funding, leader, news, venues
+from core.signals.families import basis, book, funding, interest, leader, market, news, venues
 from core.signals.features import NAN, Feature
+from core.signals.universe import Universe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,6 +87,8 @@ class Place(Struct, frozen=True):
     """All symbols of the desk."""
     news: bool = False
     """Whether news is read."""
+    universe: Universe | None = None
+    """What the venue's instruments share; None: it is by itself."""
 
 
 class History(Struct, frozen=True):
@@ -132,16 +137,20 @@ FAMILIES: tuple[type[Family], ...] = (
     book.Book,
     venues.Venues,
     leader.Leader,
+    market.Market,
     funding.Funding,
     basis.Basis,
+    interest.Interest,
     news.News,
 )
 TABLES: tuple[Tabulate, ...] = (
     book.tabulate,
     venues.tabulate,
     leader.tabulate,
+    market.tabulate,
     funding.tabulate,
     basis.tabulate,
+    interest.tabulate,
     news.tabulate,
 )
 """The batch form of each family."""
@@ -168,17 +177,22 @@ class Context:
         unknown = [name for name in names if name not in NAMES]
         if unknown:
             raise ConfigError([f"strategy.name: no feature is called {', '.join(unknown)}"])
+        if place.universe is None:
+            place = replace(place, universe=Universe(place.timeframe))
         wanted = set(names)
         kinds = [one for one in FAMILIES if wanted & {feature.name for feature in one.features}]
         kept = {type(one): one for one in before._families} if before is not None else {}
         self._families: list[Family] = [kept.get(one) or one(place) for one in kinds]
         self._fresh = [one for one in self._families if type(one) not in kept]
         listed = [feature.name for one in kinds for feature in one.features]
-        self._take = [listed.index(name) for name in names]
+        self._take = itemgetter(*map(listed.index, names)) if len(names) > 1 else None
+        self._only = listed.index(names[0])
         self.company = tuple(dict.fromkeys(key for one in kinds for key in one.company(place)))
         """Instruments whose candles are waited for."""
         self.lacks = tuple(dict.fromkeys(text for one in kinds if (text := one.lacks(place))))
         """What the desk does not have, for a person; the features stay NaN."""
+        self.symbols = place.symbols
+        """All symbols of the desk."""
         self.row: list[float] = [NAN] * len(self.names)
         """Values at the last closed candle, in the order of ``names``."""
         self._span = place.timeframe * SECOND
@@ -188,7 +202,9 @@ class Context:
         for one in self._families:
             of: list[type | Key] = [kind for kind in one.hears if kind is not Candle]
             for what in (*of, *one.company(place)):
-                self._hearers[what] = (*self._hearers.get(what, ()), one.hear)
+                known = self._hearers.get(what, ())
+                if one.hear not in known:  # two families may have it from the same universe
+                    self._hearers[what] = (*known, one.hear)
 
     def hear(self, event: Event) -> None:
         """Tell the families of an event."""
@@ -240,7 +256,7 @@ class Context:
         values: list[float] = []
         for one in self._families:
             values += one.close(candle)
-        self.row = [values[at] for at in self._take]
+        self.row = list(self._take(values)) if self._take else [values[self._only]]
 
     def values(self) -> Mapping[str, float]:
         """Return the last row by name."""

@@ -20,3 +20,7 @@ class Decision(Struct, frozen=True, gc=False):
     """Probability of a rise, where the strategy has one."""
     edge: float | None = None
     """What acting on it should bring after the costs of a round trip, fraction of notional."""
+    kelly: float | None = None
+    """Part of equity at which it should grow fastest (Kelly 1956), where a probability and a payoff
+    are known. The engine takes a configured part of it, within its limits; None: the limits alone.
+    """

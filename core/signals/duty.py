@@ -11,7 +11,7 @@ from core.model.market import Candle
 from core.signals.candle_features import WARMUP
 from core.signals.context import Context
 from core.signals.decision import Decision
-from core.signals.model import Model, ModelStrategy
+from core.signals.model import Model, ModelStrategy, Said
 from core.signals.share import View, share, union
 
 
@@ -25,8 +25,8 @@ class Watcher(Protocol):
         """Take the next candle, which proves older predictions."""
         ...
 
-    def saw(self, role: ModelRole, candle: Candle, row: list[float], chance: float) -> None:
-        """Take a prediction."""
+    def saw(self, role: ModelRole, candle: Candle, said: Said | None, target: int) -> None:
+        """Take what a model said of a candle, if anything, and the direction it wants after it."""
         ...
 
 
@@ -102,8 +102,8 @@ class Duty:
         decision: Decision | None = None
         for role, strategy in self._models.items():
             said = strategy.on_candle(candle)
-            if strategy.said is not None and watcher is not None:
-                watcher.saw(role, candle, *strategy.said)
+            if watcher is not None:
+                watcher.saw(role, candle, strategy.said, strategy.target)
             if role is ModelRole.CHAMPION:
                 decision = said
         if ModelRole.CHAMPION not in self._models and self._target:
@@ -119,6 +119,7 @@ class Blank:
     """A context of which nothing is known yet."""
 
     lacks: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.row = [float("nan")] * len(names)

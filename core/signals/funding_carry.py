@@ -31,12 +31,15 @@ class FundingCarry:
 
     def on_candle(self, candle: Candle) -> Decision | None:
         """Decide when the rate has become worth its costs, or is no more."""
-        rate, target = self._rate, self._target
-        if abs(rate) >= ENTER:
-            target = -1 if rate > 0 else 1
-        elif abs(rate) < LEAVE or target * rate > 0:
-            target = 0
+        rate, target = self._rate, carry(self._target, self._rate)
         if target == self._target:
             return None
         self._target = target
         return Decision(target, -rate * 1e4, f"funding {rate * 1e4:+.2f} bp an interval")
+
+
+def carry(target: int, rate: float) -> int:
+    """Return the direction that a rate is worth, where ``target`` is wanted already."""
+    if abs(rate) >= ENTER:
+        return -1 if rate > 0 else 1
+    return 0 if abs(rate) < LEAVE or target * rate > 0 else target

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from core import config
 from core.clock import SECOND
+from core.model.instrument import short_symbol
 from core.model.market import Candle
 from core.model.why import Factor
 from core.signals import candle_features, context
@@ -159,6 +160,11 @@ class Recipe(Struct, frozen=True):
     reach: float
     """Expected size of a move over the horizon, in units of volatility times its root."""
     members: tuple[Member, ...]
+    universe: tuple[str, ...] = ()
+    """Symbols, sorted, whose mean or rank is among the features, or that it is judged beside: a
+    desk of others has other ones. Empty where none is."""
+    relative: bool = False
+    """Whether it foretells the move less the mean of the venue's symbols, not the move itself."""
 
 
 def define(features: Sequence[str]) -> str:
@@ -195,6 +201,8 @@ class Model:
         self.recipe = recipe
         self.timeframe = recipe.timeframe
         self.horizon = recipe.horizon
+        self.foretells = "more than the others" if recipe.relative else "a rise"
+        """What its probabilities are of."""
         self._root = sqrt(recipe.horizon)
         self._members = [
             (
@@ -239,6 +247,14 @@ class Model:
         """
         return bar(self.recipe.cost, self.recipe.reach, volatility * self._root)
 
+    def expect(self, volatility: float) -> float:
+        """Return the expected size of a move over the horizon, log return.
+
+        Args:
+            volatility: log return a candle.
+        """
+        return self.recipe.reach * volatility * self._root
+
     def edge(self, chance: float, volatility: float) -> float:
         """Return what acting on a probability should bring after costs, fraction of notional.
 
@@ -246,8 +262,27 @@ class Model:
             chance: of a rise; below one half it is a fall that is acted on.
             volatility: log return a candle.
         """
-        move = self.recipe.reach * volatility * self._root
-        return abs(2.0 * chance - 1.0) * move - 2.0 * self.recipe.cost
+        return abs(2.0 * chance - 1.0) * self.expect(volatility) - 2.0 * self.recipe.cost
+
+    def kelly(self, chance: float, volatility: float) -> float:
+        """Return the part of equity at which it should grow fastest: edge by variance, at least 0.
+
+        Args:
+            chance: see ``edge``.
+            volatility: the same.
+        """
+        spread = volatility * self._root
+        return max(self.edge(chance, volatility), 0.0) / (spread * spread) if spread > 0.0 else 0.0
+
+
+class Said(Struct, frozen=True, gc=False):
+    """What a model said of a candle."""
+
+    row: list[float]
+    chance: float
+    """Probability of a rise."""
+    size: float
+    """Expected move over the horizon, log return, positive."""
 
 
 class ModelStrategy:
@@ -275,10 +310,11 @@ class ModelStrategy:
         self._known = [
             (wanted.index(name), name) for name in model.recipe.known if name in self.needs
         ]
+        self._universe = model.recipe.universe
         self._target = 0
         self._silent = ""
-        self.said: tuple[list[float], float] | None = None
-        """The row that the model saw last, and the probability it gave; None when it saw none."""
+        self.said: Said | None = None
+        """Of the last candle; None when it was silent."""
 
     def on_candle(self, candle: Candle) -> Decision | None:
         """Take the next closed candle; decide when the probability crosses a threshold."""
@@ -293,13 +329,18 @@ class ModelStrategy:
             row += self.context.row
         if self._take:
             row = [row[at] for at in self._take]
+        if self._universe and self._universe != tuple(sorted(self.context.symbols)):
+            names = ", ".join(short_symbol(symbol) for symbol in self._universe)
+            return self._say_nothing(candle, f"it was trained beside {names}, not these symbols")
         unknown = [name for at, name in self._known if row[at] != row[at]]
         if unknown:
-            return self._say_nothing(candle, unknown)
+            more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+            why = "; ".join(self.context.lacks) or "not heard of yet"
+            return self._say_nothing(candle, f"{', '.join(unknown[:3])}{more} not known ({why})")
         self._silent = ""
         model = self._model
         chance = model.probability(row)
-        self.said = row, chance
+        self.said = Said(row, chance, model.expect(features.volatility))
         target = follow(self._target, chance, model.threshold(features.volatility))
         if target == self._target:
             return None
@@ -307,10 +348,11 @@ class ModelStrategy:
         return Decision(
             target,
             chance - 0.5,
-            f"{chance:.1%} for a rise in {model.horizon} candles; {model.name}",
+            f"{chance:.1%} for {model.foretells} in {model.horizon} candles; {model.name}",
             (),
             chance,
             model.edge(chance, features.volatility),
+            model.kelly(chance, features.volatility),
         )
 
     @property
@@ -320,17 +362,20 @@ class ModelStrategy:
 
     def explanation(self) -> Callable[[], tuple[Factor, ...]] | None:
         """Return what works out why it said its last word; None where it said none."""
-        return partial(self._model.explain, self.said[0]) if self.said else None
+        return partial(self._model.explain, self.said.row) if self.said else None
+
+    @property
+    def target(self) -> int:
+        """The direction it wants."""
+        return self._target
 
     def take_over(self, target: int) -> None:
         """Begin with the direction that is wanted already, whoever wanted it."""
         self._target = target
 
-    def _say_nothing(self, candle: Candle, unknown: list[str]) -> Decision | None:
+    def _say_nothing(self, candle: Candle, why: str) -> Decision | None:
         """Be out, and say once why."""
-        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-        why = "; ".join(self.context.lacks) or "not heard of yet"
-        text = f"no signal: {', '.join(unknown[:3])}{more} not known ({why}); {self._model.name}"
+        text = f"no signal: {why}; {self._model.name}"
         if text == self._silent and not self._target:
             return None
         # What a warm-up says is not heard.

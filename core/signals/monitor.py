@@ -9,8 +9,13 @@ Which alarms work was measured (hourly candles of 2023 to 2026):
 * The population stability index of features that look back at most 72 candles stayed below .14 in
   every month; .25 is an alarm. Features of 168 candles and of the week pass .25 in a third of
   normal months, raw volatility in most: they are not watched.
+* The mean of the probabilities a model gives moved by at most 0.34 of the deviation they had over
+  the rows of training, and their deviation to 0.8 to 1.36 of it, in the months after training (27
+  months of models of both kinds); half a deviation, half and twice the deviation are alarms.
+* What orders pay a side is more than training assumed when it is so by two standard errors of days.
 
-The first two end a model's duty, the third only marks it: rows that are new need not be wrong.
+The first two end a model's duty, the others only mark it: rows that are new need not be wrong, and
+whether a dearer model still earns is for the first two to say.
 """
 
 from __future__ import annotations
@@ -18,26 +23,31 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from math import log, sqrt
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.clock import DAY, SECOND
-from core.model.learning import Day, Record, Seen
+from core.model.learning import Interval, Live, Record, Seen
 from core.model.market import Candle
-from core.signals.model import Model
+from core.risk.codes import Code
+from core.signals.diary import FEWEST, MONTH, SEASON, Diary, earning, spoken, sum_up
+from core.signals.model import Model, Said
 
 FEWEST_DAYS = 30
 """Days with outcomes before any alarm."""
-KEPT_DAYS = 400
-SKILL_DAYS = 90
 FALL, THRESHOLD = 0.01, 2.0
 STABLE = 0.25
 """Population stability index above which a feature has drifted."""
 FEWEST_ROWS = 500
 SPAN = 10
 """Days in one count of rows; the newest three are compared."""
-_BINS = 10
+SHIFT = 0.5
+"""Of the mean probability, in deviations that it had in training."""
+WIDENED = 2.0
+"""Deviation of the probabilities against training, or the other way round."""
 _SMALL = 1e-4
 
 
@@ -53,17 +63,44 @@ class Reference(Struct, frozen=True):
 class Outcome(Struct, frozen=True, gc=False):
     """A prediction whose truth is known."""
 
+    venue: str
+    symbol: str
     ts: int
     """Open time of the candle it was made on, nanoseconds UTC."""
     chance: float
     move: float
-    """Log return from the next open to the open ``horizon`` candles later."""
+    """Log return from the next open to the open ``horizon`` candles later; of a relative model less
+    the mean of all that were foretold at the venue then."""
+    size: float
+    """The expected move, log return."""
+
+
+class Doubt(Struct, frozen=True):
+    """Something about a model on duty that is not as in training."""
+
+    code: Code
+    key: str
+    """The same as long as the doubt is."""
+    text: str
+    """For a person, with its numbers."""
 
 
 class _Said(Struct, gc=False):
     ts: int
     chance: float
+    size: float
+    """Expected move over the horizon, log return."""
     entry: float = 0.0
+
+
+class _Stance(Struct, gc=False):
+    """What is held of an instrument, as training plays it: from the open after each decision."""
+
+    decided: int
+    held: int
+    ts: int = 0
+    """Of the last candle."""
+    open: float = 0.0
 
 
 class Monitor:
@@ -73,6 +110,8 @@ class Monitor:
         model: whose probabilities they are.
         reference: of the watched features, by name.
         names: of the model's features, in the order of its rows.
+        said: mean and standard deviation of its probabilities over the rows of training; None
+            where that is not known.
         since: nanoseconds UTC; candles that ended before are not counted.
         record: what is known from before.
     """
@@ -82,6 +121,7 @@ class Monitor:
         model: Model,
         reference: Mapping[str, Reference],
         names: Sequence[str],
+        said: tuple[float, float] | None,
         since: int,
         record: Record,
     ) -> None:
@@ -90,9 +130,15 @@ class Monitor:
         self.watched = tuple(name for name in names if name in reference)
         self._columns = tuple((names.index(name), reference[name].edges) for name in self.watched)
         self._reference = tuple(reference[name].shares for name in self.watched)
+        self._promised = said
         self._span = model.timeframe * SECOND
         self._said: dict[tuple[str, str], deque[_Said]] = {}
-        self._days = deque(record.days, maxlen=KEPT_DAYS)
+        self._stances: dict[tuple[str, str], _Stance] = {}
+        self._together: dict[str, list[Outcome]] = {}
+        """By venue, outcomes of the newest candle of a relative model: their mean is to come."""
+        self.diary = Diary(record.days)
+        self._earning: tuple[int, Interval | None] = (-1, None)
+        self._live: Live | None = None
         fits = all(len(one.counts) == len(self.watched) for one in record.seen)
         self._seen = deque(record.seen[:-1] if fits else (), maxlen=3)
         self._rows = self._first = 0
@@ -103,18 +149,39 @@ class Monitor:
             self._first, self._rows = last.day, last.rows
             self._counts = [list(counts) for counts in last.counts]
 
-    def saw(self, candle: Candle, row: list[float], chance: float) -> None:
-        """Remember what the model said of a candle, if that is news."""
-        if candle.ts + self._span > self.since:
-            said = self._said.setdefault((candle.venue, candle.symbol), deque())
-            said.append(_Said(candle.ts, chance))
-            self._count(candle.ts, row)
+    def saw(self, candle: Candle, said: Said | None, target: int) -> None:
+        """Remember what the model said of a candle and what it wants after it, if that is news.
 
-    def settle(self, candle: Candle) -> Outcome | None:
-        """Take an instrument's next candle; return what it proves, before anything new is said."""
-        said = self._said.get((candle.venue, candle.symbol))
+        Args:
+            candle: that has just closed.
+            said: None where it was silent.
+            target: direction it wants.
+        """
+        if candle.ts + self._span <= self.since:
+            return
+        key = candle.venue, candle.symbol
+        stance = self._stances.get(key)
+        if stance is None:
+            # What it takes over costs it nothing.
+            stance = self._stances[key] = _Stance(target, target, candle.ts, candle.open)
+        stance.decided = target
+        chance = None if said is None else said.chance
+        self.diary.note_said(candle.ts // DAY, chance, held=target != 0)
+        if said is not None:
+            waiting = self._said.setdefault(key, deque())
+            waiting.append(_Said(candle.ts, said.chance, said.size))
+            self._count(candle.ts, said.row)
+
+    def settle(self, candle: Candle) -> Sequence[Outcome]:
+        """Take an instrument's next candle; return what it proves, before anything new is said.
+
+        A relative model's outcomes are known a candle later, when all symbols have closed theirs.
+        """
+        key = candle.venue, candle.symbol
+        self._follow(self._stances.get(key), candle)
+        said = self._said.get(key)
         if not said:
-            return None
+            return ()
         if said[-1].ts + self._span == candle.ts:
             said[-1].entry = candle.open
         due = candle.ts - (self.model.horizon + 1) * self._span
@@ -123,45 +190,122 @@ class Monitor:
             one = said.popleft()
             # A gap in the candles leaves a prediction without its entry or its exit.
             if one.ts == due and one.entry > 0.0:
-                found = Outcome(one.ts, one.chance, log(candle.open / one.entry))
-        if found is not None:
-            self._add(candle.ts // DAY, found)
-        return found
+                move = log(candle.open / one.entry)
+                found = Outcome(*key, one.ts, one.chance, move, one.size)
+        if found is None:
+            return ()
+        known = self._compare(found) if self.model.recipe.relative else (found,)
+        for outcome in known:
+            day = candle.ts // DAY
+            self.diary.note_outcome(day, outcome.chance, outcome.move, outcome.size)
+        return known
 
-    @property
-    def days(self) -> tuple[Day, ...]:
-        """Outcomes by day, oldest first."""
-        return tuple(self._days)
+    def _compare(self, found: Outcome) -> Sequence[Outcome]:
+        """Return the outcomes of the candle before, each less their mean; keep those of this one.
+
+        One that is alone proves nothing.
+        """
+        waiting = self._together.setdefault(found.venue, [])
+        if not waiting or waiting[0].ts == found.ts:
+            waiting.append(found)
+            return ()
+        self._together[found.venue] = [found]
+        if len(waiting) < 2:
+            return ()
+        mean = sum([one.move for one in waiting]) / len(waiting)
+        return [replace(one, move=one.move - mean) for one in waiting]
+
+    def _follow(self, stance: _Stance | None, candle: Candle) -> None:
+        """Count what was held from the last open to this one; then hold what was decided since."""
+        if stance is None or candle.ts <= stance.ts:
+            return
+        if stance.ts + self._span == candle.ts:
+            turned = abs(stance.decided - stance.held)
+            won = stance.held * (candle.open / stance.open - 1.0)
+            cost = turned * self.model.recipe.cost
+            self.diary.note_earned(candle.ts // DAY, won - cost, turned, len(self._stances))
+        stance.held, stance.ts, stance.open = stance.decided, candle.ts, candle.open
+
+    def paid(
+        self, day: int, sign: int, price: Decimal, qty: Decimal, fee: Decimal, at: float
+    ) -> None:
+        """Count a fill of an order that followed the model.
+
+        Args:
+            day: of the candle it was decided on, days since 1970.
+            sign: +1 bought, -1 sold.
+            price: of the fill.
+            qty: base units.
+            fee: quote, positive when paid.
+            at: close of that candle.
+        """
+        size = float(qty)
+        self.diary.note_paid(day, at * size, sign * (float(price) - at) * size, float(fee))
 
     def record(self) -> Record:
         """Return what must be known after a restart."""
-        return Record(tuple(self._days), tuple(self._all_seen()))
+        return Record(self.diary.days, tuple(self._all_seen()))
 
-    def hit_rate(self) -> float | None:
-        """Return the part of predictions on the right side; None before the first outcome."""
-        count = sum(day.count for day in self._days)
-        return sum(day.hits for day in self._days) / count if count else None
-
-    def brier_skill(self) -> float | None:
-        """Return the part of a coin's squared error that was saved; None before an outcome."""
-        count = sum(day.count for day in self._days)
-        return 1.0 - 4.0 * sum(day.brier for day in self._days) / count if count else None
+    def live(self) -> Live:
+        """Return how it does; worked out when something was noted: a terminal asks all the time."""
+        if self._live is None or self.diary.changed:
+            days = self.diary.days
+            last = days[-1].day if days else 0
+            if self._earning[0] != last:
+                self._earning = last, earning(days)
+            self._live = sum_up(days, self._earning[1])
+            self.diary.changed = False
+        return self._live
 
     def failure(self) -> str:
         """Return why the model must leave; empty while it need not. Days that are whole count."""
-        days = list(self._days)[:-1]
+        days = [day for day in self.diary.days[:-1] if day.count]
         if len(days) < FEWEST_DAYS:
             return ""
         rates = [day.hits / day.count for day in days]
         if page_hinkley(rates):
             before, now = _mean(rates[: len(rates) // 2]), _mean(rates[-FEWEST_DAYS:])
             return f"its hit rate fell from {before:.1%} to {now:.1%}"
-        skills = [0.25 - day.brier / day.count for day in days[-SKILL_DAYS:]]
-        mean = _mean(skills)
-        error = sqrt(sum((one - mean) ** 2 for one in skills) / (len(skills) - 1) / len(skills))
+        skills = [0.25 - day.brier / day.count for day in days[-SEASON:]]
+        mean, error = _mean(skills), _error(skills)
         if mean + 2.0 * error < 0.0:
             return f"its probabilities are worse than a coin's over {len(skills)} days"
         return ""
+
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Return what is not as in training: a reason to look, not to leave."""
+        drifted = ", ".join(self.drifted())
+        found = [Doubt(Code.MODEL_DRIFT, drifted, f"features left training: {drifted}")]
+        found = found if drifted else []
+        return (*found, *self._strange_words(), *self._dear_orders())
+
+    def _strange_words(self) -> list[Doubt]:
+        days = self.diary.days[-MONTH:]
+        mean, spread = spoken(days)
+        if self._promised is None or mean is None or spread is None:
+            return []
+        if sum(day.spoken.count for day in days) < FEWEST_ROWS or len(days) < 2 * SPAN:
+            return []
+        before, width = self._promised
+        usual = width / WIDENED <= spread <= width * WIDENED
+        if usual and abs(mean - before) <= SHIFT * width:
+            return []
+        text = (
+            f"probabilities left training: {mean:.1%} with a spread of {spread:.1%},"
+            f" {before:.1%} with {width:.1%} there"
+        )
+        return [Doubt(Code.MODEL_DRIFT, "probabilities", text)]
+
+    def _dear_orders(self) -> list[Doubt]:
+        paid = [day.paid for day in self.diary.days if day.paid.traded][-MONTH:]
+        rates = [(one.slipped + one.fees) / one.traded for one in paid]
+        assumed = self.model.recipe.cost
+        if len(rates) < FEWEST or _mean(rates) - 2.0 * _error(rates) <= assumed:
+            return []
+        text = (
+            f"orders pay {_mean(rates) * 1e4:.1f} bp a side, training assumed {assumed * 1e4:.1f}"
+        )
+        return [Doubt(Code.MODEL_COST, "orders", text)]
 
     def drifted(self) -> tuple[str, ...]:
         """Return the watched features that are no longer distributed as in training."""
@@ -179,19 +323,6 @@ class Monitor:
         return tuple(found)
 
     # --- counting -----------------------------------------------------------------------------
-
-    def _add(self, day: int, one: Outcome) -> None:
-        rose = one.move > 0.0
-        error = one.chance - rose
-        right = (one.chance > 0.5) == rose
-        loss = -log(max(one.chance if rose else 1.0 - one.chance, 1e-12))
-        last = self._days[-1] if self._days else None
-        if last is None or last.day != day:
-            self._days.append(Day(day, 1, int(right), error * error, loss))
-        else:
-            self._days[-1] = Day(
-                day, last.count + 1, last.hits + right, last.brier + error * error, last.loss + loss
-            )
 
     def _count(self, ts: int, row: list[float]) -> None:
         day = ts // DAY
@@ -244,3 +375,9 @@ def stability(shares: Sequence[float], reference: Sequence[float]) -> float:
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
+
+
+def _error(values: Sequence[float]) -> float:
+    """Return the standard error of a mean."""
+    mean, count = _mean(values), len(values)
+    return sqrt(sum((one - mean) ** 2 for one in values) / (count - 1) / count)

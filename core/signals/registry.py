@@ -12,8 +12,8 @@ models/trials.jsonl       every configuration ever tried, for honest statistics
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,8 +24,9 @@ from msgspec import Struct
 
 from core import config
 from core.errors import ConfigError, RegistryError, SafetyRefusal, UsageError
+from core.files import write_whole
 from core.model.event import ModelRole
-from core.model.learning import Record
+from core.model.learning import Promise, Record
 from core.signals.model import DESCRIBED, Model, ModelStrategy, Recipe, define
 from core.signals.monitor import Reference
 from core.signals.strategy import Maker, Strategy, named
@@ -68,11 +69,19 @@ class Meta(Struct, frozen=True):
     gate: tuple[Check, ...]
     reference: dict[str, Reference] = {}
     """How the features that are watched for drift were distributed in training."""
+    said: tuple[float, float] | None = None
+    """Mean and standard deviation of its probabilities over the rows of training."""
 
     @property
     def passed(self) -> bool:
         """Whether it may trade."""
         return bool(self.gate) and all(check.passed for check in self.gate)
+
+    def promise(self) -> Promise:
+        """Return what training led to expect of it on duty."""
+        held, cost = self.scores.get("exposure"), self.parameters.get("cost")
+        said, spread = self.said or (None, None)
+        return Promise(float(self.scores.get("auc") or 0.0), float(cost or 0.0), said, spread, held)
 
 
 class Registry:
@@ -133,7 +142,11 @@ class Registry:
             return ""
 
     def promote(
-        self, name: str, actor: str = "trainer", role: ModelRole = ModelRole.CHAMPION
+        self,
+        name: str,
+        actor: str = "trainer",
+        role: ModelRole = ModelRole.CHAMPION,
+        cause: str = "",
     ) -> Meta:
         """Put a model on duty: as champion it trades. A desk that runs follows within a second.
 
@@ -147,10 +160,11 @@ class Registry:
         if not meta.passed:
             raise SafetyRefusal(f"{name} did not pass: {', '.join(failed) or 'no gate'}")
         self.load(name)
-        half = self.folder / f".{role.name}"
-        half.write_text(name + "\n")
-        os.replace(half, self.folder / role.name)
-        self._log("promoted", role, name, actor, "")
+        before = self.on_duty(role)
+        write_whole(self.folder / role.name, f"{name}\n".encode())
+        if before not in ("", name):
+            self._log("replaced", role, before, actor, f"by {name}")
+        self._log("promoted", role, name, actor, cause)
         if role is ModelRole.CHAMPION and self.on_duty(ModelRole.CHALLENGER) == name:
             (self.folder / ModelRole.CHALLENGER.name).unlink(missing_ok=True)
         return meta
@@ -172,8 +186,10 @@ class Registry:
         champion, challenger = self.champion, self.on_duty(ModelRole.CHALLENGER)
         if name in (champion, challenger):
             return ModelRole.CHAMPION if name == champion else ModelRole.CHALLENGER
-        if champion and challenger and len(self.record(challenger).days) < shadow:
-            return None
+        if champion and challenger:
+            watched = sum(day.count > 0 for day in self.record(challenger).days)
+            if watched < shadow:
+                return None
         role = ModelRole.CHALLENGER if champion else ModelRole.CHAMPION
         self.promote(name, role=role)
         return role
@@ -192,13 +208,12 @@ class Registry:
         return name
 
     def life(self, name: str) -> list[dict[str, str]]:
-        """Return when a model was put on duty and taken off it, oldest first."""
-        try:
-            lines = (self.folder / "log.jsonl").read_bytes().splitlines()
-        except FileNotFoundError:
-            return []
-        entries: list[dict[str, str]] = [msgspec.json.decode(line) for line in lines]
-        return [entry for entry in entries if entry["id"] == name]
+        """Return when a model was put on duty and taken off it, oldest first.
+
+        Raises:
+            RegistryError: a line of the log is no such thing.
+        """
+        return [one for one in _lines(self.folder / "log.jsonl") if one.get("id") == name]
 
     def record(self, name: str) -> Record:
         """Return how a model has done on duty.
@@ -218,9 +233,7 @@ class Registry:
         """Write down how a model does."""
         folder = self.folder / name
         if folder.is_dir():
-            half = folder / ".live.json"
-            half.write_bytes(msgspec.json.encode(record))
-            os.replace(half, folder / "live.json")
+            write_whole(folder / "live.json", msgspec.json.encode(record))
 
     def _log(self, what: str, role: ModelRole, name: str, actor: str, cause: str) -> None:
         entry = {
@@ -231,8 +244,7 @@ class Registry:
             "actor": actor,
             "cause": cause,
         }
-        with (self.folder / "log.jsonl").open("ab") as file:
-            file.write(msgspec.json.encode(entry) + b"\n")
+        _append(self.folder / "log.jsonl", [entry])
 
     def text(self, name: str) -> tuple[str, str]:
         """Return a model as it is stored: what is known of it as JSON, and its file.
@@ -264,12 +276,36 @@ class Registry:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "trials.jsonl"
-        with path.open("ab") as file:
-            for name, ratio in ratios.items():
-                file.write(msgspec.json.encode({"data": data, "trial": name, "sharpe": ratio}))
-                file.write(b"\n")
-        lines = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
-        return list({one["trial"]: one["sharpe"] for one in lines if one["data"] == data}.values())
+        known = _lines(path)  # before anything is added to what cannot be read
+        new = [{"data": data, "trial": name, "sharpe": one} for name, one in ratios.items()]
+        _append(path, new)
+        lines = [*known, *new]
+        return list(
+            {one["trial"]: one["sharpe"] for one in lines if one.get("data") == data}.values()
+        )
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """Read a file of JSON lines. A last line without its end is one that a crash cut: left out."""
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
+    found = []
+    for row, line in enumerate(lines, 1):
+        try:
+            found.append(msgspec.json.decode(line, type=dict[str, Any]))
+        except msgspec.MsgspecError as error:
+            raise RegistryError(f"{path}: line {row}: {error}; remove that line") from error
+    return found
+
+
+def _append(path: Path, entries: Iterable[Mapping[str, Any]]) -> None:
+    """Add JSON lines, in the place of one that a crash cut."""
+    with path.open("ab+") as file:
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.write(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
 
 
 def read_meta(text: str) -> Meta:

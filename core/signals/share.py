@@ -22,6 +22,11 @@ class View:
         return [row[at] for at in self._take]
 
     @property
+    def symbols(self) -> tuple[str, ...]:
+        """All symbols of the desk."""
+        return self._whole.symbols
+
+    @property
     def lacks(self) -> tuple[str, ...]:
         """What the desk does not have."""
         return self._whole.lacks

@@ -13,6 +13,7 @@ from core.signals.duty import Duty
 from core.signals.ema_cross import EmaCross
 from core.signals.ensemble import Ensemble
 from core.signals.funding_carry import FundingCarry
+from core.signals.manual import Manual
 from core.signals.mean_reversion import MeanReversion
 
 
@@ -45,6 +46,7 @@ BUILT_IN: dict[str, Maker] = {
     "ema_cross": EmaCross,
     "funding_carry": FundingCarry,
     "lightgbm": Duty,
+    "manual": Manual,
     "mean_reversion": MeanReversion,
 }
 """Name to maker of the strategies that come with the program."""

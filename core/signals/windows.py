@@ -42,11 +42,12 @@ class Spread:
         before = self.mean
         self.mean = mean = before + (value - old) / self._length
         self._squares += (value - old) * (value - mean + old - before)
-        if self._squares > self._peak:
-            self._peak = self._squares
+        squares = self._squares
+        if squares > self._peak:
+            self._peak = squares
         if at == self._length:
             at = 0
-        if not at or self._squares < _LEFT * self._peak:
+        if not at or squares < _LEFT * self._peak:
             self.mean = mean = sum(ring) / self._length
             self._squares = self._peak = sum([(one - mean) ** 2 for one in ring])
         self._at = at
@@ -57,38 +58,38 @@ class Spread:
         return sqrt(self._squares / self._length) if self._squares > 0.0 else 0.0
 
 
-class Standing:
+class Standing(Spread):
     """By how many deviations the newest of ``length`` values is off their mean, within ``CLIP``.
 
     For values that may be NaN: the answer is NaN while one of the window is, or while some are
     missing; 0 where they deviate by ``finest`` or less.
     """
 
-    __slots__ = ("_count", "_finest", "_length", "_spread")
+    __slots__ = ("_finest", "_left")
 
     def __init__(self, length: int, finest: float) -> None:
-        self._length = length
+        super().__init__(length)
         self._finest = finest
-        self.clear()
+        self._left = length
 
     def clear(self) -> None:
         """Forget all values."""
-        self._spread = Spread(self._length)
-        self._count = 0
+        super().__init__(self._length)
+        self._left = self._length
 
-    def push(self, value: float) -> float:
+    def stand(self, value: float) -> float:
         """Take the next value and return its standing."""
         if value != value:
-            if self._count:
+            if self._left < self._length:
                 self.clear()
             return nan
-        spread = self._spread
-        spread.push(value)
-        self._count += 1
-        if self._count < self._length:
+        self.push(value)
+        if self._left > 1:
+            self._left -= 1
             return nan
-        deviation = spread.deviation
+        squares = self._squares
+        deviation = sqrt(squares / self._length) if squares > 0.0 else 0.0
         if deviation <= self._finest:
             return 0.0
-        far = (value - spread.mean) / deviation
+        far = (value - self.mean) / deviation
         return -CLIP if far < -CLIP else CLIP if far > CLIP else far

@@ -10,7 +10,7 @@ from decimal import Decimal
 from core.matching.book import Book, BookListener
 from core.model.instrument import Instrument
 from core.model.market import Side
-from exchanges.practice.clock import FundingClock
+from exchanges.practice.clock import HOUR_MS, FundingClock
 from exchanges.practice.contracts import RULES, Contract
 from exchanges.practice.state import (
     BookChanged,
@@ -27,6 +27,8 @@ from exchanges.practice.state import (
 )
 from exchanges.practice.tape import FIRST_TRADE, PublicHistory, Tape
 
+YEAR_MS = 365 * 24 * HOUR_MS
+"""Of settlements that are remembered."""
 Listener = Callable[[PracticeEvent], None]
 """Called synchronously, in order, possibly before the request that caused it has returned."""
 
@@ -200,17 +202,31 @@ class Board:
         return [self.ticker(symbol) for symbol in self.tapes]
 
     def funding_history(
-        self, symbol: str, *, start_ms: int | None = None, limit: int = 100
+        self,
+        symbol: str,
+        *,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        limit: int = 100,
     ) -> list[tuple[int, Decimal]]:
-        """Return past settlements as ``(venue ms, rate)``, oldest first."""
+        """Return settlements as ``(venue ms, rate)``, oldest first; there is a year of them.
+
+        The last ``limit`` up to ``end_ms``; those from ``start_ms`` on where that is given.
+        """
         self._tape(symbol)
-        last = self._funding.interval(self._clock()) - 1
-        rows = []
-        for interval in range(last - limit + 1, last + 1):
-            settled = self._funding.settled_ms(interval)
-            if start_ms is None or settled >= start_ms:
-                rows.append((settled, self._rate(symbol, interval)))
-        return rows
+        newest = self._funding.interval(self._clock()) - 1
+        oldest = newest - YEAR_MS // self._funding.interval_ms
+        last = newest
+        if end_ms is not None:
+            last = min(newest, self._funding.interval(end_ms))
+            last -= self._funding.settled_ms(last) > end_ms
+        first = max(oldest, last - limit + 1)
+        found = [(self._funding.settled_ms(n), n) for n in range(first, last + 1)]
+        return [
+            (settled, self._rate(symbol, interval))
+            for settled, interval in found
+            if start_ms is None or settled >= start_ms
+        ]
 
     def _rate(self, symbol: str, interval: int) -> Decimal:
         return self._history.funding_rate(self.name, symbol, interval)
@@ -272,8 +288,7 @@ class Board:
             if tape.dirty and kline is not None:
                 tape.dirty = False
                 self._outbox.append(KlineChanged(symbol, kline))
-            if self._listeners:
-                self._outbox.append(TickerChanged(self.ticker(symbol)))
+            self._outbox.append(TickerChanged(symbol))
         self._deliver()
 
     def _roll(self, tape: Tape, now: int) -> None:

@@ -249,6 +249,13 @@ class PathMarket:
         )
         return _compact(*joined)
 
+    def last_minute(self, venue: str, symbol: str) -> CandleHistory:
+        """Return the last of those candles: its trades are in the last two blocks."""
+        trades = self._warm_trades(self._by_name[venue, symbol], 2)
+        if not len(trades[0]):
+            return self.candles(venue, symbol).last()
+        return _candles_of(trades, self._start_ms - WARM_BLOCKS * MINUTE_MS).last()
+
     def hours(self, venue: str, symbol: str) -> CandleHistory:
         """Return a year of one-hour candles before those minutes, where the paths have it."""
         lane = self._by_name[venue, symbol]
@@ -282,11 +289,11 @@ class PathMarket:
         buys = (lots * rng.uniform(0.35, 0.65, count)).astype(np.int64)
         return _compact(starts, past.open, highs, lows, closes, lots, buys, trades)
 
-    def _warm_trades(self, lane: Lane) -> tuple[Ints, Ints, Ints, Ints]:
-        """Return ms, tick, lots and taker sign of every trade of the warm-up."""
+    def _warm_trades(self, lane: Lane, last: int = WARM_BLOCKS) -> tuple[Ints, Ints, Ints, Ints]:
+        """Return ms, tick, lots and taker sign of every trade of the warm-up's last blocks."""
         columns: list[list[Any]] = [[], [], [], []]
         start = self._start_ms - WARM_BLOCKS * MINUTE_MS
-        for number, block in enumerate(self._warm):
+        for number, block in list(enumerate(self._warm))[-last:]:
             flow = lane.flow(number - WARM_BLOCKS, block)
             steps = np.array(flow.steps, np.int64)
             signs = np.array(flow.signs, np.int64)

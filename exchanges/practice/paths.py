@@ -132,11 +132,13 @@ class SeededPaths:
         hours = DISTANT_DAYS * 24
         size = math.sqrt(1 + 2 * _DRIFT_SHARE**2) / math.sqrt(24)
         common = np.random.default_rng([self._seed, 8]).normal(0.0, size, hours)
-        own = np.random.default_rng([self._seed, 8, column]).normal(0.0, size, hours)
+        # numpy takes [s, 8], [s, 8, 0] and [s, 8, 0, 0] for one seed: each kind has its own number,
+        # or the first venue's noise would tell the next hour's move.
+        own = np.random.default_rng([self._seed, 10, column]).normal(0.0, size, hours)
         moves = common * _FACTOR_DAY * self._betas[column] + own * self._own[column]
         first = int(self.past(row, column, tick).open[0])
         logs = math.log(first) - np.cumsum(moves[::-1])[::-1]
-        rng = np.random.default_rng([self._seed, 8, row, column])
+        rng = np.random.default_rng([self._seed, 11, row, column])
         bounds = np.exp(logs + rng.normal(0.0, 5e-5, hours))
         ticks = np.append(np.maximum(np.floor(bounds), 2), first).astype(np.int64)
         spread = math.hypot(_FACTOR_DAY * self._betas[column], self._own[column]) * size

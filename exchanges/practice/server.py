@@ -20,6 +20,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from core.errors import UsageError, VenueUnavailable
+from core.files import write_whole
 from core.model.instrument import VENUES
 from exchanges.practice.clock import FundingClock
 from exchanges.practice.contracts import RULES
@@ -211,7 +212,8 @@ async def serve(options: Options) -> Server:
     server.ready = _describe(server, keys, accounts)
     server._turns = asyncio.create_task(server._turn(), name="practice market")
     if options.ready_file is not None:
-        _write_ready(options.ready_file, server.ready)
+        # Readable by this user alone: it holds the keys.
+        write_whole(options.ready_file, json.dumps(server.ready, indent=1).encode())
     return server
 
 
@@ -264,16 +266,6 @@ def _describe(
         "seed": server.options.seed,
         "speed": server.options.speed,
     }
-
-
-def _write_ready(path: Path, ready: dict[str, Any]) -> None:
-    """Write atomically, readable by this user alone: it holds the keys."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(ready, file, indent=1)
-    draft.replace(path)
 
 
 def _status_of(server: Server) -> Any:

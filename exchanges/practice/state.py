@@ -356,9 +356,12 @@ class BookChanged(Struct, frozen=True, gc=False):
 
 
 class TickerChanged(Struct, frozen=True, gc=False):
-    """Once a second a symbol; best bid and offer also come with BookChanged."""
+    """A ticker is due, once a second a symbol; best bid and offer also come with BookChanged.
 
-    ticker: TickerState
+    Who wants it asks the venue: adding up a day costs more than all else of a quiet symbol.
+    """
+
+    symbol: str
 
 
 class KlineChanged(Struct, frozen=True, gc=False):

@@ -44,12 +44,20 @@ class CandleHistory(Struct, frozen=True):
         none = np.zeros(0, np.int64)
         return cls(none, none, none, none, none, none, none, none)
 
+    def last(self) -> CandleHistory:
+        """Return the last candle alone."""
+        return CandleHistory(*(getattr(self, name)[-1:] for name in self.__struct_fields__))
+
 
 class PublicHistory(Protocol):
     """Where an instrument's past comes from; asked at most once each, when first needed."""
 
     def candles(self, venue: str, symbol: str) -> CandleHistory:
         """Return one-minute candles up to the opening; the last may share its minute with it."""
+        ...
+
+    def last_minute(self, venue: str, symbol: str) -> CandleHistory:
+        """Return the last of those candles alone, with less work; empty where there is none."""
         ...
 
     def hours(self, venue: str, symbol: str) -> CandleHistory:
@@ -204,7 +212,8 @@ class Tape:
     def _first(self, ts_ms: int, tick: int) -> Running:
         """Go on with the candle that history left unfinished when it is of this minute."""
         start = ts_ms - ts_ms % MINUTE_MS
-        past = self.past()
+        # Most symbols of an exchange are never asked for their past.
+        past = self._past or self._history.last_minute(self._venue, self.contract.symbol)
         if len(past.start_ms) and past.start_ms[-1] == start:
             running = Running(start, int(past.open[-1]))
             running.high, running.low = int(past.high[-1]), int(past.low[-1])

@@ -25,7 +25,7 @@ BACKLOG = 8 * 1024 * 1024
 dumps = orjson.dumps
 loads = orjson.loads
 
-TAMPER = "tamper"
+TAMPER: web.RequestKey[Any] = web.RequestKey("tamper")
 """Where a request carries what spoils its socket's frames; see ``trouble.Tamper``."""
 
 

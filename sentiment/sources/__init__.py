@@ -1,1 +1,4 @@
-"""Where headlines come from. ``sentiment.sources.registry`` names all of them."""
+"""Where headlines come from: one file a source, and how each is asked within its quota.
+
+``registry.py`` names all of them. What an article means belongs to ``sentiment``.
+"""

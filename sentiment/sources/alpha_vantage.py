@@ -15,13 +15,16 @@ from sentiment.sources.source import (
     Problem,
     Request,
     SourceError,
+    field_of,
     iso,
+    list_of,
     per_day,
     per_minute,
     read_json,
     refusal_by_status,
     text_of,
     time_of,
+    titled,
 )
 
 SAMPLE: Final = b"""{"items": "1", "feed": [
@@ -60,23 +63,20 @@ class AlphaVantage:
             raise SourceError(Problem.BROKEN, "not an object")
         if not isinstance(reply.get("feed"), list):
             raise self._error(reply)
-        items, skipped = [], 0
-        for entry in reply["feed"]:
-            if not isinstance(entry, dict) or not text_of(entry.get("title")):
-                skipped += 1
-                continue
-            items.append(
-                Item(
-                    source=self.name,
-                    outlet=text_of(entry.get("source")),
-                    title=entry["title"],
-                    url=text_of(entry.get("url")),
-                    published=time_of(entry.get("time_published")),
-                    summary=text_of(entry.get("summary")),
-                    assets=_assets(entry.get("ticker_sentiment")),
-                )
+        entries, skipped = titled(reply["feed"])
+        items = tuple(
+            Item(
+                source=self.name,
+                outlet=text_of(entry.get("source")),
+                title=entry["title"],
+                url=text_of(entry.get("url")),
+                published=time_of(entry.get("time_published")),
+                summary=text_of(entry.get("summary")),
+                assets=_assets(entry.get("ticker_sentiment")),
             )
-        return Page(tuple(items), skipped=skipped)
+            for entry in entries
+        )
+        return Page(items, skipped=skipped)
 
     def refusal(self, status: int, body: bytes) -> SourceError | None:
         """Read a reply with an error status."""
@@ -99,8 +99,8 @@ class AlphaVantage:
 
 def _assets(entries: object) -> tuple[tuple[str, float], ...]:
     found = []
-    for entry in entries if isinstance(entries, list) else ():
-        ticker = text_of(entry.get("ticker")) if isinstance(entry, dict) else ""
+    for entry in list_of(entries):
+        ticker = field_of(entry, "ticker")
         if not ticker.startswith("CRYPTO:"):  # shares may be spelled like a coin
             continue
         try:

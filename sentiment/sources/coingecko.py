@@ -12,12 +12,15 @@ from sentiment.sources.source import (
     Request,
     SourceError,
     Trend,
+    list_of,
+    next_page,
     per_day,
     per_minute,
     read_json,
     refusal_by_status,
     text_of,
     time_of,
+    titled,
 )
 
 SAMPLE: Final = b"""[{"title": "Solana fees fall", "url": "https://g.example/sol",
@@ -51,30 +54,24 @@ class CoinGeckoNews:
         reply = read_json(body)
         if not isinstance(reply, list):
             raise _error(reply)
-        items, skipped = [], 0
-        for entry in reply:
-            if not isinstance(entry, dict) or not text_of(entry.get("title")):
-                skipped += 1
-                continue
-            related = entry.get("related_coin_ids")
-            items.append(
-                Item(
-                    source=self.name,
-                    outlet=text_of(entry.get("source_name")),
-                    title=entry["title"],
-                    url=text_of(entry.get("url")),
-                    published=time_of(entry.get("posted_at")),
-                    assets=tuple(
-                        (coin, 1.0)
-                        for coin in (related if isinstance(related, list) else ())
-                        if isinstance(coin, str)
-                    ),
-                )
+        entries, skipped = titled(reply)
+        items = tuple(
+            Item(
+                source=self.name,
+                outlet=text_of(entry.get("source_name")),
+                title=entry["title"],
+                url=text_of(entry.get("url")),
+                published=time_of(entry.get("posted_at")),
+                assets=tuple(
+                    (coin, 1.0)
+                    for coin in list_of(entry.get("related_coin_ids"))
+                    if isinstance(coin, str)
+                ),
             )
-        page = request.page + 1
-        more = len(reply) >= PAGE_SIZE and page <= 20
-        following = Request(request.url, {**request.params, "page": str(page)}, page)
-        return Page(tuple(items), following if more else None, skipped)
+            for entry in entries
+        )
+        more = len(reply) >= PAGE_SIZE and request.page < 20
+        return Page(items, next_page(request) if more else None, skipped)
 
     def refusal(self, status: int, body: bytes) -> SourceError | None:
         """Read an error; 10005 says that the plan has no news."""

@@ -11,12 +11,16 @@ from sentiment.sources.source import (
     Problem,
     Request,
     SourceError,
+    field_of,
+    list_of,
+    next_page,
     per_day,
     per_minute,
     read_json,
     refusal_by_status,
     text_of,
     time_of,
+    titled,
 )
 
 SAMPLE: Final = b"""{"count": 2, "next": "https://cryptopanic.com/api/v1/posts/?page=2",
@@ -48,34 +52,28 @@ class CryptoPanic:
         """Read a reply; see ``SAMPLE``."""
         reply = read_json(body)
         if not isinstance(reply, dict) or not isinstance(reply.get("results"), list):
-            said = text_of(reply.get("info")) if isinstance(reply, dict) else ""
+            said = field_of(reply, "info")
             kind = Problem.KEY if "token" in said.lower() else Problem.BROKEN
             raise SourceError(kind, said or "no results in the reply")
-        items, skipped = [], 0
-        for entry in reply["results"]:
-            if not isinstance(entry, dict) or not text_of(entry.get("title")):
-                skipped += 1
-                continue
-            source, currencies = entry.get("source"), entry.get("currencies")
-            items.append(
-                Item(
-                    source=self.name,
-                    outlet=text_of(source.get("title")) if isinstance(source, dict) else "",
-                    title=entry["title"],
-                    url=text_of(entry.get("url")),
-                    published=time_of(entry.get("published_at")),
-                    assets=tuple(
-                        (text_of(it.get("code")), 1.0)
-                        for it in (currencies if isinstance(currencies, list) else ())
-                        if isinstance(it, dict) and text_of(it.get("code"))
-                    ),
-                )
+        entries, skipped = titled(reply["results"])
+        items = tuple(
+            Item(
+                source=self.name,
+                outlet=field_of(entry.get("source"), "title"),
+                title=entry["title"],
+                url=text_of(entry.get("url")),
+                published=time_of(entry.get("published_at")),
+                assets=tuple(
+                    (code, 1.0)
+                    for it in list_of(entry.get("currencies"))
+                    if (code := field_of(it, "code"))
+                ),
             )
+            for entry in entries
+        )
         # The address of the next page carries the token, so only its number is used.
-        page = request.page + 1
-        following = Request(request.url, {**request.params, "page": str(page)}, page)
         more = bool(text_of(reply.get("next"))) and bool(reply["results"])
-        return Page(tuple(items), following if more else None, skipped)
+        return Page(items, next_page(request) if more else None, skipped)
 
     def refusal(self, status: int, body: bytes) -> SourceError | None:
         """Read a reply with an error status."""

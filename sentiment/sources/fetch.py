@@ -50,9 +50,8 @@ class State(StrEnum):
 class Poll(Struct, frozen=True):
     """What asking a source once gave.
 
-    ``detail`` says what is wrong or what to do; it holds no key. ``again`` is the nanosecond
-    before which asking again is useless, 0 if there is none. What was fetched before a later page
-    failed is kept: ``items`` may come with state FAILED.
+    ``detail`` says what is wrong or what to do; it holds no key. What was fetched before a later
+    page failed is kept: ``items`` may come with state FAILED.
     """
 
     source: str
@@ -62,7 +61,6 @@ class Poll(Struct, frozen=True):
     trends: tuple[Trend, ...] = ()
     skipped: int = 0
     requests: int = 0
-    again: int = 0
     problem: Problem | None = None
     """What kind of failure it was; None where the state is not FAILED."""
 
@@ -110,8 +108,7 @@ class Fetcher:
                 f"killcord keys add {_SERVICE[source.secret]} (or set {source.secret})",
             )
         if known.blocked_until > now:
-            seconds = (known.blocked_until - now) / SECOND
-            return Poll(source.name, State.WAITING, f"{seconds:.0f} s", again=known.blocked_until)
+            return Poll(source.name, State.WAITING, _span(known.blocked_until - now))
         asking = _Asking()
         # An hour of overlap: outlets date back, and services list late. Copies are dropped later.
         request: Request | None = source.first(max(known.newest - HOUR, now - DAY))
@@ -126,7 +123,8 @@ class Fetcher:
             return self._failed(source, known, asking, error)
         except _Full as full:
             if not asking.pages:
-                return Poll(source.name, State.WAITING, "quota used", again=full.until)
+                left = _span(full.until - self._clock.now())
+                return Poll(source.name, State.WAITING, f"quota used, again in {left}")
         known.failures = 0
         times = [item.published for item in asking.items if item.published is not None]
         known.newest = max([known.newest, *(at for at in times if at <= now)])
@@ -230,7 +228,7 @@ class Fetcher:
         detail = str(error)
         if source.secret:  # some services repeat the key in their messages
             detail = detail.replace(self._keys[source.secret].reveal(), "***")
-        return asking.result(source.name, State.FAILED, detail, known.blocked_until, error.kind)
+        return asking.result(source.name, State.FAILED, detail, error.kind)
 
 
 class _Full(Exception):
@@ -257,7 +255,6 @@ class _Asking:
         source: str,
         state: State,
         detail: str = "",
-        again: int = 0,
         problem: Problem | None = None,
     ) -> Poll:
         return Poll(
@@ -268,7 +265,6 @@ class _Asking:
             tuple(self.trends),
             self.skipped,
             self.requests,
-            again,
             problem,
         )
 
@@ -298,6 +294,11 @@ async def read_body(reply: httpx.Response, largest: int = LARGEST) -> bytes:
     if len(body) > largest:
         raise SourceError(Problem.BROKEN, f"larger than {size} unpacked")
     return body
+
+
+def _span(nanoseconds: int) -> str:
+    seconds = nanoseconds / SECOND
+    return f"{seconds:.0f} s" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def _seconds(text: str | None) -> float | None:

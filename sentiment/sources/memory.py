@@ -6,7 +6,6 @@ and a service that is asked on after it said no may close the account.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from core.clock import DAY
+from core.files import write_whole
 from sentiment.sources.source import Limit
 
 
@@ -55,10 +55,7 @@ class Memory:
 
     def save(self) -> None:
         """Write the file; a crash leaves the old one or the new one."""
-        fresh = self._path.with_suffix(".new")
-        fresh.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh.write_bytes(msgspec.json.encode(self._sources))
-        os.replace(fresh, self._path)
+        write_whole(self._path, msgspec.json.encode(self._sources))
 
     def take(self, source: str, limits: Sequence[Limit], now: int) -> int:
         """Count one request at ``now`` if the limits allow it, durably, before it is sent.

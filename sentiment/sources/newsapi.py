@@ -11,12 +11,15 @@ from sentiment.sources.source import (
     Problem,
     Request,
     SourceError,
+    field_of,
     iso,
+    next_page,
     per_day,
     read_json,
     refusal_by_status,
     text_of,
     time_of,
+    titled,
 )
 
 SAMPLE: Final = b"""{"status": "ok", "totalResults": 2, "articles": [
@@ -64,18 +67,15 @@ class NewsApi:
         reply = read_json(body)
         if not isinstance(reply, dict) or not isinstance(reply.get("articles"), list):
             raise self._error(reply if isinstance(reply, dict) else {})
-        items, skipped = [], 0
-        for entry in reply["articles"]:
-            if not isinstance(entry, dict) or not text_of(entry.get("title")):
-                skipped += 1
-                continue
+        items = []
+        entries, skipped = titled(reply["articles"])
+        for entry in entries:
             if entry["title"] == "[Removed]":  # withdrawn by its publisher
                 continue
-            source = entry.get("source")
             items.append(
                 Item(
                     source=self.name,
-                    outlet=text_of(source.get("name")) if isinstance(source, dict) else "",
+                    outlet=field_of(entry.get("source"), "name"),
                     title=entry["title"],
                     url=text_of(entry.get("url")),
                     published=time_of(entry.get("publishedAt")),
@@ -84,9 +84,7 @@ class NewsApi:
             )
         total = reply.get("totalResults")
         more = isinstance(total, int) and total > request.page * PAGE_SIZE and reply["articles"]
-        page = request.page + 1
-        following = Request(request.url, {**request.params, "page": str(page)}, page)
-        return Page(tuple(items), following if more else None, skipped)
+        return Page(tuple(items), next_page(request) if more else None, skipped)
 
     def refusal(self, status: int, body: bytes) -> SourceError | None:
         """Read an error; 426 says that the plan holds no more pages, which is an end."""

@@ -12,12 +12,15 @@ from sentiment.sources.source import (
     Problem,
     Request,
     SourceError,
+    field_of,
     iso,
+    list_of,
     per_minute,
     read_json,
     refusal_by_status,
     text_of,
     time_of,
+    titled,
 )
 
 SAMPLE: Final = b"""{"status": "OK", "count": 1, "request_id": "r",
@@ -52,32 +55,27 @@ class Polygon:
         """Read a reply; see ``SAMPLE``."""
         reply = read_json(body)
         if not isinstance(reply, dict) or not isinstance(reply.get("results"), list):
-            said = text_of(reply.get("error")) if isinstance(reply, dict) else ""
+            said = field_of(reply, "error")
             kind = Problem.QUOTA if "exceeded the maximum requests" in said else Problem.BROKEN
             raise SourceError(kind, said or "no results in the reply")
-        items, skipped = [], 0
-        for entry in reply["results"]:
-            if not isinstance(entry, dict) or not text_of(entry.get("title")):
-                skipped += 1
-                continue
-            publisher = entry.get("publisher")
-            tickers = entry.get("tickers")
-            items.append(
-                Item(
-                    source=self.name,
-                    outlet=text_of(publisher.get("name")) if isinstance(publisher, dict) else "",
-                    title=entry["title"],
-                    url=text_of(entry.get("article_url")),
-                    published=time_of(entry.get("published_utc")),
-                    summary=text_of(entry.get("description")),
-                    assets=tuple(
-                        (ticker[2:].removesuffix("USD"), 1.0)
-                        for ticker in (tickers if isinstance(tickers, list) else ())
-                        if isinstance(ticker, str) and ticker.startswith("X:")
-                    ),
-                )
+        entries, skipped = titled(reply["results"])
+        items = tuple(
+            Item(
+                source=self.name,
+                outlet=field_of(entry.get("publisher"), "name"),
+                title=entry["title"],
+                url=text_of(entry.get("article_url")),
+                published=time_of(entry.get("published_utc")),
+                summary=text_of(entry.get("description")),
+                assets=tuple(
+                    (ticker[2:].removesuffix("USD"), 1.0)
+                    for ticker in list_of(entry.get("tickers"))
+                    if isinstance(ticker, str) and ticker.startswith("X:")
+                ),
             )
-        return Page(tuple(items), self._next(reply.get("next_url"), request), skipped)
+            for entry in entries
+        )
+        return Page(items, self._next(reply.get("next_url"), request), skipped)
 
     def refusal(self, status: int, body: bytes) -> SourceError | None:
         """Read a reply with an error status."""

@@ -166,6 +166,28 @@ def text_of(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+def field_of(value: object, name: str) -> str:
+    """Return a string field of an object, "" where there is no such object or field."""
+    return text_of(value.get(name)) if isinstance(value, dict) else ""
+
+
+def list_of(value: object) -> list[Any]:
+    """Return a list, an empty one where it is absent or of another type."""
+    return value if isinstance(value, list) else []
+
+
+def titled(entries: list[Any]) -> tuple[list[dict[str, Any]], int]:
+    """Return the entries that have a title, and how many have none or are no objects."""
+    good = [entry for entry in entries if field_of(entry, "title")]
+    return good, len(entries) - len(good)
+
+
+def next_page(request: Request) -> Request:
+    """Return the request for the page after, where a parameter ``page`` counts them from 1."""
+    page = request.page + 1
+    return Request(request.url, {**request.params, "page": str(page)}, page)
+
+
 def time_of(value: object) -> int | None:
     """Read a date as nanoseconds UTC: ISO 8601, compact ISO, RFC 2822, or epoch seconds.
 

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import uvloop
+from aiohttp import web
 
 from core.model.event import Event
 from core.model.instrument import Instrument
@@ -27,6 +28,7 @@ from exchanges.budget import Budget, Pool
 from exchanges.feed import Feed
 from exchanges.tap import Tap, attach
 from exchanges.venue import RULES, open_gateway
+from tests.web import serving
 
 TARGETS = {
     **{f"{v} {k} frame to event, us": "<= 1.5" for v in RULES for k in ("trade", "ticker")},
@@ -338,7 +340,7 @@ def _drink(*, tapped: bool) -> tuple[float, float]:
         server.join()
 
 
-async def _receive(port: int, tapped: bool) -> tuple[float, float]:
+async def _receive(base: str, tapped: bool) -> tuple[float, float]:
     exchange = build_exchange("bybit", access())
     exchange.set_markets([ccxt_market(exchange, "bybit")])
     exchange.ssl_context = False
@@ -349,17 +351,17 @@ async def _receive(port: int, tapped: bool) -> tuple[float, float]:
         count += 1
 
     feed = feed_of("bybit", sink)
-    url = f"ws://127.0.0.1:{port}/v5/public/linear"
+    url = f"{base.replace('http', 'ws', 1)}/v5/public/linear"
     exchange.open()
     if tapped:
         client = attach(exchange, url, Tap(feed.take, lambda text: None))
     else:
         client = exchange.client(url)
     await client.connect(exchange.session)
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # of the load's own time: its beginning is left out
     began = time.process_time()
     before = count
-    await asyncio.sleep(_SECONDS - 1)
+    await asyncio.sleep(_SECONDS - 1)  # as long as is measured
     used = (time.process_time() - began) / (_SECONDS - 1)
     arrived = (count - before) / (_RATE * (_SECONDS - 1))
     await exchange.close()
@@ -368,8 +370,6 @@ async def _receive(port: int, tapped: bool) -> tuple[float, float]:
 
 def _serve(pipe: Connection) -> None:
     """Send trades and books evenly over one socket, in a process of its own."""
-    from aiohttp import web
-
     texts = itertools.cycle(
         [trade_frame("bybit", n) for n in range(500)]
         + [ticker_frame("bybit", n) for n in range(500)]
@@ -384,18 +384,13 @@ def _serve(pipe: Connection) -> None:
                 while sent < passed * _RATE:
                     await socket.send_str(next(texts))
                     sent += 1
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(0.001)  # the load's cadence
         return socket
 
     async def main() -> None:
-        app = web.Application()
-        app.router.add_get("/v5/public/linear", stream)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        pipe.send(runner.addresses[0][1])
-        await asyncio.sleep(60)
+        async with serving({"/v5/public/linear": stream}) as url:
+            pipe.send(url)
+            await asyncio.Event().wait()  # until it is terminated
 
     asyncio.run(main())
 

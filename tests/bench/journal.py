@@ -19,7 +19,8 @@ from core.config import DEFAULT_SYMBOLS, Config
 from core.engine.engine import Engine
 from core.engine.picture import ShellFacts
 from core.journal import frames, wal
-from core.journal.recording import Recorder, Session
+from core.journal.recorder import Recorder
+from core.journal.recording import Session
 from core.journal.store import Store
 from core.model.account import Balance, VenueSwept
 from core.model.event import VenueOpened

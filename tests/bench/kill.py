@@ -14,7 +14,7 @@ from typing import Any
 
 from core.config import Config
 from core.desk.desk import Desk
-from core.desk.kill import VALIDITY
+from core.desk.kill_worker import VALIDITY
 from core.desk.origin import MarketFacts
 from core.home import Home
 from core.model.event import Kill, KillMode, Resume, TradingState
@@ -25,7 +25,7 @@ from exchanges.kill import open_kill_gateway
 from exchanges.venue import open_gateway
 from tests.core.desk.loopback import LoopGateway, LoopKillGateway, LoopVenue
 from tests.exchanges.practice_server import PracticeProcess
-from tui.control import ask
+from tui.control import ask, shut
 
 ROOT = Path(__file__).parents[2]
 _SLOW = "text = 'a distant venue'\n[[fault]]\ndo = 'delay'\nseconds = 0.05\n"
@@ -55,7 +55,7 @@ TARGETS = {
 
 
 def gate() -> dict[str, float | str]:
-    """Pull and release the cord of a desk three hundred times through its control socket."""
+    """Pull and release the cord of a desk three hundred times, as ``killcord kill`` does."""
     with tempfile.TemporaryDirectory() as folder:
         gates, latches = asyncio.run(_pull_often(Path(folder)))
     return {
@@ -84,8 +84,10 @@ async def _pull_often(folder: Path) -> tuple[list[float], list[float]]:
     body = {"type": "Kill", "mode": "halt", "cause": "bench", "actor": "bench"}
     for _ in range(_PULLS):
         asked = time.time_ns()
-        report = await asyncio.to_thread(ask, home.socket, "POST", "/v1/commands?wait=1", body)
-        gates.append((report["started"] - asked) / 1e6)
+        closed = await asyncio.to_thread(shut, home.socket, body)
+        assert closed is not None
+        gates.append((closed - asked) / 1e6)
+        await asyncio.to_thread(ask, home.socket, "POST", "/v1/commands?wait=1", body)
         await _release(desk)
         started = time.perf_counter()
         desk.pump.sink(Kill(KillMode.HALT, "bench", "bench", desk.window.now()))

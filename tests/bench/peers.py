@@ -1,21 +1,24 @@
 """``make bench-peers``: the same strategy on the same candles in other people's backtesters.
 
 Each peer gets an environment of its own under a cache folder (``KILLCORD_BENCH_CACHE``, else
-``~/.cache/killcord-bench``), made once by pip; one that does not install, or whose script fails, is
-skipped with the reason. freqtrade is not among them: its backtest asks an exchange for its markets
-first, and there is none where this should run. Run a few with
-``make bench-peers ARGS="backtesting vectorbt"``.
+``~/.cache/killcord-bench``), made once by uv where it is installed, else by pip; one that does not
+install, or whose script fails, is skipped with the reason. No run asks a venue for anything. Run a
+few with ``make bench-peers ARGS="backtesting vectorbt"``.
 
 The work: averages of 10 and 30 minutes, long only, in and out at the market when they cross, 2 % of
-equity, a fixed stop 0.5 % below the entry, 4 basis points a fill. Each script prints one line of
-JSON: CPU ``seconds`` of the run without loading (each is one thread, and other work on the machine
-costs all of them alike), and ``trades``.
+equity rounded down to a thousandth of a coin, a fixed stop 0.5 % below the entry, 4 basis points a
+fill, 100,000 at the start. A bar opens where the one before it closed: those who fill at the close
+and those who fill at the next open pay the same. Each script prints one line of JSON: CPU
+``seconds`` of the run without loading (each is one thread, and other work on the machine costs all
+of them alike), ``trades``, and ``equity`` at the end, which shows that the same was simulated.
+Killcord runs again between them: each ratio is to the mean of its runs before and after.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,11 +42,17 @@ class Peer(NamedTuple):
     note: str
 
 
+KERNEL = Peer("its sweep kernel", (), "arrays, not events; sizes not in lots")
 PEERS = (
-    Peer("backtesting", ("backtesting==0.6.6",), "one symbol at a time"),
+    Peer("freqtrade", ("freqtrade==2026.9",), "spot; signals by arrays"),
+    # The last for Python 3.11.
+    Peer("nautilus_trader", ("nautilus_trader==1.221.0", "pandas<3"), ""),
+    Peer("backtrader", ("backtrader==1.9.78.123", "pandas"), "a stop works from the next bar on"),
+    # jesse holds numpy at 1.26, which newer ones of pyarrow refuse.
+    Peer("jesse", ("jesse==3.5.3", "pyarrow<20"), ""),
+    Peer("backtesting", ("backtesting==0.6.6",), "one symbol at a time; signals by arrays"),
+    Peer("raptorbt", ("raptorbt==0.13.4", "numpy"), "engine in Rust, strategy in Python"),
     Peer("vectorbt", ("vectorbt==1.2.0",), "arrays, not events"),
-    Peer("jesse", ("jesse==3.5.3",), ""),
-    Peer("nautilus_trader", ("nautilus_trader==1.221.0", "pandas<3"), "fills at the bar's close"),
 )
 
 
@@ -52,6 +61,7 @@ class Found(NamedTuple):
 
     seconds: float
     trades: int
+    equity: float
     megabytes: float
 
 
@@ -67,24 +77,30 @@ def main(arguments: list[str]) -> int:
         if isinstance(ours, str):
             say(f"killcord: {ours}")
             return 1
-        say(f"{'':16} {'CPU s':>8} {'bars/s':>10} {'memory MB':>10} {'trades':>7} {'ratio':>7}")
-        show("killcord", ours, ours, "events, the whole order and risk path")
-        kernel = run(_own("killcord_kernel", path), own=True)
-        if not isinstance(kernel, str):
-            show("its sweep kernel", kernel, ours, "arrays, not events")
-        for peer in PEERS:
-            if arguments and peer.name not in arguments:
+        say(
+            f"{'':16} {'CPU s':>8} {'bars/s':>10} {'memory MB':>10} {'trades':>7} {'equity':>10}"
+            f" {'ratio':>7}"
+        )
+        show("killcord", ours, ours.seconds, "events, the whole order and risk path")
+        own = [ours.seconds]
+        for peer in (KERNEL, *PEERS):
+            if arguments and peer.name not in arguments and peer is not KERNEL:
                 continue
             found = measure(peer, path)
+            again = run(_own("killcord", path), own=True)
+            own.append(own[-1] if isinstance(again, str) else again.seconds)
             if isinstance(found, str):
                 say(f"{peer.name:16} skipped: {found}")
             else:
-                show(peer.name, found, ours, peer.note)
+                show(peer.name, found, (own[-2] + own[-1]) / 2, peer.note)
+        say(f"killcord in between: {min(own):.2f} to {max(own):.2f} s")
     return 0
 
 
 def measure(peer: Peer, path: Path) -> Found | str:
     """Install a peer where it is not, and run it; the reason where that is not possible."""
+    if peer is KERNEL:
+        return run(_own("killcord_kernel", path), own=True)
     home = CACHE / peer.name
     python = home / "bin" / "python"
     if not (home / "ready").exists():
@@ -97,11 +113,17 @@ def measure(peer: Peer, path: Path) -> Found | str:
 def install(peer: Peer, home: Path, python: Path) -> str:
     """Make a peer's environment; return why it cannot be made."""
     home.parent.mkdir(parents=True, exist_ok=True)
-    for command in (
-        [sys.executable, "-m", "venv", "--clear", str(home)],
-        [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "pyarrow",
-         *peer.needs],
-    ):  # fmt: skip
+    needs = ("pyarrow", *peer.needs)
+    # jesse and freqtrade need a hundred packages each: pip takes many times as long as uv.
+    beside = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    uv = shutil.which("uv", path=beside)
+    if uv:
+        make = [uv, "venv", "-q", "--clear", "--python", sys.executable, str(home)]
+        fill = [uv, "pip", "install", "-q", "--python", str(python), *needs]
+    else:
+        make = [sys.executable, "-m", "venv", "--clear", str(home)]
+        fill = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *needs]
+    for command in (make, fill):
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=PATIENCE, check=False
@@ -133,16 +155,17 @@ def run(command: list[str], *, own: bool = False) -> Found | str:
     if done.returncode or not lines:
         return (done.stderr.strip().splitlines() or ["it said nothing"])[-1][:160]
     told = json.loads(lines[-1])
-    return Found(told["seconds"], told["trades"], told["megabytes"])
+    return Found(told["seconds"], told["trades"], told["equity"], told["megabytes"])
 
 
-def show(name: str, found: Found, ours: Found, note: str) -> None:
-    """Print one line."""
+def show(name: str, found: Found, ours: float, note: str) -> None:
+    """Print one line; the ratio says how many times as long as Killcord's ``ours`` it takes."""
     speed = LONG / found.seconds
-    ratio = found.seconds / ours.seconds
+    longer = found.seconds / ours
+    ratio = f"{longer:.1f}x" if longer >= 1 else f"1/{1 / longer:.0f}"
     say(
         f"{name:16} {found.seconds:8.3f} {speed:10,.0f} {found.megabytes:10,.0f} {found.trades:7,}"
-        f" {ratio:6.1f}x  {note}"
+        f" {found.equity:10,.0f} {ratio:>7}  {note}"
     )
 
 

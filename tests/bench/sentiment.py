@@ -33,6 +33,7 @@ from sentiment.stories import Stories
 from sentiment.training import read_headlines
 from sentiment.transformer import TransformerEngine
 from tests.sentiment.rss import RssServer
+from tests.waiting import wait_until
 from tui.control import ask
 
 TARGETS = {
@@ -175,8 +176,7 @@ def _watch_desk(home: Path, feeds: list[RssServer]) -> dict[str, float | str]:
                 break
         lines.start()
         path = Home(home).socket
-        while not ((ask(path, "GET", "/v1/snapshot")["news"] or {}).get("sources")):
-            time.sleep(0.1)
+        wait_until(lambda: (ask(path, "GET", "/v1/snapshot")["news"] or {}).get("sources"), 60)
         quiet = _lags(path, lambda _: None)
         titles = iter(_headlines(_ARTICLES))
 
@@ -186,8 +186,8 @@ def _watch_desk(home: Path, feeds: list[RssServer]) -> dict[str, float | str]:
                     feed.publish(next(titles))
 
         busy = _lags(path, publish)
-        while (taken := _taken(path)) < _ARTICLES:
-            time.sleep(0.2)
+        wait_until(lambda: _taken(path) >= _ARTICLES, 300)
+        taken = _taken(path)
     finally:
         desk.terminate()
         desk.wait(30)
@@ -213,7 +213,7 @@ def _lags(path: Path, act: Callable[[int], None]) -> float:
     before = _histogram(path)
     for step in range(20):
         act(step)
-        time.sleep(_WATCH_S / 20)
+        time.sleep(_WATCH_S / 20)  # the load's cadence
     counts = [
         (bound, count - earlier)
         for (bound, count), (_, earlier) in zip(_histogram(path), before, strict=True)

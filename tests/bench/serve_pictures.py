@@ -43,7 +43,7 @@ async def main() -> None:
     made = [make(step) for step in range(60)]
     step = 0
     while True:
-        await asyncio.sleep(1 / options.hz)
+        await asyncio.sleep(1 / options.hz)  # the load's cadence
         step += 1
         server.show(made[step % len(made)])
 

@@ -26,6 +26,7 @@ from core.signals import candle_features, context
 from core.signals.candle_features import CandleFeatures
 from core.signals.context import Context, Place
 from core.signals.model import Linear, Trees
+from core.signals.universe import Universe
 
 EIGHT = (
     "return_1", "return_24", "mean_24", "range_24", "rsi_14", "true_range_14", "volume_z_48",
@@ -42,7 +43,7 @@ TARGETS = {
 SHARED = Path(os.environ.get("KILLCORD_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 HOURLY = SHARED / "candles" / "binance_spot_1h_2024_2026"
 VENUES = ("binance", "bybit", "okx")
-SYMBOL, BTC = "ETH/USDT:USDT", "BTC/USDT:USDT"
+SYMBOLS = SYMBOL, *_ = ("ETH/USDT:USDT", "BTC/USDT:USDT", "SOL/USDT:USDT")
 
 
 def _rows(count: int) -> list[tuple[int, float, float, float, float, float]]:
@@ -69,49 +70,56 @@ def measure_features(count: int = 20_000) -> dict[str, float]:
 
 
 def measure_context(count: int = 4_000) -> dict[str, float]:
-    """All features of an instrument among three venues; books and tickers between the candles."""
+    """All features of three symbols among three venues; books and tickers between the candles."""
     rows = _rows(count)
-    place = Place("binance", SYMBOL, 3600, VENUES, (BTC, SYMBOL))
-    own, around = CandleFeatures(), Context(context.NAMES, place)
+    universe = Universe(3600)
+    places = [Place("binance", one, 3600, VENUES, SYMBOLS, universe=universe) for one in SYMBOLS]
+    instruments = [(place, CandleFeatures(), Context(context.NAMES, place)) for place in places]
+    around = instruments[0][2]
     spent = []
     heard = 0.0
     events = 0
-    for ts, open_, high, low, close, volume in rows:
+    for number, (ts, open_, high, low, close, volume) in enumerate(rows):
         end = ts + 3600 * SECOND
-        between: list[Any] = [
-            BookTop("binance", SYMBOL, close - 1, 2.0, close + 1, 3.0, end - i * SECOND, end - i)
-            for i in (40, 30, 20, 10)
-        ]
-        between.append(Trade("binance", SYMBOL, close, 1.0, Side.BUY, "1", end - 5, end - 5))
-        between.append(
-            Ticker(
-                "binance", SYMBOL, None, None, close * 1.0001, 1e-4, None, None, None, end, end - 3
-            )
-        )
-        candles = [
-            Candle(venue, symbol, 3600, open_, high, low, close * part, volume, ts, end)
-            for venue, symbol, part in (
-                ("bybit", SYMBOL, 1.0001),
-                ("okx", SYMBOL, 0.9999),
-                ("binance", BTC, 7.0),
-                ("binance", SYMBOL, 1.0),
-            )
-        ]
+        between = _between(end, close)
         started = time.process_time()
         for event in between:
             around.hear(event)
         heard += time.process_time() - started
         events += len(between)
+        candles = {
+            (venue, symbol): Candle(
+                venue, symbol, 3600, open_, high, low, close * (part + number % 7 * 1e-4), volume,
+                ts, end,
+            )
+            for part, symbol in enumerate(SYMBOLS, 1)
+            for venue in VENUES
+        }  # fmt: skip
         started = time.perf_counter()
-        for candle in candles[:3]:
-            around.hear(candle)
-        own.update(ts, open_, high, low, close, volume)
-        around.close(candles[3])
-        spent.append(time.perf_counter() - started)
+        for place, own, seen in instruments:
+            for key in seen.company:
+                seen.hear(candles[key])
+            own.update(ts, open_, high, low, close, volume)
+            seen.close(candles[place.venue, place.symbol])
+        spent.append((time.perf_counter() - started) / len(SYMBOLS))
     return {
         "all features with the context, p50 us a symbol and candle": statistics.median(spent) * 1e6,
         "a market event heard by the context, us": heard / events * 1e6,
     }
+
+
+def _between(end: int, close: float) -> list[Any]:
+    """Events of a candle's last minute."""
+    found: list[Any] = [
+        BookTop("binance", SYMBOL, close - 1, 2.0, close + 1, 3.0, end - i * SECOND, end - i)
+        for i in (40, 30, 20, 10)
+    ]
+    found.append(Trade("binance", SYMBOL, close, 1.0, Side.BUY, "1", end - 5, end - 5))
+    index = close * 1.0001
+    found.append(
+        Ticker("binance", SYMBOL, None, None, index, 1e-4, None, None, None, end, end - 3, close)
+    )
+    return found
 
 
 def measure_model(calls: int = 20_000) -> dict[str, float]:

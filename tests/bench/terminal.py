@@ -25,6 +25,7 @@ from pathlib import Path
 
 from core.errors import KillcordError
 from core.home import Home
+from tests.waiting import wait_until
 from tui.control import ask
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -168,11 +169,9 @@ def served(hz: float, picture: str = "busy") -> Iterator[Path]:
             ]
         )
         try:
-            end = time.monotonic() + 20
-            while not socket.exists():
-                if server.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError("the loopback control server did not start")
-                time.sleep(0.02)
+            wait_until(lambda: socket.exists() or server.poll() is not None)
+            if server.poll() is not None:
+                raise RuntimeError("the loopback control server did not start")
             yield home
         finally:
             server.terminate()
@@ -248,7 +247,7 @@ def kill_while_stalled(seconds: float = 5.0) -> dict[str, float | str]:
         os.write(terminal.fd, b"\x0b")
         at = time.perf_counter()
         while not log.exists() and time.perf_counter() - at < 10:
-            time.sleep(0.001)
+            time.sleep(0.001)  # how finely it is measured
         took = time.perf_counter() - at
         terminal.close()
     return {STALLED: round(took, 3)}
@@ -298,24 +297,24 @@ def busy_desk(trades: int = 1000) -> Iterator[Path]:
         script = str(Path(__file__).with_name("serve_desk.py"))
         desk = subprocess.Popen([sys.executable, script, folder, "--trades", str(trades)])
         try:
-            end = time.monotonic() + 60
-            while not _ready(home):
-                if desk.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError("the desk did not start")
-                time.sleep(0.1)
-            time.sleep(3.0)  # the first fills, warm caches
+            # Ready, and warm: three seconds of its load are through.
+            wait_until(lambda: _events(home) > 9 * trades or desk.poll() is not None, 60)
+            if desk.poll() is not None:
+                raise RuntimeError("the desk did not start")
             yield home
         finally:
             desk.terminate()
             desk.wait()
 
 
-def _ready(home: Path) -> bool:
+def _events(home: Path) -> int:
+    """Return the events that the desk has handled; 0 while a venue is not ready."""
     try:
-        venues = ask(Home(home).socket, "GET", "/v1/snapshot")["venues"]
+        picture = ask(Home(home).socket, "GET", "/v1/snapshot")
     except KillcordError:
-        return False
-    return all(venue["state"] == "ready" for venue in venues)
+        return 0
+    ready = all(venue["state"] == "ready" for venue in picture["venues"])
+    return int(picture["events"]) if ready else 0
 
 
 def under_load(seconds: float = 15.0) -> dict[str, float]:
@@ -336,6 +335,7 @@ def under_load(seconds: float = 15.0) -> dict[str, float]:
         events = ask(socket, "GET", "/v1/snapshot")["events"] - before
         rate = events / (time.perf_counter() - at)
         read = max(_lags(socket, 5.0, lambda: terminal.read_for(0.25)))
+        # As often as above, but nobody reads the terminal.
         stalled = max(_lags(socket, 5.0, lambda: time.sleep(0.25)))
         terminal.close()
         holds = sorted(json.loads(result.read_text())[30:])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from core.config import DEFAULT_SYMBOLS, Config, Limits, load, render
+from core.config import DEFAULT_SYMBOLS, Config, Limits
+from core.config_file import load, render
 from core.errors import ConfigError
 
 
@@ -25,6 +26,12 @@ def problems(path: Path, environ: dict[str, str] | None = None, **overrides: obj
 
 def test_defaults_written_out_read_back_as_the_defaults(tmp_path: Path) -> None:
     assert load(write(tmp_path, render()), {}, {}) == Config(limits=Limits())
+
+
+@pytest.mark.parametrize("length", [0.25, 5.0, 900.0, 5_400.0, 86_400.0, 0.0123, 12_345.6789])
+def test_a_time_written_out_reads_back_the_same(tmp_path: Path, length: float) -> None:
+    config = Config(limits=Limits(stale_data=length))
+    assert load(write(tmp_path, render(config)), {}, {}).limits.stale_data == length
 
 
 def test_no_file_means_practice_with_limits(tmp_path: Path) -> None:

@@ -83,15 +83,16 @@ def instrument(point: Points) -> None:
         point("after the intent's fsync")
 
     def renamed(self: Path, target: Any) -> Any:
-        turn = self.suffix == ".new" and self.name.startswith("journal")
+        name = Path(target).name
+        turn = name.startswith("journal-")
         if turn:
             point("in the turn to a new journal, before it has its name")
-        elif self.name == "HALTED.new":
+        elif name == "HALTED":
             point("in the latch's write")
         result = replace(self, target)
         if turn:
             point("in the turn to a new journal, after it")
-        elif self.name == "HALTED.new":
+        elif name == "HALTED":
             point("after the latch's write")
         return result
 
@@ -117,7 +118,7 @@ def hasten() -> None:
         "core.engine.tracking._QUERY_FIRST": SECOND // 20,
         "core.engine.world._SWEEP_GAP": SECOND // 50,
         "core.desk.bulkhead.SWEEP_GAP": 0.02,
-        "core.desk.desk.TURN_AFTER": 10,
+        "core.desk.keeping.TURN_AFTER": 10,
     }.items():
         patch(name, value).start()
 

@@ -31,6 +31,8 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 20.0
 """Seconds for a process to come to its named point; it takes a tenth of one, unless the machine is
 busy."""
+WORLD = 1000
+"""Kills of one home and its venues in a soak."""
 SELDOM = ("kill", "latch", "turn", "store")
 """Words of points that are passed a few times a second, not a few hundred."""
 
@@ -79,10 +81,15 @@ def test_two_hundred_kills() -> None:
 
 
 @pytest.mark.soak
-def test_many_kills() -> None:
-    """KILLS of them; ``make soak`` says 20,000."""
+def test_many_kills(capsys: pytest.CaptureFixture[str]) -> None:
+    """KILLS of them; ``make soak`` says 20,000. The books are compared after every thousand."""
     kills = int(os.environ.get("KILLS", "20000"))
-    asyncio.run(kill_often(kills=kills, seed=time.time_ns() % 2**32))
+    first = time.time_ns() % 2**32
+    for done in range(0, kills, WORLD):
+        now = min(WORLD, kills - done)
+        asyncio.run(kill_often(kills=now, seed=first + done))
+        with capsys.disabled():
+            print(f"\n{done + now:,} of {kills:,} kills, books equal, seed {first + done}", end="")
 
 
 def make_root() -> Path:

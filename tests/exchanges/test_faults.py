@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -28,24 +27,19 @@ from core.model.order import (
 )
 from core.secrets import Secret
 from exchanges.access import Access
+from exchanges.practice.faults import Deed, Fault, Script
 from exchanges.practice.server import Options, Server, serve
 from exchanges.practice.state import OrderRequest
 from exchanges.venue import VenueGateway, open_gateway
 from tests.exchanges.market import Seen
+from tests.waiting import until
 
 pytestmark = [pytest.mark.whole, pytest.mark.timeout(120)]
 BTC = "BTC/USDT:USDT"
-T = TypeVar("T")
 _counter = itertools.count(1)
 BOOKS = {"bybit": "orderbook.", "binance": "depthUpdate", "okx": '"books'}
+NOTHING = "do = 'delay'\nat = 'nothing'"
 ONCE = "at = 'submit'\ncount = 1\n"
-
-
-async def until(check: Callable[[], T], seconds: float = 20.0) -> T:
-    async with asyncio.timeout(seconds):
-        while not (found := check()):
-            await asyncio.sleep(0.005)
-    return found
 
 
 @asynccontextmanager
@@ -83,6 +77,9 @@ class Client:
         for event in self.seen.of(FeedChanged):
             state[event.channel] = event.state
         return {channel for channel, is_ in state.items() if is_ is FeedState.UP}
+
+    def downs(self) -> list[FeedChanged]:
+        return [e for e in self.seen.of(FeedChanged) if e.state is not FeedState.UP]
 
     def order(self, kind: OrderKind = OrderKind.LIMIT, side: Side = Side.BUY) -> Order:
         item = self.gateway.rules.instrument(BTC)
@@ -248,25 +245,26 @@ def list_account(client: Client) -> str:
 @pytest.mark.parametrize(
     "fault",
     [
-        "do = 'kick'\nat = 'WS *'\nbegin = 3\nlasts = 1",
-        "do = 'stall'\nat = 'WS *'\nbegin = 3\nlasts = 12",
-        "do = 'half_open'\nat = 'WS *'\nbegin = 3\nlasts = 12",
-        "do = 'maintenance'\nbegin = 3\nlasts = 4",
+        Fault(do=Deed.KICK, at="WS *"),
+        Fault(do=Deed.STALL, at="WS *"),
+        Fault(do=Deed.HALF_OPEN, at="WS *"),
+        Fault(do=Deed.MAINTENANCE),
     ],
-    ids=["kicked", "stalled", "half-open", "maintenance"],
+    ids=lambda fault: fault.do.value,
 )
-async def test_streams_that_fail_are_noticed_and_come_back(tmp_path: Path, fault: str) -> None:
-    async with exchange(tmp_path, fault) as server, clients(server, stream=True) as three:
-
-        async def check(client: Client) -> None:
-            whole = {"trades", "books", "tickers", "private"}
-            await until(lambda: client.up() == whole)
-            await until(lambda: client.up() != whole)
-            await until(lambda: client.up() == whole, 45.0)
-            before = len(client.seen.of(BookTop))
-            await until(lambda: len(client.seen.of(BookTop)) > before + 3)
-
-        await asyncio.gather(*(check(client) for client in three))
+async def test_streams_that_fail_are_noticed_and_come_back(tmp_path: Path, fault: Fault) -> None:
+    async with exchange(tmp_path, NOTHING) as server, clients(server, stream=True) as three:
+        whole = {"trades", "books", "tickers", "private"}
+        trouble = server.trouble
+        assert trouble is not None
+        await until(lambda: all(client.up() == whole for client in three), 60.0)
+        trouble.play(Script("it goes wrong", (fault,)))
+        failed = {client.venue: len(client.downs()) for client in three}
+        await until(lambda: all(len(c.downs()) > failed[c.venue] for c in three), 60.0)
+        trouble.play(Script("it is over", ()))
+        await until(lambda: all(client.up() == whole for client in three), 60.0)
+        before = {client.venue: len(client.seen.of(BookTop)) for client in three}
+        await until(lambda: all(len(c.seen.of(BookTop)) > before[c.venue] + 3 for c in three), 60.0)
 
 
 async def test_a_book_with_a_gap_is_never_crossed(tmp_path: Path) -> None:
@@ -324,7 +322,7 @@ async def test_a_truncated_answer_to_a_query_never_means_flat(tmp_path: Path) ->
 
 async def test_the_dead_man_timer_cancels_what_rests_when_nobody_renews_it(tmp_path: Path) -> None:
     async with (
-        exchange(tmp_path, "do = 'delay'\nat = 'nothing'") as server,
+        exchange(tmp_path, NOTHING) as server,
         clients(server) as three,
     ):
         assert {client.venue: client.gateway.dead_man for client in three} == {
@@ -357,7 +355,7 @@ async def test_the_dead_man_timer_cancels_what_rests_when_nobody_renews_it(tmp_p
 
 async def test_bybits_own_timer_is_found_where_the_venue_has_switched_it_on(tmp_path: Path) -> None:
     async with (
-        exchange(tmp_path, "do = 'delay'\nat = 'nothing'") as server,
+        exchange(tmp_path, NOTHING) as server,
         clients(server) as three,
     ):
         (client,) = (each for each in three if each.venue == "bybit")

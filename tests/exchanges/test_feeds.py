@@ -54,7 +54,8 @@ def make(venue: str, *more: object) -> tuple[Feed, Seen, Resyncs]:
             "bybit",
             bybit_feed.TICKER_SAMPLE,
             Ticker("bybit", "BTC/USDT:USDT", 17216.0, 17217.33, 17227.36, -0.000212,
-                   1673280000000_000000, 0.017103, 1570383121.943499, 1673272861686_000000, 9),
+                   1673280000000_000000, 0.017103, 1570383121.943499, 1673272861686_000000, 9,
+                   68744.761),
         ),
         (
             "binance",
@@ -85,6 +86,18 @@ def make(venue: str, *more: object) -> tuple[Feed, Seen, Resyncs]:
             okx_feed.FUNDING_SAMPLE,
             Ticker("okx", "BTC/USDT:USDT", None, None, None, 0.0001875391284828,
                    1700726400000_000000, None, None, 1700724675402_000000, 9),
+        ),
+        (
+            "okx",
+            okx_feed.INDEX_SAMPLE,
+            Ticker("okx", "BTC/USDT:USDT", None, None, 43350.0, None, None, None, None,
+                   1649419644492_000000, 9),
+        ),
+        (
+            "okx",
+            okx_feed.INTEREST_SAMPLE,  # in BTC, not in contracts
+            Ticker("okx", "BTC/USDT:USDT", None, None, None, None, None, None, None,
+                   1597026383085_000000, 9, 50.0),
         ),
         (
             "okx",

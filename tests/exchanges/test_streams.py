@@ -21,31 +21,10 @@ from exchanges.bybit_feed import TICKER_SAMPLE, TRADE_SAMPLE
 from exchanges.outcome import Reply
 from exchanges.venue import RULES, open_gateway
 from tests.exchanges.market import Seen, instrument
+from tests.waiting import until
+from tests.web import serving
 
 Handler = Callable[[web.WebSocketResponse], Awaitable[None]]
-
-
-@asynccontextmanager
-async def serving(routes: dict[str, Any]) -> AsyncIterator[str]:
-    """Serve handlers (a coroutine function) and JSON bodies by path; yield the base URL."""
-    app = web.Application()
-    for path, what in routes.items():
-        app.router.add_route("*", path, what if callable(what) else _json(what))
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
-
-
-def _json(body: object) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def handle(request: web.Request) -> web.Response:
-        return web.json_response(body)
-
-    return handle
 
 
 def bybit_socket(play: Handler, dials: list[float]) -> Callable[[web.Request], Awaitable[Any]]:
@@ -96,12 +75,6 @@ async def streaming(play: Handler) -> AsyncIterator[tuple[Seen, list[float], Any
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             await gateway.close()
-
-
-async def until(check: Callable[[], object], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not check():
-            await asyncio.sleep(0.005)
 
 
 async def test_no_frame_kills_the_socket() -> None:
@@ -219,3 +192,12 @@ def test_what_rate_limiters_say() -> None:
     assert not busy.ban
     for rules in (bybit, binance, okx):
         assert rules.penalty(Reply(True, 200, {}, "{}")) is None
+
+
+def test_a_swap_without_an_index_keeps_no_other_channel_from_coming() -> None:
+    rules = RULES["okx"]()
+    said = '{"event":"error","code":"60018","msg":"Wrong channel:%s,instId:%s doesn\'t exist."}'
+    assert rules.acknowledges(said % ("index-tickers", "NEW-USDT")) == 1
+    assert rules.acknowledges(said % ("open-interest", "NEW-USDT-SWAP")) == 1
+    assert rules.acknowledges(said % ("books", "NEW-USDT-SWAP")) == -1
+    assert rules.acknowledges('{"event":"subscribe","arg":{"channel":"index-tickers"}}') == 1

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from core.desk.kill import VALIDITY
+from core.desk.kill_worker import VALIDITY
 from core.model.instrument import VENUES
 from core.model.market import Side
 from core.model.order import Order, OrderKind, Outcome
@@ -78,6 +78,36 @@ async def test_an_order_that_waited_for_its_turn_is_not_sent_through_a_closed_ga
     assert asked == [True]
     assert (sent.outcome, sent.reason) == (Outcome.NOT_SENT, "the gate closed before it was sent")
     assert gateway.line.exchange.last_request_headers is None
+
+
+@pytest.mark.parametrize("venue", VENUES)
+async def test_an_order_that_waited_for_its_connection_is_not_sent_through_a_closed_gate(
+    venue: str,
+) -> None:
+    heard: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(4096))
+        writer.close()
+
+    async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
+        base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        gateway = open_gateway(
+            venue, Access("practice", Secret("k"), Secret("s"), Secret("p"), base)
+        )
+        symbol = "BTC-USDT-SWAP" if venue == "okx" else "BTCUSDT"
+        gateway.rules.adopt([instrument(venue, symbol)])
+        answers = iter((True, False))  # it closes while the connection comes about
+        sent = await gateway.submit(order(venue, reduce_only=False), lambda: next(answers))
+        assert (sent.outcome, sent.reason) == (
+            Outcome.NOT_SENT,
+            "the gate closed before it was sent",
+        )
+        await gateway.close()
+        async with asyncio.timeout(10):
+            while not heard:
+                await asyncio.sleep(0.01)
+    assert heard == [b""], "there was a connection, and not a byte went over it"
 
 
 async def test_a_kill_is_counted_with_the_rest_and_passes_whoever_waits(

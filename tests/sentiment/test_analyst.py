@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from sentiment.providers import (
 from sentiment.reader import Reader
 from tests.clock import ManualClock
 from tests.sentiment.rss import RssServer
+from tests.web import EVERYTHING, serving
 from tui.cli import main
 
 START = 1_790_000_000 * SECOND
@@ -42,7 +43,6 @@ GOOD = {
     "confidence": 0.8,
     "reason": "Stolen coins are likely to be sold.",
 }
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Server:
@@ -92,14 +92,8 @@ class Server:
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     made = Server()
-    app = web.Application()
-    app.router.add_post("/{tail:.*}", made.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    await runner.cleanup()
+    async with serving({EVERYTHING: made.handle}) as made.url:
+        yield made
 
 
 class Bench:

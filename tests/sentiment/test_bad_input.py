@@ -22,6 +22,7 @@ from sentiment.sources.feed import Feed
 from sentiment.sources.newsapi import NewsApi
 from sentiment.sources.polygon import Polygon
 from tests.clock import ManualClock
+from tests.web import EVERYTHING, serving
 
 FEEDS = (
     "good",
@@ -123,15 +124,9 @@ class Server:
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     made = Server()
-    app = web.Application()
-    app.router.add_get("/{tail:.*}", made.handle)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    made.held.set()
-    await runner.cleanup()
+    async with serving({EVERYTHING: made.handle}) as made.url:
+        yield made
+        made.held.set()
 
 
 async def test_bad_sources_are_counted_and_shown_and_hold_nobody_up(

@@ -18,6 +18,7 @@ from sentiment.sources.fetch import Fetcher, State
 from sentiment.sources.memory import Memory
 from sentiment.stories import Stories
 from tests.clock import ManualClock
+from tests.web import serving
 
 START = 1_786_900_000 * SECOND
 HEADLINES = [
@@ -44,13 +45,8 @@ async def address() -> AsyncIterator[str]:
         ]
         return web.json_response({"next": None, "results": results})
 
-    app = web.Application()
-    app.router.add_get("/api/v1/posts/", posts)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    async with serving({"/api/v1/posts/": posts}) as url:
+        yield url
 
 
 async def test_headlines_become_readings(address: str, tmp_path: Path) -> None:

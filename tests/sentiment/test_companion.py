@@ -6,10 +6,8 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from core.config import Analyst, News
 from core.model.event import Event, SentimentScored
@@ -18,13 +16,6 @@ from sentiment.reader import hold
 from tests.sentiment.rss import RssServer
 
 HACK = "Exchange halts Solana withdrawals after $90M hack"
-
-
-@pytest.fixture
-def feed() -> Iterator[RssServer]:
-    server = RssServer()
-    yield server
-    server.close()
 
 
 class Desk:

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -96,10 +95,12 @@ def test_the_asset_named_does_not_sway_the_score() -> None:
     assert len(values) == 1
 
 
+@pytest.mark.timeout(60)
 def test_hostile_text_takes_no_time() -> None:
-    began = time.perf_counter()
-    ENGINE.score(["$" * 5_000, "a" * 5_000, "1," * 2_500, "hack " * 1_000, "'&-" * 1_500])
-    assert time.perf_counter() - began < 1.0
+    """A pattern that goes back over its text would take hours, not the second that this may."""
+    long = 100_000
+    texts = ["$" * long, "a" * long, "1," * long, "hack " * long, "'&-" * long]
+    assert len(ENGINE.score(texts)) == len(texts)
 
 
 def test_our_headlines_are_many_varied_and_labelled() -> None:

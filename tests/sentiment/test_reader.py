@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,13 +22,6 @@ from tui.cli import main
 
 START = 1_790_000_000 * SECOND
 HACK = "Exchange halts Solana withdrawals after $90M hack"
-
-
-@pytest.fixture
-def feed() -> Iterator[RssServer]:
-    server = RssServer()
-    yield server
-    server.close()
 
 
 def config(*feeds: RssServer, engine: str = "offline") -> News:

@@ -172,6 +172,15 @@ class Deaf:
         return None
 
 
+class Slack(Deaf):
+    """No cord's socket: it has a thread."""
+
+    def start(self) -> None:  # type: ignore[override]
+        return None
+
+    close = start  # type: ignore[assignment]
+
+
 class SilentLog:
     """In place of the log file, which has a thread."""
 
@@ -209,6 +218,7 @@ class Still:
 COMPOSITION: dict[str, Any] = {
     "core.desk.desk.Store": NoStore,
     "core.desk.desk.ControlSocket": Deaf,
+    "core.desk.desk.Cord": Slack,
     "core.desk.desk.LogFile": SilentLog,
     "core.journal.wal.Journal": TornJournal,
 }

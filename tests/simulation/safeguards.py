@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from core.desk.kill import KillExecutor
+from core.desk.kill_worker import VenueWorker
 from core.desk.pump import Pump
 from core.engine.booking import Booking
-from core.engine.execution import Execution
+from core.engine.protection import Protection
 from core.engine.tracking import Tracking
 from core.errors import VenueUnavailable
 from core.journal import frames
@@ -192,19 +192,19 @@ class TakesSilenceForFlat(WireKillGateway):
             return ()
 
 
-class CancelsStopsFirst(KillExecutor):
+class CancelsStopsFirst(VenueWorker):
     """Cancels everything at once."""
 
-    async def _cancel_entries(self, run: Any, gateway: Any) -> None:
-        await self._cancel(run, gateway, await gateway.open_orders())
+    async def _cancel_entries(self) -> None:
+        await self._cancel(await self._gateway.open_orders())
 
 
-class TrustsOneSweep(KillExecutor):
+class TrustsOneSweep(VenueWorker):
     """Reports what one look says."""
 
-    async def _go(self, run: Any, mode: Any) -> str:
-        self._validity = 0.0
-        return await super()._go(run, mode)
+    async def _go(self, mode: Any) -> str:
+        self._means = msgspec.structs.replace(self._means, validity=0.0)
+        return await super()._go(mode)
 
 
 class ForgetsUnfinishedKills(SimulatedDesk):
@@ -221,7 +221,7 @@ def write_no_latch(*_: Any) -> None:
 # --- the rest -------------------------------------------------------------------------------------
 
 
-class PlacesNoStops(Execution):
+class PlacesNoStops(Protection):
     """Leaves positions without a stop at the venue."""
 
     def _renew_stop(self, slot: Any) -> None:
@@ -246,7 +246,9 @@ SAFEGUARDS: dict[str, Without] = {
         prepare=weather("used budget", kills=0.3),
     ),
     "an order is sent once": Without(gateway=SendsAgain),
-    "no answer is no refusal": Without(gateway=TakesSilenceForNo),
+    "no answer is no refusal": Without(
+        gateway=TakesSilenceForNo, prepare=weather("reset", "lost answer")
+    ),
     "client ids follow from the journal": Without({"core.desk.desk.ClientIds": ForgetfulIds}),
     "an unknown order freezes its symbol": Without(
         {"core.engine.slot.Slot.frozen": property(never_frozen)}
@@ -274,9 +276,9 @@ SAFEGUARDS: dict[str, Without] = {
     "a failed query never means flat": Without(
         kill_gateway=TakesSilenceForFlat, prepare=weather("refused", kills=0.3)
     ),
-    "stops stay until flat": Without({"core.desk.desk.KillExecutor": CancelsStopsFirst}),
+    "stops stay until flat": Without({"core.desk.kill.VenueWorker": CancelsStopsFirst}),
     "two sweeps a window apart prove a kill": Without(
-        {"core.desk.desk.KillExecutor": TrustsOneSweep},
+        {"core.desk.kill.VenueWorker": TrustsOneSweep},
         prepare=weather("late order", kills=0.3),
     ),
     "a start finishes a kill": Without(
@@ -285,7 +287,7 @@ SAFEGUARDS: dict[str, Without] = {
     ),
     "the latch is on disk": Without({"core.desk.latch.write": write_no_latch}),
     "a position has its stop at the venue": Without(
-        {"core.engine.engine.Execution": PlacesNoStops}
+        {"core.engine.execution.Protection": PlacesNoStops}, prepare=weather("stalled stream")
     ),
     "every order passes the risk gate": Without({"core.risk.gate.Gate.open": approve_everything}),
     "a torn tail is cut off": Without({"core.journal.frames.load": load_torn}),

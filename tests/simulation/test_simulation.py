@@ -15,8 +15,8 @@ import pytest
 from tests.simulation.__main__ import run_many
 from tests.simulation.world import simulate
 
-SEEDS = 240
-CHUNK = 30
+SEEDS = 200
+CHUNK = 25
 
 
 @pytest.mark.parametrize("first", range(1, SEEDS + 1, CHUNK))

@@ -72,6 +72,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jump.now
 
+    def stall(self, seconds: float) -> None:
+        """Let time pass while the callback that asks for it runs, as if it took so long."""
+        self._jump.now += seconds
+
     def now(self) -> int:
         """Return nanoseconds UTC: the loop is the clock of everything on it."""
         return EPOCH + round(self._jump.now * SECOND)

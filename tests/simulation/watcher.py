@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any
 
 from core.desk.desk import Desk
-from core.desk.kill import PROVED, RANK
+from core.desk.verdicts import PROVED, RANK
 from core.model.effect import ExecuteKill
 from core.model.event import InvariantBroken, KillMode, KillReported, Resume, TradingState
 from core.model.order import Order, OrderKind, OrderReport, OrderStatus, Purpose
@@ -97,7 +97,7 @@ class Watcher(Watch):
         process = engine.process
         self._shadow.clear()
         self._remember(engine.ledger.working.items())
-        forgotten = engine.state is not TradingState.HALTED and desk.pump._latched is None
+        forgotten = engine.state is not TradingState.HALTED and desk.pump.latch.said is None
         if forgotten and self.gate_closed is not None:
             if self.ended - self.gate_closed > LATCHED_WITHIN:
                 self.breach("S3: the gate was closed, and the next start knows nothing of it")
@@ -269,7 +269,7 @@ class Watcher(Watch):
 
     def _judge_verdict(self, event: KillReported) -> None:
         if event.verdict not in PROVED:
-            if not event.detail and event.verdict == "BLIND":
+            if not event.detail:
                 self.breach(f"K: {event.venue} is {event.verdict} without a reason")
             return
         if event.verdict == "HALTED_ONLY":

@@ -24,7 +24,7 @@ import msgspec
 
 from core.config import Config
 from core.desk.identity import Identity
-from core.desk.kill import VALIDITY
+from core.desk.kill_worker import VALIDITY
 from core.desk.lines import LogView
 from core.errors import KillcordError
 from core.home import Home

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from core.home import Home
 from core.model.snapshot import Snapshot
 from tests.tui import pictures
 from tests.tui.loopback import Loopback
+from tests.waiting import until
 from tui.app import TerminalApp
 
 
@@ -49,14 +49,6 @@ def serve(home: Home) -> Iterator[Callable[[Snapshot], Home]]:
     loop.call_soon_threadsafe(loop.stop)
     thread.join(5)
     loop.close()
-
-
-async def until(ready: Callable[[], object], timeout: float = 10.0) -> None:
-    """Wait for a condition; fail when it does not come true."""
-    deadline = time.monotonic() + timeout
-    while not ready():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        await asyncio.sleep(0.01)
 
 
 async def settle(pilot: Pilot[str], app: TerminalApp) -> None:

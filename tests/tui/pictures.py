@@ -185,6 +185,7 @@ def limits(step: int = 0) -> tuple[LimitView, ...]:
         ("REJECTS", "rejects in a row", 0, 8, "count", ""),
         ("STALE_DATA", "oldest book", 0.3, 5.0, "seconds", "okx"),
         ("CLOCK_SKEW", "clock skew", 0.003, 0.75, "seconds", "okx"),
+        ("LOOP_LAG", "desk stood still", 0.0, 0.25, "seconds", ""),
         ("UNPROTECTED", "longest without stop", 0.0, 10.0, "seconds", ""),
     )
     return tuple(

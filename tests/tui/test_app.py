@@ -40,10 +40,12 @@ from core.model.market import Side
 from core.model.order import OrderKind, OrderStatus, TimeInForce
 from core.model.snapshot import HeldView, LogView
 from tests.tui import pictures
-from tests.tui.conftest import settle, until
+from tests.tui.conftest import settle
 from tests.tui.loopback import Loopback
+from tests.waiting import until
 from tui import numbers
 from tui.app import TerminalApp
+from tui.layouts import HIGH, WIDE
 from tui.panes.chart import ChartPane
 from tui.panes.pane import DepthPane, Pane
 from tui.screens import welcome
@@ -60,7 +62,7 @@ from tui.widgets.lines import Lines, RaisedLines
 
 @asynccontextmanager
 async def terminal(
-    home: Home, size: tuple[int, int] = (160, 50), rebinds: dict[str, str] | None = None
+    home: Home, size: tuple[int, int] = (WIDE, HIGH), rebinds: dict[str, str] | None = None
 ) -> AsyncIterator[tuple[TerminalApp, Pilot[str]]]:
     app = TerminalApp(home, rebinds=rebinds, actor="tester")
     async with app.run_test(size=size) as pilot:
@@ -854,7 +856,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("size", [(160, 50), (80, 24)], ids=["wide", "narrow"])
+@pytest.mark.parametrize("size", [(WIDE, HIGH), (80, 24)], ids=["wide", "narrow"])
 @pytest.mark.parametrize("place", PLACES)
 async def test_the_kill_keys_work_everywhere(
     desk: Loopback, home: Home, place: str, size: tuple[int, int]

@@ -53,6 +53,34 @@ def test_the_same_twice_and_all_the_numbers(
     assert other["decision_hash"] != one["decision_hash"]
 
 
+def test_a_strategy_that_raises_is_a_failed_backtest(
+    folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    own = tmp_path / "home" / "strategies" / "brittle.py"
+    own.parent.mkdir(parents=True)
+    own.write_text(
+        "class Brittle:\n"
+        "    def __init__(self, settings): ...\n"
+        "    def on_candle(self, candle):\n"
+        "        return 1 / 0\n"
+    )
+    call = ["--strategy", "brittle", "--candles", str(folder)]
+    assert main(["backtest", *call]) == 1
+    told = capsys.readouterr().out
+    assert "FAILED        okx BTC/USDT:USDT: brittle is stopped here: ZeroDivisionError" in told
+    assert "(brittle.py line 4 in on_candle)" in told
+    assert main(["backtest", *call, "--json"]) == 1
+    assert len(json.loads(capsys.readouterr().out)["failed"]) == 2
+    # Trying settings of it ends at the first.
+    choice = ["--param", "strategy.slow=20,40", "--workers", "1"]
+    pytest.importorskip("optuna")
+    assert main(["sweep", *call, *choice]) == 1
+    assert "killcord: the strategy raised: okx BTC" in capsys.readouterr().err
+    own.write_text("import nothing_that_is_here\n")
+    assert main(["sweep", *call, *choice]) == 2
+    assert f"{own}: does not import: line 1: ModuleNotFoundError" in capsys.readouterr().err
+
+
 def test_costs_are_what_is_asked_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     calm = ("--set", "strategy.fast=20", "--set", "strategy.slow=60", "--symbols", "ETH")
     plain = run(capsys, "--candles", folder, *calm, "--taker-fee", "0")
@@ -64,6 +92,11 @@ def test_costs_are_what_is_asked_for(folder: Path, capsys: pytest.CaptureFixture
     rows = "".join(f"ETHUSDT,{START_MS + i * 3_600_000},0.001\n" for i in range(48))
     funding.write_text("symbol,ts_ms,funding_rate\n" + rows)
     funded = run(capsys, "--candles", folder, *calm, "--taker-fee", "0", "--funding", funding)
+    apart = folder.parent / "settled"  # a folder with a file a venue
+    apart.mkdir()
+    (apart / "okx_swap.csv").write_bytes(funding.read_bytes())
+    other = run(capsys, "--candles", folder, *calm, "--taker-fee", "0", "--funding", apart)
+    assert other["decision_hash"] == funded["decision_hash"]
     assert funded["funding"] != 0
 
 
@@ -78,7 +111,8 @@ def test_a_table_for_a_person(folder: Path, capsys: pytest.CaptureFixture[str]) 
     ("extra", "code", "text"),
     [
         (("--strategy", "nonsense"), 2, "strategy.name"),
-        (("--symbols", "DOGE"), 2, "DOGE"),
+        (("--symbols", "DOGE"), 2, "DOGE in"),
+        (("--symbols", "DOGE"), 2, "there is BTC, ETH"),
         (("--set", "strategy.fast"), 2, "KEY=VALUE"),
         (("--set", "strategy.fast=x"), 2, "strategy.fast"),
         (("--set", "strategy.quick=3"), 2, "no such setting"),

@@ -9,8 +9,8 @@ from core.home import Home
 from core.model.event import Kill, KillMode, Submit
 from core.model.market import Side
 from tests.tui import pictures
-from tests.tui.conftest import until
 from tests.tui.loopback import Loopback
+from tests.waiting import until
 from tui.client import DeskClient, in_thread
 
 

@@ -8,8 +8,8 @@ from textual.strip import Strip
 
 from core.home import Home
 from tests.tui import pictures
-from tests.tui.conftest import until
 from tests.tui.loopback import Loopback
+from tests.waiting import until
 from tui.app import TerminalApp
 from tui.text import clean
 from tui.theme import PALETTES, inks

@@ -18,10 +18,12 @@ from core.home import Home
 from core.model.market import Side
 from core.model.snapshot import HeldView, Snapshot
 from tests.tui import pictures
-from tests.tui.conftest import settle, until
+from tests.tui.conftest import settle
 from tests.tui.loopback import Loopback
 from tests.tui.test_text import HOSTILE
+from tests.waiting import until
 from tui.app import TerminalApp
+from tui.layouts import HIGH, WIDE
 
 CORPUS = [attack for attack, _ in HOSTILE.values() if "\ud800" not in attack] + [
     "[bold red]x[/] [/] [[ ] [@click=app.quit]",
@@ -86,7 +88,7 @@ def look(app: TerminalApp, where: str) -> None:
 DIALOGS = (["b"], ["a"], ["2", "w"], ["2", "home", "z"], ["3", "m"], ["4", "u"], ["ctrl+q"])
 
 
-@pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=["narrow", "wide"])
+@pytest.mark.parametrize("size", [(80, 24), (WIDE, HIGH)], ids=["narrow", "wide"])
 async def test_every_pane_and_dialog_shows_it_as_text(
     desk: Loopback, home: Home, size: tuple[int, int]
 ) -> None:

@@ -5,15 +5,28 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from core.clock import DAY, SECOND
-from core.model.learning import NO_MODEL, LearningView, ModelView, TrainingView
+from core.model.learning import (
+    NO_MODEL,
+    Comparison,
+    Interval,
+    LearningView,
+    Live,
+    ModelView,
+    Promise,
+    TrainingView,
+)
 from core.model.snapshot import Snapshot
 from tests.tui.pictures import NOW, busy
-from tui.views.learning import MODELS, learning_lines, learning_rows, view_learning
+from tui.views.learning import MODELS, comparison_text, learning_lines, learning_rows, view_learning
 from tui.views.signals import note_signals, signal_columns, view_signals
 
 MODEL = ModelView(
     "linear-4x3600-abc", "champion", "linear", 3600, 4, NOW - 3 * DAY, NOW - 2 * DAY, "ok", "",
-    0.541, 1204, 0.5233, 0.0041, 12, (),
+    Promise(0.541, 0.00065, 0.502, 0.025, 0.28),
+    Live(
+        12, 1204, 0.5233, 0.0041, 0.021, 0.504, 0.021, 0.31,
+        Interval(0.00012, -0.0003, 0.00051), 123_000.0, 0.0001, 0.00071,
+    ),
 )  # fmt: skip
 
 
@@ -62,15 +75,36 @@ def test_the_model_its_age_and_what_came_true_are_shown() -> None:
     said = [champion[name] for name in ("symbol", "venue", "wants", "score", "age", "came of it")]
     assert said == ["model", "trades", "linear", "52.3%", "3d", "ok"]
     assert (
-        "AUC 0.541 in training; live 52.3% right, Brier +0.41%, 1,204 outcomes" in champion["why"]
+        "0.541 in training; live 52.3% right, Brier +0.41%, IC +0.021, 1,204 outcomes"
+        in champion["why"]
     )
     assert challenger["venue"] == "watched"
-    assert challenger["why"].endswith("features left training: flow_6")
+    assert "in training; features left training: flow_6; live" in challenger["why"]
     assert note_signals(picture(view)).endswith("lightgbm on 1 h · model of 3d ago")
-    fresh = replace(MODEL, hit_rate=None, brier_skill=None, scored=0)
-    assert (
-        "nothing has come true yet" in learning_lines(LearningView(fresh, None, None, ""), NOW)[0]
-    )
+    fresh = replace(MODEL, live=Live())
+    assert learning_lines(LearningView(fresh, None, None, ""), NOW)[2:] == [
+        "  nothing has come true yet"
+    ]
+
+
+def test_what_it_says_earns_and_pays_stands_beside_what_training_promised() -> None:
+    versus = Comparison(12, 30, Interval(0.00031, -0.0001, 0.0007), None)
+    lines = learning_lines(LearningView(MODEL, None, None, "", versus), NOW)
+    assert lines == [
+        "trades   linear-4x3600-abc, trained 3d ago",
+        "  4 candles ahead, AUC 0.541 in training",
+        "  live 52.3% right, Brier +0.41%, IC +0.021, 1,204 outcomes in 12 days",
+        "  says 50.4% for a rise, spread 2.1% (50.2% and 2.5% in training)",
+        "  in a position 31% of the time (28% in training)",
+        "  following it made +1.2 (-3.0 to +5.1) bp a day after costs",
+        "  orders pay 7.1 bp a side (6.5 assumed), slippage 1.0, over 123k",
+        "challenger against champion: 12 of 30 days;"
+        " log loss smaller by +3.1 (-1.0 to +7.0) (times 10,000)",
+    ]
+    enough = Comparison(31, 30, Interval(3e-4, 1e-4, 7e-4), Interval(3e-4, 1e-4, 7e-4))
+    assert comparison_text(enough).endswith("bp a day: it takes over")
+    poor = replace(enough, net=Interval(3e-4, -1e-4, 7e-4))
+    assert comparison_text(poor).endswith("bp a day: not beyond luck in both")
 
 
 def test_rows_fit_the_columns_with_news_and_without() -> None:

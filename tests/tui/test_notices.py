@@ -9,8 +9,9 @@ import pytest
 from core.home import Home
 from core.model.snapshot import LogView, Snapshot
 from tests.tui import pictures
-from tests.tui.conftest import settle, until
+from tests.tui.conftest import settle
 from tests.tui.loopback import Loopback
+from tests.waiting import until
 from tui.app import TerminalApp
 from tui.notices import GAP_S, Desktop, Notices
 

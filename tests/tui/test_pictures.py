@@ -14,7 +14,8 @@ from textual.pilot import Pilot
 from core.home import Home
 from core.model.snapshot import Snapshot
 from tests.tui import pictures
-from tests.tui.conftest import settle, until
+from tests.tui.conftest import settle
+from tests.waiting import until
 from tui.app import TerminalApp
 
 Serve = Callable[[Snapshot], Home]

@@ -3,7 +3,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from core.config import load, render
+from core.config_file import load, render
 from core.errors import ConfigError
 from core.home import Home
 from core.terminal import Terminal

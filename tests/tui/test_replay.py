@@ -10,14 +10,15 @@ import pytest
 
 from core.desk.control import ControlSocket
 from core.home import Home
-from core.journal import recording
+from core.journal import recorder
 from core.model.event import Kill, KillMode
 from core.model.replay import SPEEDS, Mark, ReplayView, Wish
 from core.research.playback import Playback
 from tests.core.research.recorded import RecordedScene
-from tests.tui.conftest import settle, until
+from tests.tui.conftest import settle
 from tests.tui.loopback import Loopback
 from tests.tui.test_app import said
+from tests.waiting import until
 from tui.app import TerminalApp
 from tui.views.replay import view_replay, wish_of
 
@@ -25,7 +26,7 @@ from tui.views.replay import view_replay, wish_of
 @pytest.fixture
 async def played(home: Home, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Path]:
     """A recording on a socket of its own."""
-    monkeypatch.setattr(recording, "pack", lambda spools: False)
+    monkeypatch.setattr(recorder, "pack", lambda spools: False)
     scene = RecordedScene(home)
     scene.trade(4)
     playback = Playback(await asyncio.to_thread(scene.end), home)

@@ -47,6 +47,33 @@ def test_a_sweep_is_honest_and_goes_on(candles: Path, capsys: pytest.CaptureFixt
     assert again["best"] == answer["best"]
 
 
+def test_it_says_what_has_no_form_for_the_kernel(
+    candles: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    own = tmp_path / "home" / "strategies" / "idle.py"
+    own.parent.mkdir(parents=True)
+    own.write_text(
+        "class Idle:\n    def __init__(self, settings): ...\n    def on_candle(self, candle): ...\n"
+    )
+    call = ["sweep", "--candles", str(candles), "--strategy", "idle", "--workers", "1"]
+    assert main([*call, "--param", "strategy.slow=20"]) == 0
+    told = capsys.readouterr()
+    assert told.err.startswith("through the engine (idle has no form for the fast kernel; ema_")
+    assert "  through the engine (idle has" in told.out
+
+
+def test_a_search_that_was_damaged_is_named(
+    candles: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "sweeps.sqlite").write_bytes(b"not a database " * 100)
+    call = ["sweep", "--candles", str(candles), "--strategy", "funding_carry"]
+    assert main([*call, "--param", "strategy.stop_distance=0.01,0.02"]) == 5
+    told = capsys.readouterr().err
+    assert "sweeps.sqlite: the database cannot be used" in told
+    assert "funding_carry never trades: give --funding FILE" in told
+
+
 def test_a_walk_trades_what_it_chose_before(
     candles: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,8 +94,13 @@ def test_a_walk_trades_what_it_chose_before(
         (("sweep", "--param", "strategy.fast=x"), 2, "KEY=LOW:HIGH:STEP"),
         (("sweep", "--param", "strategy.quick=1:3:1"), 2, "no such setting"),
         (("sweep", *CHOICES, "--trials", "0"), 2, "--trials"),
-        (("sweep", *CHOICES, "--storage", "postgresql://x@127.0.0.1:1/none"), 5, "--storage"),
+        (
+            ("sweep", *CHOICES, "--storage", "postgresql://x:secret@127.0.0.1:1/none"),
+            5,
+            "--storage postgresql://...@127.0.0.1:1/none: the database cannot be used",
+        ),
         (("sweep", *CHOICES, "--scheduler", "tcp://127.0.0.1:1"), 5, "no cluster answers"),
+        (("sweep", *CHOICES, "--scheduler", "tcp://here"), 5, "expected an address"),
         (("walk-forward", *CHOICES, "--train", "5s"), 2, "--train"),
         (("walk-forward", *CHOICES, "--train", "900d"), 2, "too short"),
         (("walk-forward", "--param", "strategy.slow=1,2"), 2, "no combination"),

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from core.journal.recording import Recorder, Session
+from core.home import Home
+from core.journal.recorder import Recorder
+from core.journal.recording import Session
 from core.model.event import SentimentScored, Tick
 from core.model.news import NewsReading
+from core.research.rates import Rates
+from core.research.search import Finding
 from tests.core.research.files import columns, write
 from tui.cli import main
+from tui.train import of_made_up_candles
 
 SESSION = Session("practice", 1, 0, {}, "TEST", b"0123456789abcdef", "", msgspec.Raw(b"{}"))
 
@@ -48,7 +54,7 @@ def test_a_walk_without_edge_is_a_normal_answer(
     assert listed["champion"] == ""
     assert main(["models"]) == 0
     assert "no edge" in capsys.readouterr().out
-    assert main(["models", "show", answer["id"]]) == 0
+    assert main(["models", "show", answer["id"], "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["data"]["symbols"] == ["BTC/USDT:USDT"]
     assert main(["models", "promote", answer["id"]]) == 3
     assert "did not pass" in capsys.readouterr().err
@@ -107,7 +113,7 @@ def test_what_is_around_the_candles_is_read_or_refused(
     assert {"venue_gap", "lead_4", "basis_z", "funding", "rsi_14"} <= features
     assert not {"ofi", "spread"} & features  # nobody recorded books
     assert main([*train, *around[:2]]) == 0
-    assert "killcord[boost]" in capsys.readouterr().out
+    assert "pip install xgboost-cpu" in capsys.readouterr().out
     session = tmp_path / "recording" / "one"
     recorder = Recorder(session.parent, session.name, SESSION, 7)
     recorder.start()
@@ -133,5 +139,81 @@ def test_what_is_around_the_candles_is_read_or_refused(
     write(tmp_path / "spot_5m" / "BTCUSDT.parquet", columns(900, 1, 300_000))
     assert main([*train, "--spot", str(tmp_path / "spot_5m")]) == 2
     assert "--spot: candles of 300 s" in capsys.readouterr().err
+    folder = tmp_path / "funding"
+    folder.mkdir()
+    text = funding.read_text()
+    (folder / "okx_swap.csv").write_text(text)
+    assert main([*train, "--funding", str(folder)]) == 2  # neither Binance's nor Bybit's
+    assert "--funding: nothing of BTC" in capsys.readouterr().err
+    (folder / "bybit_linear.csv.gz").write_bytes(gzip.compress(text.encode()))
+    assert main([*train, "--funding", str(folder), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["data"]
+    assert "funding" not in found["features"]  # of Bybit's Bitcoin alone: most rows have none
+    (folder / "binance_usdm.csv").write_text(text)
+    (folder / "bybit_more.csv").write_text(text.replace("BTCUSDT", "ETHUSDT"))
+    assert main([*train, "--funding", str(folder), "--json"]) == 0
+    assert "funding" in json.loads(capsys.readouterr().out)["data"]["features"]
+    (tmp_path / "silent.csv").mkdir()
+    assert main([*train, "--funding", str(tmp_path / "silent.csv")]) == 1
+    assert "no file of funding" in capsys.readouterr().err
     assert main([*train, "--funding", str(funding), "--symbols", "ETH"]) == 2
     assert "--funding: nothing of ETH" in capsys.readouterr().err
+
+
+def test_what_is_stored_of_other_venues_is_looked_at(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A desk that trades the model sees the other venues and what funding was settled."""
+    hour = 3_600_000
+    for venue in ("bybit", "okx"):
+        for base in ("BTC", "ETH"):
+            write(tmp_path / f"{venue}_perp_1h" / f"{base}USDT.parquet", columns(900, 3, hour))
+        assert main(["history", "import", str(tmp_path / f"{venue}_perp_1h")]) == 0
+    monkeypatch.setattr("core.research.search.kinds_here", lambda: ("linear",))
+    monkeypatch.setattr("tui.train.kinds_here", lambda: ("linear",))
+    capsys.readouterr()
+    train = ["train", "--window", "500", "--test", "100", "--horizons", "4"]
+    train += ["--venue", "bybit", "--timeframe", "1h", "--json"]
+    assert main(train) == 0
+    data = json.loads(capsys.readouterr().out)["data"]
+    assert {"venue_gap", "rank_24"} <= set(data["features"])
+    assert "funding" not in data["features"]
+    assert data["rows"] == 2 * (900 - 168)  # of Bybit alone
+    for symbol in ("BTC/USDT:USDT", "ETH/USDT:USDT"):
+        start = int(columns(900, 3, hour)["ts_ms"][0])
+        rates = Rates(Home.find().history("practice"), "bybit", symbol)
+        rates.write([(start + k * 8 * hour, 1e-5 * k) for k in range(120)])
+    assert main(train) == 0
+    data = json.loads(capsys.readouterr().out)["data"]
+    assert {"venue_gap", "funding", "funding_mean"} <= set(data["features"])
+
+
+def test_what_is_foretold_may_be_who_does_better(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.research.search.kinds_here", lambda: ("linear",))
+    monkeypatch.setattr("tui.train.kinds_here", lambda: ("linear",))
+    train = ["train", "--window", "600", "--test", "200", "--horizons", "4", "--label", "relative"]
+    assert main([*train, "--synthetic", "edge=0.3", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["trials"][0]["label"] == "relative"
+    assert found["trials"][0]["auc"] > 0.55
+    recipe = json.loads((home / "models-synthetic" / found["id"] / "model.json").read_text())
+    assert recipe["relative"]
+    assert len(recipe["universe"]) == 4
+    path = write(tmp_path / "BTCUSDT.parquet", columns(900, step_ms=3_600_000))
+    assert main([*train, "--candles", str(path)]) == 2
+    assert "none to be compared with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("verdict", "told"),
+    [
+        ("promoted: a desk with strategy lightgbm trades it", "promoted, and no desk trades it"),
+        ("passed: it is watched beside the model that trades", "passed, and no desk trades it"),
+        ("no edge found, nothing was promoted", "no edge found, nothing was promoted"),
+    ],
+)
+def test_what_learnt_from_made_up_candles_claims_no_desk(verdict: str, told: str) -> None:
+    found = Finding("x", True, verdict, "linear", 4, (), 0, 1, None, (), {})
+    assert of_made_up_candles(found).verdict.startswith(told)

@@ -134,6 +134,11 @@ def test_signals_stand_newest_first_with_what_came_of_them() -> None:
     )
 
 
+def test_without_a_strategy_signals_are_given_by_hand() -> None:
+    assert signals.note_signals(pictures.busy(strategy="manual")) == "by hand"
+    assert signals.note_signals(pictures.busy(strategy="ema_cross")).startswith("ema_cross on")
+
+
 def test_a_position_shows_what_protects_it() -> None:
     bare = pictures.position("BTC", 0, "0.5", stop=None, unrealised=Decimal("-51.2"))
     (row,) = positions.view_positions(pictures.busy(positions=(bare,)))

@@ -17,8 +17,8 @@ from core.errors import SafetyRefusal, UsageError
 from core.home import Home
 from core.model.event import Kill
 from tests.bench.terminal import ROOT
-from tests.tui.conftest import until
 from tests.tui.loopback import Loopback
+from tests.waiting import until
 from tui.web import listen
 
 

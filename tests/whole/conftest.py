@@ -16,6 +16,10 @@ from typing import Any
 
 import pytest
 
+from core.errors import KillcordError
+from core.home import Home
+from tui.control import ask
+
 ROOT = Path(__file__).parents[2]
 SHARED_DATA = Path(os.environ.get("KILLCORD_SHARED_DATA", ROOT.parent / "shared" / "data"))
 
@@ -31,8 +35,10 @@ class Killcord:
         self.environ["KILLCORD_HOME"] = str(home)
         # One-second candles: positions on every venue within seconds instead of half a minute.
         # No guard: each would cost a start, and act where a test kills its desk on purpose.
+        # Two symbols: all ten cost five times the processor, and prove no more.
         (home / "config.toml").write_text(
-            "[limits]\n[guard]\nstart = false\n[strategy]\ntimeframe = '1s'\n"
+            "symbols = ['BTC', 'ETH']\n[limits]\nloop_lag = 60\n[guard]\nstart = false\n"
+            "[strategy]\ntimeframe = '1s'\n"
         )
 
     def run(
@@ -55,6 +61,16 @@ class Killcord:
         done = self.run(*arguments, "--json", timeout=timeout)
         assert done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return json.loads(done.stdout)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the desk's picture, as ``killcord status --json`` does; empty without an answer.
+
+        Asked for on the socket: waiting would start a program several times a second.
+        """
+        try:
+            return dict(ask(Home(self.home).socket, "GET", "/v1/snapshot"))
+        except KillcordError:
+            return {}
 
     @contextlib.contextmanager
     def desk(self, *arguments: str, env: str = "practice") -> Iterator[Desk]:
@@ -124,9 +140,8 @@ class Desk:
             self.errors += line
 
     def snapshot(self) -> dict[str, Any]:
-        """Ask the desk for its picture; empty while it does not answer."""
-        done = self.killcord.run("status", "--json")
-        return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
+        """Return the desk's picture; empty while it does not answer."""
+        return self.killcord.snapshot()
 
     def wait(
         self, what: str, ready: Callable[[dict[str, Any]], object], timeout: float = 60
@@ -139,16 +154,26 @@ class Desk:
             picture = self.snapshot() or picture
             if picture and ready(picture):
                 return picture
+            time.sleep(0.02)
         pytest.fail(
             f"not within {timeout:g} s: {what}\n{json.dumps(picture)[:3000]}\n{self.errors}"
         )
 
     def wait_line(self, start: str, timeout: float = 60) -> None:
         """Wait until a printed line's text begins with ``start``."""
+        self._wait_printed(lambda line: line.get("text", "").startswith(start), start, timeout)
+
+    def wait_kind(self, kind: str, timeout: float = 60) -> None:
+        """Wait until a line of a type is printed, such as ``order``."""
+        self._wait_printed(lambda line: line["type"] == kind, kind, timeout)
+
+    def _wait_printed(
+        self, wanted: Callable[[dict[str, Any]], bool], what: str, timeout: float
+    ) -> None:
         deadline = time.monotonic() + timeout
-        while not any(line.get("text", "").startswith(start) for line in tuple(self.lines)):
+        while not any(wanted(line) for line in tuple(self.lines)):
             assert self.process.poll() is None, f"the desk ended: {self.errors}"
-            assert time.monotonic() < deadline, f"no line {start!r}: {self.lines[-5:]}"
+            assert time.monotonic() < deadline, f"no line {what!r}: {self.lines[-5:]}"
             time.sleep(0.005)
 
     def finish(self, timeout: float = 60) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def crash_and_compare(killcord: Killcord, *, crashes: int, seed: int) -> None:
     chance = random.Random(seed)
     # Nearly every candle is a cross, so that most moments have orders on their way.
     (killcord.home / "config.toml").write_text(
-        "[limits]\nloss_streak = 100\n[guard]\nstart = false\n"
+        "symbols = ['BTC', 'ETH']\n[limits]\nloss_streak = 100\n[guard]\nstart = false\n"
         "[strategy]\ntimeframe = '1s'\nfast = 1\nslow = 2\n"
     )
     # A start costs a few hundred of the venues' request weights; fifty in a row would be spent
@@ -54,7 +54,7 @@ def crash_and_compare(killcord: Killcord, *, crashes: int, seed: int) -> None:
         with killcord.desk("--seed", "7") as desk:
             # One in four hits start-up or recovery, the others trading: the moment is drawn.
             if chance.random() > 0.25:
-                desk.wait_line("ready in", timeout=60)
+                desk.wait_kind("order")
                 wait_while_alive(desk, chance.uniform(0.0, 2.0))
             else:
                 wait_while_alive(desk, chance.uniform(0.3, 2.0))
@@ -71,7 +71,7 @@ def crash_and_compare(killcord: Killcord, *, crashes: int, seed: int) -> None:
         while found := list(differences(picture, books)):
             assert time.monotonic() < deadline, f"seed {seed}: {found}"
             picture, books = desk.snapshot(), VenueBooks(killcord.home)
-        assert books.orders() > 2 * crashes, "the desk hardly traded; the test proves little"
+        assert books.orders() > crashes, "the desk hardly traded; the test proves little"
 
 
 def differences(picture: dict[str, Any], books: VenueBooks) -> Iterator[str]:

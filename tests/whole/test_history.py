@@ -29,6 +29,7 @@ def test_a_killed_download_goes_on(killcord: Killcord) -> None:
     assert found["downloaded"] + kept == found["stored"] > 8_600
     assert found["gaps"] == []
     assert found["replaced"] == 0
+    assert found["settlements"] > 1_000  # a year of them, three a day
 
     again = killcord.json(*command)["downloads"][0]
     assert again["downloaded"] <= 1

@@ -115,6 +115,8 @@ def test_a_headline_moves_the_picture_and_a_decision_and_trading_outlives_its_re
         assert score(picture, "SOL") < -0.3
         desk.wait("trading", lambda _: len(signals(desk)) > before)
         assert picture["state"] == "armed"
+        killcord.json("stop")
+        desk.finish()
     (path,) = killcord.home.rglob("killcord.db")
     with sqlite3.connect(path) as store:
         rows = store.execute("SELECT title, assets, scorer FROM articles").fetchall()

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from core.desk.lock import holder
+from tests.waiting import wait_until
 from tests.whole.conftest import ROOT, Killcord
 from tui.client import DeskClient
 
@@ -43,7 +44,7 @@ class Pty:
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.seen = ""
 
-    def read_until(self, ready: Callable[[str], object], timeout: float = 30) -> None:
+    def read_until(self, ready: Callable[[str], object], timeout: float = 60) -> None:
         deadline = time.monotonic() + timeout
         while not ready(self.seen):
             assert time.monotonic() < deadline, f"not seen in {timeout:g} s: {self.seen[-2000:]!r}"
@@ -63,12 +64,11 @@ def state(killcord: Killcord) -> dict[str, Any]:
 
 
 def wait_state(killcord: Killcord, ready: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
-    deadline = time.monotonic() + 60
-    while True:
-        done = killcord.run("status")
-        if done.returncode == 0 and ready(picture := state(killcord)):
-            return picture
-        assert time.monotonic() < deadline, done.stdout + done.stderr
+    def found() -> dict[str, Any]:
+        picture = killcord.snapshot()
+        return picture if picture and ready(picture) else {}
+
+    return wait_until(found, 60)
 
 
 def test_closing_the_terminal_leaves_the_desk_running(killcord: Killcord) -> None:

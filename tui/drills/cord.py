@@ -39,7 +39,7 @@ async def drill_kill(faults: str) -> dict[str, Any]:
             raise StateError(f"drill: killcord kill failed: {problems.decode().strip()}")
         report = json.loads(out)
         times = {
-            "shell_to_gate_s": round((report["started"] - pulled) / 1e9, 3),
+            "shell_to_gate_s": round(((report["closed"] or report["started"]) - pulled) / 1e9, 3),
             "shell_to_latch_s": latched,
         }
         return _judge(report, scene.books(), latch.exists()) | times

@@ -26,7 +26,7 @@ async def drill_deadman(faults: str) -> dict[str, Any]:
         for venue in VENUES:
             await _rest(scene, venue)
         wanted = {name for name in VENUES if name != "bybit"}
-        armed = await scene.until(lambda s: wanted <= _armed(s) and _protected(s), 20.0)
+        armed = await scene.until(lambda s: wanted <= _armed(s) and _protected(s, scene), 20.0)
         stops = {name: _stops(books) for name, books in scene.books().items()}
         scene.desk.kill()
         started = time.monotonic()
@@ -81,9 +81,11 @@ def _armed(picture: dict[str, Any]) -> set[str]:
     return {v["venue"] for v in picture["venues"] if v["dead_man_s"] is not None}
 
 
-def _protected(picture: dict[str, Any]) -> bool:
+def _protected(picture: dict[str, Any], scene: Scene) -> bool:
+    """Whether each position has its stop, by the desk's word and by the venue's books."""
     held = picture["positions"]
-    return len(held) == len(VENUES) and all(position["stop"] is not None for position in held)
+    said = len(held) == len(VENUES) and all(position["stop"] is not None for position in held)
+    return said and all(_stops(books) for books in scene.books().values())
 
 
 def _stops(books: dict[str, Any]) -> int:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from tui.drills.cord import drill_kill
 from tui.drills.deadman import drill_deadman
 from tui.drills.feed import drill_feed
 from tui.drills.guard import drill_guard
+from tui.output import reply
 
 DRILLS = {
     "kill": drill_kill,
@@ -29,10 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         faults = str(Path(faults).resolve())
     report = asyncio.run(DRILLS[arguments.what](faults))
     report = {"type": "drill", "drill": arguments.what, "faults": arguments.faults, **report}
-    if arguments.json:
-        sys.stdout.write(json.dumps(report) + "\n")
-    else:
-        sys.stdout.write("\n".join(_lines(report)) + "\n")
+    reply(arguments, report, _lines(report))
     return 0 if report["passed"] else 1
 
 
@@ -42,8 +38,18 @@ def _lines(report: dict[str, Any]) -> list[str]:
     for key, value in report.items():
         if isinstance(value, dict):
             for name, facts in value.items():
-                text = "  ".join(f"{fact} {said}" for fact, said in facts.items())
+                text = "  ".join(
+                    f"{fact} {_plain(said)}" for fact, said in facts.items() if said != ""
+                )
                 lines.append(f"{name:14} {text}")
         elif key not in ("type", "drill", "passed") and value is not None:
-            plain.append(f"{key}: {value}")
+            plain.append(f"{key}: {_plain(value)}")
     return lines + plain
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(one)}" for key, one in value.items())
+    return str(value)

@@ -121,7 +121,9 @@ async def stage(
             home.strategies.mkdir()
             (home.strategies / "drilled.py").write_text(strategy)
         home.config_file.write_text(
-            f"arm_on_start = {str(arm).lower()}\n[limits]\n[guard]\nstart = {str(guard).lower()}\n"
+            f"arm_on_start = {str(arm).lower()}\n[guard]\nstart = {str(guard).lower()}\n"
+            # Exchange and desk share what is left of the machine: it is not the one on trial.
+            "[limits]\nloop_lag = 60\n"
             # A drill that places its own orders wants no strategy to add some: an hour is quiet.
             f"[strategy]\ntimeframe = '{'1s' if arm or strategy else '1h'}'\n"
             f"name = '{'drilled' if strategy else 'ema_cross'}'\n"

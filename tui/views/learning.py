@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
-from core.model.learning import NO_MODEL, LearningView, ModelView, TrainingView
+from core.model.learning import (
+    NO_MODEL,
+    Comparison,
+    Interval,
+    LearningView,
+    Live,
+    ModelView,
+    Promise,
+    TrainingView,
+)
 from core.model.snapshot import Snapshot
 from tui import numbers
 from tui.text import clean
 from tui.views.table import Cell, Line, Row, Tone
+
+if TYPE_CHECKING:
+    from core.signals.registry import Check  # half a second that a terminal need not pay
 
 MODELS = "|"
 """What a row of these answers when it is asked for venue and symbol: it has neither."""
@@ -50,22 +63,29 @@ def note_learning(snapshot: Snapshot) -> str:
 
 def learning_lines(learning: LearningView, now: int) -> list[str]:
     """Return everything there is to say, a line each, for a shell."""
-    lines = [
-        f"{_WORDS.get(one.role, one.role):8} {clean(one.id)}, trained"
-        f" {numbers.age((now - one.trained) / 1e9)} ago: {describe(one)}"
-        for one in (learning.champion, learning.challenger)
-        if one is not None
-    ]
+    lines = []
+    for one in (learning.champion, learning.challenger):
+        if one is not None:
+            lines.append(f"{_title(one)}, trained {numbers.age((now - one.trained) / 1e9)} ago")
+            lines += [f"  {text}" for text in describe(one)]
+    if learning.comparison is not None:
+        lines.append(comparison_text(learning.comparison))
     text = trainer_text(learning)
     return [*lines, *([text] if text else [])]
+
+
+def _title(model: ModelView) -> str:
+    return f"{_WORDS.get(model.role, model.role):8} {clean(model.id)}"
 
 
 def view_learning(learning: LearningView, now: int) -> tuple[Line, ...]:
     """Return the same as lines of a page, for whoever asks why."""
     lines: list[Line] = [(Cell(" models", "strong"),)]
     for text in learning_lines(learning, now):
-        lines.append(())
-        lines += [(Cell(f"   {part}"),) for part in wrap(text, _WIDTH)]
+        if not text.startswith(" "):
+            lines.append(())
+        indent = " " * (len(text) - len(text.lstrip()))
+        lines += [(Cell(f"   {part}"),) for part in wrap(text, _WIDTH, subsequent_indent=indent)]
     lines += [
         (),
         (Cell("   killcord models show ID has the conditions and the life of each", "dim"),),
@@ -73,17 +93,63 @@ def view_learning(learning: LearningView, now: int) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def describe(model: ModelView) -> str:
-    """Return what a model speaks of, and how it does."""
-    words = f"{model.horizon} candles ahead, AUC {model.auc:.3f} in training"
-    if model.hit_rate is None or model.brier_skill is None:
-        words += "; nothing has come true yet"
+def describe(model: ModelView) -> list[str]:
+    """Return what a model speaks of, what is wrong with it, and how it does; a text each."""
+    first = f"{model.horizon} candles ahead, AUC {model.promise.auc:.3f} in training"
+    wrong = [clean(model.detail)] if model.detail else []
+    return [first, *wrong, *describe_live(model.promise, model.live)]
+
+
+def describe_live(promise: Promise, live: Live) -> list[str]:
+    """Return how a model does, against what training promised; a text each."""
+    if live.hit_rate is None or live.brier_skill is None:
+        found = ["nothing has come true yet"]
     else:
-        words += (
-            f"; live {model.hit_rate:.1%} right, Brier {model.brier_skill:+.2%},"
-            f" {model.scored:,} outcomes in {model.days} days"
+        ic = "" if live.ic is None else f", IC {live.ic:+.3f}"
+        found = [
+            f"live {live.hit_rate:.1%} right, Brier {live.brier_skill:+.2%}{ic},"
+            f" {live.scored:,} outcomes in {live.days} days"
+        ]
+    if live.said is not None and live.spread is not None:
+        then = ""
+        if promise.said is not None and promise.spread is not None:
+            then = f" ({promise.said:.1%} and {promise.spread:.1%} in training)"
+        found.append(f"says {live.said:.1%} for a rise, spread {live.spread:.1%}{then}")
+    if live.held is not None:
+        then = "" if promise.held is None else f" ({promise.held:.0%} in training)"
+        found.append(f"in a position {live.held:.0%} of the time{then}")
+    if live.net is not None:
+        found.append(f"following it made {interval_text(live.net)} bp a day after costs")
+    if live.cost is not None and live.slippage is not None:
+        found.append(
+            f"orders pay {numbers.basis_points(live.cost)} bp a side"
+            f" ({numbers.basis_points(promise.cost)} assumed), slippage"
+            f" {numbers.basis_points(live.slippage)}, over {numbers.compact(live.orders)}"
         )
-    return f"{words}; {clean(model.detail)}" if model.detail else words
+    return found
+
+
+def comparison_text(found: Comparison) -> str:
+    """Return how the challenger stands against the champion."""
+    text = f"challenger against champion: {found.days} of {found.needed} days"
+    if found.loss is not None:
+        text += f"; log loss smaller by {interval_text(found.loss)} (times 10,000)"
+    if found.net is not None:
+        text += f"; return larger by {interval_text(found.net)} bp a day"
+    if found.days < found.needed:
+        return text
+    return f"{text}: {'it takes over' if found.favours else 'not beyond luck in both'}"
+
+
+def check_line(check: Check) -> str:
+    """Return a condition of promotion as a line for a person."""
+    value = "-" if check.value is None else f"{check.value:.3g}"
+    return f"  {'✓' if check.passed else '✗'} {check.name:42} {value:>8}   needs {check.need}"
+
+
+def interval_text(found: Interval) -> str:
+    """Return a mean and its interval in ten thousandths."""
+    return f"{found.mean * 1e4:+.1f} ({found.low * 1e4:+.1f} to {found.high * 1e4:+.1f})"
 
 
 def trainer_text(learning: LearningView) -> str:
@@ -100,7 +166,7 @@ def trainer_text(learning: LearningView) -> str:
 
 
 def _model(model: ModelView, now: int) -> Row:
-    rate = numbers.NONE if model.hit_rate is None else f"{model.hit_rate:.1%}"
+    rate = numbers.NONE if model.live.hit_rate is None else f"{model.live.hit_rate:.1%}"
     return Row(
         f"||{model.role}",
         (
@@ -112,7 +178,7 @@ def _model(model: ModelView, now: int) -> Row:
             Cell(""),
             Cell(numbers.age((now - model.trained) / 1e9), "dim"),
             Cell(model.state, _STATES.get(model.state, "")),
-            Cell(f"{clean(model.id)}: {describe(model)}", "dim"),
+            Cell(f"{clean(model.id)}: {'; '.join(describe(model))}", "dim"),
             Cell("lightgbm", "dim"),
         ),
     )

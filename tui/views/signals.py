@@ -23,7 +23,7 @@ _COLUMNS = (
     Column("strategy", 10, 5),
 )
 
-EMPTY = "No signal yet. The strategy needs a few candles; press 1 to watch the markets."
+EMPTY = "No signal yet. A strategy needs a few candles; with manual, b and s are the signals."
 
 _WANTS = {1: "▲ long", -1: "▼ short", 0: "· flat"}
 
@@ -52,6 +52,8 @@ def note_signals(snapshot: Snapshot) -> str:
     """Return what stands at the right of the title."""
     strategy = clean(snapshot.strategy, 30)
     text = f"{strategy} on {numbers.span(snapshot.timeframe)}" if strategy else ""
+    if strategy == "manual":
+        text = "by hand"
     model = note_learning(snapshot)
     text = f"{text} · {model}" if model else text
     return f"{len(snapshot.held)} WAIT FOR YOU · {text}" if snapshot.held else text

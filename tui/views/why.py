@@ -114,8 +114,10 @@ def _sizing(why: Why) -> list[Line]:
     if size is None:
         return []
     raw = size.equity * size.part / size.price if size.price else size.qty
+    best = () if size.kelly is None else ((Cell(f"   {_kelly(size.kelly)}", "dim"),),)
     return [
         (Cell(" size", "strong"),),
+        *best,
         (
             Cell(f"   {numbers.money(size.equity)} × {numbers.percent(size.part, 3, sign=False)}"),
             Cell(f" ÷ {numbers.quantity(size.price)} = {raw:.8g}"),
@@ -126,6 +128,12 @@ def _sizing(why: Why) -> list[Line]:
         ),
         (),
     ]
+
+
+def _kelly(fraction: float) -> str:
+    """Return what a model's probability says of the size."""
+    part = f"{fraction:,.0f} times equity" if fraction >= 1.0 else f"{fraction:.2%} of equity"
+    return f"Kelly: {part}; a part of it (strategy.kelly), or the limit if that is less"
 
 
 def _checks(why: Why) -> list[Line]:

@@ -71,7 +71,7 @@ class Basis:
         bases = self._bases
         bases.append(basis)
         before = bases[0] if len(bases) > BACK else NAN
-        return [basis, basis - before, self._standing.push(basis)]
+        return [basis, basis - before, self._standing.stand(basis)]
 
 
 def tabulate(history: History) -> Floats:

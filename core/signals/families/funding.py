@@ -1,22 +1,24 @@
 """What holding the perpetual was paid: a measure of which side is crowded.
 
 Trained on what was settled, so that is what is used live: a venue tells the coming rate, which
-moves until it is settled; it counts when its time has come.
+moves until it is settled; it counts when its time has come. What was settled before, or while
+nobody listened, is asked for, and is then the venue's last word.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, ClassVar
 
 from core.clock import HOUR, MINUTE, SECOND
-from core.model.market import Candle, Ticker
+from core.model.market import Candle, FundingSettled, Ticker
 from core.signals.features import NAN, Feature
 
 if TYPE_CHECKING:
     from core.signals.context import Floats, History, Key, Place
 
 MEAN = 9
+KEPT = MEAN + 1
+"""Settlements that are looked at: one may lie after the candle's end."""
 USUAL = 8 * HOUR
 _FRESH = 10 * MINUTE
 """A rate may have changed before its settlement where nothing was heard for this long."""
@@ -31,11 +33,12 @@ class Funding:
     """Settled funding of one instrument."""
 
     features: ClassVar[tuple[Feature, ...]] = FEATURES
-    hears: ClassVar[tuple[type, ...]] = (Ticker,)
+    hears: ClassVar[tuple[type, ...]] = (Ticker, FundingSettled)
 
     def __init__(self, place: Place) -> None:
         self._span = place.timeframe * SECOND
-        self._settled: deque[tuple[int, float]] = deque(maxlen=MEAN + 1)
+        self._settled: list[tuple[int, float]] = []
+        """The last ``KEPT``, oldest first."""
         self._now = self._sum_up([])
         self._due = 0
         """When the coming rate is settled; 0 where nobody says."""
@@ -52,15 +55,18 @@ class Funding:
         """Every venue tells the funding rate."""
         return ""
 
-    def hear(self, event: Ticker) -> None:
+    def hear(self, event: Ticker | FundingSettled) -> None:
         """Take the coming rate and its time; without a time it is one that was settled just now."""
+        if isinstance(event, FundingSettled):
+            self._settle(event.ts, event.rate)
+            return
         rate, due, now = event.funding_rate, event.next_funding, event.received
         if due is None and not self._due:
             if rate is not None:
                 self._settle(now, rate)
             return
         if due is not None:
-            if self._due and due > self._due + MINUTE:
+            if self._due and due > self._due + MINUTE and not self._knows(self._due):
                 if self._due - self._told_at < _FRESH:
                     self._settle(self._due, self._told)
                 else:  # the last one is not known, nor a mean with it
@@ -86,9 +92,14 @@ class Funding:
             due += step
         return [rate, mean, (due - end) / USUAL if due > end else NAN]
 
+    def _knows(self, ts: int) -> bool:
+        return any(abs(known - ts) < MINUTE for known, _ in self._settled)
+
     def _settle(self, ts: int, rate: float) -> None:
-        self._settled.append((ts, rate))
-        self._now = self._sum_up(list(self._settled))
+        """Note a settlement; of one that is noted already the last word counts."""
+        others = [one for one in self._settled if abs(one[0] - ts) >= MINUTE]
+        self._settled = sorted([*others, (ts, rate)])[-KEPT:]
+        self._now = self._sum_up(self._settled)
 
     @staticmethod
     def _sum_up(known: list[tuple[int, float]]) -> tuple[float, float, int, int]:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
-from math import log, sqrt
 from typing import TYPE_CHECKING, ClassVar
 
-from core.clock import SECOND
 from core.model.instrument import unified_symbol
 from core.model.market import Candle
 from core.signals.features import CLIP, FLOOR, NAN, Feature
+from core.signals.universe import ROOTS, SPANS, WINDOW, Path, Universe
 
 if TYPE_CHECKING:
     from core.signals.context import Floats, History, Key, Place
 
 LEADER = unified_symbol("BTC")
-SPANS = (1, 4, 24)
-WINDOW = 48
-_ROOTS = tuple((n, sqrt(n)) for n in SPANS)
 FEATURES: tuple[Feature, ...] = (
     *(
         Feature(f"lead_{n}", WINDOW, "volatility", f"Bitcoin's log return over {n}, by its vol 48")
@@ -28,40 +23,7 @@ FEATURES: tuple[Feature, ...] = (
         for n in SPANS
     ),
 )
-
-
-class _Path:
-    """Returns of one series of candles in units of their own volatility."""
-
-    def __init__(self, span: int) -> None:
-        self._span = span
-        self._logs: deque[float] = deque(maxlen=WINDOW + 1)
-        self._squares: deque[float] = deque(maxlen=WINDOW)
-        self.ts = 0
-
-    def push(self, candle: Candle) -> None:
-        if candle.ts != self.ts + self._span:
-            self._logs.clear()
-            self._squares.clear()
-        self.ts = candle.ts
-        x = log(candle.close)
-        logs = self._logs
-        if logs:
-            move = x - logs[-1]
-            self._squares.append(move * move)
-        logs.append(x)
-
-    def returns(self) -> list[float]:
-        logs = self._logs
-        if len(logs) <= WINDOW:
-            return [NAN] * len(SPANS)
-        last = logs[-1]
-        unit = max(sqrt(sum(self._squares) / WINDOW), FLOOR)
-        found = []
-        for n, root in _ROOTS:
-            far = (last - logs[-1 - n]) / (unit * root)
-            found.append(-CLIP if far < -CLIP else CLIP if far > CLIP else far)
-        return found
+_NOTHING = [NAN] * len(FEATURES)
 
 
 class Leader:
@@ -71,9 +33,9 @@ class Leader:
     hears: ClassVar[tuple[type, ...]] = (Candle,)
 
     def __init__(self, place: Place) -> None:
-        span = place.timeframe * SECOND
-        self._own = _Path(span)
-        self._lead = self._own if place.symbol == LEADER else _Path(span)
+        universe = self._universe = place.universe or Universe(place.timeframe)
+        self.hear = universe.push  # nothing of its own is kept: one call less for each candle
+        self._symbol = place.symbol
 
     @staticmethod
     def company(place: Place) -> tuple[Key, ...]:
@@ -85,17 +47,32 @@ class Leader:
         """Bitcoin must be followed."""
         return "" if LEADER in place.symbols else f"{LEADER} is not among the symbols"
 
-    def hear(self, event: Candle) -> None:
-        """Take a candle of the leader."""
-        self._lead.push(event)
-
     def close(self, candle: Candle) -> list[float]:
         """Return the candle's values."""
-        self._own.push(candle)
-        if self._lead.ts != candle.ts:
-            return [NAN] * len(FEATURES)
-        leads = self._lead.returns()
-        return leads + [lead - own for lead, own in zip(leads, self._own.returns(), strict=True)]
+        universe, ts = self._universe, candle.ts
+        universe.push(candle)
+        lead = universe.at(LEADER, ts)
+        if lead.unit != lead.unit:
+            return list(_NOTHING)
+        near, middle, far = _scale(lead)
+        if self._symbol == LEADER:
+            return [near, middle, far, 0.0, 0.0, 0.0]
+        own_near, own_middle, own_far = _scale(universe.at(self._symbol, ts))
+        return [near, middle, far, near - own_near, middle - own_middle, far - own_far]
+
+
+def _scale(path: Path) -> tuple[float, float, float]:
+    """Return moves in units of their own volatility."""
+    near, middle, far = path.moves
+    unit = path.unit
+    near, middle, far = near / unit, middle / (unit * ROOTS[1]), far / (unit * ROOTS[2])
+    if -CLIP <= near <= CLIP and -CLIP <= middle <= CLIP and -CLIP <= far <= CLIP:
+        return near, middle, far
+    return _clip(near), _clip(middle), _clip(far)
+
+
+def _clip(value: float) -> float:
+    return -CLIP if value < -CLIP else CLIP if value > CLIP else value
 
 
 def tabulate(history: History) -> Floats:

@@ -76,12 +76,12 @@ class Venues:
             self._forget()
             for one in self._own:
                 self._gaps.append(gap := self._gap(*one))
-                self._standing.push(gap)
+                self._standing.stand(gap)
         self._own.append((candle.ts, candle.close))
         gaps = self._gaps
         gaps.append(gap := self._gap(candle.ts, candle.close))
         before = gaps[0] if len(gaps) > BACK else NAN
-        return [gap, gap - before, self._standing.push(gap)]
+        return [gap, gap - before, self._standing.stand(gap)]
 
     def _forget(self) -> None:
         self._gaps.clear()

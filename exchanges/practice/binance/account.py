@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from core.model.instrument import Instrument
-from exchanges.practice.binance import codes, shapes
+from exchanges.practice.binance import codes, holdings, shapes
 from exchanges.practice.binance.orders import BinanceNo, OrderDesk, read_int, read_number, require
 from exchanges.practice.binance.route import KEY_ONLY, PUBLIC, Params, Route
 from exchanges.practice.contracts import Contract
@@ -96,7 +96,7 @@ class Account:
             (position, self.venue.contracts[position.symbol])
             for position in self.venue.positions(account)
         ]
-        return shapes.account_row(self._wallet(account), positions)
+        return holdings.account_row(self._wallet(account), positions)
 
     def _wallet(self, account: str) -> WalletState:
         """Return the money; clients skip an asset that was never updated."""
@@ -105,7 +105,7 @@ class Account:
 
     def balance(self, account: str, _: Params) -> Any:
         """Answer ``GET /fapi/v2/balance``."""
-        asset = shapes.asset_row(self._wallet(account))
+        asset = holdings.asset_row(self._wallet(account))
         return [
             {
                 "accountAlias": account,
@@ -137,7 +137,7 @@ class Account:
         """Answer ``GET /fapi/v3/positionRisk``."""
         symbol = self.desk.contract(params).symbol if params.get("symbol") else None
         return [
-            shapes.risk_row(position, self.venue.contracts[position.symbol])
+            holdings.risk_row(position, self.venue.contracts[position.symbol])
             for position in self.venue.positions(account, symbol)
             if position.qty
         ]
@@ -146,7 +146,7 @@ class Account:
         """Answer ``GET /fapi/v2/positionRisk``."""
         symbols = [self.desk.contract(params).symbol] if params.get("symbol") else None
         return [
-            shapes.risk_row_v2(position, self.venue.contracts[symbol])
+            holdings.risk_row_v2(position, self.venue.contracts[symbol])
             for symbol in symbols or self.venue.contracts
             for position in self.venue.positions(account, symbol)
         ]

@@ -190,6 +190,7 @@ class Market:
         past = self.venue.funding_history(
             contract.symbol,
             start_ms=read_int(params, "startTime"),
+            end_ms=read_int(params, "endTime"),
             limit=min(read_int(params, "limit", 100) or 100, 1000),
         )
         mark = self.venue.ticker(contract.symbol).mark

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from msgspec import Struct
@@ -161,14 +161,14 @@ class BinancePushes(Pushes):
         }
 
     def _on_ticker(self, event: TickerChanged) -> None:
-        ticker = event.ticker
-        contract = self.venue.contracts[ticker.symbol]
+        contract = self.venue.contracts[event.symbol]
+        ticker = cache(partial(self.venue.ticker, event.symbol))
         name = contract.venue_symbol.lower()
         rows: tuple[tuple[str, Callable[[], dict[str, Any]]], ...] = (
-            ("miniTicker", lambda: quotes.mini_event(ticker, contract)),
-            ("ticker", lambda: quotes.day_event(ticker, contract)),
-            ("markPrice", lambda: quotes.mark_event(ticker, contract)),
-            ("markPrice@1s", lambda: quotes.mark_event(ticker, contract)),
+            ("miniTicker", lambda: quotes.mini_event(ticker(), contract)),
+            ("ticker", lambda: quotes.day_event(ticker(), contract)),
+            ("markPrice", lambda: quotes.mark_event(ticker(), contract)),
+            ("markPrice@1s", lambda: quotes.mark_event(ticker(), contract)),
         )
         for channel, build in rows:
             self._publish(f"{name}@{channel}", build)

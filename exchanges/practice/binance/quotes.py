@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from core.model.market import Side
+from exchanges.practice.binance.shapes import Row
 from exchanges.practice.contracts import Contract, Rules
 from exchanges.practice.state import DepthSnapshot, Kline, PublicTrade, TickerState
 from exchanges.practice.wire import fixed, places
 
-Row = dict[str, Any]
 FAR = 4133404800000
 """Delivery date of a perpetual, as the venue gives it."""
 

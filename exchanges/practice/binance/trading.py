@@ -75,22 +75,27 @@ class Trading:
 
     def open(self, account: str, params: Params) -> Any:
         """Answer ``GET /fapi/v1/openOrders``."""
+        return [self._row(order) for order in self._resting(account, params, conditional=False)]
+
+    def _resting(self, account: str, params: Params, *, conditional: bool) -> list[PracticeOrder]:
         symbol = self.desk.contract(params).symbol if params.get("symbol") else None
-        return [self._row(order) for order in self.venue.open_orders(account, symbol, False)]
+        return self.venue.open_orders(account, symbol, conditional)
 
     def all(self, account: str, params: Params) -> Any:
         """Answer ``GET /fapi/v1/allOrders``."""
-        contract = self.desk.contract(params)
-        orders = self.venue.order_history(
+        orders = self._history(account, params, conditional=False)
+        first = read_int(params, "orderId", 0) or 0
+        return [self._row(o) for o in orders if shapes.number_of(o.order_id) >= first]
+
+    def _history(self, account: str, params: Params, *, conditional: bool) -> list[PracticeOrder]:
+        return self.venue.order_history(
             account,
-            contract.symbol,
+            self.desk.contract(params).symbol,
             since_ms=read_int(params, "startTime", 0) or 0,
             until_ms=read_int(params, "endTime"),
             limit=min(read_int(params, "limit", 500) or 500, 1000),
-            conditional=False,
+            conditional=conditional,
         )
-        first = read_int(params, "orderId", 0) or 0
-        return [self._row(o) for o in orders if shapes.number_of(o.order_id) >= first]
 
     def cancel_all(self, account: str, params: Params) -> Any:
         """Answer ``DELETE /fapi/v1/allOpenOrders``."""
@@ -176,21 +181,12 @@ class Trading:
 
     def open_algo(self, account: str, params: Params) -> Any:
         """Answer ``GET /fapi/v1/openAlgoOrders``."""
-        symbol = self.desk.contract(params).symbol if params.get("symbol") else None
-        orders = self.venue.open_orders(account, symbol, True)
+        orders = self._resting(account, params, conditional=True)
         return [self.desk.algo_row(order) for order in orders]
 
     def all_algo(self, account: str, params: Params) -> Any:
         """Answer ``GET /fapi/v1/allAlgoOrders``."""
-        contract = self.desk.contract(params)
-        orders = self.venue.order_history(
-            account,
-            contract.symbol,
-            since_ms=read_int(params, "startTime", 0) or 0,
-            until_ms=read_int(params, "endTime"),
-            limit=min(read_int(params, "limit", 500) or 500, 1000),
-            conditional=True,
-        )
+        orders = self._history(account, params, conditional=True)
         return [self.desk.algo_row(order) for order in orders]
 
     def cancel_all_algo(self, account: str, params: Params) -> Any:

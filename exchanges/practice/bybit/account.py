@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from exchanges.practice.bybit import codes, shapes
+from exchanges.practice.bybit import codes, holdings
 from exchanges.practice.bybit.orders import BybitNo, OrderDesk, read_number
 from exchanges.practice.bybit.route import Params, Route
 from exchanges.practice.exchange import PracticeVenue
@@ -92,7 +92,7 @@ class Account:
 
     def wallet(self, account: str, _: Params) -> Any:
         """Answer ``GET /v5/account/wallet-balance``."""
-        return {"list": [shapes.wallet_row(self.venue.wallet(account))]}
+        return {"list": [holdings.wallet_row(self.venue.wallet(account))]}
 
     def set_margin_mode(self, _: str, params: Params) -> Any:
         """Answer ``POST /v5/account/set-margin-mode``."""
@@ -146,7 +146,7 @@ class Account:
         else:
             raise BybitNo(codes.BAD_REQUEST, "params error: symbol or settleCoin is required")
         rows = [
-            shapes.position_row(position, self.venue.contracts[position.symbol], stream=False)
+            holdings.position_row(position, self.venue.contracts[position.symbol], stream=False)
             for position in found
         ]
         return {"category": params.get("category"), "list": rows, "nextPageCursor": ""}

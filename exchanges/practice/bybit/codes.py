@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from exchanges.practice.state import Refusal, RefusalKind
 
-OK = (0, "OK")
 BAD_REQUEST = 10001
 EXPIRED = 10002
 BAD_KEY = 10003
@@ -14,7 +13,6 @@ NO_KEY = (10007, "User authentication failed.")
 NOT_FOUND = (10017, "Route not found.")
 LEVERAGE_SAME = (110043, "leverage not modified")
 MODE_SAME = (110025, "Position mode is not modified")
-MARGIN_SAME = (110026, "Cross/isolated margin mode is not modified")
 
 _CODES: dict[RefusalKind, tuple[int, str]] = {
     RefusalKind.BAD_SYMBOL: (10001, "params error: symbol invalid {symbol}"),

@@ -128,10 +128,11 @@ class Market:
     def funding_history(self, _: str, params: Params) -> Any:
         """Answer ``GET /v5/market/funding/history``."""
         contract = self.desk.contract(params)
-        start = params.get("startTime")
+        start, end = params.get("startTime"), params.get("endTime")
         past = self.venue.funding_history(
             contract.symbol,
             start_ms=int(start) if start else None,
+            end_ms=int(end) if end else None,
             limit=min(int(params.get("limit") or 200), 200),
         )
         rows = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from exchanges.practice.bybit import quotes, shapes
+from exchanges.practice.bybit import holdings, quotes, shapes
 from exchanges.practice.bybit.market import INTERVALS
 from exchanges.practice.bybit.rest import BybitRest
 from exchanges.practice.contracts import Contract
@@ -87,21 +87,20 @@ class BybitPushes(Pushes):
             else:
                 self.topics.publish(topic, _book(topic, "delta", contract, view, bids, asks))
         if f"tickers.{name}" in self.topics:
-            self._on_ticker(TickerChanged(self.venue.ticker(change.symbol)))
+            self._on_ticker(TickerChanged(change.symbol))
 
     def _on_ticker(self, event: TickerChanged) -> None:
-        contract = self.venue.contracts[event.ticker.symbol]
+        contract = self.venue.contracts[event.symbol]
         topic = f"tickers.{contract.venue_symbol}"
         if topic not in self.topics:
             return
-        row, before = self._ticker(event.ticker, contract), self._tickers[topic]
+        ticker = self.venue.ticker(event.symbol)
+        row, before = self._ticker(ticker, contract), self._tickers[topic]
         changed = {key: value for key, value in row.items() if before.get(key) != value}
         self._tickers[topic] = row
         if changed:
             delta = {"symbol": contract.venue_symbol, **changed}
-            self.topics.publish(
-                topic, push(topic, "delta", delta, event.ticker.ts_ms, cs=event.ticker.ts_ms)
-            )
+            self.topics.publish(topic, push(topic, "delta", delta, ticker.ts_ms, cs=ticker.ts_ms))
 
     def _ticker(self, ticker: TickerState, contract: Contract) -> dict[str, Any]:
         minute = ticker.ts_ms // 60_000
@@ -173,7 +172,7 @@ class BybitPushes(Pushes):
             self.topics.publish(fast, message)
 
     def _on_position(self, event: PositionChanged) -> None:
-        row = shapes.position_row(event.position, self._of(event.position.symbol), stream=True)
+        row = holdings.position_row(event.position, self._of(event.position.symbol), stream=True)
         self._tell("position", event.account, row)
 
     def _on_wallet(self, event: WalletChanged) -> None:
@@ -183,13 +182,13 @@ class BybitPushes(Pushes):
                 "id": f"{event.account}{uuid.uuid4().hex[:16]}",
                 "topic": "wallet",
                 "creationTime": self.venue.now_ms(),
-                "data": [shapes.wallet_row(event.wallet)],
+                "data": [holdings.wallet_row(event.wallet)],
             }
             self.topics.publish(key, message)
 
     def _on_funding(self, event: FundingSettled) -> None:
         payment = event.payment
-        row = shapes.funding_row(payment, self._of(payment.symbol))
+        row = holdings.funding_row(payment, self._of(payment.symbol))
         self._tell("execution", payment.account, row)
 
     def _of(self, symbol: str) -> Contract:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
-from core.model.market import Side
+from exchanges.practice.bybit.shapes import SIDES, Row
 from exchanges.practice.contracts import Contract, Rules
 from exchanges.practice.state import Kline, PublicTrade, TickerState
 from exchanges.practice.wire import fixed, places, plain
-
-Row = dict[str, Any]
-SIDES = {Side.BUY: "Buy", Side.SELL: "Sell"}
 
 
 def instrument_row(contract: Contract, rules: Rules) -> Row:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from exchanges.practice.bybit import codes, shapes
+from exchanges.practice.bybit import codes, holdings, shapes
 from exchanges.practice.bybit.orders import BybitNo, OrderDesk, ids
 from exchanges.practice.bybit.route import Params, Route
 from exchanges.practice.exchange import PracticeVenue
@@ -161,7 +161,7 @@ class Trading:
             payments = self.venue.funding_payments(
                 account, symbol, since_ms=since, until_ms=until, limit=100_000
             )
-            rows += [shapes.funding_row(p, self.venue.contracts[p.symbol]) for p in payments]
+            rows += [holdings.funding_row(p, self.venue.contracts[p.symbol]) for p in payments]
         if wanted:
             rows = [row for row in rows if row["execType"] == wanted]
         rows.sort(key=lambda row: int(row["execTime"]))
@@ -175,11 +175,11 @@ class Trading:
         span = {"since_ms": since, "until_ms": until, "limit": 100_000}
         balance = self.venue.wallet(account).balance
         rows = [
-            shapes.trade_log(fill, self.venue.contracts[fill.symbol], balance)
+            holdings.trade_log(fill, self.venue.contracts[fill.symbol], balance)
             for fill in self.venue.fills(account, **span)  # type: ignore[arg-type]
         ]
         rows += [
-            shapes.funding_log(payment, self.venue.contracts[payment.symbol], balance)
+            holdings.funding_log(payment, self.venue.contracts[payment.symbol], balance)
             for payment in self.venue.funding_payments(account, **span)  # type: ignore[arg-type]
         ]
         wanted = params.get("type")

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from exchanges.practice.exchange import PracticeVenue
-from exchanges.practice.okx import codes, shapes
+from exchanges.practice.okx import codes, holdings
 from exchanges.practice.okx.orders import OkxNo, OrderDesk, bad, read_number, require
 from exchanges.practice.okx.route import Params, Route, page
 from exchanges.practice.state import Refusal, RefusalKind
@@ -74,7 +74,7 @@ class Account:
 
     def balance(self, account: str, _: Params) -> Any:
         """Answer ``GET /api/v5/account/balance``."""
-        return [shapes.balance_row(self.venue.wallet(account))]
+        return [holdings.balance_row(self.venue.wallet(account))]
 
     def positions(self, account: str, params: Params) -> Any:
         """Answer ``GET /api/v5/account/positions``."""
@@ -90,7 +90,7 @@ class Account:
         for position in found:
             if position.qty:
                 contract = self.venue.contracts[position.symbol]
-                rows.append(shapes.position_row(position, contract, self.last(position.symbol)))
+                rows.append(holdings.position_row(position, contract, self.last(position.symbol)))
         return rows
 
     def last(self, symbol: str) -> str:
@@ -150,14 +150,14 @@ class Account:
         rows = []
         if wanted in {"", "8"}:
             rows += [
-                shapes.funding_bill(payment, self.venue.contracts[payment.symbol], balance)
+                holdings.funding_bill(payment, self.venue.contracts[payment.symbol], balance)
                 for payment in self.venue.funding_payments(
                     account, symbol, since_ms=begin, until_ms=until, limit=100_000
                 )
             ]
         if wanted in {"", "2"}:
             rows += [
-                shapes.trade_bill(fill, self.venue.contracts[fill.symbol], balance)
+                holdings.trade_bill(fill, self.venue.contracts[fill.symbol], balance)
                 for fill in self.venue.fills(
                     account, symbol, since_ms=begin, until_ms=until, limit=100_000
                 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from exchanges.practice.exchange import PracticeVenue
 from exchanges.practice.okx import quotes
-from exchanges.practice.okx.orders import OrderDesk, bad, require
+from exchanges.practice.okx.orders import OkxNo, OrderDesk, bad, require
 from exchanges.practice.okx.route import Params, Route
 from exchanges.practice.wire import fixed, plain
 
@@ -37,6 +37,7 @@ class Market:
             ("GET", "/public/open-interest"): Route(self.open_interest, 20, False),
             ("GET", "/public/position-tiers"): Route(self.tiers, 10, False),
             ("GET", "/public/price-limit"): Route(self.price_limit, 20, False),
+            ("GET", "/market/index-tickers"): Route(self.index_tickers, 20, False),
             ("GET", "/market/ticker"): Route(self.ticker, 20, False),
             ("GET", "/market/tickers"): Route(self.tickers, 20, False),
             ("GET", "/market/books"): Route(self.books, 40, False),
@@ -75,8 +76,13 @@ class Market:
         """Answer ``GET /api/v5/public/funding-rate-history``."""
         contract = self.desk.contract(params)
         limit = min(int(params.get("limit") or 100), 400)
-        before, after = int(params.get("before") or 0), int(params.get("after") or 1 << 62)
-        past = self.venue.funding_history(contract.symbol, start_ms=None, limit=400)
+        before, after = int(params.get("before") or 0), params.get("after")
+        past = self.venue.funding_history(
+            contract.symbol,
+            start_ms=before + 1 if before else None,
+            end_ms=int(after) - 1 if after else None,
+            limit=limit,
+        )
         rows = [
             {
                 "formulaType": "withRate",
@@ -88,9 +94,8 @@ class Market:
                 "realizedRate": plain(rate),
             }
             for ts, rate in reversed(past)
-            if before < ts < after
         ]
-        return rows[:limit]
+        return rows
 
     def mark_price(self, _: str, params: Params) -> Any:
         """Answer ``GET /api/v5/public/mark-price``."""
@@ -99,6 +104,17 @@ class Market:
             quotes.mark_row(self.venue.ticker(contract.symbol), contract)
             for contract in self.venue.contracts.values()
             if not wanted or contract.venue_symbol == wanted
+        ]
+
+    def index_tickers(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/market/index-tickers``: of one index, or of all quoted in USDT."""
+        wanted, quote = params.get("instId"), params.get("quoteCcy")
+        if not wanted and not quote:
+            raise OkxNo("50014", "Either parameter quoteCcy or instId is required.")
+        return [
+            quotes.index_row(self.venue.ticker(contract.symbol), contract)
+            for contract in self.venue.contracts.values()
+            if (wanted in (None, "", quotes.index_name(contract))) and quote in (None, "", "USDT")
         ]
 
     def open_interest(self, _: str, params: Params) -> Any:

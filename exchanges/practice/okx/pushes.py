@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from exchanges.practice.contracts import Contract
-from exchanges.practice.okx import quotes, shapes
+from exchanges.practice.okx import holdings, quotes, shapes
 from exchanges.practice.okx.market import BARS
 from exchanges.practice.okx.rest import OkxRest
 from exchanges.practice.pushes import Pushes
@@ -27,8 +27,10 @@ from exchanges.practice.wire import BookView, plain
 DEPTHS = {"books": 400, "books5": 5, "bbo-tbt": 1, "books50-l2-tbt": 50, "books-l2-tbt": 400}
 FULL = frozenset({"books5", "bbo-tbt"})
 """Book channels that send whole views; the others send a snapshot, then changes."""
+INDEX = "index-tickers"
+"""The one channel of an index (BTC-USDT) instead of its swap."""
 MARKET = frozenset(
-    {"trades", "tickers", "mark-price", "funding-rate", "open-interest", "price-limit"}
+    {"trades", "tickers", "mark-price", "funding-rate", "open-interest", "price-limit", INDEX}
 )
 
 
@@ -115,11 +117,12 @@ class OkxPushes(Pushes):
         return self._wrap(topic, [row], action="snapshot")
 
     def _on_ticker(self, event: TickerChanged) -> None:
-        contract = self.venue.contracts[event.ticker.symbol]
+        contract = self.venue.contracts[event.symbol]
         for channel in MARKET:
-            topic = f"{channel}:{contract.venue_symbol}"
+            name = contract.venue_symbol
+            topic = f"{channel}:{quotes.index_name(contract) if channel == INDEX else name}"
             if channel not in {"trades", "tickers"} and topic in self.topics:
-                row = self._market_row(channel, event.ticker, contract)
+                row = self._market_row(channel, self.venue.ticker(event.symbol), contract)
                 self.topics.publish(topic, self._wrap(topic, [row]))
 
     def _market_row(self, channel: str, ticker: Any, contract: Contract) -> dict[str, Any]:
@@ -129,6 +132,8 @@ class OkxPushes(Pushes):
             return quotes.mark_row(ticker, contract)
         if channel == "funding-rate":
             return quotes.funding_row(ticker, contract)
+        if channel == INDEX:
+            return quotes.index_row(ticker, contract)
         name = {"instId": contract.venue_symbol}
         market = self.rest.market
         found = market.open_interest if channel == "open-interest" else market.price_limit
@@ -219,11 +224,11 @@ class OkxPushes(Pushes):
     def _on_position(self, event: PositionChanged) -> None:
         position = event.position
         contract = self.venue.contracts[position.symbol]
-        row = shapes.position_row(position, contract, self.rest.account.last(position.symbol))
+        row = holdings.position_row(position, contract, self.rest.account.last(position.symbol))
         self._tell("positions", event.account, position.symbol, row)
 
     def _on_wallet(self, event: WalletChanged) -> None:
-        self._tell("account", event.account, "", shapes.balance_row(event.wallet))
+        self._tell("account", event.account, "", holdings.balance_row(event.wallet))
         if self._listening("balance_and_position", event.account):
             what = "funding_fee" if event.cause == "funding" else "filled"
             self._tell("balance_and_position", event.account, "", self._both(event.account, what))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from exchanges.practice.contracts import Contract
+from exchanges.practice.okx.shapes import Row
 from exchanges.practice.state import Kline, PublicTrade, TickerState
 from exchanges.practice.wire import plain
-
-Row = dict[str, Any]
 
 
 def instrument_row(contract: Contract, code: int) -> Row:
@@ -91,6 +88,26 @@ def mark_row(ticker: TickerState, contract: Contract) -> Row:
         "instType": "SWAP",
         "instId": contract.venue_symbol,
         "markPx": ticker.mark,
+        "ts": str(ticker.ts_ms),
+    }
+
+
+def index_name(contract: Contract) -> str:
+    """Return the name of the index that a swap is tied to."""
+    return f"{contract.instrument.base}-USDT"
+
+
+def index_row(ticker: TickerState, contract: Contract) -> Row:
+    """Write an index price; its day is that of the swap, which is tied to it."""
+    price = contract.price_text
+    return {
+        "instId": index_name(contract),
+        "idxPx": ticker.index,
+        "high24h": price(ticker.high_24h_tick),
+        "low24h": price(ticker.low_24h_tick),
+        "open24h": price(ticker.open_24h_tick),
+        "sodUtc0": price(ticker.open_24h_tick),
+        "sodUtc8": price(ticker.open_24h_tick),
         "ts": str(ticker.ts_ms),
     }
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from aiohttp import web
 
-from exchanges.practice.okx import shapes
+from exchanges.practice.contracts import Contract
+from exchanges.practice.okx import holdings
 from exchanges.practice.okx.market import BARS
 from exchanges.practice.okx.orders import OkxNo
-from exchanges.practice.okx.pushes import DEPTHS, MARKET, OkxPushes
+from exchanges.practice.okx.pushes import DEPTHS, INDEX, MARKET, OkxPushes
 from exchanges.practice.okx.trading import overall
 from exchanges.practice.wire import BookView, Session, converse, loads, same, sign_base64
 
@@ -122,11 +123,17 @@ class OkxStream(OkxPushes):
             return OkxNo("60018", f"Wrong URL or channel:{channel} doesn't exist.")
         if channel in MARKET or channel in DEPTHS or candle:
             name = str(arg.get("instId", ""))
-            if self._contract(name) is None:
+            if self._named(channel, name) is None:
                 return OkxNo(
                     "60018", f"Wrong URL or channel:{channel},instId:{name} doesn't exist."
                 )
         return None
+
+    def _named(self, channel: str, name: str) -> Contract | None:
+        """Return the swap that a channel's argument means: an index is named without it."""
+        if channel != INDEX:
+            return self._contract(name)
+        return None if name.endswith("-SWAP") else self._contract(f"{name}-SWAP")
 
     @staticmethod
     def _topic(session: Session, channel: str, arg: dict[str, Any]) -> str:
@@ -140,7 +147,7 @@ class OkxStream(OkxPushes):
         self, session: Session, channel: str, topic: str, arg: dict[str, Any], fresh: bool
     ) -> None:
         """Send what a channel sends first: a snapshot."""
-        contract = self._contract(str(arg.get("instId", "")))
+        contract = self._named(channel, str(arg.get("instId", "")))
         if channel in DEPTHS and contract is not None:
             view = self._books.get(topic)
             if fresh or view is None:
@@ -153,7 +160,7 @@ class OkxStream(OkxPushes):
         elif channel.startswith("candle") and contract is not None:
             self._push_kline(topic, contract, channel.removeprefix("candle"))
         elif channel == "account":
-            rows = [shapes.balance_row(self.venue.wallet(session.account))]
+            rows = [holdings.balance_row(self.venue.wallet(session.account))]
             session.send(self._wrap(topic, rows, first=True))
         elif channel == "positions":
             rows = self.rest.account.positions(session.account, _named(arg))

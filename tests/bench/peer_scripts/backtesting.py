@@ -36,4 +36,5 @@ begun = time.process_time()
 found = test.run()
 seconds = time.process_time() - begun
 most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"seconds": seconds, "trades": int(found["# Trades"]), "megabytes": most}))
+told = {"trades": int(found["# Trades"]), "equity": found["Equity Final [$]"]}
+print(json.dumps({"seconds": seconds, "megabytes": most, **told}))

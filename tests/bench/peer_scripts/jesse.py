@@ -68,5 +68,6 @@ begun = time.process_time()
 found = research.backtest(settings, routes, [], feed)
 seconds = time.process_time() - begun
 most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-trades = int(found["metrics"]["total"])
-print(json.dumps({"seconds": seconds, "trades": trades, "megabytes": most}))
+metrics = found["metrics"]
+told = {"trades": int(metrics["total"]), "equity": metrics["finishing_balance"]}
+print(json.dumps({"seconds": seconds, "megabytes": most, **told}))

@@ -50,4 +50,5 @@ begun = time.process_time()
 result = run_backtest({rules: bars}, settings, make_strategy=lambda: LongOnly(settings.strategy))
 seconds = time.process_time() - begun
 most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"seconds": seconds, "trades": result.trades, "megabytes": most}))
+told = {"trades": result.trades, "equity": float(result.equity_end)}
+print(json.dumps({"seconds": seconds, "megabytes": most, **told}))

@@ -6,9 +6,11 @@ import json
 import resource
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
 from core import config
 from core.research.bars import Bars
@@ -20,11 +22,13 @@ from tests.bench.engine import BTC, instrument
 file = read_candles(Path(sys.argv[1]))
 bars = Bars(file.ts * 1_000_000, file.open, file.high, file.low, file.close, file.volume)
 settings = config.Strategy(timeframe=60, fast=10, slow=30)
-market = Market.of(instrument("bybit", BTC), bars, 0.0)
-wants(settings, market.close[:100])  # imports
+rules = replace(instrument("bybit", BTC), taker_fee=Decimal("0.0004"))
+market = Market.of(rules, bars, 0.0)
+wants(settings, market.close[:100], market.rates[:100])  # imports
 begun = time.process_time()
-wanted = np.maximum(wants(settings, market.close), 0)
+wanted = np.maximum(wants(settings, market.close, market.rates), 0)
 found = score(market, make_trades(market, wanted, 0.005), 0.02)
 seconds = time.process_time() - begun
 most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"seconds": seconds, "trades": found.trades, "megabytes": most}))
+told = {"trades": found.trades, "equity": 100_000 * (1 + found.total_return)}
+print(json.dumps({"seconds": seconds, "megabytes": most, **told}))

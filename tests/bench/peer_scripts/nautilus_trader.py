@@ -64,7 +64,7 @@ class Cross(Strategy):
             return
         if side > 0 and self.portfolio.is_flat(INSTRUMENT.id):
             equity = self.portfolio.account(VENUE).balance_total(USDT).as_double()
-            qty = INSTRUMENT.make_qty(equity * 0.02 / close)
+            qty = INSTRUMENT.make_qty(equity * 0.02 / close, round_down=True)
             self.submit_order(self.order_factory.market(INSTRUMENT.id, OrderSide.BUY, qty))
         elif side < 0 and not self.portfolio.is_flat(INSTRUMENT.id):
             if self.protection is not None and self.protection.is_open:
@@ -101,5 +101,7 @@ begun = time.process_time()
 engine.run()
 seconds = time.process_time() - begun
 trades = len(engine.cache.positions_closed()) + len(engine.cache.position_snapshots())
+equity = engine.portfolio.account(VENUE).balance_total(USDT).as_double()
 most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"seconds": seconds, "trades": trades, "megabytes": most}))
+told = {"trades": trades, "equity": equity}
+print(json.dumps({"seconds": seconds, "megabytes": most, **told}))

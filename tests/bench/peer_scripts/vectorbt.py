@@ -23,12 +23,13 @@ def run(part):
         part.close, entries, exits, price=part.open, open=part.open, high=part.high, low=part.low,
         sl_stop=0.005, size=0.02, size_type="percent", fees=0.0004, init_cash=100_000, freq="1min",
     )  # fmt: skip
-    return portfolio.trades.count()
+    return portfolio.trades.count(), portfolio.final_value()
 
 
 run(table.iloc[:5_000])  # compiles
 begun = time.process_time()
-trades = run(table)
+trades, equity = run(table)
 seconds = time.process_time() - begun
 most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"seconds": seconds, "trades": int(trades), "megabytes": most}))
+told = {"trades": int(trades), "equity": float(equity)}
+print(json.dumps({"seconds": seconds, "megabytes": most, **told}))

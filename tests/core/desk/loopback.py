@@ -18,7 +18,7 @@ from core.errors import VenueMaintenance, VenueUnavailable
 from core.model.account import Balance, PositionReport, VenueSwept
 from core.model.event import FeedChanged, FeedState, VenueOpened
 from core.model.instrument import Instrument
-from core.model.market import BookTop, Candle, Depth, Side, Ticker, Trade
+from core.model.market import BookTop, Candle, Depth, FundingSettled, Side, Ticker, Trade
 from core.model.order import (
     CancelSent,
     Fill,
@@ -48,7 +48,7 @@ from exchanges.practice.state import (
     TickerChanged,
     WalletChanged,
 )
-from exchanges.practice.tape import CandleHistory
+from tests.exchanges.practice.floor import NoPast
 
 BTC = "BTC/USDT:USDT"
 _STATUS = {
@@ -60,19 +60,6 @@ _STATUS = {
     Status.CANCELLED: OrderStatus.CANCELLED,
     Status.REJECTED: OrderStatus.REJECTED,
 }
-
-
-class NoHistory:
-    def candles(self, venue: str, symbol: str) -> CandleHistory:
-        return CandleHistory.empty()
-
-    hours = candles
-
-    def trades(self, venue: str, symbol: str) -> list[tuple[int, int, int, int]]:
-        return []
-
-    def funding_rate(self, venue: str, symbol: str, interval: int) -> Decimal:
-        return Decimal(0)
 
 
 class LoopVenue:
@@ -96,7 +83,7 @@ class LoopVenue:
         contracts = list_contracts(name, listings)
         self.now = (clock or SystemClock()).now
         self.core = PracticeVenue(
-            name, contracts, NoHistory(), FundingClock(self.now() // 1_000_000), self._ms
+            name, contracts, NoPast(Decimal(0)), FundingClock(self.now() // 1_000_000), self._ms
         )
         self.name = name
         self.account = account or f"{name}-{os.urandom(4).hex()}"
@@ -128,7 +115,7 @@ class LoopVenue:
         swing, side = self.swing()
         mid = round(self._middle * (1 + swing))
         for sign in (1, -1):
-            for tick in list(book.anonymous(sign)):
+            for tick, _ in book.levels(sign, 1000):
                 if abs(tick - mid) > 60 or (mid - tick) * sign < 1:
                     book.set_level(sign, tick, 0)
         lots = 1 if self.thin else 4000
@@ -259,6 +246,17 @@ class LoopGateway:
         self.asked.append((timeframe, count))
         return []
 
+    async def settlements(
+        self, symbol: str, count: int, before: int | None = None
+    ) -> list[FundingSettled]:
+        self.loop.check()
+        past = self.loop.core.funding_history(symbol, limit=count)
+        now = self.loop.now()
+        return [
+            FundingSettled(self.venue, symbol, float(rate), ts * 1_000_000, now)
+            for ts, rate in past
+        ]
+
     async def run(self, symbols: Sequence[str], sink: Sink) -> None:
         for channel in ("trades", "books", "tickers", "private"):
             sink(FeedChanged(self.venue, channel, FeedState.UP, self.loop.now()))
@@ -283,7 +281,7 @@ class LoopGateway:
             self.stats.last_message["books"] = now
             self._book(event.symbol, sink, now)
         elif isinstance(event, TickerChanged):
-            ticker = event.ticker
+            ticker = self.loop.core.ticker(event.symbol)
             mark = float(ticker.mark)
             sink(
                 Ticker(
@@ -331,7 +329,9 @@ class LoopGateway:
         if self.loop.hold is not None:
             await self.loop.hold.wait()
         outcome, venue_id, code, reason = Outcome.ACCEPTED, "", "", ""
-        if self.loop.down:
+        if go is not None and not go():
+            outcome, reason = Outcome.NOT_SENT, "the gate closed before it was sent"
+        elif self.loop.down:
             outcome, code = Outcome.UNKNOWN, "timeout"
         else:
             try:

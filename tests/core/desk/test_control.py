@@ -23,7 +23,8 @@ from core.errors import KillcordError, SafetyRefusal
 from core.home import Home
 from core.model.event import Arm, Disarm, Kill, KillMode, Pause, TradingState
 from core.model.snapshot import ControlView, Snapshot
-from tests.core.desk.test_desk import BTC, Stage, stage, until
+from tests.core.desk.test_desk import BTC, Stage, stage
+from tests.waiting import until
 from tui.client import DeskClient
 from tui.control import ask
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -16,6 +15,7 @@ from core.model.market import Side
 from core.model.order import Order, OrderKind, Purpose
 from core.orders.ids import ClientIds
 from tests.core.desk.loopback import BTC, LoopGateway, LoopVenue
+from tests.waiting import until
 
 
 class Scene:
@@ -113,9 +113,3 @@ async def test_silence_cancels_entries_and_leaves_stops(name: str) -> None:
         return {order.client_id for order in venue.reports()} == {stop.client_id}
 
     await until(cancelled)
-
-
-async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.005)

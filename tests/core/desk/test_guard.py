@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -27,14 +27,9 @@ from core.model.market import Side
 from core.model.order import Order, OrderKind, Purpose, TimeInForce
 from core.orders.ids import ClientIds, sequence
 from tests.core.desk.loopback import BTC, LoopKillGateway, LoopVenue
+from tests.waiting import until
 
 VENUES = ("bybit", "okx")
-
-
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 class Scene:
@@ -178,6 +173,25 @@ async def test_it_finishes_a_kill_that_was_to_go_further(scene: Scene) -> None:
     found = latch.read(scene.latch)
     assert found is not None
     assert (found.cause, found.actor) == ("daily loss", "limits")
+
+
+async def test_it_goes_further_when_a_person_asks_for_more_while_it_works(scene: Scene) -> None:
+    for name in VENUES:
+        scene.trade(name)
+    guard = await scene.watched()
+    scene.venues["okx"].down = True
+    await scene.fall_silent()
+    await until(lambda: (found := latch.read(scene.latch)) and found.pending == ("okx",))
+    latch.write(scene.latch, Latched("by hand", "me", 1, KillMode.FLATTEN, VENUES))
+    await until(lambda: not scene.venues["bybit"].positions())
+    scene.venues["okx"].down = False
+    assert await guard
+    for name in VENUES:
+        assert scene.venues[name].positions() == ()
+        assert scene.venues[name].reports() == ()
+    found = latch.read(scene.latch)
+    assert found is not None
+    assert (found.mode, found.pending) == (KillMode.FLATTEN, ())
 
 
 async def test_it_leaves_the_rest_to_a_desk_that_is_started_anew(scene: Scene) -> None:

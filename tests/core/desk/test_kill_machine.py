@@ -17,7 +17,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from core.desk.kill import PROVED, RANK, KillExecutor
+from core.desk.kill import KillExecutor
+from core.desk.kill_worker import VALIDITY, Means
+from core.desk.verdicts import PROVED, RANK
 from core.model.event import Event, KillMode, KillReported
 from core.model.market import Side
 from core.model.order import Order, OrderKind, OrderReport, Purpose
@@ -55,9 +57,10 @@ class Kills(RuleBasedStateMachine):
         self.proved: set[str] = set()
         rules = {(name, BTC): venue.core.instruments[BTC] for name, venue in self.venues.items()}
         self.executor = KillExecutor(
-            list(self.gateways.values()), self.ids, self.write, self.hear, rules, Decimal("0.03"),
-            self.folder, self.loop,
-        )  # fmt: skip
+            list(self.gateways.values()),
+            Means(self.ids, self.write, self.hear, rules, Decimal("0.03"), self.loop, VALIDITY),
+            self.folder,
+        )
         for venue in self.venues.values():
             venue.levels = 3
             venue.move()
@@ -79,7 +82,7 @@ class Kills(RuleBasedStateMachine):
         elif event.verdict == "CANCELLED_ONLY":
             assert all(order.reduce_only for order in venue.reports())
         elif event.verdict not in PROVED:
-            assert event.detail or event.verdict == "INCOMPLETE"
+            assert event.detail
 
     def order(self, side: Side, kind: OrderKind, price: int | None = None) -> Order:
         stop = kind is OrderKind.STOP

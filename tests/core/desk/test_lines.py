@@ -7,13 +7,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.desk.lines import KEPT, Lines, LogFile, number, scrub
+from core.desk.lines import KEPT, Lines, number
+from core.desk.log_file import LogFile
 from core.model.effect import Record, RiskEvent, StateChanged
 from core.model.event import KillMode, KillReported, TradingState
 from core.model.market import Side
 from core.model.order import Fill, Order, OrderKind, OrderSent, Outcome, Purpose
 from core.model.snapshot import LogView
 from core.orders.records import Intent
+from core.secrets import scrub
 from tests.clock import ManualClock
 
 BTC = "BTC/USDT:USDT"

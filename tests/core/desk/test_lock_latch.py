@@ -60,6 +60,55 @@ def test_two_homes_with_one_account_exclude_each_other(
     lock_account("practice", "okx", "7").release()
 
 
+_ON_A_FULL_DISK = """
+import os, sys
+from pathlib import Path
+from core.desk import latch
+from core.desk.latch import Latched
+from core.model.event import KillMode
+
+path = Path(sys.argv[1]) / "HALTED"
+latch.keep_room(path)
+try:
+    with open(path.with_name("ballast"), "wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+except OSError as error:
+    assert error.errno == 28, error
+for mode, pending in ((KillMode.HALT, ()), (KillMode.FLATTEN, ("binance", "okx"))):
+    wanted = Latched("killed by hand", "me", 5, mode, pending)
+    latch.write(path, wanted)
+    assert latch.read(path) == wanted
+os.truncate(path, 10)
+try:
+    latch.write(path, wanted)
+except OSError:
+    assert latch.read(path) is not None
+else:
+    sys.exit("a full disk was expected to refuse")
+assert sorted(os.listdir(path.parent)) == ["HALTED", "ballast"]
+print("latched")
+"""
+
+
+def test_a_full_disk_can_be_latched(tmp_path: Path) -> None:
+    script = 'mount -t tmpfs -o size=256k tmpfs "$0" && exec "$@"'
+    mount = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, str(tmp_path)]
+    try:
+        subprocess.run([*mount, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this system lets no user mount a small disk")
+    root = str(Path(__file__).parents[3])
+    done = subprocess.run(
+        [*mount, sys.executable, "-c", _ON_A_FULL_DISK, str(tmp_path)],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "latched\n"), done.stderr
+
+
 def test_a_latch_holds_until_cleared_and_damage_does_not_open_it(tmp_path: Path) -> None:
     path = tmp_path / "HALTED"
     assert latch.read(path) is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,33 +15,15 @@ import pytest
 from core.clock import SystemClock
 from core.config import Learning
 from core.desk.lines import Lines
-from core.desk.roster import favours
 from core.desk.trainer import Trainer
 from core.model.effect import ModelDropped
 from core.model.event import Event, ModelDemoted, ModelPromoted, ModelRole
-from core.model.learning import Day, Order, Record
+from core.model.learning import Order, Record
 from core.research.worker import spans
 from core.signals.registry import Registry
 from tests.core.engine.scene import config
 from tests.core.signals.models import HOUR, follower
-
-
-def days(count: int, loss: float, noise: float, seed: int) -> tuple[Day, ...]:
-    rng = random.Random(seed)
-    return tuple(Day(k, 10, 5, 2.5, 10 * (loss + rng.gauss(0, noise))) for k in range(count))
-
-
-def test_a_better_challenger_replaces_the_champion_after_its_days() -> None:
-    champion, better = days(60, 0.69, 0.002, 1), days(60, 0.687, 0.002, 2)
-    assert favours(champion, better, 30)
-    assert not favours(champion, better[:29], 30)
-    assert not favours(better, champion, 30)
-
-
-def test_luck_is_not_enough() -> None:
-    champion = days(40, 0.69, 0.01, 1)
-    won = sum(favours(champion, days(40, 0.69, 0.01, seed), 30) for seed in range(2, 62))
-    assert won <= 12  # one in twenty of as many honest ties, and blocks of five are few
+from tests.core.signals.test_diary import days
 
 
 def order(timeframe: int, days: int) -> Order:
@@ -72,6 +53,7 @@ class Desk:
     def __init__(self, home: Path) -> None:
         self.registry = Registry(home / "models")
         self.events: list[Event] = []
+        self.records: dict[ModelRole, tuple[str, Record]] = {}
         self.lines = Lines(SystemClock())
         chosen = config(
             strategy={"name": "lightgbm", "timeframe": HOUR}, learning=Learning(train=False)
@@ -80,9 +62,10 @@ class Desk:
             chosen,
             home / "models",
             home / "history",
+            home / "recording",
             {},
             {},
-            lambda role: None,
+            self.records.get,
             self.events.append,
             self.lines,
             SystemClock(),
@@ -126,6 +109,24 @@ async def test_what_the_engine_dropped_is_off_duty_on_disk(tmp_path: Path) -> No
         desk.events.clear()
         assert (await desk.hears(ModelPromoted)).text == words
         assert not any(isinstance(event, ModelDemoted) for event in desk.events)
+
+
+async def test_a_challenger_that_is_better_takes_over_and_its_life_says_why(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    for name, loss, net in (("old", 0.690, 0.0), ("new", 0.687, 0.002)):
+        meta, text = follower(5.0, name=name)
+        desk.registry.store(meta, text.encode())
+        role = desk.registry.admit(name)
+        assert role is not None
+        desk.records[role] = name, Record(days(40, loss, net, len(desk.records)))
+    async with desk.running(), asyncio.timeout(20):
+        while desk.registry.champion != "new":
+            await asyncio.sleep(0.02)
+    assert desk.registry.on_duty(ModelRole.CHALLENGER) == ""
+    (*_, last) = desk.registry.life("new")
+    assert last["cause"].startswith("better than old over 40 days: log loss 0.00")
+    assert last["cause"].endswith("bp a day, both beyond luck")
+    assert desk.registry.life("old")[-1]["what"] == "replaced"
 
 
 async def test_a_model_of_other_candles_is_taken_off_duty(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from core.clock import SECOND
-from core.model.effect import RiskEvent, Signalled
+from core.clock import HOUR, SECOND
+from core.model.effect import Notify, RiskEvent, Signalled
 from core.model.event import SentimentScored
-from core.model.market import Candle, Ticker
+from core.model.market import Candle, FundingSettled, Ticker
 from core.model.why import Factor
 from core.research.backtest import run_backtest
 from core.research.bars import Bars
@@ -129,6 +129,29 @@ def test_books_and_tickers_reach_the_context_of_their_instrument() -> None:
     assert all(isnan(value) for value in rows[OKX][1:])
 
 
+def test_settled_funding_reaches_contexts_also_those_made_later() -> None:
+    one, seen = scene()
+    one.now = START + 11 * SECOND
+    past = [
+        FundingSettled("bybit", BTC, 1e-4 * k, START - (20 - k) * HOUR, one.now) for k in range(12)
+    ]
+    impossible = replace(past[0], rate=5.0)
+    told = one.give(*past, impossible, replace(past[0], symbol="NONE/USDT:USDT"))
+    assert "no settlement" in one.of(Notify, told)[0].text
+    one.now += 4 * SECOND
+    one.give(one.candle(100.0), one.candle(100.0, OKX))
+    rows = {venue: row for venue, _, row in seen}
+    assert rows["bybit"][2] == pytest.approx(11.0)
+    assert isnan(rows[OKX][2])
+    world = one.engine._world
+    slot = world.slots["bybit", BTC]
+    slot.context = None
+    world.employ(slot, Watcher(seen))
+    one.now += 5 * SECOND
+    one.give(one.candle(100.0), one.candle(100.0, OKX))
+    assert [row for venue, _, row in seen if venue == "bybit"][-1][2] == pytest.approx(11.0)
+
+
 def test_a_context_that_raises_stops_its_strategy_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     one, seen = scene()
 
@@ -174,7 +197,8 @@ def test_a_backtest_sees_the_same_whatever_the_order_of_its_instruments() -> Non
 
 def test_the_engine_sees_what_training_saw() -> None:
     """Rows of a backtest of four instruments, against the batch form of the same candles."""
-    needs = ("venue_gap", "venue_gap_4", "venue_gap_z", "lead_1", "lead_24", "lag_4")
+    needs = ("venue_gap", "venue_gap_4", "venue_gap_z", "lead_1", "lead_24", "lag_4",
+             "market_1", "market_24", "beside_4", "rank_1", "rank_24")  # fmt: skip
     keys = [(venue, symbol) for venue in ("bybit", OKX) for symbol in (BTC, ETH)]
     data = {
         rules(symbol, venue): random_bars(300, number)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from core.engine.invariants import INVARIANTS, GatePassed
 from core.model.effect import RiskEvent
 from core.model.event import Disarm, Tick, TradingState
-from core.model.order import OrderStatus
+from core.model.order import OrderStatus, Purpose
+from core.orders.ids import ClientIds
 from core.risk.codes import Code
 from core.risk.gate import Approved
-from tests.core.engine.scene import BTC, Scene
+from tests.core.engine.scene import BTC, KEY, Scene
 from tests.core.engine.test_protection import entered, held
 
 D = Decimal
@@ -43,9 +45,17 @@ def split(scene: Scene) -> None:
     scene.engine.ledger.positions["bybit", BTC] = type(slot.position)("bybit", BTC)
 
 
+def trade_with_our_identity(scene: Scene) -> None:
+    other = ClientIds("TEST", 2, KEY, 7).next(Purpose.ENTRY)
+    (mine,) = scene.engine.ledger.working.values()
+    report = scene.report_of(mine.order, OrderStatus.OPEN)
+    scene.give(msgspec.structs.replace(report, client_id=other, venue_id="v-other"))
+
+
 @pytest.mark.parametrize(
     ("code", "sabotage"),
     [
+        ("INTENT_MISSING", trade_with_our_identity),
         ("LATCH_FORGOTTEN", forget_the_latch),
         ("FILLED_FELL", take_back_a_fill),
         ("ORDER_REOPENED", reopen),

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import random
+import statistics
+from decimal import Decimal
 
 import msgspec
 import pytest
 
 from core.clock import SECOND
 from core.engine.picture import ShellFacts
-from core.model.effect import ModelDropped, Notify, PredictionScored, RiskEvent, Signalled
+from core.model.effect import Effect, ModelDropped, Notify, PredictionScored, RiskEvent, Signalled
 from core.model.event import Event, ModelDemoted, ModelRole, Tick, decode, encode
 from core.model.learning import LearningView, Record
 from core.model.market import Candle, Ticker
+from core.model.order import OrderStatus
 from core.risk.codes import Code
 from core.signals.duty import Duty
-from tests.core.engine.scene import BTC, Scene, config
+from tests.core.engine.scene import BTC, Scene, config, until
 from tests.core.signals.models import HOUR, follower, promotion
 
 SPAN = HOUR * SECOND
@@ -32,6 +35,7 @@ class Market(Scene):
         self.now += SPAN - self.now % SPAN
         self.price, self.up = 50_000.0, True
         self.rng = random.Random(7)
+        self.codes: list[str] = []
 
     def give(self, *events: Event) -> list[object]:  # type: ignore[override]
         if hasattr(self, "given"):
@@ -50,6 +54,10 @@ class Market(Scene):
                 Candle("bybit", BTC, HOUR, first, high, low, self.price, 1.0, ts, self.now),
                 Tick(self.now),
             )
+
+    def swept_hour(self) -> None:
+        self.hours(1)
+        self.give(self.true_sweep())
 
     @property
     def learning(self) -> LearningView | None:
@@ -139,8 +147,8 @@ def test_outcomes_are_scored_when_they_are_known() -> None:
     assert view is not None
     assert view.champion is not None
     right = sum((one.chance > 0.5) == (one.move > 0) for one in scored)
-    assert view.champion.scored == 96
-    assert view.champion.hit_rate == right / 96
+    assert view.champion.live.scored == 96
+    assert view.champion.live.hit_rate == right / 96
 
 
 def test_a_demoted_model_leaves_its_position() -> None:
@@ -206,7 +214,7 @@ def test_the_challenger_is_watched_and_does_not_trade() -> None:
     assert roles == {"champion", "challenger"}
     assert both.learning is not None
     assert both.learning.challenger is not None
-    assert (both.learning.challenger.hit_rate or 0) < 0.45
+    assert (both.learning.challenger.live.hit_rate or 0) < 0.45
     # It takes over: one model, one duty.
     both.give(promotion(*other, both.now))
     assert both.learning is not None
@@ -230,7 +238,125 @@ def test_rows_that_left_training_are_said_and_the_model_stays() -> None:
     assert market.learning is not None
     assert market.learning.champion is not None
     assert market.learning.champion.state == "degraded"
-    assert market.learning.champion.drifted == ("return_1",)
+    assert market.learning.champion.detail == "features left training: return_1"
+
+
+def test_probabilities_that_left_training_are_said_and_the_model_stays() -> None:
+    usual = Market()
+    usual.hours(170)
+    usual.give(promotion(*follower(5.0), usual.now))
+    usual.hours(25 * 24)
+    assert usual.learning is not None
+    assert usual.learning.champion is not None
+    live = usual.learning.champion.live
+    said = [e.chance for e in usual.of(PredictionScored)]
+    assert live.said == pytest.approx(statistics.fmean(said), abs=0.01)
+    assert live.spread == pytest.approx(statistics.pstdev(said), rel=0.05)
+    for mean, spread, strange in (
+        (live.said, live.spread, 0),
+        (0.5, 0.1, 1),
+        (0.9, live.spread, 1),
+    ):
+        market = Market()
+        market.hours(170)
+        market.give(promotion(*follower(5.0, said=(mean or 0.0, spread)), market.now))
+        market.hours(25 * 24)
+        found = [e for e in market.of(RiskEvent) if "probabilities left" in e.detail]
+        assert [e.code for e in found] == [Code.MODEL_DRIFT] * strange
+        assert not market.of(ModelDropped)
+        assert market.learning is not None
+        assert market.learning.champion is not None
+        assert ("probabilities left" in market.learning.champion.detail) == bool(strange)
+
+
+def test_what_following_it_earns_is_counted_as_training_plays_it() -> None:
+    market = Market()
+    market.hours(170)
+    cost = 0.0004
+    market.give(promotion(*follower(5.0, cost=cost), market.now))
+    market.hours(60 * 24)
+    found = market.engine.models.record(CHAMPION)
+    assert found is not None
+    candles = {e.ts: e for e in market.given if isinstance(e, Candle)}
+    decided = {e.ts // SPAN * SPAN - SPAN: e.target for e in market.of(Signalled)}
+    # Decided at a close, held from the next open to the one after, candle by candle.
+    wanted, net, turned = 0, 0.0, 0
+    for ts in sorted(candles)[170:-1]:
+        before, wanted = wanted, decided.get(ts, wanted)
+        if ts + 2 * SPAN in candles:
+            net += wanted * (candles[ts + 2 * SPAN].open / candles[ts + SPAN].open - 1.0)
+        net -= cost * abs(wanted - before)
+        turned += abs(wanted - before)
+    earned = [day.earned for day in found[1].days]
+    # The last position is still open: its last candle is not counted on either side.
+    assert sum(one.net for one in earned) == pytest.approx(net, abs=0.004)
+    assert abs(sum(one.turned for one in earned) - turned) <= 2
+    assert turned > 100
+    assert market.learning is not None
+    assert market.learning.champion is not None
+    daily = market.learning.champion.live.net
+    assert daily is not None
+    assert daily.low < daily.mean < daily.high
+    assert daily.mean == pytest.approx(sum(one.net for one in earned) / 60, rel=0.1)
+
+
+@pytest.mark.parametrize(("slipped", "dear"), [(-0.0005, 0), (0.0005, 1)])
+def test_orders_that_pay_more_than_was_assumed_are_said(slipped: float, dear: int) -> None:
+    market = Market()
+    market.hours(170)
+    market.give(promotion(*follower(5.0, cost=0.0004), market.now))
+    rng = random.Random(3)
+    waiting: list[Effect] = []
+    for _ in range(14 * 24):
+        market.effects.clear()
+        market.hours(1)
+        waiting, price = list(market.effects), market.price
+        for order in market.orders(waiting):
+            worse = slipped * rng.uniform(0.8, 1.2) * (1 if order.side == "buy" else -1)
+            market.execute(order, round(price * (1.0 + worse), 2))
+        for client_id in market.cancels(waiting):
+            known = market.engine.ledger.working.get(client_id)
+            if known is not None:
+                market.give(market.report_of(known.order, OrderStatus.CANCELLED))
+        market.codes += [e.code for e in market.of(RiskEvent)]
+        market.give(market.true_sweep())
+    assert market.learning is not None
+    assert market.learning.champion is not None
+    live = market.learning.champion.live
+    assert live.slippage == pytest.approx(slipped, rel=0.1)
+    assert live.cost == pytest.approx(slipped + 0.00055, abs=5e-5)
+    assert market.codes.count(Code.MODEL_COST) == dear
+    assert ("orders pay 10." in market.learning.champion.detail) == bool(dear)
+    assert Code.MODEL_DEMOTED not in market.codes
+
+
+def test_the_size_follows_the_probability_up_to_the_limit() -> None:
+    found = []
+    for kelly in (Decimal("1"), Decimal("0.00001")):
+        market = Market(kelly=kelly)
+        market.hours(170)
+        market.give(promotion(*follower(5.0, cost=0.0001), market.now))
+        market.give(market.true_sweep())
+        until(lambda market=market: bool(market.orders()), market.swept_hour)
+        order = market.orders()[0]
+        why = market.engine.why(order.client_id)
+        assert why is not None
+        assert why.sizing is not None
+        assert why.signal is not None
+        assert why.signal.edge is not None
+        assert why.sizing.kelly is not None
+        found.append((order, why.sizing, why.signal.edge))
+    (large, limited, _), (small, sized, edge) = found
+    limits = market.settings.limits
+    most = limits.position_notional * market.settings.strategy.share / len(market.settings.venues)
+    assert limited.part == min(most, limits.order_notional)
+    # Edge by the variance of the move: volatility a candle over the horizon of one.
+    volatility = (edge / sized.kelly) ** 0.5 if sized.kelly else 0.0
+    assert 0.0005 < volatility < 0.002
+    assert float(sized.part) == pytest.approx(
+        sized.kelly * 0.00001 / len(market.settings.venues), rel=1e-3
+    )
+    assert 0 < small.qty < large.qty
 
 
 def test_a_restart_forgets_nothing() -> None:
@@ -248,8 +374,8 @@ def test_a_restart_forgets_nothing() -> None:
     again.give(promotion(meta, text, again.now, live=record))
     assert again.learning is not None
     assert again.learning.champion is not None
-    assert again.learning.champion.scored == 46
-    assert again.learning.champion.days == len({day.day for day in record.days})
+    assert again.learning.champion.live.scored == 46
+    assert [day.day for day in record.days] == sorted({day.day for day in record.days})
     again.hours(24)
     found = again.engine.models.record(CHAMPION)
     assert found is not None

@@ -414,3 +414,24 @@ def test_fills_learned_out_of_order_are_no_change_of_capital() -> None:
     scene.wait(10)
     scene.give(scene.true_sweep(positions=[position], balance=before + 5))
     assert [r.amount for r in scene.journal if type(r).__name__ == "CashAdjusted"] == [D(4)]
+
+
+def test_a_wrong_clock_is_named_with_the_way_out_and_where_it_keeps_a_venue_from_being_ready() -> (
+    None
+):
+    scene = Scene()
+    scene.open()
+
+    def told(offset: float) -> list[str]:
+        swept = msgspec.structs.replace(scene.true_sweep(), clock_offset_ms=offset)
+        return [effect.text for effect in scene.of(Notify, scene.give(swept))]
+
+    assert told(240.0) == []
+    assert told(-300.0) == ["our clock is 0.30 s ahead of bybit's: set this machine's (NTP)"]
+    assert told(-500.0) == []
+    (said,) = told(3_600_000.0)
+    assert said.startswith("our clock is 3,600.00 s behind bybit's and nothing is opened there")
+    scene.give(FeedChanged("bybit", "private", FeedState.DOWN, scene.now))
+    scene.give(scene.true_sweep())
+    assert "our clock is 3,600.00 s behind" in scene.engine._world.venues["bybit"].reason
+    assert told(0.0) == ["our clock and bybit's agree again"]

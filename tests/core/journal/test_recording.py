@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from core.errors import RecordingError
-from core.journal import parquet, recording
+from core.journal import parquet, recorder
+from core.journal.recorder import Recorder
 from core.journal.recording import (
     End,
-    Recorder,
     Session,
     read_end,
     read_recording,
@@ -74,7 +74,7 @@ def test_a_crashed_spool_reads_up_to_its_last_whole_block_and_is_packed_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = events(3000)
-    monkeypatch.setattr(recording, "pack", lambda spools: False)
+    monkeypatch.setattr(recorder, "pack", lambda spools: False)
     record(tmp_path, given).close("hash", 9)
     monkeypatch.undo()
     spool = next((tmp_path / "one").glob("*.spool"))
@@ -93,7 +93,7 @@ def test_decisions_stay_with_their_event_and_reading_may_begin_anywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool
 ) -> None:
     if not packed:
-        monkeypatch.setattr(recording, "pack", lambda spools: False)
+        monkeypatch.setattr(recorder, "pack", lambda spools: False)
     given = events(3000)
     record(tmp_path, given).close("hash", 9)
     found = {r.seq: r.decisions for r in read_recording(tmp_path / "one") if r.decisions}
@@ -117,8 +117,8 @@ def test_a_session_of_another_version_is_told_apart_from_damage(tmp_path: Path) 
 def test_segments_rotate_by_size_and_join_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "SPOOL_BYTES", 20_000)
-    monkeypatch.setattr(recording, "pack", lambda spools: [parquet.convert(s) for s in spools])
+    monkeypatch.setattr(recorder, "SPOOL_BYTES", 20_000)
+    monkeypatch.setattr(recorder, "pack", lambda spools: [parquet.convert(s) for s in spools])
     given = events(5000)
     record(tmp_path, given).close("hash", 9)
     segments = sorted((tmp_path / "one").glob("*.parquet"))
@@ -134,7 +134,7 @@ def test_segments_rotate_by_size_and_join_again(
 
 
 def test_damage_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "pack", lambda spools: False)
+    monkeypatch.setattr(recorder, "pack", lambda spools: False)
     record(tmp_path, events(3000)).close("hash", 9)
     spool = next((tmp_path / "one").glob("*.spool"))
     data = bytearray(spool.read_bytes())
@@ -153,14 +153,14 @@ def test_damage_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_full_disk_ends_recording_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "MIN_FREE_BYTES", 1 << 62)
+    monkeypatch.setattr(recorder, "MIN_FREE_BYTES", 1 << 62)
     told: list[str] = []
-    recorder = Recorder(tmp_path, "one", SESSION, 7, told.append)
-    recorder.start()
-    recorder.add(Tick(1))
-    recorder.close("hash", 9)
+    full = Recorder(tmp_path, "one", SESSION, 7, told.append)
+    full.start()
+    full.add(Tick(1))
+    full.close("hash", 9)
     assert len(told) == 1
-    assert recorder.stats.failure == told[0]
+    assert full.stats.failure == told[0]
 
 
 def test_sessions_are_forgotten_by_age_and_by_size(tmp_path: Path) -> None:
@@ -172,5 +172,5 @@ def test_sessions_are_forgotten_by_age_and_by_size(tmp_path: Path) -> None:
         file = tmp_path / name / "events-000000000001.parquet"
         file.write_bytes(bytes(size))
         os.utime(file, (time.time() - days * 86400,) * 2)
-    recording.forget(tmp_path, 7, 600, tmp_path / "d")
+    recorder.forget(tmp_path, 7, 600, tmp_path / "d")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "d"]

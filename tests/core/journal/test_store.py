@@ -1,6 +1,5 @@
 """The SQL store, on SQLite and, where it runs, on PostgreSQL."""
 
-import asyncio
 import glob
 import os
 import pwd
@@ -10,15 +9,17 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.errors import StoreError
-from core.journal import store as module
+from core.errors import StoreDamaged, StoreError
+from core.journal import database
 from core.journal.store import Store
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +53,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         run(f"{tools}/pg_ctl", "-D", data, "-o", options, "-l", f"{folder}/log", "-w", "start")
         yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
         run(f"{tools}/pg_ctl", "-D", data, "-m", "immediate", "stop")
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def fill(number: int, **changes: Any) -> dict[str, Any]:
@@ -112,8 +107,25 @@ async def checked(folder: Path) -> None:
 
 async def opened(url: str, folder: Path, told: Callable[[str], None] | None = None) -> Store:
     store = Store(url, folder)
-    await store.open(told or (lambda text: pytest.fail(text)))
+    try:
+        await store.open(told or (lambda text: pytest.fail(text)))
+    except StoreError:
+        await store.close()
+        raise
     return store
+
+
+def spoil(path: Path) -> bytes:
+    """Damage the table of fills and its indexes; return what the file is then."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        found = connection.execute("SELECT rootpage FROM sqlite_master WHERE tbl_name = 'fills'")
+        pages = [page for (page,) in found]
+    data = bytearray(path.read_bytes())
+    for page in pages:
+        data[(page - 1) * 4096 : (page - 1) * 4096 + 64] = b"\xa5" * 64
+    path.write_bytes(data)
+    return bytes(data)
 
 
 @pytest.mark.parametrize(
@@ -158,8 +170,8 @@ async def test_the_migrations_make_exactly_the_models(tmp_path: Path) -> None:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
     engine.dispose()
     config = Config()
-    config.set_main_option("script_location", str(Path(module.__file__).parent / "migrations"))
-    assert ScriptDirectory.from_config(config).get_heads() == [module.HEAD]
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    assert ScriptDirectory.from_config(config).get_heads() == [database.HEAD]
 
 
 async def test_a_newer_store_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -187,11 +199,62 @@ async def test_a_damaged_file_an_unreachable_server_and_a_strange_url_say_what_t
         Store("mysql://x", tmp_path)
 
 
+async def test_damage_inside_the_file_is_found_before_anything_is_written(tmp_path: Path) -> None:
+    store = await opened("", tmp_path)
+    for number in range(500):
+        store.put("fills", fill(number))
+    await store.close()
+    data = spoil(tmp_path / "killcord.db")
+    store = Store("", tmp_path)
+    store.put("fills", fill(1000))
+    with pytest.raises(StoreDamaged, match="restore a backup, or move it away"):
+        await store.open(lambda text: pytest.fail(text))
+    await store.close()
+    assert (tmp_path / "killcord.db").read_bytes() == data
+    assert store.stats.damaged
+    assert store.stats.failure
+
+
+async def test_damage_found_while_writing_loses_no_row_quietly(tmp_path: Path) -> None:
+    told: list[str] = []
+    store = await opened("", tmp_path)
+    for number in range(500):
+        store.put("fills", fill(number))
+    await store.close()
+    store = await opened("", tmp_path, told.append)
+    spoil(tmp_path / "killcord.db")
+    for number in range(500):
+        store.put("fills", fill(number, venue="bybit"))
+    await until(lambda: store.stats.damaged)
+    assert [text for text in told if "it is damaged" in text] == told
+    assert (store.stats.refused, len(store._rows)) == (0, 500)
+    await store.close()
+
+
+async def test_a_database_that_is_locked_when_it_is_opened_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_MS", 50)
+    holder = sqlite3.connect(tmp_path / "killcord.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    told: list[str] = []
+    store = Store("", tmp_path)
+    store.put("fills", fill(1))
+    with pytest.raises(StoreError, match="end the program that holds it"):
+        await store.open(told.append)
+    assert store.stats.failure
+    holder.execute("ROLLBACK")
+    holder.close()
+    await until(lambda: told == [""])
+    await store.close()
+    assert len(await rows(store, "fills")) == 1
+
+
 async def test_a_locked_database_keeps_rows_waiting_and_recovers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr(module, "BUSY_MS", 50)
+    monkeypatch.setattr(database, "BUSY_MS", 50)
     store = await opened("", tmp_path, told.append)
     holder = sqlite3.connect(tmp_path / "killcord.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
@@ -221,7 +284,7 @@ async def test_one_bad_row_does_not_take_its_batch_with_it(tmp_path: Path) -> No
 
 
 async def test_the_spool_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SPOOL", 10)
+    monkeypatch.setattr("core.journal.store.SPOOL", 10)
     store = Store("", tmp_path)
     for number in range(25):
         store.put("fills", fill(number))

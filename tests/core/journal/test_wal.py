@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
+from bisect import bisect_right
 from decimal import Decimal
 from pathlib import Path
 
@@ -96,6 +98,28 @@ async def test_waiting_intents_share_syncs_and_a_durable_record_is_on_disk(tmp_p
     await journal.close()
 
 
+async def test_a_caller_that_is_cancelled_leaves_a_whole_journal(tmp_path: Path) -> None:
+    journal = wal.begin(tmp_path, "practice", None, Ledger(), 1)
+    journal.start(pytest.fail)
+
+    async def write(number: int) -> None:
+        await journal.append_durable(intent(number))
+
+    for steps in range(12):  # cancelled at every step of the way, and after the last
+        task = asyncio.create_task(write(steps))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await journal.append_durable(intent(99))
+    await journal.close()
+    numbers = [record.order.created for record in frames.read(journal.path).records]  # type: ignore[union-attr]
+    assert numbers[-1] == 99
+    assert numbers == sorted(numbers)
+    assert set(range(2, 12)) <= set(numbers), "what was given is written, whoever still waits"
+    assert frames.verify(tmp_path).tail == ""
+
+
 async def test_every_torn_tail_is_cut_back_to_the_last_whole_record(tmp_path: Path) -> None:
     path = await filled(tmp_path, 3)
     data = path.read_bytes()
@@ -107,6 +131,9 @@ async def test_every_torn_tail_is_cut_back_to_the_last_whole_record(tmp_path: Pa
         assert replay.records == (adjusted(0), adjusted(1))
         assert replay.torn == size - last
         assert path.stat().st_size == last
+        kept = path.with_suffix(f".torn-{last}")
+        assert kept.read_bytes() == data[last:size], "what is cut is not thrown away"
+    assert frames.files(tmp_path) == [path]
 
 
 async def test_a_tail_of_zeros_is_torn_not_corrupt(tmp_path: Path) -> None:
@@ -137,14 +164,17 @@ async def test_any_changed_byte_at_all_is_told_and_names_the_record(tmp_path: Pa
     good = path.read_bytes()
     whole = frames.verify(path)
     assert whole.tail == ""
+    starts = [found.start() for found in re.finditer(rb"\xabKW\x01", good)]
+    assert len(starts) == 4
     for at in range(len(good)):
-        path.write_bytes(good[:at] + bytes([good[at] ^ 0x10]) + good[at + 1 :])
-        try:
-            told = frames.verify(path).tail
-        except JournalCorrupt as error:
-            told = str(error)
-        assert "record" in told, at
-        assert path.name in told
+        number = bisect_right(starts, at) - 1
+        for flip in (0x01, 0x10, 0x80, 0xFF):
+            path.write_bytes(good[:at] + bytes([good[at] ^ flip]) + good[at + 1 :])
+            try:
+                told = frames.verify(path).tail
+            except JournalCorrupt as error:
+                told = str(error)
+            assert f"{path.name}: record {number} at byte {starts[number]} " in told, (at, flip)
 
 
 async def test_a_missing_file_between_epochs_is_found(tmp_path: Path) -> None:

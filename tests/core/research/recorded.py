@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from core.home import Home
-from core.journal.recording import Recorder, Session
+from core.journal.recorder import Recorder
+from core.journal.recording import Session
 from core.model.effect import Effect
 from core.model.event import Event
 from core.portfolio.checkpoint import take

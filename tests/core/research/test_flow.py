@@ -18,7 +18,7 @@ from core.clock import SECOND
 from core.config import Config
 from core.errors import RecordingError
 from core.home import Home
-from core.journal import recording
+from core.journal import recorder
 from core.journal.recording import read_recording
 from core.model.event import Close, Event, Submit, Tick
 from core.model.instrument import Instrument
@@ -447,7 +447,7 @@ class Noting:
 def test_a_recorded_session_gives_the_same_signals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "pack", lambda spools: False)
+    monkeypatch.setattr(recorder, "pack", lambda spools: False)
     live: list[Any] = []
     scene = RecordedScene(Home(tmp_path), make_strategy=lambda: Noting(live))
     scene.trade(6)

@@ -6,9 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from core.model.learning import Record
 from core.research.candles import CandleFile
-from core.research.labels import decay, fixed_horizon, triple_barrier, uniqueness
+from core.research.labels import decay, fixed_horizon, relate, triple_barrier, uniqueness
+from core.signals.model import Linear, Member, Model, Recipe, Said, define
+from core.signals.monitor import Monitor
+from tests.core.signals.test_context import candle_file, candles, without
 
 
 def file(*rows: tuple[float, float, float, float]) -> CandleFile:
@@ -111,3 +118,68 @@ def test_labels_that_overlap_share_what_they_count() -> None:
 def test_old_samples_fade() -> None:
     assert decay(np.array([0, 10, 20]), 10).tolist() == [1.0, 0.5, 0.25]
     assert decay(np.array([0, 10, 20]), 0).tolist() == [1.0, 1.0, 1.0]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    starts=st.lists(st.integers(0, 30), min_size=2, max_size=4),
+    horizon=st.sampled_from([1, 4, 24]),
+)
+def test_relative_labels_are_what_a_model_at_work_is_judged_by(
+    seed: int, starts: list[int], horizon: int
+) -> None:
+    """One candle at a time, symbols that come later, in any order within a candle: the same."""
+    rng = np.random.default_rng(seed)
+    files = []
+    for number, first in enumerate(starts):
+        whole = candle_file(80, 3600, symbol=f"S{number}/USDT:USDT", seed=seed + number)
+        rows = without(whole, list(range(first)))
+        files.append(replace(rows, open=rows.close * rng.uniform(0.99, 1.01, len(rows.close))))
+    labels = relate(files, [fixed_horizon(file, horizon) for file in files])
+    wanted = {
+        (file.symbol, ts * 1_000_000): move
+        for file, label in zip(files, labels, strict=True)
+        for ts, move in zip(file.ts.tolist(), label.ahead.tolist(), strict=True)
+        if np.isfinite(move)
+    }
+    member = Member("linear", 1.0, 1.0, 0.0, Linear((0.0,), (1.0,), (0.0,), (0.0,), 0.0))
+    names = ("return_1",)
+    recipe = Recipe(
+        3600, horizon, names, define(names), (), 0.0, 1.0, (member,), ("S0", "S1"), relative=True
+    )
+    monitor = Monitor(Model("x", recipe), {}, names, None, 0, Record())
+    shown = [
+        replace(candle, open=open_)
+        for file in files
+        for candle, open_ in zip(candles(file), file.open.tolist(), strict=True)
+    ]
+    order = rng.permutation(len(shown))
+    found = {}
+    for candle in sorted((shown[k] for k in order), key=lambda one: one.ts):
+        for outcome in monitor.settle(candle):
+            found[outcome.symbol, outcome.ts] = outcome.move
+        monitor.saw(candle, Said([0.0], 0.6, 0.01), 0)
+    newest = max(ts for _, ts in wanted)  # waits for the next candle
+    assert found == {
+        key: pytest.approx(move, abs=1e-9) for key, move in wanted.items() if key[1] < newest
+    }
+    days = monitor.diary.days
+    assert sum(day.count for day in days) == len(found)
+    assert sum(day.hits for day in days) == sum(move > 0 for move in found.values())
+
+
+def test_relative_labels_by_hand() -> None:
+    one, two, three = (candle_file(6, 3600, symbol=f"S{k}", seed=k) for k in range(3))
+    elsewhere = replace(candle_file(6, 3600, symbol="S0", seed=9), venue="okx")
+    three = without(three, [0, 1, 2])  # listed later
+    files = [one, elsewhere, two, three]
+    plain = [fixed_horizon(file, 1) for file in files]
+    found = relate(files, plain)
+    a, b, c = plain[0].ahead, plain[2].ahead, plain[3].ahead
+    assert found[0].ahead[0] == pytest.approx((a[0] - b[0]) / 2)
+    assert found[2].ahead[0] == pytest.approx((b[0] - a[0]) / 2)
+    assert found[3].ahead[0] == pytest.approx(c[0] - (a[3] + b[3] + c[0]) / 3)
+    assert np.isnan(found[1].ahead).all()  # alone at its venue
+    assert not found[1].lasts.any()
+    assert found[0].lasts.tolist() == plain[0].lasts.tolist()

@@ -8,12 +8,13 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
+from core.clock import DAY
 from core.research.audit import Audit
 from core.research.backtest import run_backtest
 from core.research.charts import bar_chart, fall_chart, line_chart, reliability_chart
 from core.research.model_notes import ModelReport
 from core.research.page import make_page
-from core.research.report import BacktestReport, report
+from core.research.report import BacktestReport, hold, report
 from core.research.scores import Bin
 from tests.core.research.test_backtest import BTC, ETH, random_bars, rules, settings
 
@@ -43,6 +44,50 @@ def test_it_needs_nothing_from_elsewhere(answer: BacktestReport) -> None:
         "no volume",
     ):
         assert text in page
+
+
+def test_many_symbols_stand_below_the_title(answer: BacktestReport) -> None:
+    assert "<h1>ema_cross on BTC, ETH</h1>" in make_page(answer)
+    many = msgspec.structs.replace(answer, symbols=tuple(f"S{at}" for at in range(9)))
+    page = make_page(many)
+    assert "<h1>ema_cross on 9 symbols</h1>" in page
+    assert "candles of 1 min: S0, S1," in page
+
+
+def test_what_followed_a_halt_flatters_nothing() -> None:
+    bars, config = {rules(): random_bars(60 * 24 * 60, 1)}, settings(limits={"drawdown": "0.05"})
+    result = run_backtest(bars, config)
+    assert result.halted
+    stood = report(result, "candles", config.strategy, 0, hold(bars.values()))
+    end = msgspec.structs.replace(
+        result, curve=tuple(one for one in result.curve if one[0] <= result.halted_at + DAY)
+    )
+    cut = report(end, "candles", config.strategy, 0)
+    assert stood.sharpe is not None
+    assert stood.sharpe_returns < 60
+    assert (stood.sharpe, stood.months, stood.exposure) == (cut.sharpe, cut.months, cut.exposure)
+    (columns,) = bars.values()
+    assert stood.market_return == pytest.approx(columns.close[-1] / columns.open[0] - 1)
+    page = make_page(stood)
+    assert "Nothing was traded after it" in page
+    assert "buying and holding" in page
+    assert "not over" in page
+
+
+def test_the_deepest_fall_is_dated_by_hand(answer: BacktestReport) -> None:
+    curve = tuple((at * DAY, value) for at, value in enumerate([10.0, 12.0, 9.0, 11.0, 12.0, 11.0]))
+    result = run_backtest({rules(): random_bars(50, 1)}, settings())
+    found = report(msgspec.structs.replace(result, curve=curve), "candles", settings().strategy, 0)
+    assert found.max_drawdown == 0.25
+    assert [
+        text[:10] for text in (found.drawdown_from, found.drawdown_to, found.drawdown_over)
+    ] == [
+        "1970-01-02",
+        "1970-01-03",
+        "1970-01-05",
+    ]
+    rising = msgspec.structs.replace(result, curve=((0, 1.0), (DAY, 2.0)))
+    assert report(rising, "candles", settings().strategy, 0).drawdown_from == ""
 
 
 def test_a_model_and_an_audit_are_shown(answer: BacktestReport) -> None:

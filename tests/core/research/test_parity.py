@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import RecordingError
 from core.home import Home
-from core.journal import recording
+from core.journal import recorder
 from core.research.parity import check_parity
 from core.signals.ema_cross import EmaCross
 from tests.core.research.test_replay import RecordedScene
@@ -18,7 +18,7 @@ LATENCY = 50_000_000
 
 @pytest.fixture
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordedScene:
-    monkeypatch.setattr(recording, "pack", lambda spools: False)
+    monkeypatch.setattr(recorder, "pack", lambda spools: False)
     scene = RecordedScene(Home(tmp_path))
     scene.trade(6)
     return scene
@@ -43,7 +43,7 @@ def test_another_strategy_is_told_apart(scene: RecordedScene) -> None:
 def test_a_session_without_a_venue_cannot_be_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "pack", lambda spools: False)
+    monkeypatch.setattr(recorder, "pack", lambda spools: False)
     scene = RecordedScene(Home(tmp_path))
     scene.wait(1)
     config = scene.settings

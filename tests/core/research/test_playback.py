@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from core.clock import SECOND
 from core.desk.control import ControlSocket
 from core.errors import NoDesk, RecordingError, UsageError
 from core.home import Home
-from core.journal import recording
+from core.journal import recorder
 from core.model.event import Arm
 from core.model.replay import Mark, Wish
 from core.model.snapshot import Snapshot
@@ -23,13 +23,14 @@ from core.research import playback
 from core.research.playback import Playback
 from tests.core.engine.scene import START
 from tests.core.research.recorded import RecordedScene
+from tests.waiting import until
 from tui.client import fetch_snapshot
 from tui.control import ask
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setattr(recording, "pack", lambda spools: False)  # pyarrow costs half a second
+    monkeypatch.setattr(recorder, "pack", lambda spools: False)  # pyarrow costs half a second
     return Home(tmp_path)
 
 
@@ -49,12 +50,6 @@ async def playing(path: Path, home: Home) -> AsyncIterator[Playback]:
     finally:
         played.request_stop("over")
         await task
-
-
-async def until(ready: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not ready():
-            await asyncio.sleep(0.001)
 
 
 async def go(played: Playback, **wish: object) -> Snapshot:

@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import ConfigError, RecordingError
 from core.home import Home
-from core.journal import recording
+from core.journal import recorder
 from core.portfolio.ledger import Ledger
 from core.research.replay import find_session, find_sessions, replay
 from core.signals.folder import find_strategy
@@ -21,7 +21,7 @@ from tests.core.research.recorded import NAME, RecordedScene
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setattr(recording, "pack", lambda spools: False)  # pyarrow costs half a second
+    monkeypatch.setattr(recorder, "pack", lambda spools: False)  # pyarrow costs half a second
     return Home(tmp_path)
 
 

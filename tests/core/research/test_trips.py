@@ -26,6 +26,7 @@ def test_facts() -> None:
     assert (facts.won, facts.average_win, facts.average_loss) == (0.5, 20.0, -5.0)
     assert facts.profit_factor == 4.0
     assert facts.seconds_held == 3600.0
+    assert (facts.best, facts.worst, facts.held) == (30.0, -5.0, 4 * 3600.0)
     assert sum_trips([]) is None
     winner = sum_trips(trips(1.0))
     assert winner is not None

@@ -60,7 +60,7 @@ def test_what_is_missing_or_wrong_is_said(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(
         "core.research.tuning.find_spec", lambda name: None if name == "optuna" else find(name)
     )
-    with pytest.raises(UsageError, match=r"killcord\[cluster\]"):
+    with pytest.raises(UsageError, match="pip install optuna"):
         tried(1, 1)
 
 

@@ -43,6 +43,7 @@ CALM = Circumstances(
     bad_market=0.0,
     age=0.5,
     skew=0.0,
+    lag=0.0,
     mid=D(50_000),
     mark=D(50_000),
     equity=D(100_000),
@@ -99,6 +100,7 @@ def test_the_calm_case_passes_at_every_boundary() -> None:
         (Code.STALE_DATA, {"mid": D(0)}),
         (Code.CLOCK_SKEW, {"skew": 0.76}),
         (Code.CLOCK_SKEW, {"skew": -0.76}),
+        (Code.LOOP_LAG, {"lag": 0.26}),
         (Code.PRICE_COLLAR, {"mark": D(48_000)}),
         (Code.BAD_STOP, {"stop": D(50_000)}),
         (Code.ORDER_NOTIONAL, {"equity": D(99_999)}),
@@ -140,6 +142,18 @@ def test_the_smallest_notional_is_the_venues() -> None:
     refused = judge(order(qty=D("0.002")), mid=D(49_000), mark=D(49_000), stop=D(48_000))
     assert isinstance(refused, Refused)
     assert (refused.code, refused.limit, refused.value) == (Code.BELOW_MINIMUM, "100", "98.00")
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "detail", "told"),
+    [
+        ("5.00", "9.00", "9.00 USDT, limit 5.00", "9.00 USDT, limit 5.00"),
+        ("120", "121", "working orders", "working orders (limit 120, value 121)"),
+        ("", "", "no position there", "no position there"),
+    ],
+)
+def test_a_person_reads_each_number_once(limit: str, value: str, detail: str, told: str) -> None:
+    assert Refused(Code.OPEN_ORDERS, limit, value, detail).told == told
 
 
 def test_refusals_carry_numbers() -> None:

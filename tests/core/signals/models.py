@@ -16,7 +16,12 @@ HOUR = 3600
 
 
 def follower(
-    weight: float, horizon: int = 1, name: str = "", beside: tuple[str, ...] = ()
+    weight: float,
+    horizon: int = 1,
+    name: str = "",
+    beside: tuple[str, ...] = (),
+    cost: float = 0.0,
+    said: tuple[float, float] | None = None,
 ) -> tuple[Meta, str]:
     """A model that expects the last candle's direction to go on (or, below 0, to turn).
 
@@ -27,7 +32,7 @@ def follower(
     nothing = (0.0,) * count
     linear = Linear(nothing, (1.0,) * count, (weight,) * count, nothing, 0.0)
     member = Member("linear", 1.0, 1.0, 0.0, linear)
-    recipe = Recipe(HOUR, horizon, features, define(features), beside, 0.0, 1.0, (member,))
+    recipe = Recipe(HOUR, horizon, features, define(features), beside, cost, 1.0, (member,))
     text = msgspec.json.encode(recipe)
     meta = Meta(
         name or f"linear-{horizon}x{HOUR}-{weight:g}",
@@ -38,11 +43,12 @@ def follower(
         horizon,
         "2023-11-01T00:00:00Z",
         {},
-        {},
+        {"cost": cost},
         {"lightgbm": "4.7.0"},
         {"auc": 0.6, "brier_skill": 0.01},
         (Check("made by hand", 1.0, "nothing", True),),
         {"return_1": Reference((-0.5, 0.0, 0.5), (0.25, 0.25, 0.25, 0.25))},
+        said,
     )
     return meta, text.decode()
 

@@ -18,9 +18,10 @@ from msgspec.structs import replace
 from core.clock import SECOND
 from core.errors import ConfigError
 from core.model.event import Event
-from core.model.market import BookTop, Candle, Depth, Side, Ticker, Trade
+from core.model.market import BookTop, Candle, Depth, FundingSettled, Side, Ticker, Trade
 from core.research.candles import CandleFile, read_candles, read_funding
 from core.signals.context import FAMILIES, NAMES, TABLES, Context, Family, History, Place
+from core.signals.universe import Universe
 
 SHARED = Path(os.environ.get("KILLCORD_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data"))
 Tabulate = Callable[[History], np.ndarray]
@@ -194,7 +195,7 @@ def test_books_on_a_real_recording() -> None:
 
 # --- candles of others ----------------------------------------------------------------------------
 
-VENUES, LEADER, FUNDING, BASIS = FAMILIES[1:5]
+VENUES, LEADER, MARKET, FUNDING, BASIS, INTEREST = FAMILIES[1:7]
 TWO = Place(VENUE, "ETH/USDT:USDT", 3600, (VENUE, "okx", "bybit"), (SYMBOL, "ETH/USDT:USDT"))
 
 
@@ -225,6 +226,99 @@ def test_other_venues_and_the_leader_are_the_same_at_once(
     assert np.isfinite(found["venue_gap"]).sum() >= 140
     check(LEADER, table_of(LEADER), history, TWO)
     check(LEADER, table_of(LEADER), History(lead), Place(VENUE, SYMBOL, 3600))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    missing=st.lists(st.integers(0, 149), max_size=4),
+    holes=st.lists(st.integers(0, 149), max_size=3),
+    start=st.integers(-60, 60),
+    flat=st.booleans(),
+)
+def test_the_market_is_the_same_at_once(
+    seed: int, missing: list[int], holes: list[int], start: int, flat: bool
+) -> None:
+    """Symbols that miss candles, come later or end earlier are left out of those candles alone."""
+    own = without(candle_file(150, 3600, symbol="ETH/USDT:USDT", seed=seed), holes)
+    btc = without(candle_file(150, 3600, seed=seed + 1), missing)
+    sol = candle_file(100, 3600, START + start * 3600, symbol="SOL/USDT:USDT", seed=seed + 2)
+    twin = replace(own, symbol="ADA/USDT:USDT", close=own.close * 3.0)  # shares every rank
+    if flat:
+        sol = replace(sol, close=np.full(100, 7.0))
+    elsewhere = candle_file(150, 3600, venue="okx", symbol="SOL/USDT:USDT", seed=seed)
+    symbols = tuple(one.symbol for one in (own, btc, sol, twin))
+    place = Place(VENUE, own.symbol, 3600, (VENUE, "okx"), symbols)
+    history = History(own, others=(btc, sol, twin, elsewhere))
+    found = named(MARKET, check(MARKET, table_of(MARKET), history, place))
+    assert np.nanmax(np.abs(found["rank_4"])) <= 0.5
+    assert np.isfinite(found["beside_24"]).sum() >= (40 if len(holes) < 2 else 0)
+
+
+def test_the_market_by_hand() -> None:
+    """Three symbols: the mean counts those that are there, the rank lies among them."""
+    names = ("A", "B", "C")
+    place = Place(VENUE, "A", 3600, (VENUE,), names)
+    files = [candle_file(60, 3600, symbol=name, seed=k) for k, name in enumerate(names)]
+    files[2] = without(files[2], [58])  # so it has no return at the last candle
+    history = History(files[0], others=tuple(files[1:]))
+    found = named(MARKET, check(MARKET, table_of(MARKET), history, place))
+    a, b = (np.diff(np.log(one.close))[-1] for one in files[:2])
+    unit = np.sqrt((np.diff(np.log(files[0].close))[-48:] ** 2).mean())
+    assert found["market_1"][-1] == pytest.approx((a + b) / 2 / unit)
+    assert found["beside_1"][-1] == pytest.approx((a - b) / 2 / unit)
+    assert found["rank_1"][-1] == (0.5 if a > b else -0.5)
+    a, b, c = (np.diff(np.log(one.close[:58]))[-1] for one in files)
+    assert found["market_1"][57] == pytest.approx((a + b + c) / 3 / unit, rel=0.2)
+    assert found["rank_1"][57] == (int(a > b) + int(a > c)) / 2 - 0.5
+    alone = table_of(MARKET)(History(files[0]))
+    assert np.isnan(alone).all()
+
+
+def test_instruments_that_share_a_universe_see_what_each_would_see_alone() -> None:
+    """One whose context is made later, too: the others are ahead of the past it is shown."""
+    names = ("A", "B", "C", "D")
+    files = [candle_file(140, 3600, symbol=name, seed=k) for k, name in enumerate(names)]
+    rows = {name: candles(file) for name, file in zip(names, files, strict=True)}
+    universe = Universe(3600)
+    places = {name: Place(VENUE, name, 3600, (VENUE,), names, universe=universe) for name in names}
+    shared = {name: MARKET(place) for name, place in places.items()}
+    late = Context([feature.name for feature in MARKET.features], places["D"])
+    found = []
+    for number, together in enumerate(zip(*rows.values(), strict=True)):
+        for name in names:
+            for candle in together:
+                if candle.symbol != name:
+                    shared[name].hear(candle)
+        if number == 100:
+            past = [row for name in "ABC" for row in rows[name][:number]]
+            late.warm(rows["D"][:number], past)
+        if number >= 100:
+            for candle in together[:3]:
+                late.hear(candle)
+            late.close(together[3])
+        found.append({name: shared[name].close(c) for name, c in zip(names, together, strict=True)})
+        if number >= 100:
+            np.testing.assert_array_equal(late.row, found[-1]["D"])
+    for k, file in enumerate(files):
+        others = tuple(one for one in files if one is not file)
+        table = table_of(MARKET)(History(file, others=others))
+        mine = np.array([row[names[k]] for row in found])
+        np.testing.assert_allclose(mine, table, rtol=1e-9, atol=1e-9)
+    assert np.isfinite(late.row).all()
+
+
+def test_the_market_on_real_candles() -> None:
+    names = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT")
+    files = [shared(f"binance_spot_1h_2024_2026/{name}") for name in names]
+    files = [without(one, list(range(len(one.ts) - 3_000))) for one in files]
+    place = Place(VENUE, files[1].symbol, 3600, (VENUE,), tuple(one.symbol for one in files))
+    history = History(files[1], others=(files[0], *files[2:]))
+    found = named(MARKET, check(MARKET, table_of(MARKET), history, place))
+    assert np.isfinite(found["beside_24"]).sum() > 2_900
+    # Bitcoin and three that follow it: the mean says more of the next one than its rank could.
+    assert np.corrcoef(found["market_24"][50:], found["beside_24"][50:])[0, 1] < 0.9
+    assert abs(np.nanmean(found["rank_1"])) < 0.05
 
 
 def test_a_companion_whose_history_comes_late_counts() -> None:
@@ -293,6 +387,45 @@ def test_an_old_index_is_none() -> None:
     assert np.isnan(family.close(third)).all()
 
 
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6), gap=st.sampled_from([20.0, 200.0, 2000.0]))
+def test_open_interest_one_at_a_time_equals_it_at_once(seed: int, gap: float) -> None:
+    rng = np.random.default_rng(seed)
+    now = START * SECOND
+    events: list[Event] = []
+    for _ in range(300):
+        now += int(rng.exponential(gap) * SECOND) + 1
+        held = None if rng.random() < 0.3 else float(rng.uniform(900, 1100))
+        events.append(interest_ticker(now, held))
+    own = without(candle_file(60, 600), [40])
+    history = History(own, events=events)
+    place = Place(VENUE, SYMBOL, 600)
+    found = named(INTEREST, check(INTEREST, table_of(INTEREST), history, place))
+    assert np.isnan(found["interest_24"][:24]).all()
+    if gap < 100.0:
+        assert np.isfinite(found["interest_1"]).any()
+
+
+def interest_ticker(now: int, held: float | None) -> Ticker:
+    return Ticker(VENUE, SYMBOL, None, None, None, None, None, None, None, now, now, held)
+
+
+def test_old_open_interest_is_none() -> None:
+    at, minute = START * SECOND, 60 * SECOND
+    family = INTEREST(Place(VENUE, SYMBOL, 3600))
+    one, two, three, four = candles(candle_file(4, 3600))
+    family.hear(interest_ticker(at + 55 * minute, 100.0))
+    family.hear(interest_ticker(at + 55 * minute, 0.0))  # of nothing there is no ratio
+    assert np.isnan(family.close(one)).all()
+    family.hear(interest_ticker(at + 119 * minute, 110.0))
+    family.hear(interest_ticker(at + 120 * minute, 999.0))  # already the next candle
+    assert family.close(two)[0] == pytest.approx(np.log(1.1))
+    family.hear(interest_ticker(at + 165 * minute, 121.0))
+    assert np.isnan(family.close(three)[0])  # a quarter of an hour old
+    family.hear(interest_ticker(at + 239 * minute, 121.0))
+    assert np.isnan(family.close(four)[0])
+
+
 # --- funding --------------------------------------------------------------------------------------
 
 
@@ -339,6 +472,57 @@ def test_a_rate_that_is_told_once_is_settled_when_its_time_has_come() -> None:
     assert row[2] == pytest.approx(7 / 8)
 
 
+def settlement(ts: int, rate: float) -> FundingSettled:
+    return FundingSettled(VENUE, SYMBOL, rate, ts, ts + 90 * SECOND)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), again=st.integers(1, 30))
+def test_funding_that_was_asked_for_is_what_training_saw(seed: int, again: int) -> None:
+    """Asked at a start and every so many hours; between, the stream's word counts."""
+    rng = np.random.default_rng(seed)
+    hour, eight = 3600 * SECOND, 8 * 3600 * SECOND
+    begin = START * SECOND // eight * eight
+    known = [(begin + k * eight, float(rng.normal(1e-4, 1e-4))) for k in range(-12, 12)]
+    family = FUNDING(Place(VENUE, SYMBOL, 3600))
+    own = candle_file(80, 3600, begin // SECOND)
+    rows = []
+    for number, candle in enumerate(candles(own)):
+        due = candle.ts // eight * eight + eight
+        settled = dict(known)[due]
+        told = settled if due - candle.ts == hour else 0.5
+        family.hear(funding_ticker(candle.ts + SECOND, None, due))
+        family.hear(funding_ticker(candle.ts + hour - SECOND, told, None))
+        if number % again == 0:
+            for ts, rate in [one for one in known if one[0] <= candle.ts][-10:]:
+                family.hear(settlement(ts, rate))
+        rows.append(family.close(candle))
+    history = History(own, funding=tuple((ts // 1_000_000, rate) for ts, rate in known))
+    table = table_of(FUNDING)(history)
+    np.testing.assert_allclose(np.array(rows), table, rtol=1e-9, atol=1e-9)
+    assert np.isfinite(table).all()
+
+
+def test_the_venues_word_on_a_settlement_is_the_last() -> None:
+    at, hour = START * SECOND, 3600 * SECOND
+    family = FUNDING(Place(VENUE, SYMBOL, 3600))
+    for k in range(9):
+        family.hear(settlement(at - (9 - k) * 8 * hour, 0.0001))
+    family.hear(funding_ticker(at, 0.0002, at + hour))
+    family.hear(funding_ticker(at + hour - SECOND, 0.0003, None))
+    family.hear(funding_ticker(at + hour + SECOND, 0.0009, at + 9 * hour))
+    one, two, three = candles(candle_file(3, 3600))
+    assert family.close(one)[0] == pytest.approx(1.0)
+    assert family.close(two)[:2] == [pytest.approx(3.0), pytest.approx(11 / 9)]
+    family.hear(settlement(at + hour, 0.0004))
+    assert family.close(three)[:2] == [pytest.approx(4.0), pytest.approx(12 / 9)]
+    # Asked after a nap and before the stream tells the next time: nothing is forgotten.
+    family.hear(settlement(at + 9 * hour, 0.0005))
+    family.hear(funding_ticker(at + 10 * hour, 0.0009, at + 17 * hour))
+    row = family.close(candles(candle_file(11, 3600))[10])
+    assert row[:2] == [pytest.approx(5.0), pytest.approx(16 / 9)]
+
+
 def test_a_settlement_that_was_slept_through_is_not_made_up() -> None:
     at = START * SECOND
     hour = 3600 * SECOND
@@ -371,7 +555,7 @@ def test_families_hear_the_company_that_they_asked_for_and_no_other() -> None:
     history = History(own, others=(okx, lead))
     wanted = np.concatenate([table(history)[-1] for table in TABLES])
     np.testing.assert_allclose(context.row, wanted, rtol=1e-9, atol=1e-9)
-    assert np.isfinite(context.row).sum() == 9
+    assert np.isfinite(context.row).sum() == 9 + 9  # the leader is the market's other symbol
 
 
 def test_a_context_gives_what_was_asked_for_in_that_order() -> None:

@@ -49,6 +49,13 @@ def test_funding_carry_takes_what_is_paid() -> None:
     assert told.on_candle(candle(100.0, 0)) is None
 
 
+def test_manual_wants_nothing() -> None:
+    result = run_backtest(
+        {rules(): random_bars(600, 1)}, settings(strategy={"name": "manual", "timeframe": 60})
+    )
+    assert (result.orders, result.signals) == (0, ())
+
+
 def test_funding_carry_is_told_the_rates_of_a_backtest() -> None:
     bars = random_bars(600, 1)
     rates = [(bars.ts[i], rate) for i, rate in ((100, 0.001), (200, 0.0005), (300, 0.0))]
@@ -106,7 +113,17 @@ def test_its_traceback_is_shown(tmp_path: Path) -> None:
     assert "ZeroDivisionError: division by zero (mine.py line 11 in on_candle)" in effects[0].detail
 
 
-@pytest.mark.parametrize("answer", ["1", "Decision(2, 0.0, '')", "'long'"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "1",
+        "Decision(2, 0.0, '')",
+        "'long'",
+        "Decision(1, 0.0, '', kelly=-0.1)",
+        "Decision(1, 0.0, '', kelly=float('nan'))",
+        "Decision(1, 0.0, '', kelly='much')",
+    ],
+)
 def test_one_that_talks_nonsense_is_stopped(tmp_path: Path, answer: str) -> None:
     own = load(tmp_path, OWN.replace("1 / 0", answer))
     chosen = settings(strategy={"name": "mine"})

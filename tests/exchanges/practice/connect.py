@@ -10,6 +10,7 @@ from typing import Any
 import ccxt.pro
 
 from exchanges.practice.server import Options, Server, serve
+from tests.waiting import until
 
 SYMBOL = "BTC/USDT:USDT"
 
@@ -102,15 +103,6 @@ async def connected(name: str, server: Server, **options: Any) -> AsyncIterator[
         yield exchange
     finally:
         await exchange.close()
-
-
-async def until(what: Callable[[], Any], seconds: float = 15.0) -> Any:
-    """Wait for a condition; its value, or an assertion when the deadline passes."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    while not (value := what()):
-        assert asyncio.get_running_loop().time() < deadline, "the condition did not come true"
-        await asyncio.sleep(0.02)
-    return value
 
 
 class Watch:

@@ -21,12 +21,13 @@ D = Decimal
 class NoPast:
     """A market without a past, with one funding rate."""
 
-    rate = Decimal("0.0001")
+    def __init__(self, rate: Decimal = Decimal("0.0001")) -> None:
+        self.rate = rate
 
     def candles(self, venue: str, symbol: str) -> CandleHistory:
         return CandleHistory.empty()
 
-    hours = candles
+    last_minute = hours = candles
 
     def trades(self, venue: str, symbol: str) -> list[tuple[int, int, int, int]]:
         return []
@@ -55,7 +56,7 @@ class Floor:
         """Put levels of one BTC each, one tick apart."""
         book = self.venue.tapes[BTC].book
         for sign in (1, -1):
-            for tick in list(book.anonymous(sign)):
+            for tick, _ in book.levels(sign, 1000):
                 book.set_level(sign, tick, 0)
         for place in range(levels):
             book.set_level(1, bid - place, lots)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from ccxt.base import errors
 
-from tests.exchanges.practice.connect import SYMBOL, until, watching
+from tests.exchanges.practice.connect import SYMBOL, watching
+from tests.waiting import until
 
 CANCEL_ID = {"bybit": "orderLinkId", "binance": "clientOrderId", "okx": "clientOrderId"}
 
@@ -32,6 +33,10 @@ async def market_data(exchange: Any) -> None:
     assert hours[-1][0] % 3_600_000 == 0
     funding = await exchange.fetch_funding_rate(SYMBOL)
     assert abs(funding["fundingRate"]) < 0.005
+    settled = await exchange.fetch_funding_rate_history(SYMBOL, None, 20)
+    assert {b["timestamp"] - a["timestamp"] for a, b in pairwise(settled)} == {8 * 3_600_000}
+    held = await exchange.fetch_open_interest(SYMBOL)
+    assert held["openInterestAmount"] > 0
     assert abs(await exchange.fetch_time() - exchange.milliseconds()) < 1000
 
     async with watching(

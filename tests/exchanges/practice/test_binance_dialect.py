@@ -9,7 +9,8 @@ from ccxt.base import errors
 
 from exchanges.practice.wire import Limits
 from tests.exchanges.practice import scenes
-from tests.exchanges.practice.connect import SYMBOL, connected, practice, until, watching
+from tests.exchanges.practice.connect import SYMBOL, connected, practice, watching
+from tests.waiting import until
 
 NAME = "binance"
 

@@ -11,7 +11,8 @@ from ccxt.base import errors
 
 from exchanges.practice.wire import Limits, sign_hex
 from tests.exchanges.practice import scenes
-from tests.exchanges.practice.connect import SYMBOL, connected, practice, until, watching
+from tests.exchanges.practice.connect import SYMBOL, connected, practice, watching
+from tests.waiting import until
 
 NAME = "bybit"
 

@@ -332,6 +332,17 @@ async def test_okx_private_frames_are_as_documented() -> None:
                 {"instId": "BTC-USDT-SWAP"}
             ),
         }
+        asked |= {
+            "ExchangeData/GetIndexTickers.txt": await exchange.publicGetMarketIndexTickers(
+                {"instId": "BTC-USDT"}
+            ),
+            "ExchangeData/GetOpenInterests.txt": await exchange.publicGetPublicOpenInterest(
+                {"instType": "SWAP"}
+            ),
+            "ExchangeData/GetFundingRateHistory.txt": (
+                await exchange.publicGetPublicFundingRateHistory({"instId": "BTC-USDT-SWAP"})
+            ),
+        }
         instruments = await exchange.publicGetPublicInstruments({"instType": "SWAP"})
         balance = await exchange.privateGetAccountBalance()
     base = "okx/jkorf/Endpoints/UnifiedApi"

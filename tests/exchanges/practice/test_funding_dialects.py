@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
@@ -19,7 +20,9 @@ from exchanges.practice.clock import FundingClock
 from exchanges.practice.exchange import PracticeVenue
 from exchanges.practice.market import choose_market
 from exchanges.practice.state import OrderRequest
-from tests.exchanges.practice.connect import SYMBOL, connected, until, watching
+from tests.exchanges.practice.connect import SYMBOL, connected, watching
+from tests.waiting import until
+from tests.web import serving_app
 
 ACCOUNT = "700000001"
 FAST = 15_000.0
@@ -50,9 +53,6 @@ async def mounted(name: str) -> AsyncIterator[Mounted]:
     venue.add_account(ACCOUNT, Decimal(100_000), "key", "secret", "phrase")
     app = web.Application()
     importlib.import_module(f"exchanges.practice.{name}").mount(app, venue)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
 
     async def turn() -> None:
         while True:
@@ -62,11 +62,11 @@ async def mounted(name: str) -> AsyncIterator[Mounted]:
 
     turns = asyncio.create_task(turn())
     try:
-        yield Mounted(name, venue, runner.addresses[0][1])
+        async with serving_app(app) as url:
+            yield Mounted(name, venue, urlsplit(url).port or 0)
     finally:
         turns.cancel()
         await asyncio.gather(turns, return_exceptions=True)
-        await runner.cleanup()
 
 
 @pytest.mark.parametrize("name", ["bybit", "binance", "okx"])

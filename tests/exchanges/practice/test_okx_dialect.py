@@ -10,7 +10,8 @@ from ccxt.base import errors
 
 from exchanges.practice.wire import Limits
 from tests.exchanges.practice import scenes
-from tests.exchanges.practice.connect import SYMBOL, connected, practice, until, watching
+from tests.exchanges.practice.connect import SYMBOL, connected, practice, watching
+from tests.waiting import until
 
 NAME = "okx"
 
@@ -21,6 +22,29 @@ async def test_market_data_without_keys() -> None:
         bids_asks = await exchange.watch_bids_asks([SYMBOL])
         assert bids_asks[SYMBOL]["bid"] < bids_asks[SYMBOL]["ask"]
         assert (await exchange.watch_funding_rate(SYMBOL))["fundingRate"] is not None
+        # ccxt asks for an index by its own name; its stream it would ask for by the swap's.
+        index = (await exchange.publicGetMarketIndexTickers({"instId": "BTC-USDT"}))["data"]
+        assert [row["instId"] for row in index] == ["BTC-USDT"]
+        mark = await exchange.fetch_mark_price(SYMBOL)
+        assert abs(float(index[0]["idxPx"]) / mark["markPrice"] - 1) < 0.01
+        with pytest.raises(errors.ExchangeError, match="50014"):
+            await exchange.publicGetMarketIndexTickers()
+
+
+async def test_an_index_is_subscribed_by_its_own_name() -> None:
+    async with practice() as server, aiohttp.ClientSession() as session:
+        url = f"ws://127.0.0.1:{server.port}/okx/ws/ws/v5/public"
+        async with session.ws_connect(url) as socket:
+            for name in ("BTC-USDT-SWAP", "BTC-USDT"):
+                arg = {"channel": "index-tickers", "instId": name}
+                await socket.send_json({"op": "subscribe", "args": [arg]})
+            refused = await socket.receive_json()
+            assert (refused["event"], refused["code"]) == ("error", "60018")
+            assert (await socket.receive_json())["event"] == "subscribe"
+            first, second = await socket.receive_json(), await socket.receive_json()
+            assert first["arg"] == second["arg"] == arg
+            assert first["data"][0]["instId"] == "BTC-USDT"
+            assert int(second["data"][0]["ts"]) > int(first["data"][0]["ts"])
 
 
 async def test_trading_round() -> None:

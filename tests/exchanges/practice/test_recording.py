@@ -191,7 +191,7 @@ def test_the_recorded_book_is_rebuilt_exactly_and_never_crosses() -> None:
         expected = {Decimal(p): Decimal(q) for p, q in plain[side].items() if float(q)}
         contract = venue.contracts[BTC]
         assert expected == {
-            contract.price(tick): contract.qty(lots) for tick, lots in book.anonymous(sign).items()
+            contract.price(tick): contract.qty(lots) for tick, lots in book.levels(sign, 100_000)
         }
 
 

@@ -198,6 +198,16 @@ def test_the_past_is_thirty_days_and_runs_into_the_present(offset: int) -> None:
             assert max(c.high for c in hours) == max(c.high for c in minutes)
 
 
+@pytest.mark.parametrize("offset", [0, 17_123, 59_999])
+def test_the_last_minute_alone_is_that_of_the_whole_past(offset: int) -> None:
+    run = Run(SyntheticMarket(5), start_ms=START_MS + offset)
+    for symbol in (BTC, "LTC/USDT:USDT"):
+        whole = run.market.candles("okx", symbol)
+        alone = run.market.last_minute("okx", symbol)
+        for name in whole.__struct_fields__:
+            assert getattr(alone, name).tolist() == getattr(whole, name)[-1:].tolist()
+
+
 @pytest.mark.parametrize("offset", [0, 17 * MINUTE + 3_000, 59 * MINUTE])
 def test_a_year_of_hours_lies_before_the_minutes(offset: int) -> None:
     run = Run(SyntheticMarket(2), START_MS + offset)
@@ -217,6 +227,29 @@ def test_a_year_of_hours_lies_before_the_minutes(offset: int) -> None:
         assert 0.75 < old / new < 1.33
         assert len(venue.klines(BTC, 14_400, start_ms=0, limit=20_000)) >= len(hours) // 4
         assert venue.klines(BTC, 1800, start_ms=0, limit=1)[0].start_ms > starts[8_000]
+
+
+def test_what_venues_differ_by_says_nothing_of_the_next_candle() -> None:
+    """Neither of hours nor of minutes, nor one asset of another: it is noise, drawn apart."""
+    run = Run(SyntheticMarket(2))
+    symbols = list(run.venues["bybit"].contracts)[:4]
+    for seconds, count in ((3600, 8_000), (60, 40_000)):
+        closes = {
+            (venue, symbol): np.log(
+                [one.close for one in run.venues[venue].klines(symbol, seconds, limit=count)]
+            )
+            for venue in VENUES
+            for symbol in symbols
+        }
+        for symbol in symbols:
+            mean = np.mean([closes[venue, symbol] for venue in VENUES], axis=0)
+            ahead = np.diff(mean)
+            for venue in VENUES:
+                apart = (closes[venue, symbol] - mean)[:-1]
+                assert abs(np.corrcoef(apart, ahead)[0, 1]) < 0.06, (venue, symbol, seconds)
+        own = [np.diff(closes["okx", symbol]) for symbol in symbols]
+        together = np.corrcoef(own)[np.triu_indices(len(symbols), 1)]
+        assert ((together > 0.2) & (together < 0.95)).all(), together
 
 
 def test_candles_are_those_of_the_trades_before_and_after_the_start() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Literal
 
@@ -17,10 +17,10 @@ from sentiment.sources.fetch import LARGEST, Fetcher, State
 from sentiment.sources.memory import Memory
 from sentiment.sources.source import Limit, Page, Request, SourceError, read_json
 from tests.clock import ManualClock
+from tests.web import EVERYTHING, Handler, serving
 
 START = 1_786_900_000 * SECOND
 KEY = "k3y-that-must-not-show"
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Plain:
@@ -64,15 +64,8 @@ class Server:
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     made = Server()
-    app = web.Application()
-    app.router.add_get("/{tail:.*}", made.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    await runner.cleanup()
+    async with serving({EVERYTHING: made.handle}) as made.url:
+        yield made
 
 
 class Bench:
@@ -223,10 +216,9 @@ async def test_daily_quota_holds_across_restarts(server: Server, bench: Bench) -
         await bench.fetcher.close()
         bench.open()  # a restart each time
     poll = await bench.fetcher.poll(source)
-    assert (poll.state, poll.detail) == (State.WAITING, "quota used")
-    assert poll.again == START + DAY
+    assert (poll.state, poll.detail) == (State.WAITING, "quota used, again in 16 h")
     assert len(server.seen) == 25
-    bench.later(poll.again - bench.clock.now())
+    bench.later(START + DAY - bench.clock.now())
     assert (await bench.fetcher.poll(source)).state is State.OK
 
 
@@ -243,7 +235,7 @@ async def test_retry_after_is_heeded_but_not_for_ever(server: Server, bench: Ben
     server.answer = always(429, b"slow down", Retry_After="999999999")
     poll = await bench.fetcher.poll(Plain(server.url))
     assert poll.state is State.FAILED
-    assert poll.again == START + 6 * HOUR
+    assert bench.memory.of("plain").blocked_until == START + 6 * HOUR
 
 
 async def test_what_has_not_changed_is_not_fetched_again(server: Server, bench: Bench) -> None:
@@ -284,8 +276,9 @@ async def test_lasting_failures_back_off_further_each_time(server: Server, bench
     for _ in range(4):
         poll = await bench.fetcher.poll(Plain(server.url))
         assert poll.state is State.FAILED
-        waits.append((poll.again - bench.clock.now()) // SECOND)
-        bench.later(poll.again - bench.clock.now())
+        wait = bench.memory.of("plain").blocked_until - bench.clock.now()
+        waits.append(wait // SECOND)
+        bench.later(wait)
     assert waits == [60, 120, 240, 480]
     server.answer = always(200)
     assert (await bench.fetcher.poll(Plain(server.url))).state is State.OK
