@@ -89,7 +89,7 @@ class CandleRun:
         self._slots = [slot for slot, _ in lanes]
         self._floor = floor
         self._trail: deque[Any] = deque(maxlen=CLOSES)
-        """The last candles as they came; their closes are for the picture, which nobody draws meanwhile."""
+        """The last candles as they came. Their closes are for the picture, drawn later."""
         self._span = int(world.config.strategy.timeframe) * SECOND
 
     def play(self, rows: Iterator[tuple[Candle, ...]] | Iterator[Candle]) -> None:
