@@ -116,10 +116,17 @@ class CandleRun:
     def _go_alone(self, candles: Iterator[Any]) -> bool:
         """Take candles up to one that does something, with it; return whether there was one."""
         soon, (low,), (high,) = self._quiet()
-        take = _taker(self._slots[0])
+        slot, rests = self._lanes[0]
+        take = _taker(slot)
         seen: list[Candle] = []
         for candle in candles:
-            if candle.low <= low or candle.high >= high or candle.ts >= soon:
+            if (candle.low <= low or candle.high >= high or candle.ts >= soon) and not (
+                # Near the peak prices often leave the band, but seldom close above it.
+                candle.ts < soon
+                and rests.below < candle.low
+                and candle.high < rests.above
+                and self._equity.calm(slot, candle.close)
+            ):
                 self._rest(seen, seen[-1:])
                 if candle.ts < self._floor.hour:
                     self._take((candle,))
@@ -177,10 +184,11 @@ class CandleRun:
         it neither meets an order nor brings equity to where a limit or the peak is.
         """
         world = self._world
-        down, up = self._equity.slack()
+        slack = self._equity.slack()
+        down, up = slack or (0.0, 0.0)
         floor = self._floor
         soon = min(floor.due, floor.hour, self._equity.breaker.next - self._span)
-        if down <= 0.0 or up <= 0.0 or world.pending:
+        if slack is None or world.pending:
             soon = 0
         lows, highs = [], []
         for slot, bounds in self._lanes:
