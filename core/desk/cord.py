@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ from core.clock import Clock
 from core.desk import latch
 from core.desk.control import listen, peer_uid, read_command
 from core.desk.latch import Latched
+from core.desk.verdicts import RANK
 from core.model.event import Kill, KillMode
 
 LINE_LIMIT = 4096
@@ -86,12 +88,15 @@ class Cord:
             try:
                 connection, _ = self._listener.accept()
             except OSError:
-                return
-            if self._closing:
-                connection.close()
-                return
-            # A client that went away, or says nonsense, has had its answer.
-            with connection, suppress(OSError):
+                # No descriptor is left, say: the next one may find one.
+                if self._closing:
+                    return
+                time.sleep(READ_LIMIT)
+                continue
+            # Whatever it was, it must not end the thread: most likely a client that went away.
+            with connection, suppress(Exception):
+                if self._closing:
+                    return
                 connection.settimeout(READ_LIMIT)
                 self._take(connection)
 
@@ -116,7 +121,8 @@ class Cord:
 
         with suppress(RuntimeError):  # the loop is closed: the desk is over
             self._loop.call_soon_threadsafe(pull)
-        connection.sendall(b'{"ok":true,"closed":%d}\n' % closed)
+        with suppress(OSError):
+            connection.sendall(b'{"ok":true,"closed":%d}\n' % closed)
         if not taken.wait(LOOP_LIMIT):
             self._set_latch(kill)
 
@@ -125,7 +131,10 @@ class Cord:
         pending = (kill.venue,) if kill.venue else self._venues
         if kill.mode is KillMode.HALT:
             pending = ()
-        if latch.find(self._latch_path) is None:
+        found = latch.find(self._latch_path)
+        if found is None or RANK[kill.mode] > RANK[found.mode]:
+            if found is not None:
+                pending = tuple(sorted({*pending, *found.pending}))
             latched = Latched(kill.cause, kill.actor, kill.received, kill.mode, pending)
             latch.write(self._latch_path, latched)
 

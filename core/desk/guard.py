@@ -24,7 +24,7 @@ from typing import cast
 
 import msgspec
 
-from core.clock import SystemClock
+from core.clock import SECOND, SystemClock
 from core.desk import latch, watchwords
 from core.desk.identity import identity
 from core.desk.kill import KillExecutor
@@ -280,10 +280,12 @@ class Rescue:
             tuple(sorted(hello.venues)),
         )
         who = identity(home.state(hello.environment))
+        # As a desk's own ids begin: never twice, whatever became of the journal.
+        milliseconds = self._clock.now() * 1000 // SECOND
         self._executor = KillExecutor(
             gateways,
             Means(
-                ClientIds(who.instance, hello.epoch, who.key, FIRST_SEQ),
+                ClientIds(who.instance, hello.epoch, who.key, FIRST_SEQ + milliseconds),
                 self._write,
                 self._take,
                 instruments,
@@ -307,6 +309,7 @@ class Rescue:
                     async with asyncio.timeout(2 * STEP):
                         await self._stirred.wait()
                 except TimeoutError:
+                    self._escalate(tell)
                     continue
                 self._stirred.clear()
                 await self._note_progress(tell)
@@ -315,6 +318,19 @@ class Rescue:
         finally:
             await self._executor.close()
             await asyncio.wait([setting], timeout=LATCH_LIMIT)
+
+    def _escalate(self, tell: Tell) -> None:
+        """Go further where the latch asks for more: a person pulls the cord of a desk that hangs.
+
+        The desk's cord has a thread of its own, which writes the latch when its loop does not.
+        """
+        found = latch.find(self._latch_path)
+        if found is not None and RANK[found.mode] > RANK[self._latched.mode]:
+            tell(f"{found.cause}: {found.mode} instead of {self._latched.mode}")
+            pending = tuple(sorted({*self._latched.pending, *found.pending}))
+            self._latched = msgspec.structs.replace(self._latched, mode=found.mode, pending=pending)
+            for name in found.pending:
+                self._executor.pull(found.mode, found.cause, found.actor, name)
 
     def _relieved(self) -> str:
         """Return why another goes on from here; empty while nobody does."""
@@ -325,6 +341,7 @@ class Rescue:
         return ""
 
     async def _note_progress(self, tell: Tell) -> None:
+        self._escalate(tell)  # what a person asked for is not written over
         runs = self._executor.runs
         for name in self._latched.pending:
             run = runs[name]

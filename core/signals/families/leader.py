@@ -55,6 +55,8 @@ class Leader:
         if lead.unit != lead.unit:
             return list(_NOTHING)
         near, middle, far = _scale(lead)
+        if self._symbol == LEADER:
+            return [near, middle, far, 0.0, 0.0, 0.0]
         own_near, own_middle, own_far = _scale(universe.at(self._symbol, ts))
         return [near, middle, far, near - own_near, middle - own_middle, far - own_far]
 

@@ -90,6 +90,20 @@ async def test_a_loop_that_hangs_is_latched_for(stage: Stage) -> None:
         assert {run.verdict for run in report.venues.values()} == {"CANCELLED_ONLY"}
 
 
+async def test_one_who_pulls_and_is_gone_has_pulled(stage: Stage) -> None:
+    async with armed(stage) as desk:
+        path = Home(stage.root).latch("practice")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.connect(str(desk._home.cord_socket))
+            client.sendall(json.dumps(KILL).encode() + b"\n")
+        deadline = time.monotonic() + 10
+        while not path.exists():  # and the loop hangs meanwhile
+            assert time.monotonic() < deadline
+            time.sleep(0.005)  # noqa: ASYNC251
+        await until(lambda: desk.pump.state is TradingState.HALTED)
+        assert await asyncio.to_thread(shut, desk._home.socket, KILL), "it still listens"
+
+
 @pytest.mark.parametrize(
     "line", [b"", b"{", b"[]", b'{"type":"Kill"}', b'{"type":"Arm","actor":"me"}', b"x" * 9000]
 )

@@ -175,6 +175,25 @@ async def test_it_finishes_a_kill_that_was_to_go_further(scene: Scene) -> None:
     assert (found.cause, found.actor) == ("daily loss", "limits")
 
 
+async def test_it_goes_further_when_a_person_asks_for_more_while_it_works(scene: Scene) -> None:
+    for name in VENUES:
+        scene.trade(name)
+    guard = await scene.watched()
+    scene.venues["okx"].down = True
+    await scene.fall_silent()
+    await until(lambda: (found := latch.read(scene.latch)) and found.pending == ("okx",))
+    latch.write(scene.latch, Latched("by hand", "me", 1, KillMode.FLATTEN, VENUES))
+    await until(lambda: not scene.venues["bybit"].positions())
+    scene.venues["okx"].down = False
+    assert await guard
+    for name in VENUES:
+        assert scene.venues[name].positions() == ()
+        assert scene.venues[name].reports() == ()
+    found = latch.read(scene.latch)
+    assert found is not None
+    assert (found.mode, found.pending) == (KillMode.FLATTEN, ())
+
+
 async def test_it_leaves_the_rest_to_a_desk_that_is_started_anew(scene: Scene) -> None:
     scene.trade("okx")
     scene.trade("bybit")
