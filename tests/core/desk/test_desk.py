@@ -369,7 +369,7 @@ async def test_signals_cancel_entries_keep_stops_and_latch(
         assert answer.ok, answer
         await until(lambda: len(stage.venues["okx"].reports()) == 2)
         os.kill(os.getpid(), number)
-        await until(lambda: desk.pump.state is TradingState.HALTED, 2)
+        await until(lambda: desk.pump.state is TradingState.HALTED)
         if ends:
             summary = await task
             assert summary.state == "halted"
@@ -446,7 +446,7 @@ async def test_the_kill_file_pulls_the_cord_in_the_mode_it_names(stage: Stage) -
         await bought(desk)
         file = stage.root / "practice" / "KILL"
         file.write_text("flatten\n")
-        await until(lambda: desk.pump.state is TradingState.HALTED, 2)
+        await until(lambda: desk.pump.state is TradingState.HALTED)
         report = await desk.window.kill_report()
         assert report.mode is KillMode.FLATTEN
         assert not file.exists()

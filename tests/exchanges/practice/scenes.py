@@ -120,6 +120,28 @@ async def trade_round(exchange: Any, amount: float) -> None:
         assert end["USDT"]["total"] < start["USDT"]["total"]
 
 
+async def post_only_that_crosses(exchange: Any, amount: float) -> dict[str, Any]:
+    """Send a post-only order that would take: acknowledged, then cancelled; its last row."""
+    price = (await exchange.fetch_ticker(SYMBOL))["last"]
+    async with watching(lambda: exchange.watch_orders(SYMBOL)) as (orders,):
+        await settle_subscriptions(exchange, orders)
+        high = float(exchange.price_to_precision(SYMBOL, price * 1.01))
+        placed = await exchange.create_order(
+            SYMBOL, "limit", "buy", amount, high, {"postOnly": True}
+        )
+        assert placed["id"]
+        row = await orders.first(lambda r: r["id"] == placed["id"] and r["status"] != "open")
+        assert row["status"] == "canceled"
+        return dict(row)
+
+
+def beside(mark: int, price: str) -> str:
+    """Return a price that is given by its sign and distance from the mark; others as they are."""
+    if price[:1] not in {"+", "-"}:
+        return price
+    return f"{mark + float(price):.2f}" if "." in price else str(mark + int(price))
+
+
 async def settle_subscriptions(exchange: Any, orders: Any) -> None:
     """Make sure the order stream is live: an order at a time until one is seen."""
     price = (await exchange.fetch_ticker(SYMBOL))["last"]

@@ -75,11 +75,7 @@ async def test_refusals() -> None:
         codes = {}
         for case, change, _ in REFUSALS:
             asked = order | change
-            if asked["price"][:1] in {"+", "-"}:
-                offset = asked["price"]
-                asked["price"] = (
-                    f"{mark + float(offset):.2f}" if "." in offset else str(mark + int(offset))
-                )
+            asked["price"] = scenes.beside(mark, asked["price"])
             with pytest.raises(errors.BaseError) as refused:
                 await exchange.fapiPrivatePostOrder(asked)
             codes[case] = json.loads(str(refused.value).partition(" ")[2])["code"]

@@ -11,7 +11,7 @@ from ccxt.base import errors
 
 from exchanges.practice.wire import Limits, sign_hex
 from tests.exchanges.practice import scenes
-from tests.exchanges.practice.connect import SYMBOL, connected, practice, watching
+from tests.exchanges.practice.connect import SYMBOL, connected, practice
 from tests.waiting import until
 
 NAME = "bybit"
@@ -43,17 +43,8 @@ async def test_wrong_keys_and_clock() -> None:
 
 async def test_post_only_that_crosses_is_acknowledged_then_cancelled() -> None:
     async with practice() as server, connected(NAME, server) as exchange:
-        price = (await exchange.fetch_ticker(SYMBOL))["last"]
-        async with watching(lambda: exchange.watch_orders(SYMBOL)) as (orders,):
-            await scenes.settle_subscriptions(exchange, orders)
-            high = float(exchange.price_to_precision(SYMBOL, price * 1.01))
-            placed = await exchange.create_order(
-                SYMBOL, "limit", "buy", 0.01, high, {"postOnly": True}
-            )
-            assert placed["id"]
-            row = await orders.first(lambda r: r["id"] == placed["id"] and r["status"] != "open")
-            assert row["status"] == "canceled"
-            assert row["info"]["rejectReason"] == "EC_PostOnlyWillTakeLiquidity"
+        row = await scenes.post_only_that_crosses(exchange, 0.01)
+        assert row["info"]["rejectReason"] == "EC_PostOnlyWillTakeLiquidity"
 
 
 REFUSALS: list[tuple[str, dict[str, Any], int]] = [

@@ -10,7 +10,7 @@ from ccxt.base import errors
 
 from exchanges.practice.wire import Limits
 from tests.exchanges.practice import scenes
-from tests.exchanges.practice.connect import SYMBOL, connected, practice, watching
+from tests.exchanges.practice.connect import SYMBOL, connected, practice
 from tests.waiting import until
 
 NAME = "okx"
@@ -79,16 +79,8 @@ async def test_wrong_keys_and_clock() -> None:
 
 async def test_post_only_that_crosses_is_acknowledged_then_cancelled() -> None:
     async with practice() as server, connected(NAME, server) as exchange:
-        price = (await exchange.fetch_ticker(SYMBOL))["last"]
-        async with watching(lambda: exchange.watch_orders(SYMBOL)) as (orders,):
-            await scenes.settle_subscriptions(exchange, orders)
-            high = float(exchange.price_to_precision(SYMBOL, price * 1.01))
-            placed = await exchange.create_order(
-                SYMBOL, "limit", "buy", 1, high, {"postOnly": True}
-            )
-            assert placed["id"]
-            row = await orders.first(lambda r: r["id"] == placed["id"] and r["status"] != "open")
-            assert (row["status"], row["info"]["cancelSource"]) == ("canceled", "31")
+        row = await scenes.post_only_that_crosses(exchange, 1)
+        assert row["info"]["cancelSource"] == "31"
 
 
 REFUSALS: list[tuple[str, dict[str, Any], str]] = [
@@ -119,11 +111,7 @@ async def test_refusals() -> None:
         codes = {}
         for case, change, _ in REFUSALS:
             asked = order | change
-            if asked["px"][:1] in {"+", "-"}:
-                offset = asked["px"]
-                asked["px"] = (
-                    f"{mark + float(offset):.2f}" if "." in offset else str(mark + int(offset))
-                )
+            asked["px"] = scenes.beside(mark, asked["px"])
             with pytest.raises(errors.BaseError) as refused:
                 await exchange.privatePostTradeOrder(asked)
             reply = json.loads(str(refused.value).partition(" ")[2])
