@@ -193,8 +193,10 @@ def test_a_desk_is_reached_through_ssh(killcord: Killcord, tmp_path: Path) -> No
             killcord, "attach", "--ssh", "ana@desk", "--remote-home", home, size=(120, 30)
         )
         terminal.read_until(lambda text: "READ-ONLY" in text)
+        terminal.seen = ""
         terminal.press(b"\x14")  # ctrl+t: take control
         desk.wait("control", lambda s: s["control"]["holder"])
+        terminal.read_until(lambda text: "disarm" in text)  # it knows: keys that change things
         terminal.press(b"\x11")  # ctrl+q asks what becomes of the desk
         terminal.read_until(lambda text: "becomes of it" in text)
         terminal.press(b"\r")

@@ -30,9 +30,10 @@ KILL = {"type": "Kill", "mode": "cancel", "cause": "test", "actor": "me"}
 
 @asynccontextmanager
 async def armed(stage: Stage) -> AsyncIterator[Desk]:
-    desk = stage.desk()
+    # No orders but those that the tests send.
+    desk = stage.desk(strategy="manual")
     async with stage.running(desk):
-        await until(lambda: desk.pump.state is TradingState.ARMED)
+        await until(lambda: desk.pump.state is TradingState.ARMED and len(desk.pump.depths) == 3)
         yield desk
 
 

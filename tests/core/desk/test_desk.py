@@ -53,14 +53,14 @@ from tests.core.journal.test_store import spoil
 from tests.waiting import until
 
 
-def config(loop_lag: float, record: bool) -> Config:
+def config(loop_lag: float, record: bool, strategy: str) -> Config:
     return Config.model_validate(
         {
             "environment": "practice",
             "symbols": ["BTC"],
             # A machine that runs tests stands still for longer than one that trades may.
             "limits": {"loop_lag": loop_lag},
-            "strategy": {"timeframe": "1s", "fast": 2, "slow": 4},
+            "strategy": {"name": strategy, "timeframe": "1s", "fast": 2, "slow": 4},
             # To pack a recording is a process of its own at the end of each desk.
             "storage": {"record": record},
         }
@@ -81,10 +81,11 @@ class Stage:
         clock: Clock | None = None,
         loop_lag: float = 60.0,
         record: bool = False,
+        strategy: str = "ema_cross",
     ) -> Desk:
         loops = list(self.venues.values())
         return Desk(
-            config(loop_lag, record),
+            config(loop_lag, record, strategy),
             Home(root or self.root),
             [LoopGateway(venue) for venue in loops],
             [LoopKillGateway(venue) for venue in loops],
