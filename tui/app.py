@@ -200,6 +200,11 @@ class TerminalApp(ActingApp):
         if not self.in_dialog:
             pane.focus(scroll_visible=False)
         self._drawn = (None, None)
+        if self.client.latest is not None:
+            # The next key may come before the next frame; it must find the rows it acts on.
+            self.frame()
+            if self.grid is not None:
+                self.grid.begin()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Remember which pane has the focus."""

@@ -111,6 +111,18 @@ async def test_h_closes_half_of_the_position_under_the_cursor(desk: Loopback, ho
     assert (close.venue, close.fraction) == ("binance", Decimal("0.5"))
 
 
+async def test_keys_typed_faster_than_frames_find_the_rows_of_their_pane(
+    desk: Loopback, home: Home
+) -> None:
+    async with terminal(home, (80, 24)) as (app, _):
+        app.action_pane("positions")
+        app.action_cursor(1)
+        assert app.cursor is not None
+        picked = app.cursor.position()
+        assert picked is not None
+        assert (picked.venue, picked.symbol) == ("bybit", pictures.symbol("BTC"))
+
+
 async def test_m_moves_the_stop_and_shows_why_not(desk: Loopback, home: Home) -> None:
     desk.answer = lambda command: Answer("", False, "BAD_STOP", "stop on the wrong side")
     async with terminal(home, (80, 24)) as (app, pilot):

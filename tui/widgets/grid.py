@@ -202,7 +202,8 @@ class LiveGrid(Board):
         before = self._index()
         self.cursor = self._rows[at].key
         top = min(self._top, at)
-        top = max(top, at - self._room() + 1)
+        if room := self._room():  # none before the pane is laid out
+            top = max(top, at - room + 1)
         if top != self._top:
             self._scroll(top)
             return
@@ -232,10 +233,14 @@ class LiveGrid(Board):
             self._pick(at)
         super().on_click(event)
 
-    def on_focus(self) -> None:
-        """Show the cursor; coming to the pane is the moment to give it one."""
+    def begin(self) -> None:
+        """Pick the first row in sight if none is picked."""
         if self.cursor is None and self._rows:
             self.cursor = self._rows[min(self._top, len(self._rows) - 1)].key
+
+    def on_focus(self) -> None:
+        """Show the cursor; coming to the pane is the moment to give it one."""
+        self.begin()
         self.repaint()
 
     # --- drawing ------------------------------------------------------------------------------
