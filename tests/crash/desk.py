@@ -28,7 +28,17 @@ from core.config import Config
 from core.desk.desk import Desk, MarketFacts
 from core.home import Home
 from core.journal import store, tables, wal  # noqa: F401 - imported once, before the forks
-from core.model.event import Arm, Cancel, Close, Kill, KillMode, Resume, Submit, TradingState
+from core.model.event import (
+    Arm,
+    Cancel,
+    Close,
+    Kill,
+    KillMode,
+    Resume,
+    Submit,
+    TradingState,
+    VenueState,
+)
 from core.model.market import Side
 from core.model.order import Fill, OrderKind, OrderStatus
 from tests.core.desk.loopback import BTC
@@ -128,8 +138,11 @@ def config() -> Config:
         {
             "environment": "practice",
             "symbols": ["BTC"],
+            # Nothing may stop it from trading: thousands of lives lose their fees on one account.
             "limits": {
-                "loss_streak": 100,
+                "loss_streak_cooldown": 0.01,
+                "daily_loss": 1,
+                "drawdown": 1,
                 "orders_per_minute": 3000,
                 "orders_per_second": 100,
                 "loop_lag": 60.0,
@@ -209,13 +222,14 @@ class Trader:
         """Halt, wait until nothing is open with the venues, and say what the books are."""
         desk = self.desk
         await desk.ready.wait()
-        async with asyncio.timeout(60):
-            if desk.pump.state is TradingState.ARMED or desk.pump.state is TradingState.DISARMED:
-                desk.pull(KillMode.HALT, "settle", "test")
-            calm = 0
-            while calm < 30:
-                await asyncio.sleep(0.05)
-                calm = calm + 1 if self._settled() else 0
+        if desk.pump.state is TradingState.ARMED or desk.pump.state is TradingState.DISARMED:
+            desk.pull(KillMode.HALT, "settle", "test")
+        calm, deadline = 0, time.monotonic() + 60
+        while calm < 30:
+            await asyncio.sleep(0.05)
+            calm = calm + 1 if not (unsettled := self._unsettled()) else 0
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not settled: {unsettled}")
         ledger = desk.engine.ledger
         working = (OrderStatus.OPEN, OrderStatus.ACKED, OrderStatus.PARTIAL)
         return {
@@ -235,17 +249,18 @@ class Trader:
             for name in VENUES
         }
 
-    def _settled(self) -> bool:
+    def _unsettled(self) -> list[str]:
+        """Return what is still open with the venues."""
         desk = self.desk
         doubtful = (OrderStatus.UNKNOWN, OrderStatus.JOURNALED)
-        return (
-            not desk.kill.active
-            and all(venue.state.value == "ready" for venue in desk.window.snapshot().venues)
-            and not any(
-                order.status in doubtful or order.booked < order.filled
-                for order in desk.engine.ledger.working.values()
-            )
-        )
+        found = ["a kill goes on"] if desk.kill.active else []
+        for venue in desk.window.snapshot().venues:
+            if venue.state is not VenueState.READY:
+                found.append(f"{venue.venue} is {venue.state}: {venue.reason}")
+        for order in desk.engine.ledger.working.values():
+            if order.status in doubtful or order.booked < order.filled:
+                found.append(f"{order.order.client_id} is {order.status}, {order.booked} booked")
+        return found
 
 
 async def live(home: Path, socket: Path, name: str, passes: int, seed: int) -> dict[str, Any]:

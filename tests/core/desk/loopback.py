@@ -365,7 +365,9 @@ class LoopGateway:
     async def sweep(self, since: int) -> VenueSwept:
         self.loop.check()
         started = self.loop.now()
-        fills = self.loop.core.fills(self.loop.account, since_ms=max(since // 1_000_000, 1))
+        # All of them, as the gateways bring them page by page.
+        since_ms = max(since // 1_000_000, 1)
+        fills = self.loop.core.fills(self.loop.account, since_ms=since_ms, limit=1_000_000)
         return VenueSwept(
             venue=self.venue,
             account=self.loop.account,
