@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from core.clock import SECOND
 from core.model.market import Candle, Ticker
+from core.signals.families.last_word import LastWord
 from core.signals.families.venues import BACK, FINEST, WINDOW, change_and_standing
 from core.signals.features import NAN, Feature
 from core.signals.windows import Standing
@@ -35,8 +36,7 @@ class Basis:
         self._bases: deque[float] = deque(maxlen=BACK + 1)
         self._standing = Standing(WINDOW, FINEST)
         self._ts = 0
-        self._index = self._before = 0.0
-        self._at = self._before_at = -STALE
+        self._index = LastWord(self._span, STALE)
 
     @staticmethod
     def company(place: Place) -> tuple[Key, ...]:
@@ -49,25 +49,17 @@ class Basis:
         return ""
 
     def hear(self, event: Ticker) -> None:
-        """Take the index, keeping the last of the candle before."""
-        if event.index is None:
-            return
-        now = event.received
-        if now // self._span != self._at // self._span:
-            self._before, self._before_at = self._index, self._at
-        self._index, self._at = event.index, now
+        """Take the index where a ticker tells it."""
+        if event.index is not None:
+            self._index.hear(event.index, event.received)
 
     def close(self, candle: Candle) -> list[float]:
         """Return the candle's values."""
-        end = candle.ts + self._span
         if candle.ts != self._ts + self._span:
             self._bases.clear()
             self._standing.clear()
         self._ts = candle.ts
-        index, at = self._index, self._at
-        if at >= end:
-            index, at = self._before, self._before_at
-        basis = log(candle.close / index) * 1e4 if 0 <= end - at < STALE else NAN
+        basis = log(candle.close / self._index.at(candle.ts + self._span)) * 1e4
         bases = self._bases
         bases.append(basis)
         before = bases[0] if len(bases) > BACK else NAN

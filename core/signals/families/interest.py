@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from core.clock import MINUTE, SECOND
 from core.model.market import Candle, Ticker
+from core.signals.families.last_word import LastWord
 from core.signals.features import NAN, Feature
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ class Interest:
         self._span = place.timeframe * SECOND
         self._logs: deque[float] = deque(maxlen=_FAR + 1)
         self._ts = 0
-        self._held = self._before = 0.0
-        self._at = self._before_at = -STALE
+        self._held = LastWord(self._span, STALE)
 
     @staticmethod
     def company(place: Place) -> tuple[Key, ...]:
@@ -51,25 +51,17 @@ class Interest:
         return ""
 
     def hear(self, event: Ticker) -> None:
-        """Take it, keeping the last word of the candle before."""
-        if not event.open_interest:
-            return
-        now = event.received
-        if now // self._span != self._at // self._span:
-            self._before, self._before_at = self._held, self._at
-        self._held, self._at = event.open_interest, now
+        """Take it where a ticker tells it."""
+        if event.open_interest:
+            self._held.hear(event.open_interest, event.received)
 
     def close(self, candle: Candle) -> list[float]:
         """Return the candle's values."""
-        end = candle.ts + self._span
         logs = self._logs
         if candle.ts != self._ts + self._span:
             logs.clear()
         self._ts = candle.ts
-        held, at = self._held, self._at
-        if at >= end:
-            held, at = self._before, self._before_at
-        now = log(held) if 0 < end - at < STALE else NAN
+        now = log(self._held.at(candle.ts + self._span))
         logs.append(now)
         known = len(logs)
         if known > _FAR:
