@@ -772,7 +772,8 @@ async def test_a_latch_that_another_set_is_obeyed_before_the_next_order(stage: S
         # Released by hand, it stays released.
         await desk.window.command(Resume("me", desk.window.now()))
         await desk.pump.drain(5)
-        await asyncio.sleep(0.3)
+        desk.pump.heed_latch()
+        await desk.pump.drain(5)
         assert desk.window.snapshot().state is TradingState.DISARMED
 
 
