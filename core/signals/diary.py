@@ -27,6 +27,8 @@ SEASON, MONTH = 90, 30
 """Days over which results, and what changes faster, are looked at."""
 FEWEST = 10
 """Days of which an interval says something."""
+_OUTCOMES = 100
+"""Of which a correlation says something."""
 _MOST = 3.0
 """Expected moves; what is further counts as much."""
 _BLOCK, _DRAWS = 5, 500
@@ -181,7 +183,9 @@ def spoken(days: Iterable[Day]) -> tuple[float | None, float | None]:
 
 
 def correlation(days: Sequence[Day]) -> float | None:
-    """Return the correlation of what was said and what came; None where one of them stands still.
+    """Return the correlation of what was said and what came.
+
+    None for fewer than a hundred outcomes, or where one of the two stands still.
 
     Pooled over days: a mean of daily correlations favours whatever bets on a reversal.
     """
@@ -190,7 +194,7 @@ def correlation(days: Sequence[Day]) -> float | None:
     x, y = sum(one.x for one in sums), sum(one.y for one in sums)
     xx = count * sum(one.xx for one in sums) - x * x
     yy = count * sum(one.yy for one in sums) - y * y
-    if min(xx, yy) <= 1e-12 * max(count, 1):
+    if count < _OUTCOMES or min(xx, yy) <= 1e-12 * count:
         return None
     return (count * sum(one.xy for one in sums) - x * y) / sqrt(xx * yy)
 

@@ -128,7 +128,12 @@ def config() -> Config:
         {
             "environment": "practice",
             "symbols": ["BTC"],
-            "limits": {"loss_streak": 100, "orders_per_minute": 3000, "orders_per_second": 100},
+            "limits": {
+                "loss_streak": 100,
+                "orders_per_minute": 3000,
+                "orders_per_second": 100,
+                "loop_lag": 60.0,
+            },
             "strategy": {"timeframe": "1s", "fast": 1, "slow": 2},
             "storage": {"record": False},
             "guard": {"start": False},

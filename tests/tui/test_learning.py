@@ -97,7 +97,7 @@ def test_what_it_says_earns_and_pays_stands_beside_what_training_promised() -> N
         "  says 50.4% for a rise, spread 2.1% (50.2% and 2.5% in training)",
         "  in a position 31% of the time (28% in training)",
         "  following it made +1.2 (-3.0 to +5.1) bp a day after costs",
-        "  orders pay 7.1 bp a side (6.5 assumed), slippage 1.0, over 123k",
+        "  orders pay 7.1 bp a side (6.5 assumed), slippage 1.0, over 123k USDT",
         "challenger against champion: 12 of 30 days;"
         " log loss smaller by +3.1 (-1.0 to +7.0) (times 10,000)",
     ]

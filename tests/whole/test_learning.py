@@ -49,7 +49,9 @@ def champion(picture: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_models_come_and_go_while_the_desk_runs(killcord: Killcord) -> None:
-    configure(killcord, "symbols = ['BTC']\n[limits]\n[strategy]\nname = 'lightgbm'\n")
+    configure(
+        killcord, "symbols = ['BTC']\n[limits]\nloop_lag = 60\n[strategy]\nname = 'lightgbm'\n"
+    )
     registry = Registry(killcord.home / "practice" / "models")
     meta, text = follower(5.0)
     registry.store(meta, text.encode())
@@ -97,7 +99,7 @@ def test_an_edge_is_found_promoted_and_traded(killcord: Killcord) -> None:
         pyarrow.parquet.write_table(table, market / f"{file.path.name}.parquet")
     configure(
         killcord,
-        f"symbols = ['SYN0']\n[limits]\n[practice]\nmarket = '{market}'\n"
+        f"symbols = ['SYN0']\n[limits]\nloop_lag = 60\n[practice]\nmarket = '{market}'\n"
         "[strategy]\nname = 'lightgbm'\ntimeframe = '1m'\n"
         "[learning]\nhorizons = [2]\nout_of_sample = 24\n",
     )

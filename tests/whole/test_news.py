@@ -63,7 +63,7 @@ def configure(killcord: Killcord, feed: RssServer, engine: str = "offline") -> N
     (killcord.home / "strategies").mkdir()
     (killcord.home / "strategies" / "newsy.py").write_text(NEWSY)
     (killcord.home / "config.toml").write_text(
-        "[limits]\n[strategy]\nname = 'newsy'\ntimeframe = '1s'\n"
+        "[limits]\nloop_lag = 60\n[strategy]\nname = 'newsy'\ntimeframe = '1s'\n"
         f"[news]\nsources = []\npoll = '1s'\nengine = '{engine}'\n"
         f"feeds = {{ local = '{feed.url}' }}\n"
     )

@@ -108,7 +108,7 @@ def describe_live(promise: Promise, live: Live) -> list[str]:
         ic = "" if live.ic is None else f", IC {live.ic:+.3f}"
         found = [
             f"live {live.hit_rate:.1%} right, Brier {live.brier_skill:+.2%}{ic},"
-            f" {live.scored:,} outcomes in {live.days} days"
+            f" {live.scored:,} outcomes in {live.days} {'day' if live.days == 1 else 'days'}"
         ]
     if live.said is not None and live.spread is not None:
         then = ""
@@ -124,7 +124,7 @@ def describe_live(promise: Promise, live: Live) -> list[str]:
         found.append(
             f"orders pay {numbers.basis_points(live.cost)} bp a side"
             f" ({numbers.basis_points(promise.cost)} assumed), slippage"
-            f" {numbers.basis_points(live.slippage)}, over {numbers.compact(live.orders)}"
+            f" {numbers.basis_points(live.slippage)}, over {numbers.compact(live.orders)} USDT"
         )
     return found
 

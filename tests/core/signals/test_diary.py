@@ -102,3 +102,4 @@ def test_sums_of_days_are_those_of_all_predictions() -> None:
     assert [day.day for day in diary.days] == list(range(100, 130))
     assert diary.days[-1].earned == Earned(0.01, 1.0, 3)
     assert correlation(()) is None
+    assert correlation(diary.days[:3]) is None  # 90 outcomes
