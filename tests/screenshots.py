@@ -149,8 +149,13 @@ async def on_the_recording(home: Home, socket: Path) -> None:
     """Take the picture of a replay of what was just recorded."""
     async with terminal(home, recording=socket) as (app, pilot):
         picture: Callable[[], Any] = lambda: app.snapshot  # noqa: E731
-        await pilot.press("space", *["right"] * 2)
-        await until(lambda: picture().replay.orders > 2, "orders")
+        await pilot.press("space")
+        for _ in range(6):  # the first signals come when the market gives some
+            await pilot.press("right")
+            await pilot.pause(0.5)
+            await until(lambda: picture().replay.winding is None, "ten seconds on")
+            if picture().replay.orders > 2:
+                break
         await pilot.press("O")
         await until(lambda: picture().replay.winding is None, "the jump")
         await take(app, pilot, "replay")

@@ -140,22 +140,22 @@ def resume(arguments: argparse.Namespace) -> int:
 
 
 def stop(arguments: argparse.Namespace) -> int:
-    """End the desk, and say what it leaves at the venues that nobody watches then."""
+    """End the desk, and say what becomes of what it has at the venues."""
     from core.model.order import OrderStatus
 
+    picture = _snapshot()
     resting = [
         row["client_id"]
-        for row in _snapshot()["orders"]
+        for row in picture["orders"]
         if not (row["reduce_only"] or row["foreign"] or OrderStatus(row["status"]).terminal)
     ]
     answer = ask(Home.find().socket, "POST", "/v1/stop")
     lines = ["the desk is stopping"]
     if resting:
-        lines.append(
-            f"entries that stay at the venues: {len(resting)}; nobody places a stop when they fill."
-            " Another time `killcord cancel --all` first"
-        )
-    reply(arguments, {**answer, "resting": resting}, lines)
+        lines.append(f"entries it cancels: {len(resting)}")
+    if picture["positions"]:
+        lines.append(f"positions that stay, with their stops: {len(picture['positions'])}")
+    reply(arguments, {**answer, "cancelling": resting}, lines)
     return 0
 
 

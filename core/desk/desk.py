@@ -57,6 +57,7 @@ from core.journal.recording import Session
 from core.journal.store import Store
 from core.model.effect import Record
 from core.model.event import (
+    Cancel,
     DeskLagged,
     Disarm,
     InvariantBroken,
@@ -449,7 +450,7 @@ class Desk:
         return [symbol for symbol in self.config.symbols if symbol not in listed]
 
     async def _wind_down(self) -> None:
-        """Stop opening risk, let what is on its way come home, look once more."""
+        """Stop opening risk, cancel entries, let what is on its way come home, look once more."""
         try:
             await self._settle_up()
         finally:
@@ -462,6 +463,7 @@ class Desk:
                     await self.kill.report()
         elif self.pump.state is not TradingState.HALTED:
             self.pump.sink(Disarm("desk", self._clock.now()))
+            self._cancel_entries()
         await self.pump.drain(5.0)
         with suppress(TimeoutError):
             async with asyncio.timeout(5.0):
@@ -470,6 +472,12 @@ class Desk:
         with suppress(TimeoutError):
             async with asyncio.timeout(5.0):
                 await asyncio.gather(*(timer.disarm() for timer in self._timers.values()))
+
+    def _cancel_entries(self) -> None:
+        """Leave nothing behind that could open a position: nobody would give it a stop."""
+        for each in list(self.engine.ledger.working.values()):
+            if not each.terminal and not each.order.reduce_only:
+                self.pump.sink(Cancel("", "desk", self._clock.now(), each.order.client_id))
 
     async def _close(self) -> None:
         """Undo the boot, last first; one failure does not keep the rest open."""

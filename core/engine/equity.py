@@ -7,6 +7,7 @@ from decimal import Decimal
 from math import inf
 
 from core.clock import DAY, MINUTE
+from core.engine.slot import Slot
 from core.engine.world import World
 from core.model.event import KillMode, TradingState
 from core.orders.records import EquityMarked
@@ -16,7 +17,6 @@ from core.risk.codes import Code
 _PATIENCE = MINUTE
 _ROUNDING = 1e-11
 _AMPLE = (inf, inf)
-_NONE = (0.0, 0.0)
 _HALTED = TradingState.HALTED
 
 
@@ -46,31 +46,46 @@ class EquityWatch:
         ledger = self._world.ledger
         self.breaker.load(ledger.peak, ledger.day, ledger.day_start, ledger.marks)
 
-    def slack(self) -> tuple[float, float]:
+    def slack(self) -> tuple[float, float] | None:
         """Return what each held position may lose and earn while ``watch`` does nothing, in quote.
 
-        Strictly less than that, from its present price, until the next mark is due. Not positive
-        where ``watch`` may do something now. Worked out once, it saves a look at each candle.
+        Strictly less than that, from its present price, until the next mark is due; None where
+        ``watch`` may do something now. Worked out once, it saves a look at each candle.
         """
-        world, breaker = self._world, self.breaker
-        peak = breaker.peak
-        floor = -inf if world.state is _HALTED else breaker.floor
+        world, peak, floor = self._world, self.breaker.peak, self._floor()
         equity = world.cash
         held = world.held
-        if not held:
-            return _AMPLE if floor < equity <= peak else _NONE
-        gross = peak + abs(equity)
+        gross = abs(peak) + abs(equity)
         for slot in held:
             position, price = slot.position, slot.price
             if not price:
-                return _NONE
+                return None
             size, cost = position.size, position.cost
             equity += size * (price - cost)
             gross += abs(size) * (price + cost)
+        if not floor < equity <= peak:
+            return None
+        if not held:
+            return _AMPLE
         # Floats round differently here and in ``watch``, by far less than this part of the sums.
         spare = _ROUNDING * gross
         share = len(held)
-        return (equity - floor - spare) / share, (peak - equity - spare) / share
+        return max((equity - floor - spare) / share, 0.0), max((peak - equity - spare) / share, 0.0)
+
+    def calm(self, slot: Slot, price: float) -> bool:
+        """Return whether ``watch`` does nothing at this price of a slot, unless a mark is due."""
+        world = self._world
+        equity = world.cash
+        for one in world.held:
+            worth = price if one is slot else one.price
+            if not worth:
+                return False
+            equity += one.position.size * (worth - one.position.cost)
+        return self._floor() < equity <= self.breaker.peak
+
+    def _floor(self) -> float:
+        """Return the equity at which ``watch`` pulls the cord; when that is done, there is none."""
+        return -inf if self._world.state is _HALTED else self.breaker.floor
 
     def watch(self) -> None:
         """Mark equity, and pull the cord when a loss limit is broken."""

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from core.model.effect import Signalled
 from core.model.instrument import Instrument
+from core.model.market import Side
 from core.model.news import NewsReading
 from core.model.order import Order
 from core.model.whatif import CheckView
@@ -49,6 +50,8 @@ class Reasons:
 
     def __init__(self) -> None:
         self._kept: deque[Reason] = deque(maxlen=KEPT)
+        self._said: dict[tuple[str, str], Reason] = {}
+        """Venue and symbol to what was last said there."""
 
     def judged(
         self,
@@ -69,6 +72,13 @@ class Reasons:
         assert reason.order is order
         assert reason.rules is not None
         reason.sizing = Sizing(equity, part, price, reason.rules.lot, order.qty, kelly)
+        said = self._said.get((order.venue, order.symbol))
+        if said is None or said.order is not None or said.signal is None:
+            return
+        if said.signal.target == (1 if order.side is Side.BUY else -1):
+            # The other half of a turn: the entry waited until the position before was closed.
+            reason.signal, reason.explain = said.signal, said.explain
+            self._said[order.venue, order.symbol] = reason
 
     def decided(
         self,
@@ -84,6 +94,7 @@ class Reasons:
             last = Reason(outcome if outcome in _CODES else _DONE)
             self._kept.append(last)
         last.signal, last.news, last.explain = signal, news, explain
+        self._said[signal.venue, signal.symbol] = last
 
     def find(self, gate: Gate, name: str) -> Why | None:
         """Return the chain of a decision; None when it is not known, or no longer.

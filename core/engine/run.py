@@ -88,8 +88,8 @@ class CandleRun:
         self._lanes = lanes
         self._slots = [slot for slot, _ in lanes]
         self._floor = floor
-        self._trail: deque[tuple[Candle, ...]] = deque(maxlen=CLOSES)
-        """The last candles; their closes are for the picture, which nobody draws meanwhile."""
+        self._trail: deque[Any] = deque(maxlen=CLOSES)
+        """The last candles as they came. Their closes are for the picture, drawn later."""
         self._span = int(world.config.strategy.timeframe) * SECOND
 
     def play(self, rows: Iterator[tuple[Candle, ...]] | Iterator[Candle]) -> None:
@@ -107,7 +107,7 @@ class CandleRun:
                 row: Any = next(rows, None)
                 if row is not None:
                     self._take((row,) if alone else row)
-        seen = zip(*self._trail, strict=True)
+        seen = [self._trail] if alone else zip(*self._trail, strict=True)
         for slot, candles in zip(self._slots, seen, strict=False):
             if not slot.linked:  # those were told of theirs by the feed
                 slot.closes.extend([candle.close for candle in candles])
@@ -116,11 +116,18 @@ class CandleRun:
     def _go_alone(self, candles: Iterator[Any]) -> bool:
         """Take candles up to one that does something, with it; return whether there was one."""
         soon, (low,), (high,) = self._quiet()
-        take = _taker(self._slots[0])
+        slot, rests = self._lanes[0]
+        take = _taker(slot)
         seen: list[Candle] = []
         for candle in candles:
-            if candle.low <= low or candle.high >= high or candle.ts >= soon:
-                self._rest([*zip(seen, strict=True)])
+            if (candle.low <= low or candle.high >= high or candle.ts >= soon) and not (
+                # Near the peak prices often leave the band, but seldom close above it.
+                candle.ts < soon
+                and rests.below < candle.low
+                and candle.high < rests.above
+                and self._equity.calm(slot, candle.close)
+            ):
+                self._rest(seen, seen[-1:])
                 if candle.ts < self._floor.hour:
                     self._take((candle,))
                     return True
@@ -134,15 +141,15 @@ class CandleRun:
             try:
                 decision = take(candle)
             except Exception as error:  # as in Feed.candle
-                self._rest([*zip(seen, strict=True)])
+                self._rest(seen, seen[-1:])
                 self._close((candle,), 0, error)
                 return True
             if decision is not None:
-                self._rest([*zip(seen, strict=True)])
+                self._rest(seen, seen[-1:])
                 self._close((candle,), 0, decision)
                 return True
             seen.append(candle)
-        self._rest([*zip(seen, strict=True)])
+        self._rest(seen, seen[-1:])
         return False
 
     def _go_together(self, rows: Iterator[Any]) -> bool:
@@ -153,7 +160,7 @@ class CandleRun:
         for row in rows:
             for candle, low, high in zip(row, lows, highs, strict=True):
                 if candle.low <= low or candle.high >= high or candle.ts >= soon:
-                    self._rest(seen)
+                    self._rest(seen, *seen[-1:])
                     self._take(row)
                     return True
             for candle, take in zip(row, takers, strict=True):
@@ -163,11 +170,11 @@ class CandleRun:
                 except Exception as error:  # as in Feed.candle
                     said = error
                 if said is not None:
-                    self._rest(seen)
+                    self._rest(seen, *seen[-1:])
                     self._close(row, row.index(candle), said)
                     return True
             seen.append(row)
-        self._rest(seen)
+        self._rest(seen, *seen[-1:])
         return False
 
     def _quiet(self) -> tuple[int, list[float], list[float]]:
@@ -177,10 +184,11 @@ class CandleRun:
         it neither meets an order nor brings equity to where a limit or the peak is.
         """
         world = self._world
-        down, up = self._equity.slack()
+        slack = self._equity.slack()
+        down, up = slack or (0.0, 0.0)
         floor = self._floor
         soon = min(floor.due, floor.hour, self._equity.breaker.next - self._span)
-        if down <= 0.0 or up <= 0.0 or world.pending:
+        if slack is None or world.pending:
             soon = 0
         lows, highs = [], []
         for slot, bounds in self._lanes:
@@ -215,7 +223,7 @@ class CandleRun:
         """
         clock = self._clock
         now = self._world.now = row[0].received
-        self._trail.append(row)
+        self._trail.append(row if len(row) > 1 else row[0])
         for index, (slot, candle) in enumerate(zip(self._slots, row, strict=True)):
             if slot.linked:
                 effects = clock.process(candle)
@@ -243,11 +251,16 @@ class CandleRun:
             if effects:
                 self._floor.hear(effects, now)
 
-    def _rest(self, seen: Sequence[tuple[Candle, ...]]) -> None:
-        """Leave the engine as these quiet candles would have."""
-        if not seen:
+    def _rest(self, seen: Sequence[Any], last: Sequence[Candle] = ()) -> None:
+        """Leave the engine as quiet candles would have.
+
+        Args:
+            seen: them, in rows or bare, as they came.
+            last: the last row of them.
+        """
+        if not last:
             return
-        last, clock = seen[-1], self._clock
+        clock = self._clock
         now = self._world.now = last[0].received
         clock.due = now + PERIOD
         clock.events += len(seen) * len(last)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Struct
 
-from core.clock import SECOND
+from core.clock import MINUTE, SECOND
 from core.engine.slot import Slot
 from core.engine.venue import Venue
 from core.engine.world import World
@@ -33,6 +33,8 @@ _NO_ANSWER = 10 * SECOND
 """A submit request without any result for this long has an unknown outcome."""
 _QUERY_FIRST = SECOND
 _QUERY_MOST = 15 * SECOND
+_LONG = 10 * MINUTE
+"""After this a person is called to an order whose outcome is still unknown."""
 _CANCEL_AGAIN = 5 * SECOND
 _CANCEL_TRIES = 3
 _CANCEL_PAUSE = 60 * SECOND
@@ -56,6 +58,8 @@ class Doubt(Struct, gc=False):
     wait: int
     absent: int = 0
     """When, after its window, the venue said it knows no such order; 0: it has not."""
+    told: bool = False
+    """Whether a person was called."""
 
 
 class Cancelling(Struct, gc=False):
@@ -360,6 +364,10 @@ class Tracking:
             if order is None or order.settled:
                 del self.doubts[client_id]
                 continue
+            if order.status is _UNKNOWN and world.now - doubt.since >= _LONG and not doubt.told:
+                doubt.told = True
+                text = f"{order.order.venue} {client_id}: outcome unknown for {_LONG // MINUTE}"
+                world.notify("alarm", f"{text} minutes; see `killcord orders resolve`")
             doubt.due = world.now + doubt.wait
             doubt.wait = min(doubt.wait * 2, _QUERY_MOST)
             self._query(order)

@@ -203,11 +203,14 @@ class CandleVenue(SimulatedVenue[BarListing]):
         equity = float(self._engine.ledger.accounts[venue].cash)
         guarded = False
         for one in mine:
-            size = one.position.size
+            position = one.position
+            size = position.size
             if size:
-                gross += abs(size) * one.price
-                equity += size * (one.price - one.position.cost)
-            guarded = guarded or one.guarded
+                price = one.price
+                gross += abs(size) * price
+                equity += size * (price - position.cost)
+            if one.guarded:
+                guarded = True
         near = gross > _NEAR * equity
         if not (near or guarded):
             return

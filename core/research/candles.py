@@ -179,7 +179,9 @@ def read_settlements(
 def _read_table(path: Path, columns: Sequence[str]) -> Any:
     try:
         if path.suffix == ".parquet":
-            table = pyarrow.parquet.read_table(path)
+            # ``read_table`` would load all of Arrow's datasets for one file: 0.07 s.
+            with pyarrow.parquet.ParquetFile(path) as file:
+                table = file.read()
         else:
             nothing = pyarrow.csv.ConvertOptions(null_values=[""])  # keep nan a number
             table = pyarrow.csv.read_csv(path, convert_options=nothing)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import numpy as np
 from msgspec import Struct
 
-from core.clock import SECOND
+from core.clock import DAY, SECOND
 from core.research.result import Trip
 
 DRAWS = 1000
@@ -129,4 +130,9 @@ def by_month(curve: Sequence[tuple[int, float]], trips: Sequence[Trip]) -> tuple
 
 
 def _month(ts: int) -> str:
-    return datetime.fromtimestamp(ts // SECOND, UTC).strftime("%Y-%m")
+    return _month_of_day(ts // DAY)
+
+
+@lru_cache(1)  # points and trips come in order, so most are of the day before them
+def _month_of_day(day: int) -> str:
+    return datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m")

@@ -162,7 +162,7 @@ def show(name: str, found: Found, ours: float, note: str) -> None:
     """Print one line; the ratio says how many times as long as Killcord's ``ours`` it takes."""
     speed = LONG / found.seconds
     longer = found.seconds / ours
-    ratio = f"{longer:.1f}x" if longer >= 1 else f"1/{1 / longer:.0f}"
+    ratio = f"{longer:.1f}x" if longer >= 0.5 else f"1/{1 / longer:.0f}"
     say(
         f"{name:16} {found.seconds:8.3f} {speed:10,.0f} {found.megabytes:10,.0f} {found.trades:7,}"
         f" {found.equity:10,.0f} {ratio:>7}  {note}"

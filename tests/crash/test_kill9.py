@@ -89,7 +89,11 @@ def test_many_kills(capsys: pytest.CaptureFixture[str]) -> None:
         now = min(WORLD, kills - done)
         asyncio.run(kill_often(kills=now, seed=first + done))
         with capsys.disabled():
-            print(f"\n{done + now:,} of {kills:,} kills, books equal, seed {first + done}", end="")
+            print(
+                f"\n{done + now:,} of {kills:,} kills, books equal, seed {first + done}",
+                end="",
+                flush=True,
+            )
 
 
 def make_root() -> Path:

@@ -38,6 +38,7 @@ pytestmark = [pytest.mark.whole, pytest.mark.timeout(120)]
 BTC = "BTC/USDT:USDT"
 _counter = itertools.count(1)
 BOOKS = {"bybit": "orderbook.", "binance": "depthUpdate", "okx": '"books'}
+LOGINS = {"bybit": '"auth"', "okx": '"login"'}
 NOTHING = "do = 'delay'\nat = 'nothing'"
 ONCE = "at = 'submit'\ncount = 1\n"
 
@@ -211,6 +212,23 @@ async def test_a_held_order_that_outlives_its_window_never_comes_to_be(tmp_path:
             assert not client.has(order), client.venue
 
         await asyncio.gather(*(check(client) for client in three))
+
+
+async def test_a_login_whose_answer_is_lost_is_no_login_and_is_tried_again(tmp_path: Path) -> None:
+    faults = (
+        f"do = 'drop'\nvenue = '{venue}'\nat = 'WS private'\nmatch = '{text}'\ncount = 1"
+        for venue, text in LOGINS.items()
+    )
+    async with exchange(tmp_path, *faults) as server, clients(server, stream=True) as three:
+
+        async def check(client: Client) -> None:
+            await until(lambda: "books" in client.up())
+            assert "private" not in client.up(), client.venue
+            await until(lambda: "private" in client.up(), 45.0)
+            await client.gateway.submit(client.order(OrderKind.MARKET))
+            await until(lambda: client.seen.of(Fill))
+
+        await asyncio.gather(*(check(client) for client in three if client.venue in LOGINS))
 
 
 async def test_lost_and_doubled_private_frames_lose_and_double_nothing(tmp_path: Path) -> None:

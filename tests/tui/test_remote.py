@@ -16,7 +16,7 @@ from tui.cli import main
 
 
 @pytest.mark.parametrize("resting", [0, 2])
-async def test_stop_says_which_entries_stay_behind(
+async def test_stop_says_what_becomes_of_entries_and_positions(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -41,5 +41,6 @@ async def test_stop_says_which_entries_stay_behind(
     finally:
         await desk.close()
     assert desk.stopped
-    assert ("killcord cancel --all" in said) == (resting > 0)
-    assert told["resting"] == [entry.client_id for entry in entries]
+    assert ("entries it cancels: 2" in said) == (resting == 2)
+    assert "positions that stay, with their stops" in said
+    assert told["cancelling"] == [entry.client_id for entry in entries]

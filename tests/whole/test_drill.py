@@ -25,6 +25,8 @@ def test_three_hundred_orders_and_fifteen_positions_are_flat_and_proved(killcord
 def drill_under(killcord: Killcord, faults: str) -> dict[str, object]:
     done = killcord.run("drill", "kill", "--faults", faults, "--json", timeout=200)
     report: dict[str, object] = json.loads(done.stdout)
+    if "faults were over" in str(report.get("detail", done.stderr)):
+        pytest.skip("this machine got the desk ready only after the faults were over")
     assert report["truthful"], report
     assert report["latched"], report
     assert done.returncode == (0 if report["passed"] else 1)

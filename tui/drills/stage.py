@@ -75,11 +75,21 @@ class Scene:
         return False
 
     async def reach_faults(self) -> None:
-        """Wait until the first fault is at work."""
+        """Wait until the first fault is at work.
+
+        Raises:
+            StateError: all of them are over: what follows would show nothing.
+        """
         trouble = self.server.trouble
-        if trouble is not None:
-            begin = min(fault.begin for fault in trouble.script.fault)
-            await asyncio.sleep(max(0.0, begin + 1.0 - trouble.age))
+        if trouble is None:
+            return
+        faults = trouble.script.fault
+        await asyncio.sleep(max(0.0, min(fault.begin for fault in faults) + 1.0 - trouble.age))
+        if all(fault.lasts and trouble.age > fault.begin + fault.lasts for fault in faults):
+            raise StateError(
+                "drill: the faults were over before the desk was ready; try again when this"
+                " machine has less to do"
+            )
 
     async def until_unguarded(self) -> None:
         """Wait for the end of a guard: it is another process, and writes into the folder."""

@@ -68,7 +68,7 @@ def _row(signal: SignalView, held: HeldView | None, snapshot: Snapshot) -> Row:
             Cell(clean(short_symbol(signal.symbol)), "strong"),
             Cell(clean(signal.venue)),
             Cell(_WANTS.get(signal.target, numbers.NONE), tone_of(signal.target) or "dim"),
-            Cell(numbers.signed(signal.score, 6 if 0 < abs(signal.score) < 0.1 else 2)),
+            Cell(numbers.signed(signal.score, 4 if 0 < abs(signal.score) < 0.01 else 2)),
             Cell(numbers.percent(signal.chance, 0, sign=False), "" if signal.chance else "dim"),
             signed_cell(numbers.basis_points(signal.edge), signal.edge),
             Cell(numbers.age((now - signal.ts) / 1e9), "dim"),

@@ -382,6 +382,22 @@ async def test_signals_cancel_entries_keep_stops_and_latch(
     assert Home(stage.root).latch("practice").exists()
 
 
+async def test_a_stop_leaves_stops_behind_and_no_entries(stage: Stage) -> None:
+    desk = stage.desk()
+    async with stage.running(desk) as task:
+        await bought(desk)
+        limit = {"kind": OrderKind.LIMIT, "qty": Decimal("0.01"), "price": Decimal(59_500)}
+        answer = await desk.window.command(order("okx", request="r9", **limit))
+        assert answer.ok, answer
+        await until(lambda: len(stage.venues["okx"].reports()) == 2)
+        desk.request_stop("enough")
+        await task
+        for venue in stage.venues.values():
+            assert [r.kind for r in venue.reports()] == [OrderKind.STOP]
+            assert len(venue.positions()) == 1
+    assert not Home(stage.root).latch("practice").exists()
+
+
 @pytest.mark.parametrize("witness", ["latch", "journal"])
 async def test_one_witness_of_the_latch_is_enough(stage: Stage, witness: str) -> None:
     desk = stage.desk()

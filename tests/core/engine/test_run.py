@@ -202,14 +202,16 @@ def test_within_its_slack_equity_needs_no_look(
     peak = Decimal(equity * (1.0 + fallen))
     watch.breaker.load(peak, 0, peak, [(0, peak)])
     before = watch.breaker.peak, watch.breaker.floor
-    down, up = watch.slack()
-    if down <= 0.0 or up <= 0.0:
+    slack = watch.slack()
+    if slack is None:
         return
+    down, up = slack
     for slot, (many, _, _, far, rises) in zip(slots, held, strict=True):
         room = (up if rises == (many > 0.0) else down) / abs(many)
         if room < inf:
             slot.price += far * room * (1 if rises else -1)
     watch.watch()  # a mark would raise: this world cannot record one
+    assert all(watch.calm(slot, slot.price) for slot in slots)
     assert (watch.breaker.peak, watch.breaker.floor) == before
 
 
@@ -225,6 +227,12 @@ def test_slack_is_not_always_none() -> None:
     )
     watch = EquityWatch(world, lambda *kill: None)
     watch.breaker.load(Decimal(1_000), 0, Decimal(1_000), [(0, Decimal(1_000))])
-    down, up = watch.slack()
+    slack = watch.slack()
+    assert slack is not None
+    down, up = slack
     assert down == pytest.approx(980.0 - 970.0)
     assert up == pytest.approx(20.0)
+    (slot,) = world.held
+    assert [watch.calm(slot, price) for price in (84.9, 85.1, 100.0, 100.1)] == [
+        False, True, True, False
+    ]  # fmt: skip

@@ -5,7 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 
 from core.clock import SECOND
-from core.model.effect import Answer, CancelOrder, QueryOrder, Record, RequestSweep, RiskEvent
+from core.model.effect import (
+    Answer,
+    CancelOrder,
+    Notify,
+    QueryOrder,
+    Record,
+    RequestSweep,
+    RiskEvent,
+)
 from core.model.event import ResolveOrder, VenueState
 from core.model.order import Order, OrderAbsent, OrderStatus, Outcome
 from core.orders.records import Resolved
@@ -185,3 +193,13 @@ def test_a_person_cannot_overrule_the_venue_or_invent() -> None:
     refused = resolve(scene, entry.client_id, OrderStatus.FILLED)
     assert not refused.ok
     assert "the venue's word stands" in refused.detail
+
+
+def test_a_person_is_called_once_when_nobody_tells_the_outcome_for_ten_minutes() -> None:
+    scene, entry = lost()
+    out = scene.wait(590)
+    assert not [e for e in scene.of(Notify, out) if e.level == "alarm" and "unknown" in e.text]
+    out = scene.wait(900)
+    (alarm,) = [e for e in scene.of(Notify, out) if e.level == "alarm" and "unknown" in e.text]
+    assert entry.client_id in alarm.text
+    assert "killcord orders resolve" in alarm.text

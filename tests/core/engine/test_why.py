@@ -33,6 +33,25 @@ def test_an_entry_tells_signal_size_and_every_check() -> None:
     assert all(check.passed for check in why.checks)
 
 
+def test_the_second_half_of_a_turn_tells_the_signal_that_turned() -> None:
+    scene = Scene()
+    scene.open()
+    scene.serve(scene.closes(*RISE), RISE[-1])
+    fall = scene.closes(47_500.0, 45_000.0)
+    signal = scene.of(Signalled, fall)[-1]
+    leaves = scene.engine.why(HERE)
+    assert leaves is not None
+    assert (leaves.signal, leaves.sizing) == (signal, None)  # the exit alone so far
+    entries = [o for o in scene.orders(scene.serve(fall, 45_000.0)) if o.purpose == "entry"]
+    (order,) = entries
+    why = scene.engine.why(HERE)
+    assert why is not None
+    assert (why.client_id, why.signal) == (order.client_id, signal)
+    assert why == scene.engine.why(order.client_id)
+    assert why.sizing is not None
+    assert len(why.checks) > 15
+
+
 def test_a_refusal_tells_which_check_failed_with_the_numbers_of_then() -> None:
     scene = Scene(config(limits={"loss_to_stop": "0.0001"}))
     scene.open()
