@@ -292,10 +292,16 @@ def _stop_of(server: Server) -> Any:
 
 async def run(options: Options) -> None:
     """Serve until SIGTERM, SIGINT, ``POST /practice/stop`` or idleness."""
-    server = await serve(options)
     loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    # The ready file tells others whom to signal: from then on a signal ends this in order.
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, asked.set)
+    server = await serve(options)
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, server.stop)
+    if asked.is_set():
+        server.stop()
     # What start-up made lives as long as the process: keep the collector away from it.
     gc.collect()
     gc.freeze()

@@ -60,6 +60,12 @@ from tui.widgets.choice import Choice
 from tui.widgets.lines import Lines, RaisedLines
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two keys a busy machine may need longer than a person has for the second."""
+    monkeypatch.setattr("tui.commands.WINDOW_S", 600.0)
+
+
 @asynccontextmanager
 async def terminal(
     home: Home, size: tuple[int, int] = (WIDE, HIGH), rebinds: dict[str, str] | None = None

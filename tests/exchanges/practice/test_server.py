@@ -126,7 +126,7 @@ async def test_the_process_starts_ends_on_sigterm_and_leaves_nothing(tmp_path: P
     ready = await wait_ready(process, path)
     assert ready["pid"] == process.pid
     process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.wait(), 5) == 0
+    assert await asyncio.wait_for(process.wait(), 30) == 0
     assert not path.exists()
     assert (await process.communicate())[1] == b""
 
