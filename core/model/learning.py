@@ -185,6 +185,8 @@ class ModelView(Struct, frozen=True, gc=False):
     """``ok`` or ``degraded``."""
     detail: str
     """What is wrong, for a person; empty when nothing is."""
+    trust: float
+    """Part that counts of what it says beyond a coin, 0 to 1: less when it is old or in doubt."""
     promise: Promise
     live: Live
 

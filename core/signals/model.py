@@ -167,6 +167,10 @@ class Recipe(Struct, frozen=True):
     desk of others has other ones. Empty where none is."""
     relative: bool = False
     """Whether it foretells the move less the mean of the venue's symbols, not the move itself."""
+    fresh_until: int = 0
+    """Nanoseconds UTC; models were never older than this when training tested them."""
+    fades: int = 0
+    """Seconds after that in which half of what it says beyond a coin is left; 0 for never."""
 
 
 def define(features: Sequence[str]) -> str:
@@ -228,6 +232,21 @@ class Model:
                 total += weight / (1.0 + exp(-odds))
         return total
 
+    def trust(self, now: int) -> float:
+        """Return the part that counts of what it says beyond a coin: training is long ago some day.
+
+        Args:
+            now: nanoseconds UTC.
+
+        Returns:
+            0 to 1.
+        """
+        recipe = self.recipe
+        late = now - recipe.fresh_until
+        if late <= 0 or not recipe.fades:
+            return 1.0
+        return float(0.5 ** (late / (recipe.fades * SECOND)))
+
     def explain(self, row: list[float], most: int = 8) -> tuple[Factor, ...]:
         """Return the features that weigh most in what is said of a row, heaviest first."""
         total = [0.0] * len(row)
@@ -277,12 +296,18 @@ class Model:
         return max(self.edge(chance, volatility), 0.0) / (spread * spread) if spread > 0.0 else 0.0
 
 
+IN_DOUBT = 0.5
+"""Part that counts of what a model says whose rows or words are not as in training."""
+
+
 class Said(Struct, frozen=True, gc=False):
     """What a model said of a candle."""
 
     row: list[float]
+    told: float
+    """Probability of a rise, as it came out of the model."""
     chance: float
-    """Probability of a rise."""
+    """What that is taken for, see ``Model.trust``: what is acted on, and judged."""
     size: float
     """Expected move over the horizon, log return, positive."""
 
@@ -290,8 +315,9 @@ class Said(Struct, frozen=True, gc=False):
 class ModelStrategy:
     """Long where a rise is probable enough to pay the costs, short where a fall is; out at a coin.
 
-    The score is the probability of a rise less one half. Where a feature that the model always had
-    in training is not known, there is no signal, and the reason names it.
+    The score is the probability of a rise less one half. A probability is taken nearer to one half
+    when the model has grown older than any that was tested, or is in doubt. Where a feature that it
+    always had in training is not known, there is no signal, and the reason names it.
     """
 
     context: Context
@@ -315,6 +341,8 @@ class ModelStrategy:
         self._universe = model.recipe.universe
         self._target = 0
         self._silent = ""
+        self.doubted = False
+        """Whether something is not as in training; see ``core.signals.monitor``."""
         self.said: Said | None = None
         """Of the last candle; None when it was silent."""
 
@@ -341,16 +369,21 @@ class ModelStrategy:
             return self._say_nothing(candle, f"{', '.join(unknown[:3])}{more} not known ({why})")
         self._silent = ""
         model = self._model
-        chance = model.probability(row)
-        self.said = Said(row, chance, model.expect(features.volatility))
+        told = model.probability(row)
+        trust = model.trust(candle.ts + self._span)
+        if self.doubted:
+            trust *= IN_DOUBT
+        chance = told if trust == 1.0 else 0.5 + trust * (told - 0.5)
+        self.said = Said(row, told, chance, model.expect(features.volatility))
         target = follow(self._target, chance, model.threshold(features.volatility))
         if target == self._target:
             return None
         self._target = target
+        less = f" says {told:.1%}, {trust:.0%} of it counts" if trust < 0.995 else ""
         return Decision(
             target,
             chance - 0.5,
-            f"{chance:.1%} for {model.foretells} in {model.horizon} candles; {model.name}",
+            f"{chance:.1%} for {model.foretells} in {model.horizon} candles; {model.name}{less}",
             (),
             chance,
             model.edge(chance, features.volatility),

@@ -41,7 +41,8 @@ FEWEST_DAYS = 30
 FALL, THRESHOLD = 0.01, 2.0
 STABLE = 0.25
 """Population stability index above which a feature has drifted."""
-FEWEST_ROWS = 500
+FEWEST_ROWS = 400
+"""Fewer than one instrument's hours of 20 days, or doubts would come and go with every count."""
 SPAN = 10
 """Days in one count of rows; the newest three are compared."""
 SHIFT = 0.5
@@ -165,8 +166,8 @@ class Monitor:
             # What it takes over costs it nothing.
             stance = self._stances[key] = _Stance(target, target, candle.ts, candle.open)
         stance.decided = target
-        chance = None if said is None else said.chance
-        self.diary.note_said(candle.ts // DAY, chance, held=target != 0)
+        told = None if said is None else said.told
+        self.diary.note_said(candle.ts // DAY, told, held=target != 0)
         if said is not None:
             waiting = self._said.setdefault(key, deque())
             waiting.append(_Said(candle.ts, said.chance, said.size))

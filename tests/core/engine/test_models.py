@@ -239,12 +239,27 @@ def test_rows_that_left_training_are_said_and_the_model_stays() -> None:
     assert market.learning.champion is not None
     assert market.learning.champion.state == "degraded"
     assert market.learning.champion.detail == "features left training: return_1"
+    # What it says is taken half as far from a coin, and judged by that.
+    assert market.learning.champion.trust == 0.5
+    market.effects.clear()
+    market.hours(30)
+    halved = [e.chance for e in market.of(PredictionScored)][-20:]
+    sure = Market()
+    sure.hours(170)
+    sure.give(promotion(msgspec.structs.replace(meta, reference={}), text, sure.now))
+    sure.hours(29 * 24)
+    sure.effects.clear()
+    sure.hours(30)
+    told = [e.chance for e in sure.of(PredictionScored)][-20:]
+    assert halved == pytest.approx([0.5 + (one - 0.5) / 2 for one in told])
 
 
 def test_probabilities_that_left_training_are_said_and_the_model_stays() -> None:
     usual = Market()
     usual.hours(170)
-    usual.give(promotion(*follower(5.0), usual.now))
+    meta, text = follower(5.0)
+    unwatched = msgspec.structs.replace(meta, reference={})  # in doubt it would say less
+    usual.give(promotion(unwatched, text, usual.now))
     usual.hours(25 * 24)
     assert usual.learning is not None
     assert usual.learning.champion is not None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from math import exp, nan, sqrt
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from core import config
 from core.clock import SECOND
@@ -79,6 +81,38 @@ def test_the_threshold_pays_the_round_trip_at_the_volatility_of_the_moment() -> 
         assert model.edge(0.9, volatility) == pytest.approx(0.8 * expected_move - 2 * 0.0005)
         assert model.edge(0.1, volatility) == pytest.approx(model.edge(0.9, volatility))
     assert bar(0.01, 0.8, 0.001) == 1.0  # nothing pays: never
+
+
+def test_what_an_old_or_doubted_model_says_counts_for_less() -> None:
+    names = ("return_8",)
+    member = Member("linear", 1.0, 1.0, 0.0, linear(names, 0.0, return_8=2.0))
+    shown = candles(WARMUP + 60)
+    last = WARMUP + 30
+    whole = recipe(names, member)
+    # It was tested up to an age; after that half of what it says is left every 10 candles.
+    fading = replace(whole, fresh_until=shown[last].ts + HOUR, fades=10 * 3600)
+    settings = config.Strategy(name="lightgbm", timeframe=3600)
+    sure, old, doubted = (
+        ModelStrategy(settings, Model("x", one)) for one in (whole, fading, whole)
+    )
+    doubted.doubted = True
+    reasons = []
+    for number, candle in enumerate(shown):
+        for strategy in (sure, old, doubted):
+            decision = strategy.on_candle(candle)
+            if strategy is old and decision is not None and number > last + 1:
+                reasons.append(decision.reason)
+        if sure.said is None or old.said is None or doubted.said is None:
+            continue
+        told = sure.said.chance
+        assert old.said.told == doubted.said.told == sure.said.told == told
+        left = 0.5 ** (max(number - last, 0) / 10)
+        assert old.said.chance == pytest.approx(0.5 + left * (told - 0.5))
+        assert doubted.said.chance == pytest.approx(0.5 + 0.5 * (told - 0.5))
+    assert old.said is not None
+    assert left < 0.2
+    assert all(re.search(r"x says \d+\.\d%, \d+% of it counts$", one) for one in reasons)
+    assert reasons
 
 
 def test_a_model_of_few_features_decides_as_on_its_rows() -> None:
