@@ -234,11 +234,14 @@ def _check_times(path: Path, ts: Ints) -> int:
         raise RecordingError(f"{path}: row {row}: {what} the row above ({ts[row - 1]} ms)")
     step = int(steps.min())
     if step % 1000:
-        raise RecordingError(f"{path}: candles are {step} ms apart, not whole seconds")
+        raise RecordingError(
+            f"{path}: candles are {step} ms apart, not whole seconds: is ts_ms in ms?"
+        )
     if (steps != step).any():
         row = int(np.argmax(steps != step)) + 2
         missing = int(steps[row - 2]) / step - 1
-        raise RecordingError(f"{path}: row {row}: {missing:g} candles are missing before it")
+        what = "a candle is" if missing == 1 else f"{missing:g} candles are"
+        raise RecordingError(f"{path}: row {row}: {what} missing before it")
     return step // 1000
 
 

@@ -108,6 +108,9 @@ def make_panels(
     A row is known at the close of its candle. What is decided on it is filled at the next open.
     Context features are among the columns where there are data for them: files of one symbol at
     several venues are each other's company.
+
+    Raises:
+        ValueError: no file has a row.
     """
     around = around or Around()
     files = sorted(files, key=lambda one: (one.symbol, one.venue))
@@ -119,6 +122,8 @@ def make_panels(
         """Join a column of each file, without the warm-up, in order of time."""
         return np.concatenate([column[WARMUP - 1 :] for column in columns])[order]
 
+    if not len(ts):
+        raise ValueError(f"too few candles: features look back on {WARMUP}")
     times, at = np.unique(ts[order], return_inverse=True)
     rows, names, known = _features(files, around, order)
     step = sort(_steps(file) for file in files)

@@ -31,7 +31,7 @@ from core.research.training import (
     make_recipe,
 )
 from core.research.trial import Trial, score_trial, together
-from core.research.tuning import Configuration, tune
+from core.research.tuning import Configuration, close_storage, open_storage, tune
 from core.signals.registry import Check, Meta, Registry
 
 ENSEMBLE = "ensemble"
@@ -104,9 +104,11 @@ def search(
 
     Raises:
         ValueError: too few candles for one step of the walk.
-        UsageError: see ``tune``.
+        UsageError, ClusterUnavailable: see ``tune``.
     """
     around = around or Around()
+    if trials:
+        close_storage(open_storage(storage))  # a database that is away is said before the hours
     panels = make_panels(files, plans, around)
     if shuffled:
         panels = [

@@ -52,7 +52,7 @@ def swapped(row: int) -> Any:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (without(9), "row 9: 1 candles are missing before it"),
+        (without(9), "row 9: a candle is missing before it"),
         (put("ts_ms", 9, START_MS + 7 * 60_000), "row 9: repeats the time"),
         (swapped(9), "row 9: lies before"),
         (put("close", 9, np.nan), "row 9: not a candle: .*close nan"),
