@@ -254,4 +254,12 @@ def _judged(found: Finding) -> list[str]:
         f"  judged: {found.kind}, {found.horizon} candles ahead ({found.id})",
         f"  trades {best['turnover']:.2f} times its equity a day, in a position"
         f" {best['exposure']:.0%} of the time, for up to {numbers.compact(best['capacity'])} USDT",
+        *(
+            [
+                f"  funding {'costs' if best['funding'] > 0 else 'brings'}"
+                f" {abs(best['funding']):.2%} of equity a year, and is counted"
+            ]
+            if best["funding"]
+            else []
+        ),
     ]

@@ -11,7 +11,7 @@ from core.research.candles import CandleFile
 from core.research.panel import Around, Floats, Panel, Plan, change, tabulate
 from core.research.scores import Overfitting, deflated_sharpe
 from core.research.training import Forecast, forecast
-from core.research.trial import Trial, score_trial
+from core.research.trial import LATE_DAYS, Trial, score_trial
 from core.signals.candle_features import WARMUP
 from core.signals.registry import Check
 
@@ -218,6 +218,12 @@ def gate(
         # A market that rose lets a model that only says "up" beat a coin and earn.
         Check("tells rises from falls", trial.auc, f"AUC above {chance:.3f}", trial.auc > chance),
         Check("better than a coin", skill, "Brier skill above 0", skill > 0),
+        Check(
+            f"better than a coin in the last {LATE_DAYS} days",
+            trial.late_skill,
+            "Brier skill above 0",
+            trial.late_skill > 0,
+        ),
         Check("means what it says", off, "calibration error at most 0.05", off <= 0.05),
         Check("earns after costs", low, "Sharpe interval above 0", bool(low and low > 0)),
         Check(

@@ -87,6 +87,8 @@ class Panel(Struct, frozen=True):
     """Expected move over the horizon: volatility a candle by its root; log return."""
     step: Floats
     """Return of the next candle, open to open: what a position decided now earns first."""
+    paid: Floats
+    """Funding that a long pays in that candle, fraction of notional; 0 where none is known."""
     turnover: Floats
     """Quote traded in the candle."""
     symbols: tuple[str, ...]
@@ -127,6 +129,7 @@ def make_panels(
     times, at = np.unique(ts[order], return_inverse=True)
     rows, names, known = _features(files, around, order)
     step = sort(_steps(file) for file in files)
+    paid = sort(_paid(one, around.funding.get((one.venue, one.symbol), ())) for one in files)
     turnover = sort(file.volume * file.close for file in files)
     digest = _hash(files, around)
     panels = []
@@ -144,6 +147,7 @@ def make_panels(
                 sort(uniqueness(one.lasts) for one in labels),
                 sort(moves),
                 step,
+                paid,
                 turnover,
                 tuple(_title(file, files) for file in files),
                 names,
@@ -179,6 +183,15 @@ def _steps(file: CandleFile) -> Floats:
     step = np.full(len(file.open), np.nan)
     step[:-2] = file.open[2:] / file.open[1:-1] - 1.0
     return step
+
+
+def _paid(file: CandleFile, settled: Sequence[tuple[int, float]]) -> Floats:
+    """Return the rates settled after the next open, up to the one after it."""
+    times = np.array([ts for ts, _ in settled], np.int64)
+    total = np.concatenate([[0.0], np.cumsum([rate for _, rate in settled])])
+    step = file.timeframe * 1000
+    first, last = (np.searchsorted(times, file.ts + n * step, "right") for n in (1, 2))
+    return np.asarray(total[last] - total[first])
 
 
 def _title(file: CandleFile, files: Sequence[CandleFile]) -> str:

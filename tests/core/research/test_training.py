@@ -24,7 +24,7 @@ from core.research.backtest import run_backtest
 from core.research.bars import Bars
 from core.research.candles import CandleFile
 from core.research.feature_table import make_features
-from core.research.honesty import audit, leak_checks, misplaced
+from core.research.honesty import audit, gate, leak_checks, misplaced
 from core.research.learning import KINDS, calibrate, fit_kind, fit_linear, score, translate
 from core.research.panel import Around, Panel, Plan, make_panels
 from core.research.scores import auc
@@ -189,6 +189,46 @@ def test_labels_begin_at_the_next_open(files: list[CandleFile]) -> None:
     assert panel.step[i] == pytest.approx(opens[at + 2] / opens[at + 1] - 1)
     assert np.isnan(panel.ahead[-5:]).all()
     assert np.isfinite(panel.ahead[:-5]).all()
+
+
+def test_funding_is_paid_for_what_is_held(files: list[CandleFile]) -> None:
+    """A settlement is paid by what was held when it came, filled at the open before it."""
+    file, hour = files[0], 3_600_000
+    first = int(file.ts[0])
+    settled = tuple(
+        (ts, 1e-4 * (1 + k % 3))
+        for k, ts in enumerate(range(first, first + 4_000 * hour, 8 * hour))
+    )
+    around = Around(funding={(file.venue, file.symbol): settled})
+    panel = make_panels([file], [PLAN], around)[0]
+    bare = make_panels([file], [PLAN])[0]
+    assert not bare.paid.any()
+    rates = dict(settled)
+    for row in range(300, 400):
+        opened = int(panel.times[row]) + hour
+        expected = sum(rate for ts, rate in settled if opened < ts <= opened + hour)
+        assert panel.paid[row] == pytest.approx(expected, abs=1e-12)
+    assert np.count_nonzero(panel.paid[300:400]) == pytest.approx(100 / 8, abs=1)
+    assert rates
+    said = Forecast(np.full(len(panel.at), 0.9), np.full(len(panel.at), 0.6))
+    long, free = (score_trial("linear", one, PLAN, said) for one in (panel, bare))
+    days = len(panel.at) / 24
+    assert long.funding == pytest.approx(2e-4 * 3 * 365, rel=0.02)
+    assert sum(free.daily) - sum(long.daily) == pytest.approx(2e-4 * 3 * days, rel=0.02)
+    short = score_trial("linear", panel, PLAN, Forecast(1.0 - said.chance, said.bar))
+    assert short.funding == pytest.approx(-long.funding)
+    assert long.sharpe_gross == free.sharpe_gross
+
+
+def test_an_edge_that_was_there_once_is_not_enough(files: list[CandleFile]) -> None:
+    panel = make_panels(files[:1], [PLAN])[0]
+    knows = np.where(np.nan_to_num(panel.ahead) > 0, 0.6, 0.4)
+    late = panel.times > panel.times[-1] - 60 * 24 * 3_600_000
+    said = Forecast(np.where(late, 1.0 - knows, knows), np.full(len(panel.at), 0.55))
+    trial = score_trial("linear", panel, PLAN, said)
+    assert trial.brier_skill > 0 > trial.late_skill
+    (check,) = (one for one in gate(trial, [0.1], None, ()) if "last 90 days" in one.name)
+    assert not check.passed
 
 
 @pytest.mark.parametrize("kind", KINDS)
