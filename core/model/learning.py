@@ -256,6 +256,8 @@ class Matter(StrEnum):
 
     CANDLES = "candles"
     FUNDING = "funding"
+    INDEX = "index"
+    INTEREST = "interest"
 
 
 class Asked(Struct, frozen=True, tag=True):
@@ -272,7 +274,7 @@ class Answer(Struct, frozen=True):
     """The rows, or why there are none."""
 
     rows: tuple[tuple[float, ...], ...] = ()
-    """Open time (ms), open, high, low, close, volume; or time of the settlement (ms), rate."""
+    """Open time (ms), open, high, low, close, volume; else time (ms), rate or value."""
     problem: str = ""
 
 

@@ -174,15 +174,18 @@ def _known(
     known = Around(
         {name: _cut(one, since, until) for name, one in around.index.items()},
         tuple(_cut(one, since, until) for one in around.others),
-        {
+        funding={
             key: tuple(one for one in settled if one[0] < end)
             for key, settled in around.funding.items()
         },
-        {
+        facts={
+            key: tuple(one for one in told if one[0] <= end) for key, told in around.facts.items()
+        },
+        events={
             key: tuple(one for one in events if one.received < end * 1_000_000)
             for key, events in around.events.items()
         },
-        tuple(word for word in around.news if word.received < end * 1_000_000),
+        news=tuple(word for word in around.news if word.received < end * 1_000_000),
     )
     return tabulate(own, [_cut(one, since, until) for one in files if one is not file], known)
 

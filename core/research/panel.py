@@ -11,6 +11,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from core.model.event import Event, SentimentScored, encode
+from core.model.market import Fact
 from core.research.candles import CandleFile
 from core.research.feature_table import make_features, volatility
 from core.research.labels import Labels, fixed_horizon, relate, triple_barrier, uniqueness
@@ -62,6 +63,8 @@ class Around(Struct, frozen=True):
     """Candles beside those that are learnt from: the same symbols at other venues."""
     funding: Mapping[Key, tuple[tuple[int, float], ...]] = {}
     """Settlements by venue and symbol; see ``History``."""
+    facts: Mapping[tuple[str, str, Fact], tuple[tuple[int, float], ...]] = {}
+    """What was told of the past by venue and symbol; see ``History``."""
     events: Mapping[Key, Sequence[Event]] = {}
     """Recorded books and trades by venue and symbol; see ``History``."""
     news: tuple[SentimentScored, ...] = ()
@@ -214,6 +217,11 @@ def tabulate(file: CandleFile, files: Sequence[CandleFile], around: Around) -> F
         file,
         others=(*(one for one in files if one is not file), *around.others),
         index=around.index.get(file.symbol),
+        facts={
+            fact: told
+            for fact in Fact
+            if (told := around.facts.get((file.venue, file.symbol, fact)))
+        },
         funding=around.funding.get((file.venue, file.symbol), ()),
         events=(*around.events.get((file.venue, file.symbol), ()), *around.news),
     )
@@ -250,6 +258,8 @@ def _hash(files: Sequence[CandleFile], around: Around) -> str:
             digest.update(column.tobytes())
     for key, settled in sorted(around.funding.items()):
         digest.update(f"{key} {settled}".encode())
+    for place, told in sorted(around.facts.items()):
+        digest.update(f"{place} {told}".encode())
     for key, events in sorted(around.events.items()):
         digest.update(f"{key}".encode())
         for event in events:
