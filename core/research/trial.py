@@ -148,7 +148,7 @@ def trade(panel: Panel, plan: Plan, said: Forecast) -> Played:
     room = []
     for who in range(count):
         mine = np.flatnonzero(tested & (panel.who == who))
-        position = _positions(said.chance[mine], said.bar[mine])
+        position = _positions(said.chance[mine], said.rise[mine], said.fall[mine])
         moved = np.abs(np.diff(position, prepend=0.0))
         day = days[mine] - first
         np.add.at(gross, day, position * np.nan_to_num(panel.step[mine]) / count)
@@ -171,11 +171,11 @@ def trade(panel: Panel, plan: Plan, said: Forecast) -> Played:
     )
 
 
-def _positions(chance: Floats, bar: Floats) -> Floats:
+def _positions(chance: Floats, rise: Floats, fall: Floats) -> Floats:
     target = 0
     path = []
-    for one, threshold in zip(chance.tolist(), bar.tolist(), strict=True):
-        target = follow(target, one, threshold)
+    for said in zip(chance.tolist(), rise.tolist(), fall.tolist(), strict=True):
+        target = follow(target, *said)
         path.append(target)
     return np.array(path, np.float64)
 

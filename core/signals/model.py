@@ -183,15 +183,36 @@ def define(features: Sequence[str]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def bar(cost: float, reach: float, move: float) -> float:
-    """Return the probability from which acting pays a round trip: (2p - 1) E|r| > 2 cost.
+SURER = 1e-6
+"""Than a coin: what must be said at least, whatever funding brings."""
+
+
+def bounds(cost: float, reach: float, move: float, due: float = 0.0) -> tuple[float, float]:
+    """Return the probabilities of a rise from which up a long and down a short pays.
+
+    A long pays a round trip and its funding where (2p - 1) E|r| > 2 cost + due; a short where
+    (1 - 2p) E|r| > 2 cost - due. Whatever funding brings, nobody bets against the odds.
 
     Args:
         cost: a side, fraction of notional.
         reach: see ``Recipe``.
         move: volatility a candle times the root of the horizon, log return.
+        due: funding that a long should pay over the horizon, fraction of notional.
     """
-    return min(0.5 + cost / (reach * move), 1.0)
+    expected = reach * move
+    rise = 0.5 + (cost + 0.5 * due) / expected
+    fall = 0.5 - (cost - 0.5 * due) / expected
+    return min(max(rise, 0.5 + SURER), 1.0), max(min(fall, 0.5 - SURER), 0.0)
+
+
+def due_of(day: float, seconds: int) -> float:
+    """Return the funding that a long should pay in a time; 0 where none is known.
+
+    Args:
+        day: the feature ``funding_day``, basis points; may be NaN.
+        seconds: how long it is held.
+    """
+    return day * 1e-4 * seconds / 86_400 if day == day else 0.0
 
 
 class Model:
@@ -210,6 +231,8 @@ class Model:
         self.foretells = "more than the others" if recipe.relative else "a rise"
         """What its probabilities are of."""
         self._root = sqrt(recipe.horizon)
+        known = "funding_day" in recipe.features
+        self._funding = recipe.features.index("funding_day") if known else None
         self._members = [
             (
                 Trees(one.trees, len(recipe.features)) if one.linear is None else one.linear,
@@ -260,13 +283,20 @@ class Model:
             if total[at]
         )
 
-    def threshold(self, volatility: float) -> float:
-        """Return the probability from which acting pays now.
+    def bounds(self, volatility: float, due: float = 0.0) -> tuple[float, float]:
+        """Return the probabilities from which acting pays now; see ``bounds``.
 
         Args:
             volatility: log return a candle.
+            due: funding that a long should pay, fraction of notional.
         """
-        return bar(self.recipe.cost, self.recipe.reach, volatility * self._root)
+        return bounds(self.recipe.cost, self.recipe.reach, volatility * self._root, due)
+
+    def due(self, row: list[float]) -> float:
+        """Return the funding that a long should pay over the horizon, fraction of notional."""
+        if self._funding is None:
+            return 0.0
+        return due_of(row[self._funding], self.horizon * self.timeframe)
 
     def expect(self, volatility: float) -> float:
         """Return the expected size of a move over the horizon, log return.
@@ -276,24 +306,29 @@ class Model:
         """
         return self.recipe.reach * volatility * self._root
 
-    def edge(self, chance: float, volatility: float) -> float:
+    def edge(self, chance: float, volatility: float, due: float = 0.0) -> float:
         """Return what acting on a probability should bring after costs, fraction of notional.
 
         Args:
             chance: of a rise; below one half it is a fall that is acted on.
             volatility: log return a candle.
+            due: funding that a long should pay, fraction of notional; a short receives it.
         """
-        return abs(2.0 * chance - 1.0) * self.expect(volatility) - 2.0 * self.recipe.cost
+        side = 1.0 if chance >= 0.5 else -1.0
+        won = (2.0 * chance - 1.0) * self.expect(volatility) - due
+        return side * won - 2.0 * self.recipe.cost
 
-    def kelly(self, chance: float, volatility: float) -> float:
+    def kelly(self, chance: float, volatility: float, due: float = 0.0) -> float:
         """Return the part of equity at which it should grow fastest: edge by variance, at least 0.
 
         Args:
             chance: see ``edge``.
             volatility: the same.
+            due: the same.
         """
         spread = volatility * self._root
-        return max(self.edge(chance, volatility), 0.0) / (spread * spread) if spread > 0.0 else 0.0
+        edge = max(self.edge(chance, volatility, due), 0.0)
+        return edge / (spread * spread) if spread > 0.0 else 0.0
 
 
 IN_DOUBT = 0.5
@@ -375,7 +410,8 @@ class ModelStrategy:
             trust *= IN_DOUBT
         chance = told if trust == 1.0 else 0.5 + trust * (told - 0.5)
         self.said = Said(row, told, chance, model.expect(features.volatility))
-        target = follow(self._target, chance, model.threshold(features.volatility))
+        due = model.due(row)
+        target = follow(self._target, chance, *model.bounds(features.volatility, due))
         if target == self._target:
             return None
         self._target = target
@@ -386,8 +422,8 @@ class ModelStrategy:
             f"{chance:.1%} for {model.foretells} in {model.horizon} candles; {model.name}{less}",
             (),
             chance,
-            model.edge(chance, features.volatility),
-            model.kelly(chance, features.volatility),
+            model.edge(chance, features.volatility, due),
+            model.kelly(chance, features.volatility, due),
         )
 
     @property
@@ -420,10 +456,10 @@ class ModelStrategy:
         return Decision(0, 0.0, text)
 
 
-def follow(target: int, chance: float, threshold: float) -> int:
-    """Return the wanted direction: in beyond the threshold, out when the odds have turned."""
-    if chance >= threshold:
+def follow(target: int, chance: float, rise: float, fall: float) -> int:
+    """Return the wanted direction: in beyond a bound, out when the odds have turned."""
+    if chance >= rise:
         return 1
-    if chance <= 1.0 - threshold:
+    if chance <= fall:
         return -1
     return 0 if target * (chance - 0.5) < 0 else target

@@ -26,13 +26,13 @@ from core.research.candles import CandleFile
 from core.research.feature_table import make_features
 from core.research.honesty import audit, gate, leak_checks, misplaced
 from core.research.learning import KINDS, calibrate, fit_kind, fit_linear, score, translate
-from core.research.panel import Around, Panel, Plan, make_panels
+from core.research.panel import Around, Panel, Plan, make_panels, rows_of
 from core.research.scores import auc
 from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
-from core.research.training import Forecast, forecast, walk
+from core.research.training import Forecast, fit, forecast, make_recipe, walk
 from core.research.trial import score_trial
-from core.signals.model import Linear, Recipe, Trees, follow
+from core.signals.model import Linear, Model, Recipe, Trees, follow
 from core.signals.registry import FILE, Registry, find_model
 from core.signals.strategy import strategy_maker
 from tests.core.research.test_backtest import rules, settings
@@ -210,12 +210,13 @@ def test_funding_is_paid_for_what_is_held(files: list[CandleFile]) -> None:
         assert panel.paid[row] == pytest.approx(expected, abs=1e-12)
     assert np.count_nonzero(panel.paid[300:400]) == pytest.approx(100 / 8, abs=1)
     assert rates
-    said = Forecast(np.full(len(panel.at), 0.9), np.full(len(panel.at), 0.6))
+    count = len(panel.at)
+    said = Forecast(np.full(count, 0.9), np.full(count, 0.6), np.full(count, 0.4))
     long, free = (score_trial("linear", one, PLAN, said) for one in (panel, bare))
     days = len(panel.at) / 24
     assert long.funding == pytest.approx(2e-4 * 3 * 365, rel=0.02)
     assert sum(free.daily) - sum(long.daily) == pytest.approx(2e-4 * 3 * days, rel=0.02)
-    short = score_trial("linear", panel, PLAN, Forecast(1.0 - said.chance, said.bar))
+    short = score_trial("linear", panel, PLAN, replace(said, chance=1.0 - said.chance))
     assert short.funding == pytest.approx(-long.funding)
     assert long.sharpe_gross == free.sharpe_gross
 
@@ -224,7 +225,9 @@ def test_an_edge_that_was_there_once_is_not_enough(files: list[CandleFile]) -> N
     panel = make_panels(files[:1], [PLAN])[0]
     knows = np.where(np.nan_to_num(panel.ahead) > 0, 0.6, 0.4)
     late = panel.times > panel.times[-1] - 60 * 24 * 3_600_000
-    said = Forecast(np.where(late, 1.0 - knows, knows), np.full(len(panel.at), 0.55))
+    count = len(panel.at)
+    sure = np.full(count, 0.55)
+    said = Forecast(np.where(late, 1.0 - knows, knows), sure, 1.0 - sure)
     trial = score_trial("linear", panel, PLAN, said)
     assert trial.brier_skill > 0 > trial.late_skill
     (check,) = (one for one in gate(trial, [0.1], None, ()) if "last 90 days" in one.name)
@@ -317,9 +320,35 @@ def test_auc_by_hand() -> None:
 
 
 def test_it_stays_in_until_the_odds_turn() -> None:
-    assert [follow(0, 0.52, 0.55), follow(0, 0.56, 0.55), follow(0, 0.44, 0.55)] == [0, 1, -1]
-    assert [follow(1, 0.51, 0.55), follow(1, 0.49, 0.55), follow(-1, 0.51, 0.55)] == [1, 0, 0]
-    assert follow(1, 0.44, 0.55) == -1
+    def after(target: int, chance: float) -> int:
+        return follow(target, chance, 0.55, 0.45)
+
+    assert [after(0, 0.52), after(0, 0.56), after(0, 0.44)] == [0, 1, -1]
+    assert [after(1, 0.51), after(1, 0.49), after(-1, 0.51)] == [1, 0, 0]
+    assert after(1, 0.44) == -1
+
+
+def test_funding_that_is_to_come_moves_what_must_be_said(files: list[CandleFile]) -> None:
+    """Training and a model at work ask for the same: its share of the last day's funding."""
+    file, hour = files[0], 3_600_000
+    first = int(file.ts[0])
+    settled = tuple((first + k * 8 * hour, 3e-4) for k in range(600))
+    around = Around(funding={(file.venue, file.symbol): settled})
+    panel = make_panels([file], [PLAN], around)[0]
+    said, free = (forecast("linear", one, PLAN) for one in (panel, make_panels([file], [PLAN])[0]))
+    fold = next(iter(walk(len(panel.times), PLAN)))
+    fitted = fit("linear", panel, fold, PLAN)
+    model = Model("x", make_recipe([fitted], [1.0], panel, PLAN))
+    rows = rows_of(panel, fold.test)[:50]
+    for row in rows.tolist():
+        volatility = float(panel.move[row]) / 2.0  # the root of four candles
+        due = model.due(panel.rows[row].tolist())
+        assert due == pytest.approx(3e-4 * 3 * 4 / 24)
+        bounds = pytest.approx((said.rise[row], said.fall[row]))
+        # Each fold has its own reach; that of this fold is the model's.
+        assert model.bounds(volatility, due) == bounds
+    assert (said.rise[rows] > 1.0 - said.fall[rows]).all()
+    np.testing.assert_allclose(free.rise[rows], 1.0 - free.fall[rows])
 
 
 def test_the_engine_trades_the_promoted_model(

@@ -19,7 +19,7 @@ from core.signals import candle_features
 from core.signals.candle_features import WARMUP, CandleFeatures
 from core.signals.context import Context, Place
 from core.signals.decision import Decision
-from core.signals.model import Linear, Member, Model, ModelStrategy, Recipe, bar, define
+from core.signals.model import Linear, Member, Model, ModelStrategy, Recipe, bounds, define
 
 HOUR = 3600 * SECOND
 PLACE = Place("binance", "BTC/USDT:USDT", 3600, ("binance",), ("BTC/USDT:USDT",))
@@ -73,14 +73,26 @@ def test_the_threshold_pays_the_round_trip_at_the_volatility_of_the_moment() -> 
     names = ("return_1",)
     model = Model("x", recipe(names, Member("linear", 1.0, 1.0, 0.0, linear(names))))
     for volatility in (0.002, 0.01):
-        chance = model.threshold(volatility)
+        chance, fall = model.bounds(volatility)
+        assert fall == pytest.approx(1.0 - chance)
         expected_move = 0.8 * volatility * sqrt(4)
         assert (2 * chance - 1) * expected_move == pytest.approx(2 * 0.0005)
         # At the threshold acting brings nothing after costs; a fall is worth as much as a rise.
         assert model.edge(chance, volatility) == pytest.approx(0.0, abs=1e-12)
         assert model.edge(0.9, volatility) == pytest.approx(0.8 * expected_move - 2 * 0.0005)
         assert model.edge(0.1, volatility) == pytest.approx(model.edge(0.9, volatility))
-    assert bar(0.01, 0.8, 0.001) == 1.0  # nothing pays: never
+        # What funding costs a long it brings a short.
+        due = 0.0003
+        rise, fall = model.bounds(volatility, due)
+        assert (2 * rise - 1) * expected_move == pytest.approx(2 * 0.0005 + due)
+        assert (1 - 2 * fall) * expected_move == pytest.approx(2 * 0.0005 - due)
+        for one in (rise, fall):
+            assert model.edge(one, volatility, due) == pytest.approx(0.0, abs=1e-12)
+    assert bounds(0.01, 0.8, 0.001) == (1.0, 0.0)  # nothing pays: never
+    # Nobody is long on a coin, whatever it is paid for.
+    rise, fall = bounds(0.0005, 0.8, 0.01, -0.01)
+    assert 0.5 < rise < 0.51
+    assert fall == 0.0 or fall < 0.5 - 0.0005
 
 
 def test_what_an_old_or_doubted_model_says_counts_for_less() -> None:
@@ -126,8 +138,8 @@ def test_a_model_of_few_features_decides_as_on_its_rows() -> None:
         row = features.update(c.ts, c.open, c.high, c.low, c.close, c.volume)
         if row is None:
             continue
-        chance, threshold = model.probability(row), model.threshold(features.volatility)
-        side = 1 if chance >= threshold else -1 if chance <= 1 - threshold else None
+        chance, (rise, fall) = model.probability(row), model.bounds(features.volatility)
+        side = 1 if chance >= rise else -1 if chance <= fall else None
         after = side or (0 if target * (chance - 0.5) < 0 else target)
         if after != target:
             wanted.append((after, pytest.approx(chance - 0.5)))
