@@ -48,12 +48,15 @@ class World:
         ids: ClientIds,
         ledger: Ledger,
         make_strategy: Callable[[], Strategy] | None = None,
+        *,
+        recording: bool = True,
     ) -> None:
         self.config = config
         self.limits = config.limits
         self.ids = ids
         self.ledger = ledger
         self._take = ledger.take
+        self._recording = recording
         self.now = 0
         self.out: list[Effect] = []
         self.state = (
@@ -99,7 +102,8 @@ class World:
 
     def record(self, record: JournalRecord) -> None:
         """Ask for a record to be written, and take it into account."""
-        self.out.append(Record(record))
+        if self._recording:
+            self.out.append(Record(record))
         self._take[type(record)](record)  # Ledger.apply, without the call
 
     def report(
