@@ -276,6 +276,8 @@ class Execution:
             slot.closing = True
         if instrument.max_market_qty is not None:
             qty = min(qty, instrument.floor_qty(instrument.max_market_qty))
+        if qty % instrument.lot:  # the venue's steps have grown since it was opened
+            qty = instrument.floor_qty(qty)
         if qty <= 0:
             return ""
         order = Order(

@@ -90,6 +90,14 @@ class VenueOpened(Struct, frozen=True, gc=False, tag=True):
     received: int
 
 
+class RulesChanged(Struct, frozen=True, gc=False, tag=True):
+    """A venue asks other things of orders: the instruments whose rules are new or changed."""
+
+    venue: str
+    instruments: tuple[Instrument, ...]
+    received: int
+
+
 class FeedChanged(Struct, frozen=True, gc=False, tag=True):
     """A stream came up, went down or fell silent. ``channel``: trades, books, tickers, private."""
 
@@ -371,6 +379,7 @@ Event = (
     | FundingPaid
     | VenueSwept
     | VenueOpened
+    | RulesChanged
     | FeedChanged
     | VenueChanged
     | Arm
