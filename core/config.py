@@ -98,6 +98,8 @@ class Limits(Section):
     """Most orders sent in any second, per venue."""
     orders_per_minute: Annotated[int, Field(ge=1, le=3000)] = 240
     """Most orders sent in any minute, over all venues."""
+    notional_per_minute: Annotated[Decimal, Field(gt=0, le=100)] = Decimal(2)
+    """Most that orders which may open risk add up to in any minute, as a multiple of equity."""
     rejects_in_a_row: Annotated[int, Field(ge=1, le=100)] = 8
     """Venue rejections in a row before the venue stops opening risk."""
     price_collar: Fraction = Decimal("0.03")

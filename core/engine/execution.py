@@ -204,6 +204,7 @@ class Execution:
             working,
             venue.pace.full(now),
             world.minute.full(now),
+            world.turnover.total(now) + float(order.qty) * slot.price,
             trigger,
             tail,
             cluster,
@@ -237,6 +238,8 @@ class Execution:
         world.active[slot.key] = slot
         world.venues[slot.venue].pace.add(world.now)
         world.minute.add(world.now)
+        if not order.reduce_only:
+            world.turnover.add(world.now, float(order.qty) * slot.price)
         self._tracking.in_flight[order.client_id] = world.now
         world.pending = True
         return working

@@ -46,6 +46,7 @@ class Code(StrEnum):
     OPEN_ORDERS = "OPEN_ORDERS"
     ORDERS_PER_SECOND = "ORDERS_PER_SECOND"
     ORDERS_PER_MINUTE = "ORDERS_PER_MINUTE"
+    NOTIONAL_PER_MINUTE = "NOTIONAL_PER_MINUTE"
     # breakers
     DAILY_LOSS = "DAILY_LOSS"
     DRAWDOWN = "DRAWDOWN"
@@ -143,6 +144,10 @@ MEANING: dict[Code, tuple[str, str]] = {
     Code.OPEN_ORDERS: ("open_orders", "Too many working orders."),
     Code.ORDERS_PER_SECOND: ("orders_per_second", "Too many orders in a second on this venue."),
     Code.ORDERS_PER_MINUTE: ("orders_per_minute", "Too many orders in a minute."),
+    Code.NOTIONAL_PER_MINUTE: (
+        "notional_per_minute",
+        "Orders of the last minute that may open risk add up to too much.",
+    ),
     Code.DAILY_LOSS: ("daily_loss", "Lost too much in the UTC day or in 24 h: halt and flatten."),
     Code.DRAWDOWN: ("drawdown", "Fell too far from the highest equity ever: halt and flatten."),
     Code.LOSS_STREAK: ("loss_streak", "Too many losing round trips in a row on an instrument."),

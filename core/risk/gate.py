@@ -86,6 +86,8 @@ class Circumstances(Struct, frozen=True, gc=False):
     """Working orders of this desk and of others."""
     second_full: bool
     minute_full: bool
+    minute_after: float
+    """Notional of orders in the last minute that may open risk, this one included, in quote."""
     stop: Decimal
     """Trigger of the protective stop that will follow."""
     tail_after: Tail | None = None
@@ -102,6 +104,7 @@ class Gate:
         self._stale = float(limits.stale_data)
         self._skew = float(limits.clock_skew)
         self._lag = float(limits.loop_lag)
+        self._turnover = float(limits.notional_per_minute)
 
     def open(
         self, order: Order, instrument: Instrument, now: Circumstances, stop: Decimal | None = None
@@ -240,6 +243,8 @@ class Gate:
         most = limits.orders_per_minute
         count = most if now.minute_full else ""
         yield _CODE.ORDERS_PER_MINUTE, not now.minute_full, most, count, _AGAINST
+        opened, bound = now.minute_after, self._turnover * float(equity)
+        yield _CODE.NOTIONAL_PER_MINUTE, opened <= bound, bound, opened, _QUOTE
 
     def _portfolio(self, now: Circumstances, equity: float) -> Iterator[_Finding]:
         limits = self.limits

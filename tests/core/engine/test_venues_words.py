@@ -86,6 +86,30 @@ def test_a_loop_of_orders_ends_at_the_pace_limits() -> None:
     assert {Code.ORDERS_PER_SECOND, Code.ORDERS_PER_MINUTE} <= set(codes(scene))
 
 
+def test_a_loop_of_orders_ends_at_the_notional_of_a_minute() -> None:
+    limits = {"notional_per_minute": D("0.021"), "loss_streak": 100}
+    scene = Scene(config(limits=limits))
+    scene.open()
+    taken = 0
+    while taken < 30:
+        # As fast as it is filled, it is sold again: what is held stays small.
+        answer = scene.of(Answer, scene.give(wish(scene, "0.004")))[0]
+        if not answer.ok:
+            break
+        order = scene.orders()[-1]
+        scene.execute(order, 50_000)
+        taken += 1
+        scene.give(Close("c", "me", scene.now))
+        close = scene.orders()[-1]
+        assert close.reduce_only, "closing is neither counted nor refused"
+        scene.execute(close, 50_000)
+        scene.now += SECOND // 4
+    assert (answer.code, taken) == (Code.NOTIONAL_PER_MINUTE, 10)  # of 200 USDT, of some 2,100
+    scene.wait(60)
+    scene.give(scene.true_sweep())
+    assert scene.of(Answer, scene.give(wish(scene, "0.004")))[0].ok
+
+
 def test_changed_rules_are_told_and_orders_are_made_by_them_from_then_on() -> None:
     scene, entry = entered(Scene(config(strategy={"stop_distance": D("0.0123")})))
     scene.give(scene.fill_of(entry, 49_500, "0.025"))

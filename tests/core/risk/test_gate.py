@@ -53,6 +53,7 @@ CALM = Circumstances(
     working=0,
     second_full=False,
     minute_full=False,
+    minute_after=2000.0,
     stop=D(49_000),
 )
 
@@ -77,6 +78,7 @@ def test_the_calm_case_passes_at_every_boundary() -> None:
             venue_after=D(100_000),
             gross_after=D(200_000),
             working=118,
+            minute_after=200_000.0,
             stop=D(37_500),
         ),
         Approved,
@@ -111,6 +113,7 @@ def test_the_calm_case_passes_at_every_boundary() -> None:
         (Code.OPEN_ORDERS, {"working": 119}),
         (Code.ORDERS_PER_SECOND, {"second_full": True}),
         (Code.ORDERS_PER_MINUTE, {"minute_full": True}),
+        (Code.NOTIONAL_PER_MINUTE, {"minute_after": 200_000.5}),
     ],
 )
 def test_each_limit_refuses(code: Code, changes: dict[str, Any]) -> None:
@@ -251,6 +254,7 @@ AROUND: dict[str, tuple[Any, ...]] = {
     "working": (117, 118, 119),
     "second_full": (False, True),
     "minute_full": (False, True),
+    "minute_after": (200_000.0, 200_000.1),
     "stop": (D(37_499), D(37_500), D(50_000), D(50_001), D(62_500), D(62_501)),
     "tail_after": (None, Tail(2000.0, 3000.0), Tail(2000.1, 0.0), Tail(0.0, 3000.1)),
     "cluster_after": (None, Cluster(("BTC",), 20_000.0), Cluster(("BTC",), 20_000.1)),
