@@ -318,6 +318,8 @@ class World:
         for order in desk.engine.ledger.working.values():
             if order.status in doubtful or order.booked < order.filled:
                 return f"{order.order.client_id} is {order.status}"
+        if desk.engine._tracking.cancels:
+            return f"cancelling {[*desk.engine._tracking.cancels]}"
         if desk.pump.state is TradingState.ARMED:
             desk.pump.sink(Disarm("simulation", self.loop.now()))
             return "armed"
