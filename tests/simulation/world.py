@@ -373,6 +373,11 @@ def simulate(
 
             return loop.run_until_complete(run())
     finally:
+        # What dead processes left waiting may not outlive the loop it waits on.
+        if left := asyncio.all_tasks(loop):
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.wait(left, timeout=60.0))
         loop.close()
         shutil.rmtree(root, ignore_errors=True)
         if runtime is None:
