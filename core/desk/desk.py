@@ -6,8 +6,8 @@ ready when each venue has been swept or has failed once.
 
 Ends: ``stop`` (also SIGINT and the end of ``stop_after``) disarms, waits for what is on its way,
 sweeps once more and leaves positions with their stops. SIGTERM pulls the kill cord in
-``KILL_SIGNAL_MODE`` and ends when the venues have answered; SIGUSR1 and the kill file pull it and
-go on. SIGHUP is ignored: a terminal that closes takes nothing with it.
+``KILL_SIGNAL_MODE`` and ends when the venues have answered; SIGUSR1, SIGUSR2 and the kill file pull
+it and go on. SIGHUP is ignored: a terminal that closes takes nothing with it.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class Desk:
         config, home = self.config, self._home
         self._started = self._clock.now()
         home.make(config.environment)
-        lock = Lock(home.lock, f"the home {home.data}")
+        lock = Lock(home.lock, f"the home {home.data}", note=config.environment)
         self._closers.append(lock.release)
         disk.check(self._state)
         self._log = LogFile(home.log)
@@ -294,8 +294,8 @@ class Desk:
             self._home.cord_socket,
             self.pump.shut,
             self.pump.sink,
-            self._home.latch(config.environment),
-            config.venues,
+            partial(latch.demand, self._home.latch(config.environment), config.venues),
+            self._state,
             self._clock,
         )
         self.window = Window(

@@ -357,7 +357,7 @@ async def test_a_kill_cut_short_goes_on_at_the_next_start(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "ends"), [(signal.SIGUSR1, False), (signal.SIGTERM, True)], ids=["usr1", "term"]
+    ("number", "ends"), [(signal.SIGUSR2, False), (signal.SIGTERM, True)], ids=["usr2", "term"]
 )
 async def test_signals_cancel_entries_keep_stops_and_latch(
     stage: Stage, number: int, ends: bool
