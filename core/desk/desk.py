@@ -60,6 +60,7 @@ from core.model.event import (
     Cancel,
     DeskLagged,
     Disarm,
+    GuardChanged,
     InvariantBroken,
     Kill,
     KillMode,
@@ -372,7 +373,8 @@ class Desk:
             epoch,
         )
         heed = self.pump.heed_latch
-        return GuardPost(home.guard_socket, hello, self._guard, heed, self.lines)
+        changed = self._guarded if config.guard.required else None
+        return GuardPost(home.guard_socket, hello, self._guard, heed, self.lines, changed)
 
     def _record_session(self, who: Identity, epoch: int) -> RecordingKeeper:
         config, home = self.config, self._home
@@ -535,6 +537,9 @@ class Desk:
         self._broken("CLOCK_JUMPED", reason)
         for venue in self.pump.venues.values():
             venue.restart(reason)
+
+    def _guarded(self, present: bool) -> None:
+        self.pump.sink(GuardChanged(present, self._clock.now()))
 
     def _late(self, lag_ms: float) -> None:
         self.pump.sink(DeskLagged(lag_ms / 1000, self._clock.now()))

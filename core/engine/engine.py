@@ -37,6 +37,7 @@ from core.model.event import (
     Disarm,
     Event,
     FeedChanged,
+    GuardChanged,
     InvariantBroken,
     Kill,
     KillReported,
@@ -163,6 +164,7 @@ class Engine:
             ModelDemoted: models.demoted,
             Tick: self._tick,
             DeskLagged: control.lagged,
+            GuardChanged: control.guard_changed,
             InvariantBroken: control.broken,
         }
         tracking.restore()

@@ -195,6 +195,7 @@ class Execution:
             (now - slot.book_received) / SECOND if slot.book_received else inf,
             (venue.offset_ms or 0.0) / 1000.0,
             world.lag,
+            world.unguarded,
             mid,
             slot.mark_exact(),
             equity,

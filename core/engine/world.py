@@ -82,6 +82,8 @@ class World:
         self.paused: set[str] = set()
         self.lag = 0.0
         """Longest that the desk's loop stood still lately, seconds; 0 while it keeps time."""
+        self.unguarded = ""
+        """Why the guard's absence holds entries back; empty while it does not."""
         self.portfolio = PortfolioRisk()
         self.guard = NewsGuard(config.limits)
         self.minute = Pace(config.limits.orders_per_minute, MINUTE)

@@ -340,6 +340,13 @@ class DeskLagged(Struct, frozen=True, gc=False, tag=True):
     received: int
 
 
+class GuardChanged(Struct, frozen=True, gc=False, tag=True):
+    """The guard is missing for too long, or is back."""
+
+    present: bool
+    received: int
+
+
 class InvariantBroken(Struct, frozen=True, gc=False, tag=True):
     """Something that must never happen did: the gate closes."""
 
@@ -399,6 +406,7 @@ Event = (
     | ModelDemoted
     | Tick
     | DeskLagged
+    | GuardChanged
     | InvariantBroken
 )
 

@@ -25,6 +25,7 @@ class Code(StrEnum):
     STALE_DATA = "STALE_DATA"
     CLOCK_SKEW = "CLOCK_SKEW"
     LOOP_LAG = "LOOP_LAG"
+    UNGUARDED = "UNGUARDED"
     REJECTS_IN_A_ROW = "REJECTS_IN_A_ROW"
     # the order itself
     UNKNOWN_INSTRUMENT = "UNKNOWN_INSTRUMENT"
@@ -111,6 +112,11 @@ MEANING: dict[Code, tuple[str, str]] = {
         "loop_lag",
         "The desk stood still for too long: what it knows may be old, until it has kept time for "
         "five seconds.",
+    ),
+    Code.UNGUARDED: (
+        "",
+        "The guard is missing for three seconds: nothing is opened until one is back "
+        "(`guard.required`).",
     ),
     Code.REJECTS_IN_A_ROW: (
         "rejects_in_a_row",

@@ -73,6 +73,8 @@ class Circumstances(Struct, frozen=True, gc=False):
     """Seconds between our clock and the venue's."""
     lag: float
     """Seconds that the desk stood still lately; 0 when it keeps time."""
+    unguarded: str
+    """Why the guard's absence holds it back; empty when it does not."""
     mid: Decimal
     """Middle of the book, or the last price; 0 when unknown."""
     mark: Decimal
@@ -183,6 +185,7 @@ class Gate:
         yield _CODE.STALE_DATA, now.age <= self._stale, self._stale, now.age, _SECONDS
         yield _CODE.CLOCK_SKEW, abs(now.skew) <= self._skew, self._skew, now.skew, _SECONDS
         yield _CODE.LOOP_LAG, now.lag <= self._lag, self._lag, now.lag, _SECONDS
+        yield _CODE.UNGUARDED, not now.unguarded, "", "", now.unguarded
 
     def _shape(self, order: Order, rules: Instrument, now: Circumstances) -> Iterator[_Finding]:
         qty = order.qty

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ import pytest
 
 from core.clock import SECOND, Clock, SystemClock
 from core.config import Config
-from core.desk import disk, latch
+from core.desk import disk, guardpost, latch
 from core.desk.desk import Desk
 from core.desk.origin import MarketFacts
 from core.desk.summary import DeskSummary
@@ -827,3 +828,25 @@ async def test_a_venue_that_says_it_is_closed_is_in_maintenance_and_comes_back(
         venue.closed = False
         assert await bulkhead.sweep()
         await until(lambda: state() is VenueState.READY)
+
+
+async def test_a_desk_whose_guard_does_not_come_opens_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guardpost, "START_LIMIT", 0.2)
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(["sleep", "60"]))
+        return started[-1]
+
+    desk = stage.desk(strategy="manual")
+    desk._guard = start
+    async with stage.running(desk):
+        await until(lambda: desk.pump.state is TradingState.ARMED and len(desk.pump.depths) == 3)
+        await until(lambda: not desk.engine.opens)
+        answer = await desk.window.command(order("okx"))
+        assert answer.code == "UNGUARDED", answer
+    for child in started:
+        child.kill()
+        child.wait()

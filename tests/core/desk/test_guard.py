@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from core.clock import SystemClock
-from core.desk import latch
+from core.desk import guardpost, latch
 from core.desk.guard import FILE_PATIENCE, FIRST_SEQ, Guard
 from core.desk.guardpost import GuardPost
 from core.desk.identity import identity
@@ -304,6 +304,23 @@ async def test_a_guard_that_goes_is_told_and_one_that_cannot_reach_a_venue_says_
     again = asyncio.create_task(scene.guard().run())
     await until(lambda: scene.post.view.state == "partial")
     assert "okx" in scene.post.view.detail
+    scene.post.end()
+    assert not await again
+
+
+async def test_a_guard_that_is_missing_for_long_is_told_and_that_it_is_back(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guardpost, "GONE_AFTER", 1.0)
+    told: list[bool] = []
+    scene.post._changed = told.append
+    guard = await scene.watched()
+    guard.cancel()
+    await asyncio.wait([guard])
+    assert told == []
+    await until(lambda: told == [False])
+    again = asyncio.create_task(scene.guard().run())
+    await until(lambda: told == [False, True])
     scene.post.end()
     assert not await again
 
