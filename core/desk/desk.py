@@ -96,6 +96,7 @@ class Desk:
         signals: handle the process's signals.
         news: where news comes from; None: none is read.
         guard: starts the guard's process; None: none is started.
+        build: version and code of the program, for the journal and the guard.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Desk:
         signals: bool = True,
         news: NewsFeed | None = None,
         guard: Callable[[], Popen[bytes]] | None = None,
+        build: str = "",
     ) -> None:
         self.config = config
         self.environment = config.environment
@@ -124,6 +126,7 @@ class Desk:
         self._signals = Signals(self.pull, self.request_stop) if signals else None
         self._news = news
         self._guard = guard
+        self._build = build
         self._state = home.state(config.environment)
         self._stopping = asyncio.Event()
         self._winding: asyncio.Task[None] | None = None
@@ -201,6 +204,9 @@ class Desk:
                 f"journal: a torn tail of {replay.torn} bytes was cut and put beside it",
                 "warning",
             )
+        if replay and replay.epoch.build not in ("", self._build):
+            text = f"this is build {self._build}; {replay.epoch.build} wrote the journal so far"
+            self.lines.add("info", text)
         latched = latch.read(home.latch(config.environment))
         latch.keep_room(home.latch(config.environment))
         self._store = StoreKeeper(
@@ -209,7 +215,12 @@ class Desk:
         await self._store.check()
         self._closers.append(self._store.close)
         self.journal = wal.begin(
-            self._state / "journal", config.environment, replay, ledger, self._started
+            self._state / "journal",
+            config.environment,
+            replay,
+            ledger,
+            self._started,
+            build=self._build,
         )
         self.journal.start(lambda reason: self._broken("JOURNAL_FAILED", reason))
         self._closers.append(self.journal.close)
@@ -371,6 +382,7 @@ class Desk:
             config.guard.silence,
             config.max_flatten_slippage,
             epoch,
+            self._build,
         )
         heed = self.pump.heed_latch
         changed = self._guarded if config.guard.required else None

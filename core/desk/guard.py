@@ -75,6 +75,7 @@ class Guard:
         tell: takes lines for the guard's log.
         patience: seconds to wait for a desk; None: for ever.
         validity: seconds between the sweeps that prove a kill; see ``core.desk.kill_worker``.
+        build: version and code of this process, told to the desk.
     """
 
     def __init__(
@@ -84,8 +85,10 @@ class Guard:
         tell: Tell,
         patience: float | None = None,
         validity: float = VALIDITY,
+        build: str = "",
     ) -> None:
         self._home = home
+        self._build = build
         self._reach = reach
         self._tell = tell
         self._patience = patience
@@ -204,7 +207,7 @@ class Guard:
     def _duty(self) -> Duty:
         ready = tuple(name for name, problem in self._ready.items() if not problem)
         detail = "; ".join(problem for problem in self._ready.values() if problem)
-        return Duty(os.getpid(), ready, detail, self._acting)
+        return Duty(os.getpid(), ready, detail, self._acting, self._build)
 
 
 class Wire(asyncio.Protocol):

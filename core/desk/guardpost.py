@@ -73,6 +73,8 @@ class GuardPost:
         self._seen = self._loop.time()
         """When a guard was last on duty, or the post began to wait for the first."""
         self._said = ""
+        self._stranger = ""
+        """Build of a guard that is not the desk's own."""
         self._ended = False
 
     @property
@@ -159,9 +161,10 @@ class GuardPost:
         if view.state != self._said:
             self._say(view)
         self._watch_presence()
-        if self._fresh():
+        if fresh := self._fresh():
             self._tries = 1
             self._guarded = True
+            self._compare_builds(fresh[-1].duty.build)
             return
         if self._start is None:
             return
@@ -177,6 +180,15 @@ class GuardPost:
                 self._child = self._start()
             except OSError as error:
                 self._lines.add("info", f"the guard cannot be started: {in_words(error)}", "alarm")
+
+    def _compare_builds(self, build: str) -> None:
+        """Tell when the program was exchanged under a running desk: two builds on one account."""
+        mine = self._hello.build
+        if build not in (mine, self._stranger):
+            self._stranger = build
+            text = f"the guard is of build {build or 'unknown'}, this desk of {mine}: the program"
+            text += " was exchanged while it runs; end the desk and start it anew"
+            self._lines.add("risk", text, "alarm")
 
     def _watch_presence(self) -> None:
         """Tell when a guard is missing; one that was never wanted is not."""

@@ -850,3 +850,19 @@ async def test_a_desk_whose_guard_does_not_come_opens_nothing(
     for child in started:
         child.kill()
         child.wait()
+
+
+async def test_the_build_is_in_the_journal_and_another_one_is_said_at_the_start(
+    stage: Stage,
+) -> None:
+    for build, said in (("0.1.0+a", False), ("0.1.0+a", False), ("0.1.0+b", True)):
+        desk = stage.desk(strategy="manual")
+        desk._build = build
+        async with stage.running(desk):
+            lines = [line.text for line in desk.lines.last(200) if "build" in line.text]
+            assert bool(lines) is said, lines
+            desk.journal.turn(desk.engine.ledger, desk.window.now())
+        replay = frames.load(desk._state / "journal")
+        assert replay is not None
+        assert replay.epoch.build == build, "also in the file that it went on in"
+    assert lines == ["this is build 0.1.0+b; 0.1.0+a wrote the journal so far"]

@@ -52,11 +52,11 @@ class Scene:
         self.ids = ClientIds(self.who.instance, 7, self.who.key)
         self.beats: asyncio.Task[None] | None = None
 
-    def guard(self, patience: float | None = None) -> Guard:
+    def guard(self, patience: float | None = None, build: str = "") -> Guard:
         def reach(hello: Hello) -> list[LoopKillGateway]:
             return [LoopKillGateway(self.venues[name]) for name in hello.venues]
 
-        return Guard(self.home, reach, self.told.append, patience, validity=0.05)
+        return Guard(self.home, reach, self.told.append, patience, 0.05, build)
 
     async def watched(self) -> asyncio.Task[bool]:
         """Open the post and begin to beat; return when a guard watches."""
@@ -323,6 +323,17 @@ async def test_a_guard_that_is_missing_for_long_is_told_and_that_it_is_back(
     await until(lambda: told == [False, True])
     scene.post.end()
     assert not await again
+
+
+async def test_a_guard_of_another_build_watches_and_is_an_alarm(scene: Scene) -> None:
+    await scene.post.open()
+    guard = asyncio.create_task(scene.guard(build="0.2.0+newer").run())
+    scene.beats = asyncio.create_task(scene.post.run())
+    await until(lambda: scene.post.view.state == "watching")
+    (alarm,) = [line.text for line in scene.lines.last(20) if line.level == "alarm"]
+    assert "build 0.2.0+newer" in alarm
+    scene.post.end()
+    assert not await guard
 
 
 async def test_a_guard_that_dies_is_an_alarm_and_started_again(scene: Scene) -> None:
