@@ -51,6 +51,7 @@ from core.desk.watchwords import Hello
 from core.desk.window import Window
 from core.engine.engine import Engine
 from core.errors import ConfigError, VenueError, VenueUnavailable
+from core.files import clear_drafts
 from core.home import Home
 from core.journal import frames, wal
 from core.journal.recording import Session
@@ -189,6 +190,8 @@ class Desk:
         lock = Lock(home.lock, f"the home {home.data}", note=config.environment)
         self._closers.append(lock.release)
         disk.check(self._state)
+        for folder in (self._state, self._state / "journal", home.run):
+            clear_drafts(folder)
         self._log = LogFile(home.log)
         self._log.start()
         self._closers += [self._log.close, self.lines.subscribe(self._log.write)]

@@ -852,6 +852,17 @@ async def test_a_desk_whose_guard_does_not_come_opens_nothing(
         child.wait()
 
 
+async def test_a_start_clears_what_a_crash_left_half_written(stage: Stage) -> None:
+    desk = stage.desk()
+    nobody = 2**22 + 1  # no process has a number above 2**22
+    left = [folder / f".HALTED.{nobody}.1.new" for folder in (desk._state, desk._state / "journal")]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    async with stage.running(desk):
+        assert not any(path.exists() for path in left)
+
+
 async def test_the_build_is_in_the_journal_and_another_one_is_said_at_the_start(
     stage: Stage,
 ) -> None:
