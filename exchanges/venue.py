@@ -64,6 +64,7 @@ class VenueGateway:
         self.access = access
         self.stats = GatewayStats(last_message={})
         self.line = VenueLine(rules, access)
+        self.misfit = asyncio.Event()
         self._uid = ""
         self._symbols: set[str] = set()
         """All that is streamed or traded here: Binance lists own trades by symbol only."""
@@ -108,9 +109,20 @@ class VenueGateway:
             VenueUnavailable.
         """
         await self._greet()
-        instruments = await self.rules.load(self.line)
-        self.rules.adopt(instruments)
-        return tuple(instruments)
+        return await self.instruments()
+
+    async def instruments(self) -> tuple[Instrument, ...]:
+        """Ask for the rules of all instruments anew; orders are made by them from now on.
+
+        Raises:
+            VenueUnavailable, VenueRefused.
+        """
+        try:
+            listed = await self.rules.load(self.line)
+        except (ValueError, KeyError, ArithmeticError) as error:
+            raise VenueUnavailable(f"{self.venue}: its rules do not parse: {error}") from error
+        self.rules.adopt(listed)
+        return tuple(listed)
 
     async def _greet(self) -> float:
         self.line.open()
@@ -187,6 +199,8 @@ class VenueGateway:
         reply = await self.line.send(request, urgency, go)
         verdict = judge(reply, self.rules.read, self.rules.refusals)
         self.line.doubt_clock(verdict.code)
+        if verdict.code in self.rules.misfits:
+            self.misfit.set()
         if verdict.venue_id:
             self.rules.names.link(verdict.venue_id, order.client_id)
             if order.kind is OrderKind.STOP:

@@ -1,4 +1,4 @@
-"""A start is given as much of the past as the strategy wants."""
+"""One venue of the desk: what it is given at a start, and that it keeps to the venue's rules."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import pytest
 
 from core.clock import SystemClock
 from core.config import Strategy
+from core.desk import bulkhead as module
 from core.desk.bulkhead import Bulkhead
 from core.desk.lines import Lines
-from core.model.event import Event
+from core.model.event import Event, RulesChanged
 from core.signals.strategy import strategy_maker
 from tests.core.desk.loopback import LoopGateway, LoopVenue
-from tests.core.engine.scene import config
+from tests.core.engine.scene import BTC, config
+from tests.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -46,3 +48,27 @@ async def test_the_warm_up_is_what_the_strategy_says(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert gateway.asked == [(60, wanted)]
+
+
+async def test_the_rules_are_read_again_from_time_to_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(module, "RULES_EVERY", 0.02)
+    monkeypatch.setattr(module, "RULES_GAP", 0.0)
+    gateway = LoopGateway(LoopVenue("bybit"))
+    events: list[Event] = []
+    clock = SystemClock()
+    bulkhead = Bulkhead(
+        gateway, config(), 0, lambda venue: 0, events.append, Lines(clock), clock, {}
+    )
+    task = asyncio.create_task(bulkhead.run())
+    try:
+        await until(lambda: bulkhead.up)
+        assert not [event for event in events if isinstance(event, RulesChanged)]
+        gateway.loop.core.change_rules("BTC", 5, 0)
+        (event,) = await until(lambda: [e for e in events if isinstance(e, RulesChanged)])
+        assert event.instruments == (gateway.loop.core.instruments[BTC],)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
