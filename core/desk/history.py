@@ -14,8 +14,8 @@ from core.model.effect import Answer, PredictionScored, RiskEvent, Signalled
 from core.model.event import Command, SentimentScored
 from core.model.market import Candle, Trade
 from core.model.order import Fill
+from core.model.record import JournalRecord
 from core.model.snapshot import Snapshot
-from core.orders.records import JournalRecord
 from core.portfolio.ledger import Ledger
 
 

@@ -61,7 +61,7 @@ from core.model.event import (
 )
 from core.model.market import BookTop, Candle, Depth, Ticker, Trade
 from core.model.order import Order, OrderSent, Outcome
-from core.orders.records import Intent
+from core.model.record import Intent
 from core.secrets import scrub
 
 ANSWER_LIMIT = 5.0

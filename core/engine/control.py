@@ -32,8 +32,8 @@ from core.model.event import (
     Verdict,
 )
 from core.model.order import Order, OrderKind, OrderStatus, Purpose
+from core.model.record import StopMoved
 from core.orders.ids import ID_LENGTH
-from core.orders.records import StopMoved
 from core.risk.codes import Code
 from core.risk.gate import Approved, Refused
 

@@ -17,8 +17,8 @@ from core.model.event import TradingState
 from core.model.market import Side
 from core.model.news import MARKET, news_asset
 from core.model.order import Order, OrderKind, OrderStatus, Purpose, TimeInForce
+from core.model.record import Intent
 from core.orders.machine import WorkingOrder
-from core.orders.records import Intent
 from core.risk.codes import Code
 from core.risk.gate import Approved, Circumstances, Gate, Refused
 
