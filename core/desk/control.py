@@ -32,6 +32,8 @@ import socket
 import struct
 import time
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -46,6 +48,7 @@ from core.desk.verdicts import KillReport
 from core.errors import UsageError
 from core.model.effect import Answer
 from core.model.event import Command, Kill, Submit
+from core.model.instrument import LARGEST
 from core.model.replay import Wish
 from core.model.snapshot import BarView, DepthView, WatchView
 from core.model.whatif import WhatIf
@@ -277,9 +280,12 @@ class ControlSocket:
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         try:
-            hz = min(max(float(request.query.get("hz", MAX_HZ)), 0.1), MAX_HZ)
+            hz = float(request.query.get("hz", MAX_HZ))
         except ValueError:
+            hz = nan
+        if isnan(hz):
             return refusal(400, "BAD_REQUEST", "hz: a number is expected")
+        hz = min(max(hz, 0.1), MAX_HZ)
         query, terminals = request.query, self._desk.terminals
         terminal = query.get("terminal", "")[:MAX_NAME]
         if terminals is None or not terminal:
@@ -348,6 +354,10 @@ def read_command(body: bytes, now: int) -> Command:
     if fields.get("type") == "Kill":
         fields.setdefault("cause", "asked for")
     command: Command = msgspec.convert(fields, Command)
+    for name in command.__struct_fields__:
+        value = getattr(command, name)
+        if isinstance(value, Decimal) and not (value.is_finite() and abs(value) < LARGEST):
+            raise msgspec.ValidationError(f"Expected a number below {LARGEST:,f} - at `$.{name}`")
     return command
 
 

@@ -272,7 +272,9 @@ class Control:
         missing = (order.kind is OrderKind.LIMIT and order.price is None) or (
             order.kind is OrderKind.STOP and order.trigger is None
         )
-        if missing or (order.price or 1) <= 0 or (order.trigger or 1) <= 0:
+        if missing or any(
+            price is not None and price <= 0 for price in (order.price, order.trigger)
+        ):
             return Refused(Code.BAD_PRICE, "", "", f"a {order.kind} order needs a price above 0")
         if order.qty <= 0 or order.qty % rules.lot:
             return Refused(
