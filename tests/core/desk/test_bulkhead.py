@@ -1,9 +1,12 @@
-"""A start is given as much of the past as the strategy wants."""
+"""A start is given what the strategy wants of the past; a venue that is lost is tried again."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -11,10 +14,14 @@ from core.clock import SystemClock
 from core.config import Strategy
 from core.desk.bulkhead import Bulkhead
 from core.desk.lines import Lines
-from core.model.event import Event
+from core.desk.ports import Sink
+from core.errors import VenueUnavailable
+from core.model.event import Event, VenueOpened
 from core.signals.strategy import strategy_maker
+from tests.clock import ManualClock
 from tests.core.desk.loopback import LoopGateway, LoopVenue
 from tests.core.engine.scene import config
+from tests.simulation.virtual import VirtualLoop
 
 
 @pytest.mark.parametrize(
@@ -46,3 +53,39 @@ async def test_the_warm_up_is_what_the_strategy_says(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert gateway.asked == [(60, wanted)]
+
+
+def test_after_a_connection_that_lasted_the_next_is_tried_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+
+    class Dropping(LoopGateway):
+        connects: ClassVar[list[float]] = []
+
+        async def connect(self) -> VenueOpened:
+            self.connects.append(asyncio.get_running_loop().time())
+            return await super().connect()
+
+        async def run(self, symbols: Sequence[str], sink: Sink) -> None:
+            await asyncio.sleep(600)
+            raise VenueUnavailable("dropped")
+
+    async def live() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        clock = ManualClock()
+        gateway = Dropping(LoopVenue("bybit", clock=clock))
+        bulkhead = Bulkhead(
+            gateway, config(), 0, lambda venue: 0, lambda event: None, Lines(clock), clock, {}
+        )
+        task = asyncio.create_task(bulkhead.run())
+        await asyncio.sleep(8 * 600)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(live())
+    began = Dropping.connects
+    assert len(began) == 8
+    assert max(b - a for a, b in pairwise(began)) < 601
