@@ -37,7 +37,11 @@ _LONG = 10 * MINUTE
 """After this a person is called to an order whose outcome is still unknown."""
 _CANCEL_AGAIN = 5 * SECOND
 _CANCEL_TRIES = 3
-_CANCEL_PAUSE = 60 * SECOND
+"""After so many requests a person is told; from then on it is asked more seldom:"""
+_CANCEL_LOST = 10 * SECOND
+"""where nobody answers, because a venue that was away may come back,"""
+_CANCEL_REFUSED = 60 * SECOND
+"""and where the venue refuses, because what keeps it from it may pass."""
 _GAP = 2 * SECOND
 """How long fills may lag behind the venue's count before a sweep is asked for."""
 # Looking a member up in an enum costs 0.1 us; these are read many times an order.
@@ -68,6 +72,10 @@ class Cancelling(Struct, gc=False):
     tries: int
     at: int
     """When the last request went out; 0 while it waits for the order to be acknowledged."""
+    refused: bool = False
+    """Whether the last answer was a refusal."""
+    told: bool = False
+    """Whether a person was told."""
 
 
 class Tracking:
@@ -131,8 +139,12 @@ class Tracking:
     def cancelled(self, event: CancelSent) -> None:
         """Take the result of a cancel request: only a promise, and a refusal is a question."""
         order = self._world.ledger.working.get(event.client_id)
-        if order is not None and event.outcome is not _ACCEPTED:
-            self.doubt(order)
+        if order is None or event.outcome is _ACCEPTED:
+            return
+        cancelling = self.cancels.get(event.client_id)
+        if cancelling is not None:
+            cancelling.refused = event.outcome is _REJECTED
+        self.doubt(order)
 
     def doubt(self, order: WorkingOrder) -> Doubt:
         """Start asking the venue about an order."""
@@ -379,17 +391,18 @@ class Tracking:
             if order is None or order.terminal:
                 del self.cancels[client_id]
                 continue
-            if not cancelling.at or world.now - cancelling.at < _CANCEL_AGAIN:
+            since = world.now - cancelling.at
+            if not cancelling.at or since < _CANCEL_AGAIN:
                 continue
+            if cancelling.tries >= _CANCEL_TRIES:
+                if not cancelling.told:
+                    cancelling.told = True
+                    intent = order.order
+                    world.report(Code.CANCEL_FAILED, intent.venue, intent.symbol, client_id)
+                if since < (_CANCEL_REFUSED if cancelling.refused else _CANCEL_LOST):
+                    continue
             self.doubt(order)
-            if cancelling.tries < _CANCEL_TRIES:
-                self._press(order)
-            else:
-                # What keeps the venue from it may pass: tried again once a minute.
-                cancelling.tries -= 1
-                cancelling.at = world.now + _CANCEL_PAUSE - _CANCEL_AGAIN
-                intent = order.order
-                world.report(Code.CANCEL_FAILED, intent.venue, intent.symbol, client_id)
+            self._press(order)
 
     def _seek_fills(self) -> None:
         world = self._world

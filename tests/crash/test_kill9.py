@@ -33,6 +33,8 @@ PATIENCE = 20.0
 busy."""
 WORLD = 1000
 """Kills of one home and its venues in a soak."""
+AT_ONCE = 2 * (os.cpu_count() or 1)
+"""Worlds at once in a soak: desks spend most of their lives waiting."""
 SELDOM = ("kill", "latch", "turn", "store")
 """Words of points that are passed a few times a second, not a few hundred."""
 
@@ -85,15 +87,26 @@ def test_many_kills(capsys: pytest.CaptureFixture[str]) -> None:
     """KILLS of them; ``make soak`` says 20,000. The books are compared after every thousand."""
     kills = int(os.environ.get("KILLS", "20000"))
     first = time.time_ns() % 2**32
-    for done in range(0, kills, WORLD):
-        now = min(WORLD, kills - done)
-        asyncio.run(kill_often(kills=now, seed=first + done))
-        with capsys.disabled():
-            print(
-                f"\n{done + now:,} of {kills:,} kills, books equal, seed {first + done}",
-                end="",
-                flush=True,
-            )
+    todo = iter(range(0, kills, WORLD))
+    done = 0
+
+    async def worker() -> None:
+        nonlocal done
+        for begin in todo:
+            count = min(WORLD, kills - begin)
+            await kill_often(kills=count, seed=first + begin)
+            done += count
+            with capsys.disabled():
+                told = f"{done:,} of {kills:,} kills, books equal, seed {first + begin}"
+                print(f"\n{told}", end="", flush=True)
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(worker())
+
+    asyncio.run(run())
+    assert done == kills
 
 
 def make_root() -> Path:

@@ -15,6 +15,7 @@ from core.desk.desk import Desk
 from core.desk.verdicts import PROVED, RANK
 from core.model.effect import ExecuteKill
 from core.model.event import InvariantBroken, KillMode, KillReported, Resume, TradingState
+from core.model.market import Side
 from core.model.order import Order, OrderKind, OrderReport, OrderStatus, Purpose
 from core.orders.ids import ClientIds
 from core.portfolio.ledger import Ledger
@@ -228,7 +229,9 @@ class Watcher(Watch):
     def cancelling(self, venue: str, order: OrderReport) -> None:
         held = self.wires[venue].venue.core.positions(self.wires[venue].venue.account, BTC)[0].qty
         flat = self.flat_at.get(venue, -1.0) > (self.gate_closed or 0.0)
-        if order.kind is OrderKind.STOP and order.reduce_only and held and not flat:
+        # A stop of the other side is one that outlived its position: it protects nothing.
+        protects = (order.side is Side.SELL) == (held > 0)
+        if order.kind is OrderKind.STOP and order.reduce_only and held and protects and not flat:
             self.breach(f"S6: the stop of {held} on {venue} is cancelled before it is flat")
 
     def changed(self, venue: str, order: Any) -> None:

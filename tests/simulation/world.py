@@ -318,6 +318,8 @@ class World:
         for order in desk.engine.ledger.working.values():
             if order.status in doubtful or order.booked < order.filled:
                 return f"{order.order.client_id} is {order.status}"
+        if desk.engine._tracking.cancels:
+            return f"cancelling {[*desk.engine._tracking.cancels]}"
         if desk.pump.state is TradingState.ARMED:
             desk.pump.sink(Disarm("simulation", self.loop.now()))
             return "armed"
@@ -371,6 +373,11 @@ def simulate(
 
             return loop.run_until_complete(run())
     finally:
+        # What dead processes left waiting may not outlive the loop it waits on.
+        if left := asyncio.all_tasks(loop):
+            for task in left:
+                task.cancel()
+            loop.run_until_complete(asyncio.wait(left, timeout=60.0))
         loop.close()
         shutil.rmtree(root, ignore_errors=True)
         if runtime is None:
