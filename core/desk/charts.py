@@ -98,7 +98,7 @@ class Charts:
             series = self._series[key] = Series()
         series.add(trade.ts, trade.side, trade.price, trade.qty)
 
-    def prints(self, symbol: str, count: int = PRINTS) -> tuple[PrintView, ...]:
+    def prints(self, symbol: str) -> tuple[PrintView, ...]:
         """Return the last public trades of a symbol on all venues, newest first."""
         found = [
             PrintView(venue, *trade)
@@ -107,7 +107,7 @@ class Charts:
             for trade in series.prints
         ]
         found.sort(key=lambda trade: -trade.ts)
-        return tuple(found[:count])
+        return tuple(found[:PRINTS])
 
     def bars(self, venue: str, symbol: str, timeframe: int, count: int) -> tuple[BarView, ...]:
         """Return the last bars, oldest first, the running one included; quiet ones are flat.

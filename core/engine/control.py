@@ -221,17 +221,7 @@ class Control:
         self._answer(event.request, True, Code.DONE, "sent", order.client_id)
 
     def _refuse(self, request: str, slot: Slot, refused: Refused) -> None:
-        world = self._world
-        world.refusals += 1
-        world.report(
-            refused.code,
-            slot.venue,
-            slot.symbol,
-            refused.detail,
-            refused.limit,
-            refused.value,
-            request,
-        )
+        self._execution.refuse(slot, refused, request)
         self._answer(request, False, refused.code, refused.told)
 
     def draft(self, slot: Slot, event: Submit, client_id: str) -> Order:

@@ -93,7 +93,7 @@ class Execution:
         equity = world.equity()
         price = slot.touch(target)
         if instrument is None or equity is None or not price:
-            return self._refuse(slot, Refused(Code.STALE_DATA, "", "", "no price or no equity"))
+            return self.refuse(slot, Refused(Code.STALE_DATA, "", "", "no price or no equity"))
         assert slot.strategy is not None
         part = self._part
         if slot.kelly is not None:
@@ -116,7 +116,7 @@ class Execution:
         verdict = self.judge(slot, order, equity, None)
         world.reasons.sized(order, equity, part, price, slot.kelly)
         if type(verdict) is Refused:
-            return self._refuse(slot, verdict)
+            return self.refuse(slot, verdict)
         assert type(verdict) is Approved
         if self.confirmation.on:
             return self.confirmation.hold(slot, order, price)
@@ -241,7 +241,8 @@ class Execution:
         world.pending = True
         return working
 
-    def _refuse(self, slot: Slot, refused: Refused, request: str = "") -> str:
+    def refuse(self, slot: Slot, refused: Refused, request: str = "") -> str:
+        """Count and report a refusal; return its code."""
         world = self._world
         world.refusals += 1
         world.report(
@@ -295,7 +296,7 @@ class Execution:
         )
         verdict = self.gate.reduce(order, held)
         if type(verdict) is Refused:
-            return self._refuse(slot, verdict)
+            return self.refuse(slot, verdict)
         assert type(verdict) is Approved
         slot.exit = self.send(slot, verdict)
         return order.client_id
