@@ -17,8 +17,8 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        text = f"{folder}: cannot be created ({error.strerror}); set KILLCORD_HOME to a writable one"
-        raise StateError(text) from error
+        text = f"{folder}: cannot be created ({error.strerror})"
+        raise StateError(f"{text}; set KILLCORD_HOME to a writable folder") from error
 
 
 class Home:
