@@ -22,8 +22,8 @@ from core.model.event import SentimentScored, TradingState
 from core.model.instrument import short_symbol
 from core.model.market import FundingSettled, Ticker
 from core.model.news import NewsReading, news_asset
+from core.model.record import JournalRecord, StateRecorded, SymbolFrozen
 from core.orders.ids import ClientIds
-from core.orders.records import JournalRecord, StateRecorded, SymbolFrozen
 from core.portfolio.ledger import Ledger
 from core.portfolio.position import Position
 from core.risk.codes import Code
