@@ -9,7 +9,8 @@ side is quiet the kill may use all of it.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from core.errors import VenueError, VenueUnavailable
@@ -27,7 +28,7 @@ from core.model.order import (
 )
 from exchanges.access import Access
 from exchanges.budget import Budget, Urgency
-from exchanges.line import VenueLine
+from exchanges.line import VenueLine, reading
 from exchanges.outcome import Verdict, judge
 from exchanges.venue import RULES, VenueGateway
 
@@ -54,6 +55,8 @@ class VenueKillGateway:
     def __init__(self, venue: str, access: Access, trading: VenueGateway | None = None) -> None:
         self.venue = venue
         self._trading = trading
+        self._inherited = 0
+        """Which of the trading side's readings of the rules these are."""
         self.rules = RULES[venue]()
         if trading is not None:
             self.rules.names = trading.rules.names
@@ -69,7 +72,8 @@ class VenueKillGateway:
         trading = self._trading
         if trading is None:
             return
-        if trading.rules.instruments and not self.rules.instruments:
+        if trading.rules.adopted > self._inherited:
+            self._inherited = trading.rules.adopted
             self.rules.adopt(list(trading.rules.instruments.values()))
         if trading.line.measured > self.line.measured:
             self.line.set_clock(trading.line.offset_ms)
@@ -80,7 +84,8 @@ class VenueKillGateway:
         self._inherit()
         if not self.rules.instruments:
             await self.line.synchronise(3)
-            self.rules.adopt(await self.rules.load(self.line))
+            with reading(self.venue, "its rules"):
+                self.rules.adopt(await self.rules.load(self.line))
 
     async def prepare(self) -> tuple[Instrument, ...]:
         """Learn the venue's rules and clock; keep a connection open.
@@ -88,14 +93,11 @@ class VenueKillGateway:
         Raises:
             VenueUnavailable, AuthenticationFailed, KeyRefused.
         """
-        try:
-            self.line.open()
-            if self.rules.instruments:
-                await self.line.synchronise(1)
-            else:
-                await self._ready()
-        except (ValueError, KeyError) as error:
-            raise self._unavailable(error) from error
+        self.line.open()
+        if self.rules.instruments:
+            await self.line.synchronise(1)
+        else:
+            await self._ready()
         return tuple(self.rules.instruments.values())
 
     async def open_orders(self) -> tuple[OrderReport, ...]:
@@ -104,11 +106,9 @@ class VenueKillGateway:
         Raises:
             VenueUnavailable.
         """
-        try:
+        with self._answering("open orders"):
             await self._ready()
             return tuple(await self.rules.open_orders(self.line, Urgency.KILL))
-        except (VenueError, ValueError, KeyError) as error:
-            raise self._unavailable(error) from error
 
     async def positions(self) -> tuple[PositionReport, ...]:
         """Return all non-zero positions.
@@ -116,11 +116,9 @@ class VenueKillGateway:
         Raises:
             VenueUnavailable.
         """
-        try:
+        with self._answering("positions"):
             await self._ready()
             return tuple(await self.rules.positions(self.line, Urgency.KILL))
-        except (VenueError, ValueError, KeyError) as error:
-            raise self._unavailable(error) from error
 
     async def cancel_orders(self, orders: Sequence[OrderReport]) -> int:
         """Cancel these, in the venue's largest batches; "already gone" counts as done.
@@ -133,16 +131,20 @@ class VenueKillGateway:
         """
         if not orders:
             return 0
-        try:
+        with self._answering("cancels"):
             await self._ready()
             return await self.rules.cancel_many(self.line, orders)
-        except (VenueError, ValueError, KeyError, IndexError) as error:
-            raise self._unavailable(error) from error
 
-    def _unavailable(self, error: Exception) -> VenueUnavailable:
-        if isinstance(error, VenueUnavailable):
-            return error
-        return VenueUnavailable(f"{self.venue}: {error}")
+    @contextmanager
+    def _answering(self, what: str) -> Iterator[None]:
+        """Make ``VenueUnavailable`` of every way in which a venue gives no usable answer."""
+        try:
+            with reading(self.venue, what):
+                yield
+        except VenueUnavailable:
+            raise
+        except VenueError as error:
+            raise VenueUnavailable(f"{self.venue}: {error}") from error
 
     async def reduce(
         self, position: PositionReport, client_id: str, slippage: Decimal
@@ -164,9 +166,9 @@ class VenueKillGateway:
             item = self.rules.instrument(position.symbol)
             mark = position.mark
             if mark is None:
-                known = await self.rules.positions(self.line, Urgency.KILL)
+                known = await self.positions()
                 mark = next((p.mark for p in known if p.symbol == position.symbol), None)
-        except (VenueError, ValueError, KeyError) as error:
+        except VenueError as error:
             return Verdict(Outcome.NOT_SENT, "not ready", str(error))
         if mark is None:
             return Verdict(Outcome.NOT_SENT, "no mark", "the venue tells no mark price")
@@ -182,6 +184,11 @@ class VenueKillGateway:
         reply = await self.line.send(self.rules.submit(order), Urgency.KILL)
         verdict = judge(reply, self.rules.read, self.rules.refusals)
         self.line.doubt_clock(verdict.code)
+        if verdict.code in self.rules.misfits:
+            if self._trading is not None:
+                self._trading.misfit.set()
+            with suppress(VenueError, ValueError, KeyError):  # the next step of the ladder fits
+                self.rules.adopt(await self.rules.load(self.line))
         return verdict
 
     async def close(self) -> None:

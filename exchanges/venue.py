@@ -29,7 +29,7 @@ from exchanges.binance import BinanceRules
 from exchanges.budget import Urgency
 from exchanges.bybit import BybitRules
 from exchanges.feed import MILLI
-from exchanges.line import VenueLine
+from exchanges.line import VenueLine, reading
 from exchanges.okx import OkxRules
 from exchanges.outcome import Verdict, judge
 from exchanges.rules import Rules, StampedRow
@@ -65,6 +65,7 @@ class VenueGateway:
         self.access = access
         self.stats = GatewayStats(last_message={})
         self.line = VenueLine(rules, access)
+        self.misfit = asyncio.Event()
         self._uid = ""
         self._symbols: set[str] = set()
         """All that is streamed or traded here: Binance lists own trades by symbol only."""
@@ -80,9 +81,10 @@ class VenueGateway:
         """
         line, rules = self.line, self.rules
         offset = await self._greet()
-        instruments, account = await asyncio.gather(
-            rules.load(line), rules.account(line, self.access.environment)
-        )
+        with reading(self.venue, "its rules"):
+            instruments, account = await asyncio.gather(
+                rules.load(line), rules.account(line, self.access.environment)
+            )
         if account.can_withdraw or (
             account.can_withdraw is None and self.access.environment == "live"
         ):
@@ -94,7 +96,8 @@ class VenueGateway:
         rules.adopt(instruments)
         self._uid = account.uid
         try:
-            await rules.prepare(line)
+            with reading(self.venue, "the account's mode"):
+                await rules.prepare(line)
         except VenueRefused as error:
             raise VenueUnavailable(
                 f"{error}: the account must be in one-way mode with cross margin; close positions "
@@ -109,17 +112,31 @@ class VenueGateway:
             VenueUnavailable.
         """
         await self._greet()
-        instruments = await self.rules.load(self.line)
-        self.rules.adopt(instruments)
-        return tuple(instruments)
+        return await self.instruments()
+
+    async def instruments(self) -> tuple[Instrument, ...]:
+        """Ask for the rules of all instruments anew; orders are made by them from now on.
+
+        Raises:
+            VenueUnavailable, VenueRefused.
+        """
+        with reading(self.venue, "its rules"):
+            listed = await self.rules.load(self.line)
+        self.rules.adopt(listed)
+        return tuple(listed)
 
     async def _greet(self) -> float:
         self.line.open()
         return await self.line.synchronise()
 
     async def recent_trades(self, symbol: str) -> list[Trade]:
-        """Return the last public trades, oldest first, as many as one request gives."""
-        return await self.rules.trades(self.line, self.rules.instrument(symbol))
+        """Return the last public trades, oldest first, as many as one request gives.
+
+        Raises:
+            VenueUnavailable, VenueRefused.
+        """
+        with reading(self.venue, "its trades"):
+            return await self.rules.trades(self.line, self.rules.instrument(symbol))
 
     async def candles(
         self, symbol: str, timeframe: int, count: int, before: int | None = None
@@ -132,7 +149,8 @@ class VenueGateway:
         item = self.rules.instrument(symbol)
         if timeframe not in self.rules.timeframes:
             raise VenueRefused(f"{self.venue}: has no candles of {timeframe} s")
-        return await self.rules.candles(self.line, item, timeframe, count, before)
+        with reading(self.venue, "its candles"):
+            return await self.rules.candles(self.line, item, timeframe, count, before)
 
     async def settlements(
         self, symbol: str, count: int, before: int | None = None
@@ -142,12 +160,10 @@ class VenueGateway:
         Raises:
             VenueUnavailable, VenueRefused.
         """
-        try:
+        with reading(self.venue, "its funding"):
             return await self.rules.settlements(
                 self.line, self.rules.instrument(symbol), count, before
             )
-        except (ValueError, KeyError) as error:
-            raise VenueUnavailable(f"{self.venue}: its funding does not parse: {error}") from error
 
     async def facts(
         self, symbol: str, fact: Fact, timeframe: int, count: int, before: int | None = None
@@ -190,7 +206,8 @@ class VenueGateway:
                 item = self.rules.instrument(symbol)
                 request = self.rules.interest(item)
                 assert request is not None
-                with suppress(VenueError, ValueError):  # what is not heard counts as not known
+                # What is not heard counts as not known.
+                with suppress(VenueError), reading(self.venue, "its open interest"):
                     held, ts = self.rules.read_interest(await self.line.ask(request))
                     sink(
                         Ticker(self.venue, symbol, None, None, None, None, None, None, None,
@@ -211,6 +228,8 @@ class VenueGateway:
         reply = await self.line.send(request, urgency, go)
         verdict = judge(reply, self.rules.read, self.rules.refusals)
         self.line.doubt_clock(verdict.code)
+        if verdict.code in self.rules.misfits:
+            self.misfit.set()
         if verdict.venue_id:
             self.rules.names.link(verdict.venue_id, order.client_id)
             if order.kind is OrderKind.STOP:
@@ -252,8 +271,9 @@ class VenueGateway:
     async def query(self, symbol: str, client_id: str) -> OrderReport | OrderAbsent | None:
         """Ask for one order by client id; None when no usable answer came."""
         try:
-            report = await self.rules.order(self.line, symbol, client_id)
-        except (VenueError, ValueError, KeyError):
+            with reading(self.venue, "an order"):
+                report = await self.rules.order(self.line, symbol, client_id)
+        except VenueError:
             return None
         if report is None:
             return OrderAbsent(self.venue, symbol, client_id, time.time_ns())
@@ -269,25 +289,26 @@ class VenueGateway:
         """
         line, rules = self.line, self.rules
         started = time.time_ns()
-        if time.monotonic() - line.measured > CLOCK_EVERY:
-            await line.synchronise()
         try:
-            orders, positions, balance = await asyncio.gather(
-                rules.open_orders(line, Urgency.READ),
-                rules.positions(line, Urgency.READ),
-                rules.balance(line),
-            )
-            self._active.update(report.symbol for report in positions)
-            self._active.update(report.symbol for report in orders)
-            self._symbols |= self._active
-            complete = self._sweeps % _COMPLETE == 0
-            symbols = sorted(self._symbols if complete else self._active)
-            fills, funding = await asyncio.gather(
-                rules.fills(line, since, symbols), rules.funding(line, since)
-            )
-        except (VenueError, ValueError, KeyError, ArithmeticError) as error:
-            if isinstance(error, VenueUnavailable):
-                raise
+            if time.monotonic() - line.measured > CLOCK_EVERY:
+                await line.synchronise()
+            with reading(self.venue, "a sweep"):
+                orders, positions, balance = await asyncio.gather(
+                    rules.open_orders(line, Urgency.READ),
+                    rules.positions(line, Urgency.READ),
+                    rules.balance(line),
+                )
+                self._active.update(report.symbol for report in positions)
+                self._active.update(report.symbol for report in orders)
+                self._symbols |= self._active
+                complete = self._sweeps % _COMPLETE == 0
+                symbols = sorted(self._symbols if complete else self._active)
+                fills, funding = await asyncio.gather(
+                    rules.fills(line, since, symbols), rules.funding(line, since)
+                )
+        except VenueUnavailable:
+            raise
+        except VenueError as error:
             raise VenueUnavailable(f"{self.venue}: the sweep failed: {error}") from error
         self._sweeps += 1
         return VenueSwept(

@@ -22,13 +22,13 @@ from core.model.event import SentimentScored, TradingState
 from core.model.instrument import short_symbol
 from core.model.market import FactTold, FundingSettled, Ticker
 from core.model.news import NewsReading, news_asset
+from core.model.record import JournalRecord, StateRecorded, SymbolFrozen
 from core.orders.ids import ClientIds
-from core.orders.records import JournalRecord, StateRecorded, SymbolFrozen
 from core.portfolio.ledger import Ledger
 from core.portfolio.position import Position
 from core.risk.codes import Code
 from core.risk.news_guard import NewsGuard
-from core.risk.pace import Pace
+from core.risk.pace import Pace, Turnover
 from core.risk.portfolio import PortfolioRisk
 from core.signals.context import Context, Place
 from core.signals.strategy import Strategy, strategy_maker
@@ -48,12 +48,15 @@ class World:
         ids: ClientIds,
         ledger: Ledger,
         make_strategy: Callable[[], Strategy] | None = None,
+        *,
+        recording: bool = True,
     ) -> None:
         self.config = config
         self.limits = config.limits
         self.ids = ids
         self.ledger = ledger
         self._take = ledger.take
+        self._recording = recording
         self.now = 0
         self.out: list[Effect] = []
         self.state = (
@@ -82,9 +85,12 @@ class World:
         self.paused: set[str] = set()
         self.lag = 0.0
         """Longest that the desk's loop stood still lately, seconds; 0 while it keeps time."""
+        self.unguarded = ""
+        """Why the guard's absence holds entries back; empty while it does not."""
         self.portfolio = PortfolioRisk()
         self.guard = NewsGuard(config.limits)
         self.minute = Pace(config.limits.orders_per_minute, MINUTE)
+        self.turnover = Turnover(MINUTE)
         self.cash = 0.0
         """Cash over all venues as float, for the per-second look at equity."""
         self.refusals = 0
@@ -99,7 +105,8 @@ class World:
 
     def record(self, record: JournalRecord) -> None:
         """Ask for a record to be written, and take it into account."""
-        self.out.append(Record(record))
+        if self._recording:
+            self.out.append(Record(record))
         self._take[type(record)](record)  # Ledger.apply, without the call
 
     def report(

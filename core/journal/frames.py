@@ -29,7 +29,7 @@ from msgspec import Struct
 
 from core.errors import JournalCorrupt, StateError
 from core.files import write_whole
-from core.orders.records import JournalRecord, decode
+from core.model.record import JournalRecord, decode
 from core.portfolio.checkpoint import Checkpoint, restore
 from core.portfolio.ledger import Ledger
 
@@ -53,6 +53,8 @@ class Epoch(Struct, frozen=True):
     """Hex of the last chain of the file before; empty for the first."""
     checkpoint: msgspec.Raw
     """The ledger at the start, see ``core.portfolio.checkpoint``."""
+    build: str = ""
+    """Version and code of the desk that wrote it; empty when it did not say."""
 
 
 class Replay(Struct, frozen=True):

@@ -8,6 +8,9 @@ from msgspec import Struct
 
 VENUES = ("bybit", "binance", "okx")
 """The venues this program speaks to, in the order they are shown."""
+LARGEST = Decimal("1e15")
+"""What a person may ask for is below this: more is a slip of the keyboard, and past what Decimal
+divides exactly."""
 
 
 class Instrument(Struct, frozen=True, gc=False):
@@ -38,6 +41,14 @@ class Instrument(Struct, frozen=True, gc=False):
     maker_fee: Decimal = Decimal("0.0002")
     max_market_qty: Decimal | None = None
     """Largest market order, base units; None where the venue states none."""
+
+    def changes(self, before: Instrument) -> str:
+        """Return in words what differs from the rules before, empty when nothing does."""
+        return ", ".join(
+            f"{name.replace('_', ' ')} {getattr(before, name)} → {getattr(self, name)}"
+            for name in self.__struct_fields__
+            if getattr(before, name) != getattr(self, name)
+        )
 
     def round_price(self, price: Decimal) -> Decimal:
         """Round to the nearest tick; a price between two ticks goes to the even one."""
