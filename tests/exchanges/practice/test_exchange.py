@@ -388,7 +388,7 @@ def test_the_index_is_kept_by_the_minute() -> None:
     assert [opened for opened, _ in minutes] == [start + n * 60_000 for n in range(13)]
     # Each closes with the last word before its end, and the next one opens there; one is running.
     assert [float(prices[3]) for _, prices in minutes[:-1]] == [
-        100_003.0 + 2 * n for n in range(11)
+        100_001.0 + 2 * n for n in range(12)
     ]
     assert [prices[0] for _, prices in minutes[1:]] == [prices[3] for _, prices in minutes[:-1]]
     assert float(minutes[-1][1][3]) == 100_024.0
