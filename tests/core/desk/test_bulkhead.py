@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from core.clock import SystemClock
@@ -12,7 +14,7 @@ from core.config import Strategy
 from core.desk import bulkhead as module
 from core.desk.bulkhead import Bulkhead
 from core.desk.lines import Lines
-from core.model.event import Event, RulesChanged
+from core.model.event import Event, RulesChanged, VenueOpened
 from core.signals.strategy import strategy_maker
 from tests.core.desk.loopback import LoopGateway, LoopVenue
 from tests.core.engine.scene import BTC, config
@@ -69,6 +71,10 @@ async def test_the_rules_are_read_again_from_time_to_time(
         gateway.loop.core.change_rules("BTC", 5, 0)
         (event,) = await until(lambda: [e for e in events if isinstance(e, RulesChanged)])
         assert event.instruments == (gateway.loop.core.instruments[BTC],)
+        # What counts otherwise from now on is connected to anew.
+        contract = gateway.loop.core.contracts[BTC]
+        contract.instrument = msgspec.structs.replace(contract.instrument, contract_size=Decimal(2))
+        await until(lambda: len([e for e in events if isinstance(e, VenueOpened)]) == 2)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
