@@ -8,6 +8,19 @@ from pathlib import Path
 from core.errors import StateError
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder that this user alone may enter, where it is missing.
+
+    Raises:
+        StateError: it cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        text = f"{folder}: cannot be created ({error.strerror})"
+        raise StateError(f"{text}; set KILLCORD_HOME to a writable folder") from error
+
+
 class Home:
     """The folders and files of one desk. Two homes share nothing: desks run side by side.
 
@@ -159,13 +172,7 @@ class Home:
             self.state(environment),
             self.socket.parent,
         ):
-            try:
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            except OSError as error:
-                raise StateError(
-                    f"{folder}: cannot be created ({error.strerror});"
-                    " set KILLCORD_HOME to a writable folder"
-                ) from error
+            make_folder(folder)
             if not os.access(folder, os.W_OK):
                 raise StateError(
                     f"{folder}: is not writable; set KILLCORD_HOME to a writable folder"

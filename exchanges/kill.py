@@ -9,8 +9,8 @@ side is quiet the kill may use all of it.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from core.errors import VenueError, VenueUnavailable
@@ -28,7 +28,7 @@ from core.model.order import (
 )
 from exchanges.access import Access
 from exchanges.budget import Budget, Urgency
-from exchanges.line import VenueLine
+from exchanges.line import VenueLine, reading
 from exchanges.outcome import Verdict, judge
 from exchanges.venue import RULES, VenueGateway
 
@@ -84,7 +84,8 @@ class VenueKillGateway:
         self._inherit()
         if not self.rules.instruments:
             await self.line.synchronise(3)
-            self.rules.adopt(await self.rules.load(self.line))
+            with reading(self.venue, "its rules"):
+                self.rules.adopt(await self.rules.load(self.line))
 
     async def prepare(self) -> tuple[Instrument, ...]:
         """Learn the venue's rules and clock; keep a connection open.
@@ -92,14 +93,11 @@ class VenueKillGateway:
         Raises:
             VenueUnavailable, AuthenticationFailed, KeyRefused.
         """
-        try:
-            self.line.open()
-            if self.rules.instruments:
-                await self.line.synchronise(1)
-            else:
-                await self._ready()
-        except (ValueError, KeyError) as error:
-            raise self._unavailable(error) from error
+        self.line.open()
+        if self.rules.instruments:
+            await self.line.synchronise(1)
+        else:
+            await self._ready()
         return tuple(self.rules.instruments.values())
 
     async def open_orders(self) -> tuple[OrderReport, ...]:
@@ -108,11 +106,9 @@ class VenueKillGateway:
         Raises:
             VenueUnavailable.
         """
-        try:
+        with self._answering("open orders"):
             await self._ready()
             return tuple(await self.rules.open_orders(self.line, Urgency.KILL))
-        except (VenueError, ValueError, KeyError) as error:
-            raise self._unavailable(error) from error
 
     async def positions(self) -> tuple[PositionReport, ...]:
         """Return all non-zero positions.
@@ -120,11 +116,9 @@ class VenueKillGateway:
         Raises:
             VenueUnavailable.
         """
-        try:
+        with self._answering("positions"):
             await self._ready()
             return tuple(await self.rules.positions(self.line, Urgency.KILL))
-        except (VenueError, ValueError, KeyError) as error:
-            raise self._unavailable(error) from error
 
     async def cancel_orders(self, orders: Sequence[OrderReport]) -> int:
         """Cancel these, in the venue's largest batches; "already gone" counts as done.
@@ -137,16 +131,20 @@ class VenueKillGateway:
         """
         if not orders:
             return 0
-        try:
+        with self._answering("cancels"):
             await self._ready()
             return await self.rules.cancel_many(self.line, orders)
-        except (VenueError, ValueError, KeyError, IndexError) as error:
-            raise self._unavailable(error) from error
 
-    def _unavailable(self, error: Exception) -> VenueUnavailable:
-        if isinstance(error, VenueUnavailable):
-            return error
-        return VenueUnavailable(f"{self.venue}: {error}")
+    @contextmanager
+    def _answering(self, what: str) -> Iterator[None]:
+        """Make ``VenueUnavailable`` of every way in which a venue gives no usable answer."""
+        try:
+            with reading(self.venue, what):
+                yield
+        except VenueUnavailable:
+            raise
+        except VenueError as error:
+            raise VenueUnavailable(f"{self.venue}: {error}") from error
 
     async def reduce(
         self, position: PositionReport, client_id: str, slippage: Decimal
@@ -168,9 +166,9 @@ class VenueKillGateway:
             item = self.rules.instrument(position.symbol)
             mark = position.mark
             if mark is None:
-                known = await self.rules.positions(self.line, Urgency.KILL)
+                known = await self.positions()
                 mark = next((p.mark for p in known if p.symbol == position.symbol), None)
-        except (VenueError, ValueError, KeyError) as error:
+        except VenueError as error:
             return Verdict(Outcome.NOT_SENT, "not ready", str(error))
         if mark is None:
             return Verdict(Outcome.NOT_SENT, "no mark", "the venue tells no mark price")

@@ -12,7 +12,7 @@ import ssl
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import lru_cache
 from types import SimpleNamespace
@@ -37,6 +37,19 @@ from exchanges.rules import Request, Rules
 _record: ContextVar[Reply | None] = ContextVar("request", default=None)
 _go: ContextVar[Callable[[], bool] | None] = ContextVar("go", default=None)
 _CLOSED = "the gate closed before it was sent"
+
+
+@contextlib.contextmanager
+def reading(venue: str, what: str) -> Iterator[None]:
+    """Make "no usable answer" of a reply that parses and is not what it should be.
+
+    Raises:
+        VenueUnavailable: reading it raised.
+    """
+    try:
+        yield
+    except (ValueError, LookupError, ArithmeticError) as error:
+        raise VenueUnavailable(f"{venue}: {what}: odd reply: {error}") from error
 
 
 class _GateClosed(Exception):
@@ -263,6 +276,9 @@ class VenueLine:
 
         Returns:
             Venue clock minus ours, milliseconds.
+
+        Raises:
+            VenueUnavailable, VenueRefused.
         """
         best = (float("inf"), 0.0)
         for _ in range(samples):
@@ -270,7 +286,8 @@ class VenueLine:
             body = await self.ask(self.rules.time())
             after = time.time_ns()
             middle = (before + after) / 2e6
-            best = min(best, (after - before, self.rules.read_time(body) - middle))
+            with reading(self.rules.venue, "its clock"):
+                best = min(best, (after - before, self.rules.read_time(body) - middle))
         self.set_clock(best[1])
         return self.offset_ms
 

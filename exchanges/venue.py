@@ -28,7 +28,7 @@ from exchanges.binance import BinanceRules
 from exchanges.budget import Urgency
 from exchanges.bybit import BybitRules
 from exchanges.feed import MILLI
-from exchanges.line import VenueLine
+from exchanges.line import VenueLine, reading
 from exchanges.okx import OkxRules
 from exchanges.outcome import Verdict, judge
 from exchanges.rules import Rules
@@ -80,9 +80,10 @@ class VenueGateway:
         """
         line, rules = self.line, self.rules
         offset = await self._greet()
-        instruments, account = await asyncio.gather(
-            rules.load(line), rules.account(line, self.access.environment)
-        )
+        with reading(self.venue, "its rules"):
+            instruments, account = await asyncio.gather(
+                rules.load(line), rules.account(line, self.access.environment)
+            )
         if account.can_withdraw or (
             account.can_withdraw is None and self.access.environment == "live"
         ):
@@ -94,7 +95,8 @@ class VenueGateway:
         rules.adopt(instruments)
         self._uid = account.uid
         try:
-            await rules.prepare(line)
+            with reading(self.venue, "the account's mode"):
+                await rules.prepare(line)
         except VenueRefused as error:
             raise VenueUnavailable(
                 f"{error}: the account must be in one-way mode with cross margin; close positions "
@@ -117,10 +119,8 @@ class VenueGateway:
         Raises:
             VenueUnavailable, VenueRefused.
         """
-        try:
+        with reading(self.venue, "its rules"):
             listed = await self.rules.load(self.line)
-        except (ValueError, KeyError, ArithmeticError) as error:
-            raise VenueUnavailable(f"{self.venue}: its rules do not parse: {error}") from error
         self.rules.adopt(listed)
         return tuple(listed)
 
@@ -129,8 +129,13 @@ class VenueGateway:
         return await self.line.synchronise()
 
     async def recent_trades(self, symbol: str) -> list[Trade]:
-        """Return the last public trades, oldest first, as many as one request gives."""
-        return await self.rules.trades(self.line, self.rules.instrument(symbol))
+        """Return the last public trades, oldest first, as many as one request gives.
+
+        Raises:
+            VenueUnavailable, VenueRefused.
+        """
+        with reading(self.venue, "its trades"):
+            return await self.rules.trades(self.line, self.rules.instrument(symbol))
 
     async def candles(
         self, symbol: str, timeframe: int, count: int, before: int | None = None
@@ -143,7 +148,8 @@ class VenueGateway:
         item = self.rules.instrument(symbol)
         if timeframe not in self.rules.timeframes:
             raise VenueRefused(f"{self.venue}: has no candles of {timeframe} s")
-        return await self.rules.candles(self.line, item, timeframe, count, before)
+        with reading(self.venue, "its candles"):
+            return await self.rules.candles(self.line, item, timeframe, count, before)
 
     async def settlements(
         self, symbol: str, count: int, before: int | None = None
@@ -153,12 +159,10 @@ class VenueGateway:
         Raises:
             VenueUnavailable, VenueRefused.
         """
-        try:
+        with reading(self.venue, "its funding"):
             return await self.rules.settlements(
                 self.line, self.rules.instrument(symbol), count, before
             )
-        except (ValueError, KeyError) as error:
-            raise VenueUnavailable(f"{self.venue}: its funding does not parse: {error}") from error
 
     async def run(self, symbols: Sequence[str], sink: Sink) -> None:
         """Stream market and account events into ``sink`` until cancelled."""
@@ -178,7 +182,8 @@ class VenueGateway:
                 item = self.rules.instrument(symbol)
                 request = self.rules.interest(item)
                 assert request is not None
-                with suppress(VenueError, ValueError):  # what is not heard counts as not known
+                # What is not heard counts as not known.
+                with suppress(VenueError), reading(self.venue, "its open interest"):
                     held, ts = self.rules.read_interest(await self.line.ask(request))
                     sink(
                         Ticker(self.venue, symbol, None, None, None, None, None, None, None,
@@ -242,8 +247,9 @@ class VenueGateway:
     async def query(self, symbol: str, client_id: str) -> OrderReport | OrderAbsent | None:
         """Ask for one order by client id; None when no usable answer came."""
         try:
-            report = await self.rules.order(self.line, symbol, client_id)
-        except (VenueError, ValueError, KeyError):
+            with reading(self.venue, "an order"):
+                report = await self.rules.order(self.line, symbol, client_id)
+        except VenueError:
             return None
         if report is None:
             return OrderAbsent(self.venue, symbol, client_id, time.time_ns())
@@ -259,25 +265,26 @@ class VenueGateway:
         """
         line, rules = self.line, self.rules
         started = time.time_ns()
-        if time.monotonic() - line.measured > CLOCK_EVERY:
-            await line.synchronise()
         try:
-            orders, positions, balance = await asyncio.gather(
-                rules.open_orders(line, Urgency.READ),
-                rules.positions(line, Urgency.READ),
-                rules.balance(line),
-            )
-            self._active.update(report.symbol for report in positions)
-            self._active.update(report.symbol for report in orders)
-            self._symbols |= self._active
-            complete = self._sweeps % _COMPLETE == 0
-            symbols = sorted(self._symbols if complete else self._active)
-            fills, funding = await asyncio.gather(
-                rules.fills(line, since, symbols), rules.funding(line, since)
-            )
-        except (VenueError, ValueError, KeyError, ArithmeticError) as error:
-            if isinstance(error, VenueUnavailable):
-                raise
+            if time.monotonic() - line.measured > CLOCK_EVERY:
+                await line.synchronise()
+            with reading(self.venue, "a sweep"):
+                orders, positions, balance = await asyncio.gather(
+                    rules.open_orders(line, Urgency.READ),
+                    rules.positions(line, Urgency.READ),
+                    rules.balance(line),
+                )
+                self._active.update(report.symbol for report in positions)
+                self._active.update(report.symbol for report in orders)
+                self._symbols |= self._active
+                complete = self._sweeps % _COMPLETE == 0
+                symbols = sorted(self._symbols if complete else self._active)
+                fills, funding = await asyncio.gather(
+                    rules.fills(line, since, symbols), rules.funding(line, since)
+                )
+        except VenueUnavailable:
+            raise
+        except VenueError as error:
             raise VenueUnavailable(f"{self.venue}: the sweep failed: {error}") from error
         self._sweeps += 1
         return VenueSwept(

@@ -12,7 +12,7 @@ import msgspec
 from core.clock import HOUR, SECOND, Clock
 from core.config import News
 from core.desk.lock import Lock
-from core.errors import StateError
+from core.home import make_folder
 from core.model.news import (
     HALF_LIFE,
     NewsOpinion,
@@ -285,13 +285,7 @@ def hold(folder: Path) -> Iterator[None]:
         AlreadyRunning: another process reads the news into this folder.
         StateError: the folder cannot be written.
     """
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StateError(
-            f"{folder}: cannot be created ({error.strerror});"
-            " set KILLCORD_HOME to a writable folder"
-        ) from error
+    make_folder(folder)
     lock = Lock(folder / "reader.lock", f"the news of {folder}")
     try:
         yield

@@ -17,6 +17,9 @@ _STOP = frozenset(_STOP_WORDS.split())
 _RISE_WORDS = "rise gain jump surge climb rally soar up higher bull bullish above buy"
 _FALL_WORDS = "fall drop slump plunge sink tumble slide down lower bear bearish below"
 _RISE, _FALL = frozenset(_RISE_WORDS.split()), frozenset(_FALL_WORDS.split())
+OVERLAP = 0.6
+"""Part of its words that a title shares with another of the same story: this merges rewordings and
+keeps templates with another subject apart."""
 
 
 def _signature(title: str) -> frozenset[str]:
@@ -60,12 +63,10 @@ class Stories:
 
     Args:
         keep: nanoseconds after which a story is forgotten.
-        threshold: 0.6 merges rewordings and keeps templates with another subject apart.
     """
 
-    def __init__(self, keep: int = 3 * DAY, threshold: float = 0.6) -> None:
+    def __init__(self, keep: int = 3 * DAY) -> None:
         self._keep = keep
-        self._threshold = threshold
         self._stories: dict[str, Story] = {}
         self._by_article: dict[str, str] = {}
         self._by_word: dict[str, dict[str, None]] = {}
@@ -96,7 +97,7 @@ class Stories:
 
     def _find(self, words: frozenset[str], assets: frozenset[str]) -> Story | None:
         ordered = sorted(words, key=lambda word: (len(self._by_word.get(word, ())), word))
-        needed = -(-int(self._threshold * 1000) * len(words) // 1000)
+        needed = -(-int(OVERLAP * 1000) * len(words) // 1000)
         best: Story | None = None
         best_overlap = 0.0
         seen: set[str] = set()
@@ -108,9 +109,7 @@ class Stories:
                 story = self._stories[key]
                 shared = len(words & story.words)
                 overlap = shared / (len(words) + len(story.words) - shared)
-                if overlap >= max(self._threshold, best_overlap + 1e-9) and _agree(
-                    words, assets, story
-                ):
+                if overlap >= max(OVERLAP, best_overlap + 1e-9) and _agree(words, assets, story):
                     best, best_overlap = story, overlap
         return best
 

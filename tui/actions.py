@@ -174,7 +174,8 @@ class ActingApp(LookingApp):
         """Show every key."""
         from tui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(self.keys, self.current))
+        keys = (key for key in self.keys if self.replaying or key.group != "replay")
+        self.push_screen(HelpScreen(tuple(keys), self.current))
 
     def action_welcome(self) -> None:
         """Show where to begin."""

@@ -29,6 +29,7 @@ from core.model.event import (
     Submit,
     Verdict,
 )
+from core.model.instrument import LARGEST
 from core.model.market import Side
 from core.model.order import OrderKind, TimeInForce
 from core.model.snapshot import HeldView, OrderView
@@ -47,8 +48,6 @@ CANCEL_S = 5.0
 """How long a replacement waits for the venue's word on the cancel, seconds."""
 REPEAT_S = 1.0
 """How long the same wish is not sent again, seconds."""
-LARGEST = Decimal("1e15")
-"""Numbers beyond this are slips of the keyboard; everything traded is far below."""
 
 
 def new_request() -> str:

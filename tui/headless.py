@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
+from queue import Full, Queue
+from threading import Thread
 from typing import TextIO
 
 import msgspec
@@ -12,21 +17,39 @@ from core.desk.summary import DeskSummary
 from core.model.snapshot import LogView
 from tui.text import clean
 
+WAITING = 10_000
+"""Lines that wait for a slow reader; further ones are not printed, and counted."""
+PATIENCE = 5.0
+"""Seconds that the end of a run waits for a reader."""
+
 
 class Printer:
     """Writes lines until nobody reads them any more; then the desk goes on without.
 
+    In a thread of its own: a pipe that is not read, a terminal held by ctrl+s and an ssh session
+    whose line is dead block whoever writes to them, and a desk that is blocked is killed.
+
     Args:
-        out: where lines go.
+        out: where lines go; a file with a descriptor.
         as_json: one JSON object a line, with ``type`` first.
     """
 
     def __init__(self, out: TextIO, *, as_json: bool) -> None:
-        self._out: TextIO | None = out
+        self._descriptor = out.fileno()
+        self._encoding = out.encoding
         self._as_json = as_json
+        self._queue: Queue[str | None] = Queue(WAITING)
+        self._lost = 0
+        """Lines left out since the last one that was not."""
+        self._thread = Thread(target=self._write_on, name="printer", daemon=True)
+        self._thread.start()
 
     def line(self, line: LogView) -> None:
         """Print one event."""
+        if self._lost and not self._queue.full():
+            lost, self._lost = self._lost, 0
+            text = f"{lost} lines were not printed, for nobody read them: see the log file"
+            self.line(LogView(0, line.ts, "warning", "info", text))
         if self._as_json:
             fields = {"type": line.kind, **msgspec.to_builtins(line)}
             del fields["kind"]
@@ -54,11 +77,25 @@ class Printer:
             f" {summary.discrepancies} discrepancies"
         )
 
+    def close(self) -> None:
+        """Wait until everything is written, but not for ever."""
+        deadline = time.monotonic() + PATIENCE
+        with suppress(Full):
+            self._queue.put(None, timeout=PATIENCE)
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+
     def _write(self, text: str) -> None:
-        if self._out is None:
-            return
         try:
-            self._out.write(text + "\n")
-            self._out.flush()
-        except OSError:  # the SSH session is gone, or the pipe's reader: the desk is not
-            self._out = None
+            self._queue.put_nowait(text)
+        except Full:
+            self._lost += 1
+
+    def _write_on(self) -> None:
+        gone = False
+        while (text := self._queue.get()) is not None:
+            data = memoryview((text + "\n").encode(self._encoding, "replace"))
+            try:
+                while data and not gone:
+                    data = data[os.write(self._descriptor, data) :]
+            except OSError:  # the SSH session is gone, or the pipe's reader: the desk is not
+                gone = True

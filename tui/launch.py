@@ -48,14 +48,14 @@ def run_headless(arguments: argparse.Namespace) -> int:
     with prepare(arguments) as make:
         from tui.headless import Printer
 
-        printer = Printer(sys.stdout, as_json=arguments.json)
+        with contextlib.closing(Printer(sys.stdout, as_json=arguments.json)) as printer:
 
-        async def main() -> DeskSummary:
-            desk = make()
-            desk.lines.subscribe(printer.line)
-            return await desk.run(duration)
+            async def main() -> DeskSummary:
+                desk = make()
+                desk.lines.subscribe(printer.line)
+                return await desk.run(duration)
 
-        printer.summary(run_loop(main()))
+            printer.summary(run_loop(main()))
     return 0
 
 

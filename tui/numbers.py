@@ -62,9 +62,9 @@ def percent(value: Number | None, places: int = 2, sign: bool = True) -> str:
     return (signed if sign else money)(value * 100, places) + "%"
 
 
-def basis_points(value: float | None, places: int = 1) -> str:
+def basis_points(value: float | None) -> str:
     """Write a fraction in basis points: 0.0001 is ``1.0``."""
-    return NONE if value is None else signed(value * 1e4, places).lstrip("+")
+    return NONE if value is None else signed(value * 1e4, 1).lstrip("+")
 
 
 def compact(value: Number | None) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.errors import SafetyRefusal, UsageError
 from core.home import Home
-from core.model.instrument import VENUES, short_symbol, unified_symbol
+from core.model.instrument import LARGEST, VENUES, short_symbol, unified_symbol
 from tui.control import ask
 from tui.cord import actor
 from tui.output import reply
@@ -253,6 +253,6 @@ def _number(text: str, name: str) -> str:
         number = Decimal(text)
     except InvalidOperation:
         number = Decimal("NaN")
-    if not (number.is_finite() and number > 0):
-        raise UsageError(f"{name} must be a number above 0, not {text!r}")
+    if not (number.is_finite() and 0 < number < LARGEST):
+        raise UsageError(f"{name} must be a number above 0 and below {LARGEST:,f}, not {text!r}")
     return text

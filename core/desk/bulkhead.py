@@ -51,6 +51,8 @@ BLIND_AFTER = 3
 """Failed sweeps in a row after which the venue counts as not answering."""
 CLOSED_AFTER = 2
 """The same where the venue says itself that it is closed."""
+LASTED = 60.0
+"""Seconds after which a connection was a good one: the next is tried again at once."""
 _BACKOFF = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 _WARM_UP_AT_ONCE = 5
 _MOST_WARM_UP = 5_000
@@ -131,9 +133,11 @@ class Bulkhead:
             AuthenticationFailed, KeyRefused: the key is no good; only before the first success,
                 later it is one more way for a venue to be blind.
         """
+        loop = asyncio.get_running_loop()
         attempt = 0
         try:
             while True:
+                began = loop.time()
                 try:
                     await self._work()
                 except SafetyRefusal:
@@ -152,6 +156,8 @@ class Bulkhead:
                     )
                     self._lose(error)
                 self.tried.set()
+                if loop.time() - began > LASTED:
+                    attempt = 0
                 await asyncio.sleep(_BACKOFF[min(attempt, len(_BACKOFF) - 1)])
                 attempt += 1
         finally:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping
-from math import inf
 
 from core.clock import SECOND, Clock
 from core.desk.ports import Gateway
 from core.errors import VenueError
+from core.market.validation import check_trade
 from core.model.market import Side, Trade
 from core.model.snapshot import BarView, PrintView
 
@@ -89,17 +89,16 @@ class Charts:
         self._asking: set[asyncio.Task[None]] = set()
 
     def trade(self, trade: Trade) -> None:
-        """Count a public trade."""
-        price = trade.price
-        if not 0.0 < price < inf:
+        """Count a public trade that can be believed."""
+        if check_trade(trade, 0.0, 0):
             return
         key = (trade.venue, trade.symbol)
         series = self._series.get(key)
         if series is None:
             series = self._series[key] = Series()
-        series.add(trade.ts, trade.side, price, trade.qty)
+        series.add(trade.ts, trade.side, trade.price, trade.qty)
 
-    def prints(self, symbol: str, count: int = PRINTS) -> tuple[PrintView, ...]:
+    def prints(self, symbol: str) -> tuple[PrintView, ...]:
         """Return the last public trades of a symbol on all venues, newest first."""
         found = [
             PrintView(venue, *trade)
@@ -108,7 +107,7 @@ class Charts:
             for trade in series.prints
         ]
         found.sort(key=lambda trade: -trade.ts)
-        return tuple(found[:count])
+        return tuple(found[:PRINTS])
 
     def bars(self, venue: str, symbol: str, timeframe: int, count: int) -> tuple[BarView, ...]:
         """Return the last bars, oldest first, the running one included; quiet ones are flat.

@@ -30,6 +30,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
+from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -276,9 +277,12 @@ class ControlSocket:
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         try:
-            hz = min(max(float(request.query.get("hz", MAX_HZ)), 0.1), MAX_HZ)
+            hz = float(request.query.get("hz", MAX_HZ))
         except ValueError:
+            hz = nan
+        if isnan(hz):
             return refusal(400, "BAD_REQUEST", "hz: a number is expected")
+        hz = min(max(hz, 0.1), MAX_HZ)
         query, terminals = request.query, self._desk.terminals
         terminal = query.get("terminal", "")[:MAX_NAME]
         if terminals is None or not terminal:

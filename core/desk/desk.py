@@ -69,9 +69,9 @@ from core.model.event import (
     TradingState,
 )
 from core.model.instrument import Instrument
+from core.model.record import Intent
 from core.model.snapshot import Snapshot
 from core.orders.ids import ClientIds
-from core.orders.records import Intent
 from core.portfolio.ledger import Ledger
 from core.signals.folder import find_strategy
 from core.signals.stamp import stamp

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
 from core.model.event import Command
+from core.model.instrument import LARGEST
 
 
 def listen(path: Path) -> socket.socket:
@@ -46,4 +48,8 @@ def read_command(body: bytes, now: int) -> Command:
     if fields.get("type") == "Kill":
         fields.setdefault("cause", "asked for")
     command: Command = msgspec.convert(fields, Command)
+    for name in command.__struct_fields__:
+        value = getattr(command, name)
+        if isinstance(value, Decimal) and not (value.is_finite() and abs(value) < LARGEST):
+            raise msgspec.ValidationError(f"Expected a number below {LARGEST:,f} - at `$.{name}`")
     return command

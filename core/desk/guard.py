@@ -45,9 +45,9 @@ from core.errors import NoDesk, StateError
 from core.home import Home
 from core.model.event import Event, Kill, KillMode, KillReported
 from core.model.instrument import Instrument
+from core.model.record import Intent
+from core.model.record import encode as encode_record
 from core.orders.ids import ClientIds
-from core.orders.records import Intent
-from core.orders.records import encode as encode_record
 
 STEP = 0.05
 """Seconds between looks at the time."""

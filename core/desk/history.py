@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import Any
 
 import msgspec
@@ -10,12 +9,13 @@ import msgspec
 from core.clock import DAY, HOUR
 from core.journal.store import Numbers, Store
 from core.market.candles import CandleBuilder
+from core.market.validation import check_trade
 from core.model.effect import Answer, PredictionScored, RiskEvent, Signalled
 from core.model.event import Command, SentimentScored
 from core.model.market import Candle, Trade
 from core.model.order import Fill
+from core.model.record import JournalRecord
 from core.model.snapshot import Snapshot
-from core.orders.records import JournalRecord
 from core.portfolio.ledger import Ledger
 
 
@@ -97,13 +97,13 @@ class History:
         self._store.put("commands", row)
 
     def trade(self, trade: Trade) -> None:
-        """Count a trade into the one-minute candles."""
+        """Count a trade that can be believed into the one-minute candles."""
+        if check_trade(trade, 0.0, 0):
+            return
         key = (trade.venue, trade.symbol)
         builder = self._candles.get(key)
         if builder is None:
             builder = self._candles[key] = CandleBuilder(trade.venue, trade.symbol, 60)
-        if not 0.0 < trade.price < inf:
-            return
         closed = builder.add(trade.price, trade.qty, trade.ts, trade.received)
         if closed:
             for candle in closed:

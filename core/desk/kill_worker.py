@@ -25,8 +25,8 @@ from core.model.event import KillMode, KillReported
 from core.model.instrument import Instrument
 from core.model.market import Side
 from core.model.order import Order, OrderKind, OrderReport, Outcome, Purpose, TimeInForce
+from core.model.record import Intent
 from core.orders.ids import ClientIds
-from core.orders.records import Intent
 
 T = TypeVar("T")
 

@@ -17,17 +17,12 @@ from core.model.event import (
     Event,
     FeedChanged,
     FeedState,
-    InvariantBroken,
     KillReported,
-    VenueChanged,
     VenueOpened,
-    VenueState,
 )
 from core.model.instrument import short_symbol
 from core.model.order import CancelSent, Fill, Order, OrderReport, OrderSent, OrderStatus, Outcome
-from core.model.snapshot import LogView
-from core.orders.records import (
-    CashAdjusted,
+from core.model.record import (
     Intent,
     Resolved,
     SignalAnswered,
@@ -36,6 +31,7 @@ from core.orders.records import (
     SymbolFrozen,
     VenueBaseline,
 )
+from core.model.snapshot import LogView
 
 KEPT = 200
 """Lines in the ring; a snapshot carries the last of them."""
@@ -175,10 +171,6 @@ class Lines:
         )
         self.add("venue", text)
 
-    def _cash(self, record: CashAdjusted) -> None:
-        text = f"{record.venue} cash differs by {number(record.amount)} USDT: {record.reason}"
-        self.add("risk", text, "warning")
-
     def _signal(self, effect: Signalled) -> None:
         word = {1: "long", -1: "short"}.get(effect.target, "flat")
         text = f"{_place(effect)} {effect.strategy} wants {word}: {effect.reason}"
@@ -211,12 +203,6 @@ class Lines:
         text = f"{event.venue} {event.channel} {event.state.value}{_why(event.reason)}"
         self.add("venue", text, level, event.received)
 
-    def _venue(self, event: VenueChanged) -> None:
-        level = "alarm" if event.state is VenueState.BLIND else "info"
-        self.add(
-            "venue", f"{event.venue} {event.state.value}{_why(event.reason)}", level, event.received
-        )
-
     def _cancel(self, event: CancelSent) -> None:
         if event.outcome in (Outcome.REJECTED, Outcome.UNKNOWN):
             text = (
@@ -232,9 +218,6 @@ class Lines:
             f"orders cancelled, {event.positions_closed} positions closed{_why(event.detail)}"
         )
         self.add("kill", text, "info" if good else "alarm", event.received)
-
-    def _broken(self, event: InvariantBroken) -> None:
-        self.add("risk", f"{event.code}: {event.detail}", "alarm", event.received)
 
 
 _EFFECTS: dict[type, Callable[[Lines, Any], None]] = {
@@ -252,7 +235,6 @@ _RECORDS: dict[type, Callable[[Lines, Any], None]] = {
     Fill: Lines._fill,
     FundingPaid: Lines._funding,
     VenueBaseline: Lines._baseline,
-    CashAdjusted: Lines._cash,
     StopMoved: Lines._stop_moved,
     SymbolFrozen: Lines._frozen,
     SignalHeld: Lines._held,
@@ -261,10 +243,8 @@ _RECORDS: dict[type, Callable[[Lines, Any], None]] = {
 _EVENTS: dict[type, Callable[[Lines, Any], None]] = {
     VenueOpened: Lines._opened,
     FeedChanged: Lines._feed,
-    VenueChanged: Lines._venue,
     CancelSent: Lines._cancel,
     KillReported: Lines._kill,
-    InvariantBroken: Lines._broken,
 }
 
 

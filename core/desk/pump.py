@@ -9,13 +9,14 @@ has closed, unless the order can only reduce.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from core.clock import Clock
+from core.clock import SECOND, Clock
 from core.desk.bulkhead import Bulkhead
 from core.desk.charts import Charts
 from core.desk.history import History
@@ -61,9 +62,11 @@ from core.model.event import (
 )
 from core.model.market import BookTop, Candle, Depth, Ticker, Trade
 from core.model.order import Order, OrderSent, Outcome
-from core.orders.records import Intent
+from core.model.record import Intent
 from core.secrets import scrub
 
+FAILURE_AGAIN = 10 * SECOND
+"""The same failure of the engine is told at most this often while nothing can be opened."""
 ANSWER_LIMIT = 5.0
 """Seconds that a command waits for an answer the engine does not give at once."""
 _SILENT = (Trade, BookTop, Depth, Ticker)
@@ -118,9 +121,11 @@ class Pump:
         self._recorder = recorder
         self._pending: deque[Event] = deque()
         self._busy = False
-        self._broken = False
         self._shut = False
-        """Somebody pulled the cord, and the engine has not heard of it yet, or has just."""
+        """Nothing that adds risk leaves, whatever the engine says: somebody pulled the cord and it
+        has not heard of it yet, or has just, or it failed on that."""
+        self._failure = ("", 0)
+        """What the engine last failed of, and when that was told."""
         self._durable: dict[str, asyncio.Future[None]] = {}
         self._leverage: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -200,7 +205,7 @@ class Pump:
 
     def heed_latch(self) -> None:
         """Obey a latch that another set: the guard while this loop stood still, or a person."""
-        if self.state is TradingState.HALTED:
+        if self._shut or self.state is TradingState.HALTED:
             return
         if (found := self.latch.find()) is not None:
             self.sink(Kill(KillMode.HALT, found.actor, found.cause, self._clock.now()))
@@ -235,16 +240,23 @@ class Pump:
             return
         if effects and self._recorder is not None:
             self._recorder.decided(effects)
+        try:
+            self._tell(event)
+        except Exception as error:
+            self._step_failed(event, event, error)
+        for effect in effects:
+            try:
+                self._do[type(effect)](effect)
+            except Exception as error:
+                self._step_failed(event, effect, error)
+
+    def _tell(self, event: Event) -> None:
+        """Tell of an event itself; what the engine made of it comes as effects."""
         if not isinstance(event, _SILENT):
             self._lines.event(event)
         show = self._show.get(type(event))
         if show is not None:
             show(event)
-        for effect in effects:
-            try:
-                self._do[type(effect)](effect)
-            except Exception as error:
-                self._effect_failed(effect, error)
 
     def _traded(self, trade: Trade) -> None:
         self.history.trade(trade)
@@ -260,22 +272,35 @@ class Pump:
 
     def _engine_failed(self, event: Event, error: Exception) -> None:
         """Close the gate: a decision that could not be made is an invariant that broke."""
-        name = type(event).__name__
+        name, now = type(event).__name__, self._clock.now()
         text = scrub(f"{type(error).__name__}: {error}")
+        if isinstance(event, Kill):
+            self._kill_regardless(event)
+        elif isinstance(event, InvariantBroken):
+            self._shut = True
+        said, at = self._failure
+        if said == name + text and now - at < FAILURE_AGAIN and not self.engine.opens:
+            return  # of a thousand messages a second each may fail
+        self._failure = (name + text, now)
         self._lines.add("risk", f"the engine failed on {name}: {text}", "alarm")
-        import logging
-
         logging.getLogger("killcord").error("engine failed on %s", name, exc_info=error)
-        if self._broken:
-            return
-        self._broken = isinstance(event, InvariantBroken)
-        code = "GATE_PASSED" if isinstance(error, GatePassed) else "ENGINE_FAILED"
-        self._pending.append(InvariantBroken(code, f"{name}: {text}", self._clock.now()))
+        if not isinstance(event, InvariantBroken):
+            code = "GATE_PASSED" if isinstance(error, GatePassed) else "ENGINE_FAILED"
+            self._pending.append(InvariantBroken(code, f"{name}: {text}", now))
 
-    def _effect_failed(self, effect: Effect, error: Exception) -> None:
-        text = f"{type(effect).__name__} failed: {scrub(str(error))}"
+    def _kill_regardless(self, kill: Kill) -> None:
+        """Do what a kill asks for without the engine, which failed on it."""
+        self._shut = True
+        self.latch.set(kill.cause, kill.actor, KillMode.HALT, set())
+        self._execute_kill(ExecuteKill(kill.mode, kill.cause, kill.actor, kill.venue))
+        text = "the engine failed on the kill, which goes on without it: stop this desk afterwards"
         self._lines.add("risk", text, "alarm")
-        self._pending.append(InvariantBroken("EFFECT_FAILED", text, self._clock.now()))
+
+    def _step_failed(self, event: Event, step: Event | Effect, error: Exception) -> None:
+        text = f"{type(step).__name__} failed: {scrub(str(error))}"
+        self._lines.add("risk", text, "alarm")
+        if not isinstance(event, InvariantBroken):  # which may fail of the same, for ever
+            self._pending.append(InvariantBroken("EFFECT_FAILED", text, self._clock.now()))
 
     # --- effects ------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ class Supervisor:
     """Runs background tasks.
 
     Args:
-        died: told what ended when a kept task raised; it closes the gate.
+        died: told what ended when a task raised; it closes the gate.
     """
 
     def __init__(self, died: Callable[[str], None]) -> None:
@@ -22,8 +22,10 @@ class Supervisor:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        """Run ``work`` once."""
-        self._tasks.append(asyncio.create_task(work, name=name))
+        """Run ``work`` once; its death closes the gate."""
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
 
     def keep(self, work: Callable[[], Awaitable[None]], name: str) -> None:
         """Keep ``work`` running; its death closes the gate, and it is begun anew."""
@@ -35,10 +37,17 @@ class Supervisor:
                 except asyncio.CancelledError:
                     raise
                 except Exception as error:
-                    self._died(f"the task {name!r} ended: {type(error).__name__}: {error}")
+                    self._tell(name, error)
                 await asyncio.sleep(AGAIN)
 
         self.start(run(), name)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._tell(task.get_name(), error)
+
+    def _tell(self, name: str, error: BaseException) -> None:
+        self._died(f"the task {name!r} ended: {type(error).__name__}: {error}")
 
     async def cancel(self) -> None:
         """End them all."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from core.desk.lines import number
 from core.model.order import Fill, OrderReport, OrderSent
+from core.model.record import Intent, JournalRecord, Resolved
 from core.model.why import Happening
-from core.orders.records import Intent, JournalRecord, Resolved
 
 KEPT = 400
 """Orders remembered."""

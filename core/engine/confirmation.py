@@ -16,8 +16,8 @@ from core.clock import SECOND
 from core.engine.slot import Slot
 from core.engine.world import World
 from core.model.order import Order
+from core.model.record import SignalAnswered, SignalHeld
 from core.model.snapshot import HeldView
-from core.orders.records import SignalAnswered, SignalHeld
 from core.risk.codes import Code
 
 _OUTCOME = {

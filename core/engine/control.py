@@ -33,8 +33,8 @@ from core.model.event import (
     Verdict,
 )
 from core.model.order import Order, OrderKind, OrderStatus, Purpose
+from core.model.record import StopMoved
 from core.orders.ids import ID_LENGTH
-from core.orders.records import StopMoved
 from core.risk.codes import Code
 from core.risk.gate import Approved, Refused
 
@@ -243,17 +243,7 @@ class Control:
         self._answer(event.request, True, Code.DONE, "sent", order.client_id)
 
     def _refuse(self, request: str, slot: Slot, refused: Refused) -> None:
-        world = self._world
-        world.refusals += 1
-        world.report(
-            refused.code,
-            slot.venue,
-            slot.symbol,
-            refused.detail,
-            refused.limit,
-            refused.value,
-            request,
-        )
+        self._execution.refuse(slot, refused, request)
         self._answer(request, False, refused.code, refused.told)
 
     def draft(self, slot: Slot, event: Submit, client_id: str) -> Order:
@@ -294,7 +284,9 @@ class Control:
         missing = (order.kind is OrderKind.LIMIT and order.price is None) or (
             order.kind is OrderKind.STOP and order.trigger is None
         )
-        if missing or (order.price or 1) <= 0 or (order.trigger or 1) <= 0:
+        if missing or any(
+            price is not None and price <= 0 for price in (order.price, order.trigger)
+        ):
             return Refused(Code.BAD_PRICE, "", "", f"a {order.kind} order needs a price above 0")
         if order.qty <= 0 or order.qty % rules.lot:
             return Refused(

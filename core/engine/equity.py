@@ -10,7 +10,7 @@ from core.clock import DAY, MINUTE
 from core.engine.slot import Slot
 from core.engine.world import World
 from core.model.event import KillMode, TradingState
-from core.orders.records import EquityMarked
+from core.model.record import EquityMarked
 from core.risk.breakers import LossBreaker
 from core.risk.codes import Code
 

@@ -17,8 +17,8 @@ from core.model.event import TradingState
 from core.model.market import Side
 from core.model.news import MARKET, news_asset
 from core.model.order import Order, OrderKind, OrderStatus, Purpose, TimeInForce
+from core.model.record import Intent
 from core.orders.machine import WorkingOrder
-from core.orders.records import Intent
 from core.risk.codes import Code
 from core.risk.gate import Approved, Circumstances, Gate, Refused
 
@@ -34,6 +34,7 @@ _ENTRY = Purpose.ENTRY
 _EXIT = Purpose.EXIT
 _BUY = Side.BUY
 _SELL = Side.SELL
+_ARMED = TradingState.ARMED
 _DISARMED = TradingState.DISARMED
 _HALTED = TradingState.HALTED
 _CANCELLED = OrderStatus.CANCELLED
@@ -93,7 +94,7 @@ class Execution:
         equity = world.equity()
         price = slot.touch(target)
         if instrument is None or equity is None or not price:
-            return self._refuse(slot, Refused(Code.STALE_DATA, "", "", "no price or no equity"))
+            return self.refuse(slot, Refused(Code.STALE_DATA, "", "", "no price or no equity"))
         assert slot.strategy is not None
         part = self._part
         if slot.kelly is not None:
@@ -116,7 +117,7 @@ class Execution:
         verdict = self.judge(slot, order, equity, None)
         world.reasons.sized(order, equity, part, price, slot.kelly)
         if type(verdict) is Refused:
-            return self._refuse(slot, verdict)
+            return self.refuse(slot, verdict)
         assert type(verdict) is Approved
         if self.confirmation.on:
             return self.confirmation.hold(slot, order, price)
@@ -162,8 +163,8 @@ class Execution:
         price = order.price if order.price is not None else mid
         trigger = stop
         if trigger is None:
-            trigger = self.protection.default(price, long=order.side == "buy")
-        buys, sells = (order.qty, _ZERO) if order.side == "buy" else (_ZERO, order.qty)
+            trigger = self.protection.default(price, long=order.side is _BUY)
+        buys, sells = (order.qty, _ZERO) if order.side is _BUY else (_ZERO, order.qty)
         after = slot.exposure(buys, sells)
         symbol_after = venue_after = gross_after = max(after, order.qty * price)
         working = len(venue.foreign)
@@ -230,7 +231,7 @@ class Execution:
         """Journal an approved order and ask the shell to send it."""
         world = self._world
         order = approved.order
-        if not order.reduce_only and world.state is not TradingState.ARMED:
+        if not order.reduce_only and world.state is not _ARMED:
             raise GatePassed(f"{order.client_id} while {world.state}")
         world.record(Intent(order, approved.stop))
         world.out.append(SubmitOrder(order))
@@ -245,7 +246,8 @@ class Execution:
         world.pending = True
         return working
 
-    def _refuse(self, slot: Slot, refused: Refused, request: str = "") -> str:
+    def refuse(self, slot: Slot, refused: Refused, request: str = "") -> str:
+        """Count and report a refusal; return its code."""
         world = self._world
         world.refusals += 1
         world.report(
@@ -301,7 +303,7 @@ class Execution:
         )
         verdict = self.gate.reduce(order, held)
         if type(verdict) is Refused:
-            return self._refuse(slot, verdict)
+            return self.refuse(slot, verdict)
         assert type(verdict) is Approved
         slot.exit = self.send(slot, verdict)
         return order.client_id

@@ -32,6 +32,7 @@ _EVERY = 3600 * SECOND
 """How often a model on duty is held against its training."""
 _FRESH = 60 * SECOND
 """An order sent later than this after its candle's close was not decided on it alone."""
+_CHAMPION = ModelRole.CHAMPION
 _FOLLOWING = frozenset({Purpose.ENTRY, Purpose.EXIT})
 
 
@@ -111,10 +112,12 @@ class ModelRoom:
 
     def filled(self, fill: Fill) -> None:
         """Take a fill that is news: what following the champion costs."""
-        monitor = self._monitors.get(ModelRole.CHAMPION)
+        monitor = self._monitors.get(_CHAMPION)
+        if monitor is None:
+            return
         slot = self._world.slots.get((fill.venue, fill.symbol))
         known = self._world.ledger.find(fill.client_id)
-        if monitor is None or slot is None or slot.strategy is None or known is None:
+        if slot is None or slot.strategy is None or known is None:
             return
         order, span = known.order, monitor.model.timeframe * SECOND
         if order.purpose not in _FOLLOWING or order.strategy != slot.strategy.name:

@@ -11,8 +11,8 @@ from core.engine.tracking import Tracking
 from core.engine.world import World
 from core.model.market import Side
 from core.model.order import Order, OrderKind, OrderStatus, Purpose, TimeInForce
+from core.model.record import StopMoved
 from core.orders.machine import WorkingOrder
-from core.orders.records import StopMoved
 from core.risk.codes import Code
 from core.risk.gate import Approved, Gate
 

@@ -23,8 +23,8 @@ from core.model.event import (
 )
 from core.model.instrument import short_symbol
 from core.model.order import OrderStatus, Purpose
+from core.model.record import BaselinePosition, CashAdjusted, Resolved, VenueBaseline
 from core.orders.reconciliation import diff_positions, missing_orders
-from core.orders.records import BaselinePosition, CashAdjusted, Resolved, VenueBaseline
 from core.portfolio.position import Position
 from core.risk.codes import Code
 
@@ -112,12 +112,8 @@ class Reconciler:
         venue.feeds[event.channel] = event.state
         if event.state is before:
             return
-        if event.state is FeedState.UP:
-            if event.channel == "trades":
-                self._restart_signals(venue)
-        else:
-            text = f"{event.venue} {event.channel} {event.state} {event.reason}"
-            self._world.notify("warning", text.strip())
+        if event.state is FeedState.UP and event.channel == "trades":
+            self._restart_signals(venue)
         if event.channel == "private":
             if event.state is FeedState.UP:
                 self._world.ask_sweep(venue, "private stream is up")
@@ -409,10 +405,8 @@ class Reconciler:
         venue.state = state
         venue.reason = reason
         world = self._world
-        world.notify(
-            "info" if state in _CALM else "warning",
-            f"{venue.name} {state}{': ' if reason else ''}{reason}",
-        )
+        level = "alarm" if state is VenueState.BLIND else "info" if state in _CALM else "warning"
+        world.notify(level, f"{venue.name} {state}{': ' if reason else ''}{reason}")
         if state is not VenueState.READY:
             return
         for slot in list(world.slots.values()):

@@ -23,8 +23,8 @@ from core.model.order import (
     Outcome,
     Purpose,
 )
+from core.model.record import Resolved
 from core.orders.machine import WorkingOrder
-from core.orders.records import Resolved
 from core.risk.codes import Code
 
 WINDOW = 18 * SECOND

@@ -22,8 +22,8 @@ from core.model.event import SentimentScored, TradingState
 from core.model.instrument import short_symbol
 from core.model.market import FundingSettled, Ticker
 from core.model.news import NewsReading, news_asset
+from core.model.record import JournalRecord, StateRecorded, SymbolFrozen
 from core.orders.ids import ClientIds
-from core.orders.records import JournalRecord, StateRecorded, SymbolFrozen
 from core.portfolio.ledger import Ledger
 from core.portfolio.position import Position
 from core.risk.codes import Code
@@ -48,12 +48,15 @@ class World:
         ids: ClientIds,
         ledger: Ledger,
         make_strategy: Callable[[], Strategy] | None = None,
+        *,
+        recording: bool = True,
     ) -> None:
         self.config = config
         self.limits = config.limits
         self.ids = ids
         self.ledger = ledger
         self._take = ledger.take
+        self._recording = recording
         self.now = 0
         self.out: list[Effect] = []
         self.state = (
@@ -102,7 +105,8 @@ class World:
 
     def record(self, record: JournalRecord) -> None:
         """Ask for a record to be written, and take it into account."""
-        self.out.append(Record(record))
+        if self._recording:
+            self.out.append(Record(record))
         self._take[type(record)](record)  # Ledger.apply, without the call
 
     def report(

@@ -29,7 +29,7 @@ from msgspec import Struct
 
 from core.errors import JournalCorrupt, StateError
 from core.files import write_whole
-from core.orders.records import JournalRecord, decode
+from core.model.record import JournalRecord, decode
 from core.portfolio.checkpoint import Checkpoint, restore
 from core.portfolio.ledger import Ledger
 

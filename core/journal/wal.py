@@ -20,7 +20,7 @@ from msgspec import Struct
 from core.errors import StateError, in_words
 from core.files import write_whole
 from core.journal.frames import FORMAT, GENESIS, Epoch, Replay, files, frame
-from core.orders.records import JournalRecord, encode
+from core.model.record import JournalRecord, encode
 from core.portfolio.checkpoint import take
 from core.portfolio.ledger import Ledger
 

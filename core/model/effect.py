@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from core.model.event import KillMode, TradingState
 from core.model.order import Order
-from core.orders.records import JournalRecord
+from core.model.record import JournalRecord
 
 
 class Record(Struct, frozen=True, gc=False, tag=True):

@@ -8,6 +8,9 @@ from msgspec import Struct
 
 VENUES = ("bybit", "binance", "okx")
 """The venues this program speaks to, in the order they are shown."""
+LARGEST = Decimal("1e15")
+"""What a person may ask for is below this: more is a slip of the keyboard, and past what Decimal
+divides exactly."""
 
 
 class Instrument(Struct, frozen=True, gc=False):

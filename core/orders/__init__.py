@@ -1,4 +1,4 @@
-"""Orders: their ids, the records that outlive a crash, the state machine and reconciliation.
+"""Orders: their ids, the state machine, and what a sweep shows to differ.
 
 Whether an order may be sent is ``core.risk``'s, what its fills come to ``core.portfolio``'s.
 """

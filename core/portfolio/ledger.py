@@ -17,9 +17,7 @@ from core.clock import DAY
 from core.model.account import FundingPaid
 from core.model.event import TradingState
 from core.model.order import Fill, OrderReport, OrderSent
-from core.orders.ids import sequence
-from core.orders.machine import WorkingOrder
-from core.orders.records import (
+from core.model.record import (
     CashAdjusted,
     EquityMarked,
     Intent,
@@ -32,6 +30,8 @@ from core.orders.records import (
     SymbolFrozen,
     VenueBaseline,
 )
+from core.orders.ids import sequence
+from core.orders.machine import WorkingOrder
 from core.portfolio.position import Position
 
 _ZERO = Decimal(0)

@@ -214,7 +214,7 @@ class Gate:
         least = rules.min_notional
         yield _CODE.BELOW_MINIMUM, value >= least, least, value, _NOTIONAL
         stop = now.stop
-        good = price > stop if order.side == "buy" else price < stop
+        good = 0 < stop < price if order.side == "buy" else price < stop
         yield _CODE.BAD_STOP, good, price, stop, "stop on the wrong side"
 
     def _sizes(self, order: Order, now: Circumstances) -> Iterator[_Finding]:

@@ -44,16 +44,13 @@ class AlphaVantage:
     limits: tuple[Limit, ...] = (per_day(25), per_minute(5))
     pages = 1
 
-    def __init__(
-        self, topics: str = "blockchain", base: str = "https://www.alphavantage.co"
-    ) -> None:
-        self._topics = topics
+    def __init__(self, base: str = "https://www.alphavantage.co") -> None:
         self._base = base
 
     def first(self, since: int) -> Request:
         """Return the request for what is newer than ``since``."""
         compact = iso(since).replace("-", "").replace(":", "")[:13]
-        params = {"function": "NEWS_SENTIMENT", "topics": self._topics, "sort": "LATEST"}
+        params = {"function": "NEWS_SENTIMENT", "topics": "blockchain", "sort": "LATEST"}
         return Request(f"{self._base}/query", {**params, "time_from": compact, "limit": "200"})
 
     def parse(self, body: bytes, request: Request) -> Page:

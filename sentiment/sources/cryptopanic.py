@@ -41,8 +41,8 @@ class CryptoPanic:
     limits: tuple[Limit, ...] = (per_minute(5), per_day(200))
     pages = 2
 
-    def __init__(self, base: str = "https://cryptopanic.com", path: str = "/api/v1/posts/") -> None:
-        self._address = base + path
+    def __init__(self, base: str = "https://cryptopanic.com") -> None:
+        self._address = f"{base}/api/v1/posts/"
 
     def first(self, since: int) -> Request:
         """Return the request for the newest page; the service takes no start."""

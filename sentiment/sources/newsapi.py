@@ -45,8 +45,7 @@ class NewsApi:
     limits: tuple[Limit, ...] = (per_day(100),)
     pages = 2
 
-    def __init__(self, query: str = QUERY, base: str = "https://newsapi.org") -> None:
-        self._query = query
+    def __init__(self, base: str = "https://newsapi.org") -> None:
         self._base = base
 
     def first(self, since: int) -> Request:
@@ -54,7 +53,7 @@ class NewsApi:
         return Request(
             f"{self._base}/v2/everything",
             {
-                "q": self._query,
+                "q": QUERY,
                 "language": "en",
                 "sortBy": "publishedAt",
                 "pageSize": str(PAGE_SIZE),

@@ -27,8 +27,8 @@ from core.model.event import VenueOpened
 from core.model.instrument import VENUES
 from core.model.market import BookTop, Side, Trade
 from core.model.order import Fill, Order, OrderKind
+from core.model.record import Intent
 from core.orders.ids import ClientIds
-from core.orders.records import Intent
 from core.portfolio.ledger import Ledger
 from exchanges.practice.contracts import list_contracts
 

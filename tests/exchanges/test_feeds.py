@@ -286,6 +286,18 @@ def test_binance_joins_snapshot_and_buffered_changes() -> None:
     )
 
 
+def test_binance_sample_snapshot_and_sample_change_make_a_book() -> None:
+    feed, seen, _ = make("binance")
+    assert isinstance(feed, BinanceFeed)
+    feed.take(binance_feed.BOOK_SAMPLE, 1)
+    assert feed.snapshot("BTCUSDT", binance_feed.SNAPSHOT_SAMPLE, 2)
+    feed.flush(3)
+    depth = seen[-1]
+    assert isinstance(depth, Depth)
+    assert depth.bids == ((7403.9, 3.906), (7403.89, 0.002), (7403.0, 9.0))
+    assert depth.asks == ((7405.96, 3.34),)
+
+
 def test_binance_wants_a_later_snapshot_when_the_stream_began_after_it() -> None:
     feed, seen, _ = make("binance")
     assert isinstance(feed, BinanceFeed)

@@ -16,7 +16,7 @@ from core.home import Home
 from core.journal import wal
 from core.journal.store import Row, Store
 from core.model.event import TradingState
-from core.orders.records import Intent, JournalRecord, StateRecorded
+from core.model.record import Intent, JournalRecord, StateRecorded
 from tests.simulation.virtual import LIFE, Life, VirtualLoop
 from tests.simulation.watcher import Watcher
 from tests.simulation.wire import Wire, WireGateway, WireKillGateway

@@ -10,7 +10,7 @@ import pytest
 from core.clock import SECOND
 from core.journal import wal
 from core.model.event import TradingState
-from core.orders.records import StateRecorded
+from core.model.record import StateRecorded
 from core.portfolio.ledger import Ledger
 from tui.cli import main
 

@@ -177,6 +177,24 @@ def test_broken_limits_come_first_and_say_so() -> None:
     assert risk.note_risk(watched) == "1 BROKEN"
 
 
+def test_a_position_of_the_size_that_is_meant_is_not_near_its_limit() -> None:
+    full = LimitView("POSITION_NOTIONAL", "largest position", 4_801.0, 5_999.0, "quote", False, "")
+    losses = LimitView("LOSS_STREAK", "losses in a row", 4.0, 5.0, "count", False, "")
+    assert risk.note_risk(pictures.busy(limits=(full,))) == "all within limits"
+    rows = risk.view_risk(pictures.busy(limits=(full, losses)))
+    assert [row.cells[0].text for row in rows] == ["losses in a row", "largest position"]
+    assert rows[1].cells[3].tone == "dim"
+    assert risk.note_risk(pictures.busy(limits=(full, losses))) == "1 near the limit"
+    fuller = replace(full, value=5_400.0)
+    assert risk.note_risk(pictures.busy(limits=(fuller,))) == "1 near the limit"
+
+
+def test_times_under_a_second_are_told_in_milliseconds() -> None:
+    skew = LimitView("CLOCK_SKEW", "clock skew", 0.003, 0.75, "seconds", False, "okx")
+    (row,) = risk.view_risk(pictures.busy(limits=(skew,)))
+    assert [cell.text for cell in row.cells[1:3]] == ["3 ms", "750 ms"]
+
+
 def test_a_limit_of_nothing_is_used_up_by_anything() -> None:
     assert risk.used(LimitView("X", "x", 1.0, 0.0, "count", False, "")) == 1.0
     assert risk.used(LimitView("X", "x", 0.0, 0.0, "count", False, "")) == 0.0

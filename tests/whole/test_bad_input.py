@@ -63,6 +63,7 @@ def test_commands_without_a_desk(killcord: Killcord) -> None:
     [
         (("buy", "mtgox", "BTC", "1"), "no venue 'mtgox'"),
         (("buy", "bybit", "BTC", "much"), "QTY must be a number above 0"),
+        (("buy", "bybit", "BTC", "1e30"), "QTY must be a number above 0 and below"),
         (("buy", "bybit", "BTC", "1", "--post-only"), "--post-only needs --limit"),
         (("cancel",), "say what to cancel"),
         (("kill", "--venue", "mtgox"), "no venue 'mtgox'"),

@@ -111,7 +111,6 @@ async def stage(
     faults: str,
     *,
     filled: bool,
-    arm: bool = False,
     guard: bool = False,
     strategy: str = "",
 ) -> AsyncIterator[Scene]:
@@ -120,7 +119,6 @@ async def stage(
     Args:
         faults: script's name or path; empty for none.
         filled: put resting orders and positions on every venue first.
-        arm: let the desk trade.
         guard: let the desk start its guard.
         strategy: source of a strategy for the desk to run; empty: a built-in one.
     """
@@ -131,11 +129,11 @@ async def stage(
             home.strategies.mkdir()
             (home.strategies / "drilled.py").write_text(strategy)
         home.config_file.write_text(
-            f"arm_on_start = {str(arm).lower()}\n[guard]\nstart = {str(guard).lower()}\n"
+            f"arm_on_start = false\n[guard]\nstart = {str(guard).lower()}\n"
             # Exchange and desk share what is left of the machine: it is not the one on trial.
             "[limits]\nloop_lag = 60\n"
             # A drill that places its own orders wants no strategy to add some: an hour is quiet.
-            f"[strategy]\ntimeframe = '{'1s' if arm or strategy else '1h'}'\n"
+            f"[strategy]\ntimeframe = '{'1s' if strategy else '1h'}'\n"
             f"name = '{'drilled' if strategy else 'ema_cross'}'\n"
             f"[practice]\nseed = 7\nfaults = {json.dumps(faults)}\n[storage]\nrecord = false\n"
         )

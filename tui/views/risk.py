@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.model.snapshot import LimitView, Snapshot
+from core.risk.codes import Code
 from tui import numbers
 from tui.text import clean
 from tui.views.table import Cell, Column, Row, Tone
@@ -11,6 +12,20 @@ BAR = 8
 """Cells of a headroom bar."""
 NEAR = 0.75
 """A limit used beyond this share is marked and moves up."""
+NEAR_FULL = 0.9
+"""The same of a limit on size. Orders are meant to fill it: a strategy uses 0.8 of it by default,
+so that every full position would be marked; all that is lost at its end is a refusal."""
+SIZES = frozenset(
+    (
+        Code.POSITION_NOTIONAL,
+        Code.ORDER_NOTIONAL,
+        Code.LOSS_TO_STOP,
+        Code.LEVERAGE,
+        Code.VENUE_NOTIONAL,
+        Code.CORRELATED_NOTIONAL,
+    )
+)
+"""The limits on what the desk itself chooses to hold."""
 
 COLUMNS = (
     Column("limit", 19, 0, grow=1),
@@ -59,17 +74,21 @@ def _headroom(snapshot: Snapshot) -> str:
     broken = sum(1 for limit in snapshot.limits if limit.breached)
     if broken:
         return f"{broken} BROKEN"
-    near = sum(1 for limit in snapshot.limits if used(limit) >= NEAR)
+    near = sum(1 for limit in snapshot.limits if _near(limit))
     return f"{near} near the limit" if near else "all within limits" if snapshot.limits else ""
 
 
+def _near(limit: LimitView) -> bool:
+    return used(limit) >= (NEAR_FULL if limit.code in SIZES else NEAR)
+
+
 def _rank(limit: LimitView) -> int:
-    return 0 if limit.breached else 1 if used(limit) >= NEAR else 2
+    return 0 if limit.breached else 1 if _near(limit) else 2
 
 
 def _row(limit: LimitView) -> Row:
     share = used(limit)
-    tone: Tone = "warn" if share >= NEAR or limit.breached else ""
+    tone: Tone = "warn" if limit.breached or _near(limit) else ""
     # A word where it matters: a full bar in another colour is not enough.
     gauge = Cell(numbers.bar(share, BAR), tone or "dim")
     if limit.breached:
@@ -98,6 +117,8 @@ def _write(value: float | None, unit: str) -> str:
     if unit == "fraction":
         return numbers.percent(value, 2, sign=False)
     if unit == "seconds":
+        if value < 1:
+            return f"{value * 1000:.0f} ms"
         return f"{value:.1f} s" if value < 100 else numbers.age(value)
     if unit == "times":
         return f"{value:.2f}×"

@@ -1,10 +1,13 @@
-"""One venue of the desk: what it is given at a start, and that it keeps to the venue's rules."""
+"""One venue of the desk: what it is given, the venue's rules, and that it is tried again."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -14,10 +17,14 @@ from core.config import Strategy
 from core.desk import bulkhead as module
 from core.desk.bulkhead import Bulkhead
 from core.desk.lines import Lines
+from core.desk.ports import Sink
+from core.errors import VenueUnavailable
 from core.model.event import Event, RulesChanged, VenueOpened
 from core.signals.strategy import strategy_maker
+from tests.clock import ManualClock
 from tests.core.desk.loopback import LoopGateway, LoopVenue
 from tests.core.engine.scene import BTC, config
+from tests.simulation.virtual import VirtualLoop
 from tests.waiting import until
 
 
@@ -78,3 +85,39 @@ async def test_the_rules_are_read_again_from_time_to_time(
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def test_after_a_connection_that_lasted_the_next_is_tried_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+
+    class Dropping(LoopGateway):
+        connects: ClassVar[list[float]] = []
+
+        async def connect(self) -> VenueOpened:
+            self.connects.append(asyncio.get_running_loop().time())
+            return await super().connect()
+
+        async def run(self, symbols: Sequence[str], sink: Sink) -> None:
+            await asyncio.sleep(600)
+            raise VenueUnavailable("dropped")
+
+    async def live() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        clock = ManualClock()
+        gateway = Dropping(LoopVenue("bybit", clock=clock))
+        bulkhead = Bulkhead(
+            gateway, config(), 0, lambda venue: 0, lambda event: None, Lines(clock), clock, {}
+        )
+        task = asyncio.create_task(bulkhead.run())
+        await asyncio.sleep(8 * 600)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(live())
+    began = Dropping.connects
+    assert len(began) == 8
+    assert max(b - a for a, b in pairwise(began)) < 601

@@ -8,8 +8,9 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from core.clock import MINUTE, SECOND
+from core.clock import DAY, MINUTE, SECOND
 from core.desk.charts import MOST, Charts, fold, join
 from core.desk.ports import Gateway
 from core.errors import VenueUnavailable
@@ -84,6 +85,14 @@ def test_a_late_trade_is_on_the_tape_and_in_no_bar() -> None:
     made.trade(trade(99.0, 1.0))
     assert [b.high for b in made.bars("bybit", BTC, 5, 10)] == [10.0]
     assert [p.price for p in made.prints(BTC)] == [10.0, 99.0]
+
+
+def test_a_trade_of_tomorrow_does_not_end_the_chart() -> None:
+    made = charts(Past(), Clock())
+    made.trade(trade(10.0, 0.0))
+    made.trade(replace(trade(11.0, 1.0), ts=START + DAY))
+    made.trade(trade(12.0, 2.0))
+    assert [b.close for b in made.bars("bybit", BTC, 5, 10)] == [12.0]
 
 
 async def test_the_past_is_asked_for_once_and_stands_before_our_own_bars() -> None:

@@ -155,13 +155,15 @@ async def test_too_many_requests_are_refused_but_never_the_kill_cord(
     assert answers.count(False) <= control.MAX_RATE
 
 
-async def test_large_requests_are_refused(desk: Desk) -> None:
+async def test_large_and_odd_requests_are_refused(desk: Desk) -> None:
     connector = aiohttp.UnixConnector(path=str(desk._home.socket))
     async with aiohttp.ClientSession(connector=connector) as session:
         async with session.post("http://desk/v1/commands", data=b"[" * 100_000) as reply:
             assert reply.status == 413
-        async with session.get("http://desk/v1/stream?hz=1&terminal=x&claim=odd") as reply:
-            assert reply.status == 400
+        for odd, word in (("hz=1&terminal=x&claim=odd", "claim"), ("hz=nan", "hz"), ("hz=x", "hz")):
+            async with session.get(f"http://desk/v1/stream?{odd}") as reply:
+                assert reply.status == 400
+                assert (await reply.json())["detail"].startswith(word)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")

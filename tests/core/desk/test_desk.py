@@ -576,6 +576,13 @@ async def test_another_user_is_turned_away(stage: Stage, monkeypatch: pytest.Mon
             assert reply.status == 403
 
 
+ODD = """{
+    "type": "Submit", "request": "1", "venue": "okx", "symbol": "BTC/USDT:USDT", "side": "buy",
+    "qty": "QTY"
+}"""
+"""A number that is none would be an engine that fails, and so a gate that closes."""
+
+
 async def test_commands_are_checked_answered_and_kept(stage: Stage) -> None:
     desk = stage.desk()
     async with stage.running(desk), client(desk) as session:
@@ -586,12 +593,16 @@ async def test_commands_are_checked_answered_and_kept(stage: Stage) -> None:
             ('{"type":"Explode"}', "Explode"),
             ('{"type":"Kill","mode":"maim"}', "maim"),
             ('{"type":"Submit","request":"1"}', "venue"),
+            (ODD.replace("QTY", "NaN"), "$.qty"),
+            (ODD.replace("QTY", "1e30"), "$.qty"),
+            (ODD.replace("QTY", "1").replace("}", ',"price":"-1e15"}'), "$.price"),
         ):
             async with session.post("/v1/commands", data=body) as reply:
                 assert reply.status == 400
                 assert word in (await reply.json())["detail"]
         async with session.post("/v1/commands", data=b"x" * 100_000) as reply:
             assert reply.status == 413
+        assert desk.pump.state is TradingState.ARMED
         large = {
             "type": "Submit",
             "request": "r1",

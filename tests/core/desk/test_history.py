@@ -11,6 +11,7 @@ from core.clock import DAY, HOUR, SECOND
 from core.desk.history import History
 from core.journal.store import Store
 from core.model.event import SentimentScored
+from core.model.market import Side, Trade
 from core.model.news import NewsStory
 from core.portfolio.ledger import Ledger
 
@@ -36,8 +37,10 @@ def story(number: int, seen: int, **changes: Any) -> NewsStory:
     return NewsStory(**(values | changes))
 
 
-async def rows(path: Path, wanted: int) -> list[tuple[Any, ...]]:
-    query = "SELECT id, outlets, assets, score, negative FROM articles ORDER BY id"
+STORIES = "SELECT id, outlets, assets, score, negative FROM articles ORDER BY id"
+
+
+async def rows(path: Path, wanted: int, query: str = STORIES) -> list[tuple[Any, ...]]:
     async with asyncio.timeout(10):
         while True:
             with sqlite3.connect(path) as connection:
@@ -67,5 +70,22 @@ async def test_stories_are_kept_once_and_for_as_long_as_wanted(tmp_path: Path) -
         ]
         history.news(SentimentScored(late + 2 * HOUR, "offline abc"))
         assert [row[0] for row in await rows(path, 1)] == ["3"]
+    finally:
+        await store.close()
+
+
+async def test_a_trade_of_tomorrow_does_not_end_the_candles(tmp_path: Path) -> None:
+    store = Store("", tmp_path)
+    await store.open(lambda reason: None)
+    try:
+        history = History(store, Ledger(), article_days=30)
+        for seconds, ts in ((0, 0), (1, DAY), (61, 61 * SECOND), (121, 121 * SECOND)):
+            received = START + seconds * SECOND
+            trade = Trade(
+                "okx", "BTC", 10.0 + seconds, 1.0, Side.BUY, str(ts), START + ts, received
+            )
+            history.trade(trade)
+        found = await rows(tmp_path / "killcord.db", 2, "SELECT close FROM candles ORDER BY ts")
+        assert found == [(10.0,), (71.0,)]
     finally:
         await store.close()

@@ -22,8 +22,8 @@ from core.model.account import PositionReport
 from core.model.event import Event, KillMode, KillReported
 from core.model.market import Side
 from core.model.order import Order, OrderKind, OrderSent, Purpose, TimeInForce
+from core.model.record import Intent
 from core.orders.ids import ClientIds
-from core.orders.records import Intent
 from tests.core.desk.loopback import BTC, LoopKillGateway, LoopVenue
 from tests.waiting import PATIENCE, until
 

@@ -23,8 +23,8 @@ from core.desk.verdicts import PROVED, RANK
 from core.model.event import Event, KillMode, KillReported
 from core.model.market import Side
 from core.model.order import Order, OrderKind, OrderReport, Purpose
+from core.model.record import Intent
 from core.orders.ids import ClientIds
-from core.orders.records import Intent
 from exchanges.practice.state import Refusal
 from tests.core.desk.loopback import BTC, LoopKillGateway, LoopVenue
 from tests.simulation.virtual import VirtualLoop

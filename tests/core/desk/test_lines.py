@@ -10,13 +10,22 @@ import pytest
 from core.desk.lines import KEPT, Lines, number
 from core.desk.log_file import LogFile
 from core.model.effect import Record, RiskEvent, StateChanged
-from core.model.event import KillMode, KillReported, TradingState
+from core.model.event import (
+    FeedChanged,
+    FeedState,
+    KillMode,
+    KillReported,
+    TradingState,
+    VenueChanged,
+    VenueState,
+)
 from core.model.market import Side
 from core.model.order import Fill, Order, OrderKind, OrderSent, Outcome, Purpose
+from core.model.record import Intent
 from core.model.snapshot import LogView
-from core.orders.records import Intent
 from core.secrets import scrub
 from tests.clock import ManualClock
+from tests.core.engine.scene import Scene
 
 BTC = "BTC/USDT:USDT"
 
@@ -117,3 +126,23 @@ def test_the_log_file_is_json_and_scrubbed_also_for_libraries(tmp_path: Path) ->
     assert found[0]["kind"] == "fill"
     assert found[0]["alarm"] is True
     assert "ValueError" in found[2]["exception"]
+
+
+def test_what_happens_is_told_once() -> None:
+    lines = Lines(ManualClock(5))
+    scene = Scene()
+    scene.open()
+    for event in (
+        VenueChanged("bybit", VenueState.BLIND, scene.now, "no answer"),
+        VenueChanged("bybit", VenueState.RECONCILING, scene.now),
+        FeedChanged("bybit", "trades", FeedState.DOWN, scene.now, "reset"),
+    ):
+        effects = scene.give(event)
+        lines.event(event)
+        for effect in effects:
+            lines.effect(effect)
+    assert [(line.level, line.text) for line in lines.last(9)] == [
+        ("alarm", "bybit blind: no answer"),
+        ("info", "bybit reconciling: back"),
+        ("warning", "bybit trades down: reset"),
+    ]

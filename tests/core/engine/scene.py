@@ -15,8 +15,8 @@ from core.model.event import Arm, Event, FeedChanged, FeedState, Tick, VenueOpen
 from core.model.instrument import Instrument
 from core.model.market import BookTop, Candle, Side, Trade
 from core.model.order import Fill, Order, OrderReport, OrderSent, OrderStatus, Outcome
+from core.model.record import JournalRecord
 from core.orders.ids import ClientIds
-from core.orders.records import JournalRecord
 from core.portfolio.ledger import Ledger
 from core.signals import strategy
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from core.clock import SECOND
 from core.model.effect import Answer, RiskEvent, SubmitOrder
 from core.model.event import AnswerSignal, Disarm, Kill, KillMode, Pause, Verdict
-from core.orders.records import SignalAnswered, SignalHeld
+from core.model.record import SignalAnswered, SignalHeld
 from core.portfolio.ledger import Ledger
 from core.risk.codes import Code
 from tests.core.engine.scene import BTC, Scene, config

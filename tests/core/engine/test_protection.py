@@ -178,6 +178,8 @@ def test_a_manual_order_passes_the_gate_and_gets_its_stop() -> None:
         scene, Submit("r3", "me", "bybit", "NO/USDT:USDT", Side.BUY, D(1), scene.now)
     )
     assert unlisted.code == Code.UNKNOWN_INSTRUMENT
+    (below,) = answers(scene, submit("r3", "0.001", stop=D(-1)))
+    assert below.code == Code.BAD_STOP
     (good,) = answers(scene, submit("r4", "0.02", stop=D("49123.46")))
     assert good.ok
     (order,) = scene.orders()
@@ -210,6 +212,17 @@ def test_close_and_cancel_work_when_halted() -> None:
     assert scene.engine.ledger.working == {}
     (none,) = answers(scene, Close("r3", "me", scene.now))
     assert none.code == Code.NOTHING_TO_DO
+
+
+def test_a_price_that_rounds_to_nothing_is_no_price() -> None:
+    scene, entry = entered()
+    scene.give(scene.fill_of(entry, 49_500))
+    wish = Submit(
+        "r", "me", "bybit", BTC, Side.SELL, D("0.001"), scene.now,
+        OrderKind.LIMIT, D("0.00001"), reduce_only=True,
+    )  # fmt: skip
+    (answer,) = answers(scene, wish)
+    assert (answer.ok, answer.code) == (False, Code.BAD_PRICE)
 
 
 def test_cancel_by_id_by_symbol_and_until_it_is_done() -> None:

@@ -21,7 +21,7 @@ from core.model.event import (
 )
 from core.model.market import Side
 from core.model.order import Fill, OrderKind, OrderReport, OrderStatus
-from core.orders.records import VenueBaseline
+from core.model.record import VenueBaseline
 from core.portfolio.checkpoint import Checkpoint, restore, take
 from core.portfolio.ledger import Ledger
 from core.risk.codes import Code

@@ -11,12 +11,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.clock import SECOND
+from core.model import record as records
 from core.model.account import FundingPaid, PositionReport
 from core.model.effect import CancelOrder, SubmitOrder
 from core.model.event import Arm, Close, Kill, KillMode, KillReported, Resume, TradingState
 from core.model.order import Order, OrderAbsent, OrderStatus, Outcome
-from core.orders import records
-from core.orders.records import JournalRecord
+from core.model.record import JournalRecord
 from core.portfolio.ledger import Ledger
 from tests.core.engine.scene import BTC, START, Scene, config
 

@@ -9,7 +9,7 @@ from core.model.effect import Answer, ExecuteKill, Record, Signalled, StateChang
 from core.model.event import Arm, Disarm, Kill, KillMode, KillReported, Resume, TradingState
 from core.model.market import Side
 from core.model.order import OrderKind, Purpose
-from core.orders.records import Intent
+from core.model.record import Intent
 from core.portfolio.ledger import Ledger
 from tests.core.engine.scene import BTC, Scene, config
 

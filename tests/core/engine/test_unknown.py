@@ -16,7 +16,7 @@ from core.model.effect import (
 )
 from core.model.event import ResolveOrder, VenueState
 from core.model.order import Order, OrderAbsent, OrderStatus, Outcome
-from core.orders.records import Resolved
+from core.model.record import Resolved
 from core.portfolio.ledger import Ledger
 from core.risk.codes import Code
 from tests.core.engine.scene import BTC, Scene

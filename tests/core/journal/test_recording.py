@@ -19,7 +19,7 @@ from core.journal.recording import (
 from core.model.effect import Notify, Record
 from core.model.event import Event, FeedChanged, FeedState, Tick
 from core.model.market import Side, Trade
-from core.orders.records import StopMoved
+from core.model.record import StopMoved
 
 
 def events(count: int) -> list[Event]:

@@ -17,7 +17,7 @@ from core.errors import JournalCorrupt, StateError
 from core.journal import frames, wal
 from core.model.market import Side
 from core.model.order import Order, OrderKind
-from core.orders.records import CashAdjusted, Intent
+from core.model.record import CashAdjusted, Intent
 from core.portfolio.checkpoint import take
 from core.portfolio.ledger import Ledger
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.orders.records import JournalRecord
+from core.model.record import JournalRecord
 from core.portfolio import ledger as module
 from core.portfolio.checkpoint import Checkpoint, restore, take
 from core.portfolio.ledger import Ledger

@@ -10,7 +10,7 @@ from core.model.account import FundingPaid
 from core.model.event import TradingState
 from core.model.market import Side
 from core.model.order import Fill, Order, OrderKind, OrderSent, OrderStatus, Outcome
-from core.orders.records import (
+from core.model.record import (
     BaselinePosition,
     CashAdjusted,
     EquityMarked,

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from core.model.market import Side
 from core.model.order import Fill, Order, OrderKind, OrderReport, OrderSent, OrderStatus, Outcome
-from core.orders.records import Intent, JournalRecord, VenueBaseline, decode, encode
+from core.model.record import Intent, JournalRecord, VenueBaseline, decode, encode
 from core.portfolio.checkpoint import Checkpoint, restore, take
 from core.portfolio.ledger import Ledger
 
