@@ -55,7 +55,16 @@ from core.model.event import (
     VenueChanged,
     VenueOpened,
 )
-from core.model.market import BadMessage, BookTop, Candle, Depth, FundingSettled, Ticker, Trade
+from core.model.market import (
+    BadMessage,
+    BookTop,
+    Candle,
+    Depth,
+    FactTold,
+    FundingSettled,
+    Ticker,
+    Trade,
+)
 from core.model.order import CancelSent, Fill, OrderAbsent, OrderKind, OrderReport, OrderSent
 from core.model.snapshot import Snapshot
 from core.model.whatif import WhatIf
@@ -135,6 +144,7 @@ class Engine:
             Ticker: feed.ticker,
             Candle: feed.candle,
             FundingSettled: feed.settled,
+            FactTold: feed.told,
             BadMessage: feed.bad,
             OrderSent: tracking.sent,
             CancelSent: tracking.cancelled,

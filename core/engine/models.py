@@ -23,7 +23,7 @@ from core.risk.codes import Code
 from core.signals.diary import compare
 from core.signals.duty import Duty
 from core.signals.ensemble import Ensemble
-from core.signals.model import Model, Said
+from core.signals.model import IN_DOUBT, Model, Said
 from core.signals.monitor import Doubt, Monitor
 from core.signals.registry import Meta, make_model, read_meta
 from core.signals.strategy import Strategy
@@ -92,6 +92,10 @@ class ModelRoom:
         if monitor is not None and monitor.model.name == event.id:
             self._leave(event.role)
             self._note(event.role, event.id, f"{event.cause} (by {event.actor})")
+
+    def doubts(self, role: ModelRole) -> bool:
+        """Return whether a model's rows or words are not as in training."""
+        return any(one.code is Code.MODEL_DRIFT for one in self._doubts.get(role, ()))
 
     def settle(self, candle: Candle) -> None:
         """Take a candle that proves what the models said before."""
@@ -223,6 +227,7 @@ class ModelRoom:
         if monitor is None:
             return None
         meta, doubts = self._metas[role], self._doubts[role]
+        trust = monitor.model.trust(self._world.now) * (IN_DOUBT if self.doubts(role) else 1.0)
         return ModelView(
             meta.id,
             role.value,
@@ -233,6 +238,7 @@ class ModelRoom:
             monitor.since,
             "degraded" if doubts else "ok",
             "; ".join(one.text for one in doubts),
+            trust,
             meta.promise(),
             monitor.live(),
         )
