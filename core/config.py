@@ -98,6 +98,8 @@ class Limits(Section):
     """Most orders sent in any second, per venue."""
     orders_per_minute: Annotated[int, Field(ge=1, le=3000)] = 240
     """Most orders sent in any minute, over all venues."""
+    notional_per_minute: Annotated[Decimal, Field(gt=0, le=100)] = Decimal(2)
+    """Most that orders which may open risk add up to in any minute, as a multiple of equity."""
     rejects_in_a_row: Annotated[int, Field(ge=1, le=100)] = 8
     """Venue rejections in a row before the venue stops opening risk."""
     price_collar: Fraction = Decimal("0.03")
@@ -233,6 +235,8 @@ class Guard(Section):
     """How far it goes: cancel entries and keep stops, or also close every position."""
     silence: Annotated[Seconds, Field(ge=0.5, le=30)] = 0.9
     """How long the desk's heartbeat may be missing before the guard acts."""
+    required: bool = True
+    """Whether nothing is opened while a guard that the desk starts, or had, is missing for 3 s."""
 
 
 class News(Section):
@@ -332,6 +336,8 @@ class Config(Section):
     """What to trade, as ``BTC`` or ``BTC/USDT:USDT``."""
     arm_on_start: bool | None = None
     """Trade without being armed by hand. Default: only in practice."""
+    resume_after: Annotated[float, BeforeValidator(seconds), Field(ge=0)] | None = None
+    """Shortest time from a kill to its release by hand. Default: a minute, in practice none."""
     confirm_signals: bool = False
     """Ask a person before a strategy opens a position; exits and stops never wait."""
     confirm_within: Annotated[Seconds, Field(le=3600)] = 60.0

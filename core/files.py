@@ -38,6 +38,32 @@ def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
         sync_folder(path.parent)
 
 
+def clear_drafts(folder: Path) -> None:
+    """Remove what writers that died left of files they were writing whole."""
+    for draft in folder.glob(".*.new"):
+        with suppress(OSError, ValueError):
+            pid = int(draft.name.split(".")[-3])
+            if pid != os.getpid() and not _lives(pid):
+                draft.unlink(missing_ok=True)
+
+
+def keep_newest(folder: Path, pattern: str, most: int) -> None:
+    """Remove all but the newest files of a kind; their names sort by age."""
+    for path in sorted(folder.glob(pattern))[:-most]:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames and removals in a folder durable.
 

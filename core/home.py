@@ -110,6 +110,11 @@ class Home:
         return self.socket.with_name("cord.sock")
 
     @property
+    def guard_cord(self) -> Path:
+        """The same into the guard."""
+        return self.socket.with_name("guard-cord.sock")
+
+    @property
     def guard_socket(self) -> Path:
         """Where the guard listens to the desk's heartbeat."""
         return self.socket.with_name("guard.sock")

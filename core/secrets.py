@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import NoReturn
 
 _QUERY = re.compile(r"(?<=\?)[^\s'\"<>]+")
@@ -48,3 +49,11 @@ def scrub(text: str) -> str:
     ccxt puts the whole URL into its errors, which for a signed GET carries the signature.
     """
     return _PAIR.sub(r"\1\2***", _QUERY.sub("***", text))
+
+
+def forbid_core_dumps() -> None:
+    """Let no crash of this process write its memory to a disk; for processes that hold keys."""
+    with suppress(ImportError):  # Windows writes none
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

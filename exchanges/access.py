@@ -18,6 +18,7 @@ from core.errors import ConfigError, UsageError
 from core.model.instrument import VENUES
 from core.secrets import Secret
 from exchanges.lean import exchange_class
+from exchanges.provenance import check_ccxt
 
 SLOTS = {"bybit": "test", "binance": "demo", "okx": "test"}
 """The URL table that the venue's sandbox switch in ccxt puts in place of the real one.
@@ -33,6 +34,12 @@ nothing signed before the gate closed can arrive after the second one. All three
 choose it; what can only reduce keeps the longer window: there a refusal is the greater harm."""
 TIMEOUT_MS = 8000
 """Total time of one HTTP request."""
+DOMAINS = {
+    "bybit": ("bybit.com",),
+    "binance": ("binance.com", "binancefuture.com"),
+    "okx": ("okx.com",),
+}
+"""Whose hosts a venue's are."""
 _TEST_HOSTS = ("testnet", "demo", "sandbox", "binancefuture.com", "wspap.")
 
 
@@ -124,7 +131,9 @@ def build_exchange(venue: str, access: Access) -> Any:
     Raises:
         UsageError: unknown venue or environment.
         ConfigError: a URL points where the environment forbids.
+        SafetyRefusal: ccxt is not the one that is pinned.
     """
+    check_ccxt()
     if venue not in VENUES:
         raise UsageError(f"unknown venue {venue!r}: one of {', '.join(VENUES)}")
     if access.environment not in ("practice", "testnet", "live"):
@@ -160,16 +169,23 @@ def build_exchange(venue: str, access: Access) -> Any:
     return exchange
 
 
-def check_routes(venue: str, environment: str, urls: Any, hostname: str | None = None) -> None:
-    """Refuse a URL table that leaves its environment.
+def check_routes(
+    venue: str, environment: str, urls: Any, hostname: str | None = None
+) -> frozenset[str]:
+    """Refuse a URL table that leaves its environment or its venue.
+
+    Returns:
+        The hosts that it names.
 
     Raises:
-        ConfigError: practice with a URL that is not loopback; live with one that is, or that
-            is a testnet's.
+        ConfigError: practice with a URL that is not loopback; another with one that is not the
+            venue's; live with a testnet's.
     """
     problems = []
+    hosts = set()
     for key, url in _leaves(urls):
         host = urlsplit(url.replace("{hostname}", hostname or "")).hostname or ""
+        hosts.add(host)
         loopback = _is_loopback(host)
         test = any(word in host for word in _TEST_HOSTS)
         if environment == "practice" and not loopback:
@@ -178,8 +194,13 @@ def check_routes(venue: str, environment: str, urls: Any, hostname: str | None =
             problems.append(f"{venue}: {key}: {url} is on this machine, in testnet")
         elif environment == "live" and (loopback or test):
             problems.append(f"{venue}: {key}: {url} is not the real venue, in live")
+        elif environment != "practice" and not f".{host}".endswith(
+            tuple(f".{domain}" for domain in DOMAINS[venue])
+        ):
+            problems.append(f"{venue}: {key}: {url} is none of the venue's")
     if problems:
         raise ConfigError(problems)
+    return frozenset(hosts)
 
 
 def _leaves(table: Any, path: str = "urls") -> Iterator[tuple[str, str]]:

@@ -96,6 +96,7 @@ class BinanceRules(BinanceQueries):
     wrong_key = codes(-1002, -1022, -2008, -2014, -2015)
     wrong_place = frozenset()
     wrong_time = codes(-1021, -4188, -5028)
+    misfits = codes(-1013, -1111, (-4005, -4001), (-4014, -4013), -4023, -4164)
     closed = codes(-1016)
     unavailable = codes(-1000, -1001, -1003, -1006, -1007, -1008, -1015, -1016)
     two_books = True

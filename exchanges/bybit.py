@@ -112,6 +112,7 @@ class BybitRules(BybitQueries):
     wrong_key = codes(10003, 10004, 10005, 10007, 10009, 10010, 33004)
     wrong_place = frozenset()
     wrong_time = codes(10002)
+    misfits = codes(10001, 110094)
     unavailable = codes(10000, 10006, 10016, 10018, 10019, 10429)
 
     def dress(self, exchange: Any) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from core.errors import VenueError, VenueUnavailable
@@ -55,6 +55,8 @@ class VenueKillGateway:
     def __init__(self, venue: str, access: Access, trading: VenueGateway | None = None) -> None:
         self.venue = venue
         self._trading = trading
+        self._inherited = 0
+        """Which of the trading side's readings of the rules these are."""
         self.rules = RULES[venue]()
         if trading is not None:
             self.rules.names = trading.rules.names
@@ -70,7 +72,8 @@ class VenueKillGateway:
         trading = self._trading
         if trading is None:
             return
-        if trading.rules.instruments and not self.rules.instruments:
+        if trading.rules.adopted > self._inherited:
+            self._inherited = trading.rules.adopted
             self.rules.adopt(list(trading.rules.instruments.values()))
         if trading.line.measured > self.line.measured:
             self.line.set_clock(trading.line.offset_ms)
@@ -181,6 +184,11 @@ class VenueKillGateway:
         reply = await self.line.send(self.rules.submit(order), Urgency.KILL)
         verdict = judge(reply, self.rules.read, self.rules.refusals)
         self.line.doubt_clock(verdict.code)
+        if verdict.code in self.rules.misfits:
+            if self._trading is not None:
+                self._trading.misfit.set()
+            with suppress(VenueError), reading(self.venue, "its rules"):  # the next step fits
+                self.rules.adopt(await self.rules.load(self.line))
         return verdict
 
     async def close(self) -> None:

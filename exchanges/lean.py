@@ -24,7 +24,7 @@ CLASSES = {"bybit": "bybit", "binance": "binanceusdm", "okx": "okx"}
 """Our name of a venue to ccxt's name of the class that trades its USDT perpetuals."""
 
 _PACKAGES = ("ccxt", "ccxt.async_support", "ccxt.pro")
-_NEEDED = ("bybit", "binance", "binanceusdm", "okx")
+NEEDED = ("bybit", "binance", "binanceusdm", "okx")
 _lock = threading.Lock()
 
 
@@ -102,7 +102,7 @@ def _load() -> None:
         _fill(package, vars(errors))
         package.__dict__.setdefault("Exchange", base.Exchange)
     for package in (rest, pro):
-        for name in _NEEDED:
+        for name in NEEDED:
             module = importlib.import_module(f"{package.__name__}.{name}")
             # The real package files bind the class, not the module, to this name.
             setattr(package, name, getattr(module, name))

@@ -29,7 +29,7 @@ from core.errors import (
     VenueRefused,
     VenueUnavailable,
 )
-from exchanges.access import Access, build_exchange
+from exchanges.access import Access, build_exchange, check_routes
 from exchanges.budget import Budget, Exhausted, Urgency
 from exchanges.outcome import Reply
 from exchanges.rules import Request, Rules
@@ -67,6 +67,31 @@ async def _mark_sent(session: object, context: SimpleNamespace, params: object) 
     reply = _record.get()
     if reply is not None:
         reply.sent = True
+
+
+class WrongHost(aiohttp.ClientConnectionError):
+    """Somebody wanted to connect to a host that is not the venue's in this environment."""
+
+
+class VenueConnector(aiohttp.TCPConnector):
+    """Connects to the hosts of one venue in one environment, wherever a redirect or ccxt leads.
+
+    Args:
+        hosts: those that may be connected to.
+        options: as ``aiohttp.TCPConnector``.
+    """
+
+    def __init__(self, hosts: frozenset[str], **options: Any) -> None:
+        super().__init__(**options)
+        self._hosts_allowed = hosts
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> Any:
+        """Connect, or raise ``WrongHost`` before a name is even resolved."""
+        if req.url.host not in self._hosts_allowed:
+            raise WrongHost(f"{req.url.host} is none of the hosts of this venue and environment")
+        return await super().connect(req, traces, timeout)
 
 
 @lru_cache(maxsize=1)
@@ -144,8 +169,12 @@ class VenueLine:
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_mark_sent)
         self.exchange.ssl_context = False if self.access.base else _tls()
-        connector = aiohttp.TCPConnector(
-            ssl=True if self.access.base else _tls(), limit=32, keepalive_timeout=50
+        urls, name = self.exchange.urls["api"], self.exchange.hostname
+        connector = VenueConnector(
+            check_routes(self.rules.venue, self.access.environment, urls, name),
+            ssl=True if self.access.base else _tls(),
+            limit=32,
+            keepalive_timeout=50,
         )
         self._session = aiohttp.ClientSession(connector=connector, trace_configs=[trace])
         self.exchange.own_session = False
@@ -298,6 +327,8 @@ def _fault(error: BaseException) -> str:
     while cause is not None:
         if isinstance(cause, _GateClosed):
             return _CLOSED
+        if isinstance(cause, WrongHost):
+            return str(cause)
         if isinstance(cause, TimeoutError):
             return "timeout"
         if isinstance(cause, aiohttp.ClientConnectorDNSError):

@@ -105,6 +105,7 @@ class OkxRules(OkxQueries):
     wrong_key = codes((50102, 50114), 50119, 50120) - codes(50102)
     wrong_place = codes(50101)
     wrong_time = codes(50102, 51149)
+    misfits = codes(51000, 51020, 51120, 51121, 51202)
     closed = codes(50001)
     unavailable = codes(50001, 50004, 50005, 50011, 50013, 50026, 50040, 50061, 50102)
     two_books = True

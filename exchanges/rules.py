@@ -102,6 +102,8 @@ class Rules:
     """Codes that say that the key belongs to another environment."""
     wrong_time: ClassVar[frozenset[str]]
     """Codes that say that a request was signed too early or too late for the venue's clock."""
+    misfits: ClassVar[frozenset[str]]
+    """Codes that say that an order does not fit the instrument's steps and smallest sizes."""
     closed: ClassVar[frozenset[str]] = frozenset()
     """Codes by which the venue says that it is closed for maintenance."""
     unavailable: ClassVar[frozenset[str]]
@@ -120,11 +122,12 @@ class Rules:
         self.by_venue: dict[str, Instrument] = {}
         """By the venue's own symbol."""
         self.names = Names()
+        self.adopted = 0
+        """How many times instruments were taken in."""
 
     def adopt(self, instruments: Sequence[Instrument]) -> None:
-        """Use these instruments from now on."""
-        self.instruments.clear()
-        self.by_venue.clear()
+        """Use these from now on. One that is not among them stays known: it may be held."""
+        self.adopted += 1
         self.instruments.update({item.symbol: item for item in instruments})
         self.by_venue.update({item.venue_symbol: item for item in instruments})
 

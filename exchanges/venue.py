@@ -64,6 +64,7 @@ class VenueGateway:
         self.access = access
         self.stats = GatewayStats(last_message={})
         self.line = VenueLine(rules, access)
+        self.misfit = asyncio.Event()
         self._uid = ""
         self._symbols: set[str] = set()
         """All that is streamed or traded here: Binance lists own trades by symbol only."""
@@ -110,10 +111,18 @@ class VenueGateway:
             VenueUnavailable.
         """
         await self._greet()
+        return await self.instruments()
+
+    async def instruments(self) -> tuple[Instrument, ...]:
+        """Ask for the rules of all instruments anew; orders are made by them from now on.
+
+        Raises:
+            VenueUnavailable, VenueRefused.
+        """
         with reading(self.venue, "its rules"):
-            instruments = await self.rules.load(self.line)
-        self.rules.adopt(instruments)
-        return tuple(instruments)
+            listed = await self.rules.load(self.line)
+        self.rules.adopt(listed)
+        return tuple(listed)
 
     async def _greet(self) -> float:
         self.line.open()
@@ -195,6 +204,8 @@ class VenueGateway:
         reply = await self.line.send(request, urgency, go)
         verdict = judge(reply, self.rules.read, self.rules.refusals)
         self.line.doubt_clock(verdict.code)
+        if verdict.code in self.rules.misfits:
+            self.misfit.set()
         if verdict.venue_id:
             self.rules.names.link(verdict.venue_id, order.client_id)
             if order.kind is OrderKind.STOP:

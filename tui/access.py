@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from core.home import Home
 from core.keys import Credentials, credentials
-from core.secrets import Secret
+from core.secrets import Secret, forbid_core_dumps
 from exchanges.access import Access
 from tui.practice import PracticeServer
 
 
 def practice_accesses(venues: Sequence[str], server: PracticeServer) -> dict[str, Access]:
     """Return the way into each venue of a practice exchange."""
+    forbid_core_dumps()
     accesses = {}
     for venue in venues:
         keys = {name: Secret(text) for name, text in server.keys[venue].items()}
@@ -31,6 +32,7 @@ def venue_accesses(venues: Sequence[str], environment: str, home: Home) -> dict[
         KeyRefused: keys come from where they must not.
         VaultUnavailable: the keyring does not answer.
     """
+    forbid_core_dumps()
     accesses = {}
     for venue in venues:
         keys = credentials(venue, environment, home, os.environ)

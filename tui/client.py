@@ -69,7 +69,10 @@ def send(path: Path, command: Command, timeout: float = TIMEOUT_S, terminal: str
     fields = msgspec.to_builtins(command)
     del fields["received"]
     if isinstance(command, Kill):
-        shut(path, fields)
+        shut_by = shut(path, fields)
+        if shut_by is not None and shut_by["by"] == "guard":
+            text = "the desk does not answer: its guard has pulled the cord"
+            return Answer("", True, "DONE", text)
     target = "/v1/commands" + _asking(terminal)
     return msgspec.convert(ask(path, "POST", target, fields, timeout), Answer)
 

@@ -17,6 +17,7 @@ from exchanges.kill import open_kill_gateway
 from exchanges.venue import VenueGateway, open_gateway
 from sentiment.companion import Companion
 from tui.access import access, practice_accesses, venue_accesses
+from tui.build import build
 from tui.guard import start as start_guard
 from tui.practice import PracticeServer
 
@@ -67,7 +68,7 @@ def _desk(
     kill_gateways = [open_kill_gateway(gateway) for gateway in gateways]
     news = Companion(config.news, config.analyst, home.news) if config.reads_news else None
     guard = (lambda: start_guard(home)) if config.guard.start else None
-    return Desk(config, home, gateways, kill_gateways, facts, news=news, guard=guard)
+    return Desk(config, home, gateways, kill_gateways, facts, news=news, guard=guard, build=build())
 
 
 def public_gateway(venue: str, environment: str, base: str) -> VenueGateway:

@@ -13,25 +13,32 @@ from typing import Any
 
 from core.errors import KillcordError, NoDesk, SafetyRefusal, UsageError
 
+SHUT_LIMIT = 0.5
+"""Seconds for the thread behind the cord to answer; a stopped desk is its guard's after 0.9."""
 
-def shut(path: Path, kill: object) -> int | None:
-    """Close the gate of a desk by the kill cord's own way in, which its loop cannot delay.
+
+def shut(path: Path, kill: object) -> dict[str, Any] | None:
+    """Close the gate by the kill cord's own way in, which no loop can delay.
 
     Args:
         path: the control socket.
-        kill: the command, as ``ask`` takes it; it is to be asked as well, for the verdicts.
+        kill: the command, as ``ask`` takes it; a desk is to be asked as well, for the verdicts.
 
     Returns:
-        When the gate was closed, nanoseconds UTC; None: nobody answers there.
+        Who did it, ``by`` the desk or, where that does not answer, the guard; when the gate was
+        ``closed``, nanoseconds UTC; the ``folder`` with latch and reports. None: nobody answers.
     """
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(1.0)
-            connection.connect(str(path.with_name("cord.sock")))
-            connection.sendall(json.dumps(kill).encode() + b"\n")
-            return int(json.loads(connection.recv(4096))["closed"])
-    except (OSError, ValueError, KeyError):
-        return None
+    for by, name in (("desk", "cord.sock"), ("guard", "guard-cord.sock")):
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(SHUT_LIMIT)
+                connection.connect(str(path.with_name(name)))
+                connection.sendall(json.dumps(kill).encode() + b"\n")
+                answer = json.loads(connection.recv(4096))
+                return {"by": by, "closed": answer["closed"], "folder": answer["folder"]}
+        except (OSError, ValueError, KeyError):
+            continue
+    return None
 
 
 def ask(path: Path, method: str, target: str, body: object = None, timeout: float = 10.0) -> Any:

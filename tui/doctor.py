@@ -68,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _here(arguments: argparse.Namespace, config: Config, home: Home) -> Iterator[Finding]:
     """Look at this machine and at what the program keeps on it."""
     yield Finding("machine", "python", "ok", f"{platform.python_version()}, {platform.machine()}")
+    yield _guarded("machine", "ccxt", _ccxt)
     yield _terminal()
     yield _guarded("home", "folders", lambda: _room(config, home))
     file = arguments.config or home.config_file
@@ -92,6 +93,13 @@ def _guarded(where: str, what: str, look: Callable[[], str]) -> Finding:
         return Finding(where, what, "ok", look())
     except KillcordError as error:
         return Finding(where, what, "fail", str(error))
+
+
+def _ccxt() -> str:
+    from exchanges.provenance import VERSION, check_ccxt
+
+    check_ccxt()
+    return f"{VERSION}, as pinned and unchanged"
 
 
 def _terminal() -> Finding:

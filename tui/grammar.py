@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 from tui.late import CONFIG, VENUE, Late, add_command, add_environment, add_group, example
@@ -314,6 +315,7 @@ def _config_command(commands: Any) -> None:
 class _Version(argparse.Action):
     # Looked up only when asked for: importlib.metadata costs 20 ms.
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
-        from importlib.metadata import version
+        from tui.build import build
 
-        parser.exit(message=f"killcord {version('killcord')}\n")
+        sys.stdout.write(f"killcord {build()}\n")  # argparse would say it to stderr
+        parser.exit()

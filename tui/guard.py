@@ -21,6 +21,7 @@ from core.desk.watchwords import Hello
 from core.home import Home
 from exchanges.kill import VenueKillGateway
 from tui.access import practice_accesses, venue_accesses
+from tui.build import build
 from tui.output import say
 from tui.practice import read_ready_file
 
@@ -38,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         lambda hello: _reach(home, hello),
         _teller(as_json=arguments.json),
         CHILD_PATIENCE if arguments.child else None,
+        build=build(),
     )
     return int(asyncio.run(guard.run()))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from core.clock import MINUTE, Clock
@@ -25,6 +26,7 @@ from core.model.event import (
     FeedChanged,
     FeedState,
     InvariantBroken,
+    RulesChanged,
     VenueChanged,
     VenueOpened,
     VenueState,
@@ -41,6 +43,10 @@ SWEEP_QUIET = 2.0
 """The same while it is not: then asking is all there is."""
 SWEEP_GAP = 0.3
 """Seconds between two sweeps at least, whoever asks."""
+RULES_EVERY = 900.0
+"""Seconds after which a venue's rules for orders are read again."""
+RULES_GAP = 5.0
+"""The same at least: refusals that only look like those of other rules may come in rows."""
 BLIND_AFTER = 3
 """Failed sweeps in a row after which the venue counts as not answering."""
 CLOSED_AFTER = 2
@@ -193,14 +199,15 @@ class Bulkhead:
         sweeps = asyncio.create_task(self._sweep_on(), name=f"sweeps {self.venue}")
         self._restarted.clear()
         restarted = asyncio.create_task(self._restarted.wait())
-        tasks: tuple[asyncio.Task[Any], ...] = (streams, sweeps, restarted)
+        rules = asyncio.create_task(self._read_rules(), name=f"rules {self.venue}")
+        tasks: tuple[asyncio.Task[Any], ...] = (streams, sweeps, rules, restarted)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if restarted in done:
                 raise VenueUnavailable(self._restart)
             for task in done:
                 task.result()
-            raise RuntimeError("its streams or sweeps returned")
+            raise RuntimeError("one of its tasks returned")
         finally:
             for task in tasks:
                 task.cancel()
@@ -261,6 +268,33 @@ class Bulkhead:
                     await self._asked.wait()
             except TimeoutError:
                 continue
+
+    async def _read_rules(self) -> None:
+        """Keep to what the venue asks of orders, which it may change without a word."""
+        misfit = self.gateway.misfit
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RULES_EVERY):
+                    await misfit.wait()
+            misfit.clear()
+            try:
+                async with asyncio.timeout(SWEEP_LIMIT):
+                    self._compare_rules(await self.gateway.instruments())
+            except (VenueError, TimeoutError):
+                misfit.set()
+            await asyncio.sleep(RULES_GAP)
+
+    def _compare_rules(self, listed: Sequence[Instrument]) -> None:
+        known = self._instruments
+        changed = [rules for rules in listed if known.get((self.venue, rules.symbol)) != rules]
+        for rules in changed:
+            before = known.get((self.venue, rules.symbol))
+            known[self.venue, rules.symbol] = rules
+            if before is not None and before.contract_size != rules.contract_size:
+                # The streams' decoders count in contracts of the old size.
+                self.restart(f"a contract of {rules.symbol} has another size")
+        if changed:
+            self._sink(RulesChanged(self.venue, tuple(changed), self._clock.now()))
 
     def _lose(self, error: BaseException) -> None:
         """Tell that the venue is lost, once, and whether it says itself that it is closed."""

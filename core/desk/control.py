@@ -28,11 +28,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
-import struct
 import time
 from collections.abc import Awaitable, Callable
-from decimal import Decimal
 from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -41,6 +38,7 @@ import msgspec
 
 from core.clock import SECOND
 from core.desk.charts import MOST, TIMEFRAMES
+from core.desk.doorway import listen, peer_uid, read_command
 from core.desk.replies import answer_json, refusal
 from core.desk.streams import Streams
 from core.desk.terminals import Claim, Terminals
@@ -48,7 +46,6 @@ from core.desk.verdicts import KillReport
 from core.errors import UsageError
 from core.model.effect import Answer
 from core.model.event import Command, Kill, Submit
-from core.model.instrument import LARGEST
 from core.model.replay import Wish
 from core.model.snapshot import BarView, DepthView, WatchView
 from core.model.whatif import WhatIf
@@ -340,27 +337,6 @@ _FREE = ("/v1/commands", "/v1/stop")
 """Where the kill cord comes in; other commands are counted when they have been read."""
 
 
-def read_command(body: bytes, now: int) -> Command:
-    """Read a command as a client sends it: without the time of receipt.
-
-    Raises:
-        msgspec.MsgspecError: it is not one; the text says which field is wrong.
-    """
-    fields = msgspec.json.decode(body)
-    if not isinstance(fields, dict):
-        raise msgspec.ValidationError("Expected a JSON object")
-    fields["received"] = now
-    fields.setdefault("actor", "socket")
-    if fields.get("type") == "Kill":
-        fields.setdefault("cause", "asked for")
-    command: Command = msgspec.convert(fields, Command)
-    for name in command.__struct_fields__:
-        value = getattr(command, name)
-        if isinstance(value, Decimal) and not (value.is_finite() and abs(value) < LARGEST):
-            raise msgspec.ValidationError(f"Expected a number below {LARGEST:,f} - at `$.{name}`")
-    return command
-
-
 def _chart_of(request: web.Request) -> tuple[str, str, int, int]:
     """Read venue, symbol, timeframe and count of a query.
 
@@ -378,26 +354,6 @@ def _chart_of(request: web.Request) -> tuple[str, str, int, int]:
     if not query.get("symbol"):
         raise ValueError("symbol: is missing")
     return query.get("venue", ""), query["symbol"], timeframe, min(max(count, 1), MOST)
-
-
-def listen(path: Path) -> socket.socket:
-    """Return a Unix socket that only this user can reach; what was there before is removed."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        listener.bind(str(path))
-    finally:
-        os.umask(before)
-    return listener
-
-
-def peer_uid(peer: socket.socket) -> int | None:
-    """Return the uid of the process at the other end; None where the system cannot say."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return None
-    packed = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    return int(struct.unpack("3i", packed)[1])
 
 
 Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]

@@ -1,11 +1,12 @@
-"""The kill cord's own way into the desk: a socket and a thread that nothing in the loop delays.
+"""The kill cord's own way in, to desk and guard: a socket and a thread that no loop delays.
 
 Whoever pulls the cord writes one line, a ``Kill`` as JSON without ``received``, and is answered in
 one line when the gate is closed: from then on nothing that adds risk leaves, whatever waits in the
 loop. The loop does the rest as at any other pull. Where it does not come round to that, because
-it hangs, the thread sets the latch itself; the guard, which misses the beats, cancels.
+it hangs, the thread sets the latch itself; the guard, which misses the beats, cancels. At the guard
+the gate is the latch, which the desk looks for before each order; it is set before the answer.
 
-The control socket takes the same command and is asked for the verdicts.
+The desk's control socket takes the same command and is asked for the verdicts.
 """
 
 from __future__ import annotations
@@ -22,11 +23,8 @@ from threading import Event, Thread
 import msgspec
 
 from core.clock import Clock
-from core.desk import latch
-from core.desk.control import listen, peer_uid, read_command
-from core.desk.latch import Latched
-from core.desk.verdicts import RANK
-from core.model.event import Kill, KillMode
+from core.desk.doorway import listen, peer_uid, read_command
+from core.model.event import Kill
 
 LINE_LIMIT = 4096
 """Bytes of a command."""
@@ -43,25 +41,25 @@ class Cord:
         path: the socket.
         shut: closes the gate at once; called in the thread.
         pull: pulls the cord; called in the loop.
-        latch_path: the file that means HALTED.
-        venues: all there are.
+        demand: sets the latch; called in the thread, when the loop does not come round to pull.
+        folder: where the latch and the reports of kills are, for whoever asks.
         clock: wall time.
     """
 
     def __init__(
         self,
         path: Path,
-        shut: Callable[[], None],
+        shut: Callable[[Kill], None],
         pull: Callable[[Kill], None],
-        latch_path: Path,
-        venues: tuple[str, ...],
+        demand: Callable[[Kill], None],
+        folder: Path,
         clock: Clock,
     ) -> None:
         self._path = path
         self._shut = shut
         self._pull = pull
-        self._latch_path = latch_path
-        self._venues = venues
+        self._demand = demand
+        self._folder = str(folder)
         self._clock = clock
         self._closing = False
         self._thread = Thread(target=self._serve, name="cord", daemon=True)
@@ -111,7 +109,7 @@ class Cord:
         if not isinstance(kill, Kill):
             connection.sendall(b'{"ok":false,"detail":"only the kill cord comes in here"}\n')
             return
-        self._shut()
+        self._shut(kill)
         closed = self._clock.now()
         taken = Event()
 
@@ -122,21 +120,10 @@ class Cord:
         with suppress(RuntimeError):  # the loop is closed: the desk is over
             self._loop.call_soon_threadsafe(pull)
         with suppress(OSError):
-            connection.sendall(b'{"ok":true,"closed":%d}\n' % closed)
+            answer = {"ok": True, "closed": closed, "folder": self._folder}
+            connection.sendall(msgspec.json.encode(answer) + b"\n")
         if not taken.wait(LOOP_LIMIT):
-            self._set_latch(kill)
-
-    def _set_latch(self, kill: Kill) -> None:
-        """Make durable what the loop does not come round to."""
-        pending = (kill.venue,) if kill.venue else self._venues
-        if kill.mode is KillMode.HALT:
-            pending = ()
-        found = latch.find(self._latch_path)
-        if found is None or RANK[kill.mode] > RANK[found.mode]:
-            if found is not None:
-                pending = tuple(sorted({*pending, *found.pending}))
-            latched = Latched(kill.cause, kill.actor, kill.received, kill.mode, pending)
-            latch.write(self._latch_path, latched)
+            self._demand(kill)
 
 
 def _read_line(connection: socket.socket) -> bytes:

@@ -6,8 +6,8 @@ ready when each venue has been swept or has failed once.
 
 Ends: ``stop`` (also SIGINT and the end of ``stop_after``) disarms, waits for what is on its way,
 sweeps once more and leaves positions with their stops. SIGTERM pulls the kill cord in
-``KILL_SIGNAL_MODE`` and ends when the venues have answered; SIGUSR1 and the kill file pull it and
-go on. SIGHUP is ignored: a terminal that closes takes nothing with it.
+``KILL_SIGNAL_MODE`` and ends when the venues have answered; SIGUSR1, SIGUSR2 and the kill file pull
+it and go on. SIGHUP is ignored: a terminal that closes takes nothing with it.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ from core.desk.watchwords import Hello
 from core.desk.window import Window
 from core.engine.engine import Engine
 from core.errors import ConfigError, VenueError, VenueUnavailable
+from core.files import clear_drafts
 from core.home import Home
 from core.journal import frames, wal
 from core.journal.recording import Session
@@ -60,6 +61,7 @@ from core.model.event import (
     Cancel,
     DeskLagged,
     Disarm,
+    GuardChanged,
     InvariantBroken,
     Kill,
     KillMode,
@@ -95,6 +97,7 @@ class Desk:
         signals: handle the process's signals.
         news: where news comes from; None: none is read.
         guard: starts the guard's process; None: none is started.
+        build: version and code of the program, for the journal and the guard.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class Desk:
         signals: bool = True,
         news: NewsFeed | None = None,
         guard: Callable[[], Popen[bytes]] | None = None,
+        build: str = "",
     ) -> None:
         self.config = config
         self.environment = config.environment
@@ -123,6 +127,7 @@ class Desk:
         self._signals = Signals(self.pull, self.request_stop) if signals else None
         self._news = news
         self._guard = guard
+        self._build = build
         self._state = home.state(config.environment)
         self._stopping = asyncio.Event()
         self._winding: asyncio.Task[None] | None = None
@@ -182,9 +187,11 @@ class Desk:
         config, home = self.config, self._home
         self._started = self._clock.now()
         home.make(config.environment)
-        lock = Lock(home.lock, f"the home {home.data}")
+        lock = Lock(home.lock, f"the home {home.data}", note=config.environment)
         self._closers.append(lock.release)
         disk.check(self._state)
+        for folder in (self._state, self._state / "journal", home.run):
+            clear_drafts(folder)
         self._log = LogFile(home.log)
         self._log.start()
         self._closers += [self._log.close, self.lines.subscribe(self._log.write)]
@@ -200,6 +207,9 @@ class Desk:
                 f"journal: a torn tail of {replay.torn} bytes was cut and put beside it",
                 "warning",
             )
+        if replay and replay.epoch.build not in ("", self._build):
+            text = f"this is build {self._build}; {replay.epoch.build} wrote the journal so far"
+            self.lines.add("info", text)
         latched = latch.read(home.latch(config.environment))
         latch.keep_room(home.latch(config.environment))
         self._store = StoreKeeper(
@@ -208,7 +218,12 @@ class Desk:
         await self._store.check()
         self._closers.append(self._store.close)
         self.journal = wal.begin(
-            self._state / "journal", config.environment, replay, ledger, self._started
+            self._state / "journal",
+            config.environment,
+            replay,
+            ledger,
+            self._started,
+            build=self._build,
         )
         self.journal.start(lambda reason: self._broken("JOURNAL_FAILED", reason))
         self._closers.append(self.journal.close)
@@ -294,8 +309,8 @@ class Desk:
             self._home.cord_socket,
             self.pump.shut,
             self.pump.sink,
-            self._home.latch(config.environment),
-            config.venues,
+            partial(latch.demand, self._home.latch(config.environment), config.venues),
+            self._state,
             self._clock,
         )
         self.window = Window(
@@ -370,9 +385,11 @@ class Desk:
             config.guard.silence,
             config.max_flatten_slippage,
             epoch,
+            self._build,
         )
         heed = self.pump.heed_latch
-        return GuardPost(home.guard_socket, hello, self._guard, heed, self.lines)
+        changed = self._guarded if config.guard.required else None
+        return GuardPost(home.guard_socket, hello, self._guard, heed, self.lines, changed)
 
     def _record_session(self, who: Identity, epoch: int) -> RecordingKeeper:
         config, home = self.config, self._home
@@ -535,6 +552,9 @@ class Desk:
         self._broken("CLOCK_JUMPED", reason)
         for venue in self.pump.venues.values():
             venue.restart(reason)
+
+    def _guarded(self, present: bool) -> None:
+        self.pump.sink(GuardChanged(present, self._clock.now()))
 
     def _late(self, lag_ms: float) -> None:
         self.pump.sink(DeskLagged(lag_ms / 1000, self._clock.now()))

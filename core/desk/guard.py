@@ -8,6 +8,9 @@ whether it recovers or is started anew, and then does what the kill cord does, o
 Silence is counted in the guard's own waking time: on a machine that sleeps or stands still
 altogether the guard sleeps too, and a desk that was given no chance to beat is not silent.
 
+Whoever cannot reach the desk pulls the cord here: by a socket of its own (``core.desk.cord``), by
+SIGUSR1 or SIGUSR2, and by the kill file, where the desk does not take it.
+
 Two never work at once. A desk that recovers sees the latch before it sends anything and leaves
 the venues to the guard; a desk that is started anew takes the home's lock, at which the guard
 stops, and goes on with the venues that the latch still lists.
@@ -18,7 +21,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -26,17 +31,19 @@ import msgspec
 
 from core.clock import SECOND, SystemClock
 from core.desk import latch, watchwords
+from core.desk.cord import Cord
 from core.desk.identity import identity
 from core.desk.kill import KillExecutor
 from core.desk.kill_worker import VALIDITY, Means
 from core.desk.latch import Latched
 from core.desk.lock import Lock, holder
 from core.desk.ports import GuardGateway
+from core.desk.triggers import KILL_SIGNALS, KillFile, hear_signals
 from core.desk.verdicts import PROVED, RANK
 from core.desk.watchwords import DUTY, Beat, Duty, End, Hello
 from core.errors import NoDesk, StateError
 from core.home import Home
-from core.model.event import Event, KillReported
+from core.model.event import Event, Kill, KillMode, KillReported
 from core.model.instrument import Instrument
 from core.model.record import Intent
 from core.model.record import encode as encode_record
@@ -51,6 +58,8 @@ PREPARE_AGAIN = 3.0
 PREPARE_LIMIT = 20.0
 LATCH_LIMIT = 0.25
 """Seconds for which a disk may hold up the cancel."""
+FILE_PATIENCE = 0.5
+"""Seconds for which a kill file is the desk's to take."""
 FIRST_SEQ = 36**9 // 2
 """Where the guard's client ids begin: half of the numbers are out of the desk's reach."""
 
@@ -66,6 +75,7 @@ class Guard:
         tell: takes lines for the guard's log.
         patience: seconds to wait for a desk; None: for ever.
         validity: seconds between the sweeps that prove a kill; see ``core.desk.kill_worker``.
+        build: version and code of this process, told to the desk.
     """
 
     def __init__(
@@ -75,8 +85,10 @@ class Guard:
         tell: Tell,
         patience: float | None = None,
         validity: float = VALIDITY,
+        build: str = "",
     ) -> None:
         self._home = home
+        self._build = build
         self._reach = reach
         self._tell = tell
         self._patience = patience
@@ -107,14 +119,18 @@ class Guard:
                 f" {hello.mode} after {hello.silence:g} s of silence"
             )
             try:
-                why = await wire.watch(hello.silence)
-                if why:
-                    self._acting = True
-                    wire.say(self._duty())
-                    rescue = Rescue(
-                        self._home, hello, self._gateways, self._instruments, why, self._validity
-                    )
-                    await rescue.run(self._tell)
+                with self._hearing(hello, wire):
+                    why = await wire.watch(hello.silence)
+                    if why:
+                        self._acting = True
+                        wire.say(self._duty())
+                        mode = max(hello.mode, wire.asked, key=RANK.__getitem__)
+                        hello = msgspec.structs.replace(hello, mode=mode)
+                        rescue = Rescue(
+                            self._home, hello, self._gateways, self._instruments, why,
+                            self._validity,
+                        )  # fmt: skip
+                        await rescue.run(self._tell)
             finally:
                 for task in (*warm, duty):
                     task.cancel()
@@ -136,6 +152,35 @@ class Guard:
                 if deadline is not None and time.monotonic() > deadline:
                     raise NoDesk("no desk to guard: start one with `killcord`") from None
                 await asyncio.sleep(0.2)
+
+    @contextmanager
+    def _hearing(self, hello: Hello, wire: Wire) -> Iterator[None]:
+        """Let the cord be pulled here: the latch is set, and if nothing was done yet, all is."""
+        folder, clock = self._home.state(hello.environment), SystemClock()
+        demand = partial(latch.demand, self._home.latch(hello.environment), hello.venues)
+
+        def pull(mode: KillMode, cause: str, actor: str) -> None:
+            try:
+                demand(Kill(mode, actor, cause, clock.now()))
+            except OSError as error:
+                self._tell(f"{cause}: {error.strerror}; going on without the latch")
+            wire.alarm(mode, cause)
+
+        loop = asyncio.get_running_loop()
+        hear_signals(loop, pull)
+        watch = asyncio.create_task(KillFile(folder / "KILL", pull, FILE_PATIENCE).watch())
+        cord = Cord(
+            self._home.guard_cord, demand, lambda kill: wire.alarm(kill.mode, kill.cause), demand,
+            folder, clock,
+        )  # fmt: skip
+        cord.start()
+        try:
+            yield
+        finally:
+            cord.close()
+            watch.cancel()
+            for number in KILL_SIGNALS:
+                loop.remove_signal_handler(number)
 
     async def _keep_warm(self, gateway: GuardGateway) -> None:
         """Know the venue's rules and clock, and keep a connection open."""
@@ -162,7 +207,7 @@ class Guard:
     def _duty(self) -> Duty:
         ready = tuple(name for name, problem in self._ready.items() if not problem)
         detail = "; ".join(problem for problem in self._ready.values() if problem)
-        return Duty(os.getpid(), ready, detail, self._acting)
+        return Duty(os.getpid(), ready, detail, self._acting, self._build)
 
 
 class Wire(asyncio.Protocol):
@@ -177,6 +222,9 @@ class Wire(asyncio.Protocol):
         self._quiet = 0.0
         self._beats = 0
         self._ended = False
+        self._pulled = ""
+        self.asked = KillMode.HALT
+        """How far whoever pulled the cord here wants to go."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -226,8 +274,15 @@ class Wire(asyncio.Protocol):
                 self._quiet += min(time.monotonic() - before, 2 * STEP)
             if self._beats and self._quiet >= silence:
                 return f"the desk was silent for {self._quiet:.2f} s"
+        if self._pulled:
+            return self._pulled
         # A desk that never got ready had nothing of its own at the venues yet.
         return "" if self._ended or not self._beats else "the desk ended without a word"
+
+    def alarm(self, mode: KillMode, why: str) -> None:
+        """Stop watching: the cord is pulled."""
+        self.asked, self._pulled = mode, why
+        self._stirred.set()
 
     def say(self, word: Duty) -> None:
         """Send the desk a word, if it still listens."""

@@ -40,6 +40,8 @@ class GuardPost:
         start: starts a guard process; None: somebody else does (``guard.start = false``).
         heed: obeys a latch that the guard set.
         lines: the log.
+        changed: told when a guard that should be there is missing for too long, and when it is
+            back; None: nobody minds.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class GuardPost:
         start: Callable[[], subprocess.Popen[bytes]] | None,
         heed: Callable[[], None],
         lines: Lines,
+        changed: Callable[[bool], None] | None = None,
     ) -> None:
         self._path = path
         self._hello = hello
@@ -65,7 +68,13 @@ class GuardPost:
         """Guards started since one was on duty."""
         self._guarded = False
         """Whether a guard was ever on duty."""
+        self._changed = changed
+        self._present = True
+        self._seen = self._loop.time()
+        """When a guard was last on duty, or the post began to wait for the first."""
         self._said = ""
+        self._stranger = ""
+        """Build of a guard that is not the desk's own."""
         self._ended = False
 
     @property
@@ -96,12 +105,15 @@ class GuardPost:
     async def run(self) -> None:
         """Beat, and mind the guard, until cancelled."""
         beat = watchwords.write(Beat())
-        last = self._loop.time()
+        last = self._seen = self._loop.time()
         while True:
             now = self._loop.time()
+            late = now - last > 1.0
+            if late:
+                self._seen += now - last
             for link in self._links:
                 link.send(beat)
-                if now - last > 1.0:
+                if late:
                     link.heard = now  # what it said meanwhile has not been read yet
             last = now
             self._heed()
@@ -148,9 +160,11 @@ class GuardPost:
         view = self.view
         if view.state != self._said:
             self._say(view)
-        if self._fresh():
+        self._watch_presence()
+        if fresh := self._fresh():
             self._tries = 1
             self._guarded = True
+            self._compare_builds(fresh[-1].duty.build)
             return
         if self._start is None:
             return
@@ -166,6 +180,30 @@ class GuardPost:
                 self._child = self._start()
             except OSError as error:
                 self._lines.add("info", f"the guard cannot be started: {in_words(error)}", "alarm")
+
+    def _compare_builds(self, build: str) -> None:
+        """Tell when the program was exchanged under a running desk: two builds on one account."""
+        mine = self._hello.build
+        if build not in (mine, self._stranger):
+            self._stranger = build
+            text = f"the guard is of build {build or 'unknown'}, this desk of {mine}: the program"
+            text += " was exchanged while it runs; end the desk and start it anew"
+            self._lines.add("risk", text, "alarm")
+
+    def _watch_presence(self) -> None:
+        """Tell when a guard is missing; one that was never wanted is not."""
+        now = self._loop.time()
+        if self._fresh() or not (self._start or self._guarded):
+            self._seen = now
+        present = now - self._seen < (GONE_AFTER if self._guarded else START_LIMIT)
+        if present is not self._present and self._changed is not None:
+            self._present = present
+            self._changed(present)
+            if present:
+                self._lines.add("info", "the guard is back: positions may be opened again")
+            else:
+                text = "nothing is opened until a guard is there (guard.required)"
+                self._lines.add("risk", text, "alarm")
 
     def _say(self, view: GuardView) -> None:
         before, self._said = self._said, view.state

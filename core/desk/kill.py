@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -19,8 +20,11 @@ import msgspec
 from core.desk.kill_worker import Means, VenueWorker
 from core.desk.ports import KillGateway
 from core.desk.verdicts import RANK, KillReport, VenueKill
-from core.files import write_whole
+from core.files import keep_newest, write_whole
 from core.model.event import KillMode
+
+KEPT = 100
+"""Reports of kills that stay."""
 
 
 class KillExecutor:
@@ -100,7 +104,6 @@ class KillExecutor:
         """Write the report; a disk that refuses does not stop a kill."""
         data = msgspec.json.format(msgspec.json.encode(self._report()))
         path = self._folder / f"kill-{self._began}.json"
-        try:
+        with suppress(OSError):
             write_whole(path, data)
-        except OSError:
-            return
+            keep_newest(self._folder, "kill-*.json", KEPT)

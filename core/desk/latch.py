@@ -7,14 +7,16 @@ it from the start: what is there already can be written over and renamed.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from core.desk.verdicts import RANK
 from core.errors import StateError, in_words
 from core.files import sync_folder, write_whole
-from core.model.event import KillMode
+from core.model.event import Kill, KillMode
 
 ROOM = 4096
 """Bytes kept for a latch."""
@@ -74,6 +76,28 @@ def write(path: Path, latched: Latched) -> None:
             sync_folder(path.parent)
         except OSError:
             raise error from None
+
+
+def demand(path: Path, venues: Sequence[str], kill: Kill) -> None:
+    """Have the latch ask for what a pull of the cord asks for, or for what it asked before if more.
+
+    Args:
+        path: the latch.
+        venues: all there are.
+        kill: the pull.
+
+    Raises:
+        OSError: as ``write``.
+    """
+    found = find(path)
+    if found is not None and RANK[kill.mode] <= RANK[found.mode]:
+        return
+    pending: set[str] = set()
+    if kill.mode is not KillMode.HALT:
+        pending = {kill.venue} if kill.venue else set(venues)
+    if found is not None:
+        pending |= set(found.pending)
+    write(path, Latched(kill.cause, kill.actor, kill.received, kill.mode, tuple(sorted(pending))))
 
 
 def keep_room(path: Path) -> None:

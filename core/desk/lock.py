@@ -7,6 +7,7 @@ import hashlib
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from core.errors import AlreadyRunning, SafetyRefusal, StateError
@@ -21,6 +22,7 @@ class Lock:
         what: says to a person what is held, ``the home /x`` or ``account 7 on bybit``.
         who: what kind of process holds it.
         advice: what a person can do about it.
+        note: written beside the number of the process, for ``living_holder``.
 
     Raises:
         AlreadyRunning: another process holds it.
@@ -33,6 +35,7 @@ class Lock:
         what: str,
         who: str = "desk",
         advice: str = "`killcord attach` to it, or `killcord stop` it",
+        note: str = "",
     ) -> None:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -48,7 +51,7 @@ class Lock:
             by = "" if pid is None else f" (process {pid})"
             raise AlreadyRunning(f"another {who}{by} holds {what}; {advice}") from error
         os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(self._descriptor, f"{os.getpid()} {note}\n".encode(), 0)
 
     def release(self) -> None:
         """Let others have it. May be called twice."""
@@ -60,9 +63,20 @@ class Lock:
 def holder(path: Path) -> int | None:
     """Return the process that took a lock last; None where nobody did."""
     try:
-        return int(path.read_text())
-    except (OSError, ValueError):
+        return int(path.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
         return None
+
+
+def living_holder(path: Path) -> tuple[int, str] | None:
+    """Return the process that holds a lock now, and its note; None where nobody does."""
+    with suppress(OSError, ValueError), open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid, _, note = file.read().decode().strip().partition(" ")
+            return int(pid), note
+    return None
 
 
 def runtime_folder() -> Path:

@@ -13,6 +13,9 @@ from typing import Any
 from core.model.snapshot import LogView
 from core.secrets import scrub
 
+LOUD = ("ccxt", "aiohttp", "asyncio", "httpx", "alembic", "sqlalchemy", "aiosqlite")
+"""Libraries whose loggers are heard from warnings on: at DEBUG ccxt logs headers with keys."""
+
 
 class LogFile:
     """JSON lines in a rotated file, written by a thread; takes the standard library's logs too.
@@ -32,11 +35,11 @@ class LogFile:
         self._log = logging.getLogger("killcord")
 
     def start(self) -> None:
-        """Take over the root logger; keep loud libraries quiet: at DEBUG ccxt logs key headers."""
+        """Take over the root logger; keep loud libraries quiet."""
         root = logging.getLogger()
         root.addHandler(self._handler)
         root.setLevel(logging.INFO)
-        for name in ("ccxt", "aiohttp", "asyncio", "httpx", "alembic", "sqlalchemy", "aiosqlite"):
+        for name in LOUD:
             logging.getLogger(name).setLevel(logging.WARNING)
 
     def open(self) -> None:

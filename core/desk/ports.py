@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Protocol
@@ -39,12 +40,22 @@ class Gateway(Protocol):
 
     venue: str
     stats: GatewayStats
+    misfit: asyncio.Event
+    """Set when the venue refuses an order because it does not fit the instrument's rules."""
 
     async def connect(self) -> VenueOpened:
         """Load rules, account id and clock offset; set one-way position mode and cross margin.
 
         Raises:
             VenueUnavailable, AuthenticationFailed, KeyRefused.
+        """
+        ...
+
+    async def instruments(self) -> tuple[Instrument, ...]:
+        """Ask for the rules of all instruments anew; orders are made by them from now on.
+
+        Raises:
+            VenueUnavailable, VenueRefused.
         """
         ...
 

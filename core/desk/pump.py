@@ -199,7 +199,7 @@ class Pump:
         self.history.command(command, answer)
         return answer
 
-    def shut(self) -> None:
+    def shut(self, _: Kill) -> None:
         """Let nothing that adds risk leave from this instant; any thread may say so."""
         self._shut = True
 

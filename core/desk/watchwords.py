@@ -34,6 +34,8 @@ class Hello(Struct, frozen=True, tag=True):
     """Largest distance from the mark at which positions are closed, a fraction."""
     epoch: int
     """Number of this start, for client ids."""
+    build: str = ""
+    """Version and code of the desk."""
 
 
 class Beat(Struct, frozen=True, tag=True):
@@ -53,6 +55,8 @@ class Duty(Struct, frozen=True, tag=True):
     """Why the others do not."""
     acting: bool = False
     """It has pulled the cord and is busy with that: it guards nothing more."""
+    build: str = ""
+    """Version and code of the guard."""
 
 
 Word = Hello | Beat | End | Duty

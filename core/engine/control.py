@@ -18,6 +18,7 @@ from core.model.event import (
     Close,
     DeskLagged,
     Disarm,
+    GuardChanged,
     InvariantBroken,
     Kill,
     KillMode,
@@ -40,6 +41,8 @@ from core.risk.gate import Approved, Refused
 _AUTO = "arm_on_start"
 _GIVE_UP = 15 * SECOND
 """A venue that is still connecting this long after another is ready does not hold up arming."""
+_RESUME_AFTER = 60.0
+"""Seconds that ``Config.resume_after`` stands for where it is not given, but for practice."""
 _UNSETTLED = (VenueState.CONNECTING, VenueState.RECONCILING)
 CALM = 5 * SECOND
 """After a lag above the limit the loop must keep time for this long, within half the limit."""
@@ -56,6 +59,12 @@ class Control:
         if wanted is None:
             wanted = world.config.environment == "practice"
         self._auto = wanted and world.state is not TradingState.HALTED
+        wait = world.config.resume_after
+        if wait is None:
+            wait = 0.0 if world.config.environment == "practice" else _RESUME_AFTER
+        self._cooldown = int(wait * SECOND)
+        self._halted = 0
+        """When the cord was pulled; 0: not since the start."""
         self._first_ready = 0
         self.kills: dict[str, KillReported | None] = {}
         """Venue to the verdict of the last kill; None while it runs."""
@@ -120,6 +129,9 @@ class Control:
             self._answer("", False, Code.NOTHING_TO_DO, f"not halted but {world.state}")
         elif any(venue.killing for venue in world.venues.values()):
             self._answer("", False, Code.HALTED, "the kill is still running")
+        elif (left := self._halted + self._cooldown - world.now) > 0:
+            text = f"the cord was pulled just now: wait {-(-left // SECOND)} s (resume_after)"
+            self._answer("", False, Code.HALTED, text)
         else:
             world.change_state(TradingState.DISARMED, "resumed", event.actor)
             self._answer("", True, Code.DONE, "disarmed; arm to trade")
@@ -148,6 +160,8 @@ class Control:
         """Close the gate and hand the rest to the executor; an empty ``venue`` means all."""
         world = self._world
         self._auto = False
+        if world.state is not TradingState.HALTED:
+            self._halted = world.now
         self._execution.forget(actor)
         world.change_state(TradingState.HALTED, cause, actor)
         for name, known in world.venues.items():
@@ -184,7 +198,11 @@ class Control:
     def opens(self) -> bool:
         """Whether an order that adds risk may leave now: armed, and the desk keeps time."""
         world = self._world
-        return world.state is TradingState.ARMED and world.lag <= world.limits.loop_lag
+        return (
+            world.state is TradingState.ARMED
+            and world.lag <= world.limits.loop_lag
+            and not world.unguarded
+        )
 
     def lagged(self, event: DeskLagged) -> None:
         """Hold entries back after the loop stood still: a signal may rest on what is over.
@@ -200,6 +218,10 @@ class Control:
             text = f"the desk stood still for {event.seconds:.2f} s: nothing is opened until it"
             world.notify("warning", f"{text} has kept time for {CALM // SECOND} s")
         world.lag = max(world.lag, event.seconds)
+
+    def guard_changed(self, event: GuardChanged) -> None:
+        """Open nothing while nobody would act if this desk died."""
+        self._world.unguarded = "" if event.present else "no guard watches this desk"
 
     # --- orders by hand -----------------------------------------------------------------------
 

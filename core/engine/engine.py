@@ -37,6 +37,7 @@ from core.model.event import (
     Disarm,
     Event,
     FeedChanged,
+    GuardChanged,
     InvariantBroken,
     Kill,
     KillReported,
@@ -46,6 +47,7 @@ from core.model.event import (
     Pause,
     ResolveOrder,
     Resume,
+    RulesChanged,
     SentimentScored,
     Submit,
     Tick,
@@ -142,6 +144,7 @@ class Engine:
             FundingPaid: booking.paid,
             VenueSwept: self._swept,
             VenueOpened: self._reconciler.opened,
+            RulesChanged: self._reconciler.rules_changed,
             FeedChanged: self._reconciler.feed,
             VenueChanged: self._reconciler.changed,
             Arm: control.arm,
@@ -161,6 +164,7 @@ class Engine:
             ModelDemoted: models.demoted,
             Tick: self._tick,
             DeskLagged: control.lagged,
+            GuardChanged: control.guard_changed,
             InvariantBroken: control.broken,
         }
         tracking.restore()

@@ -195,6 +195,7 @@ class Execution:
             (now - slot.book_received) / SECOND if slot.book_received else inf,
             (venue.offset_ms or 0.0) / 1000.0,
             world.lag,
+            world.unguarded,
             mid,
             slot.mark_exact(),
             equity,
@@ -204,6 +205,7 @@ class Execution:
             working,
             venue.pace.full(now),
             world.minute.full(now),
+            world.turnover.total(now) + float(order.qty) * slot.price,
             trigger,
             tail,
             cluster,
@@ -237,6 +239,8 @@ class Execution:
         world.active[slot.key] = slot
         world.venues[slot.venue].pace.add(world.now)
         world.minute.add(world.now)
+        if not order.reduce_only:
+            world.turnover.add(world.now, float(order.qty) * slot.price)
         self._tracking.in_flight[order.client_id] = world.now
         world.pending = True
         return working
@@ -277,6 +281,8 @@ class Execution:
             slot.closing = True
         if instrument.max_market_qty is not None:
             qty = min(qty, instrument.floor_qty(instrument.max_market_qty))
+        if qty % instrument.lot:  # the venue's steps have grown since it was opened
+            qty = instrument.floor_qty(qty)
         if qty <= 0:
             return ""
         order = Order(

@@ -28,7 +28,7 @@ def view_limits(
         *_view_sizes(world, execution, equity if equity is not None else _ZERO),
         *_view_book(world, equity),
         *_view_losses(world, breaker, execution, equity),
-        *_view_traffic(world),
+        *_view_traffic(world, equity),
     )
 
 
@@ -185,7 +185,7 @@ def _view_losses(
     ]
 
 
-def _view_traffic(world: World) -> list[LimitView]:
+def _view_traffic(world: World, equity: Decimal | None) -> list[LimitView]:
     limits = world.limits
     now = world.now
     venues = world.venues.values()
@@ -215,6 +215,13 @@ def _view_traffic(world: World) -> list[LimitView]:
             float(world.minute.count(now)),
             float(limits.orders_per_minute),
             "count",
+        ),
+        _view(
+            Code.NOTIONAL_PER_MINUTE,
+            "Opened in a minute",
+            world.turnover.total(now) / float(equity) if equity else None,
+            float(limits.notional_per_minute),
+            "times",
         ),
         _view(
             Code.REJECTS_IN_A_ROW,

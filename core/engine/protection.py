@@ -81,6 +81,16 @@ class Protection:
             return
         stop = slot.stop
         need = abs(held)
+        rules = slot.instrument
+        if (
+            rules is not None
+            and (odd := need % rules.lot)
+            and (stop is None or stop.remaining != need)
+        ):
+            need -= odd  # the venue's steps have grown: it takes no order for the rest
+            if not need:
+                self.naked.pop(slot.key, None)
+                return
         if stop is not None and (stop.order.side == "sell") == (held > 0):
             left = stop.remaining
             fits = left == need or (left > need and (slot.exit is not None or stop.booked))
@@ -98,10 +108,10 @@ class Protection:
             self.naked.setdefault(slot.key, self._world.now)
             self._world.pending = True
         if not fits and not (slot.closing and slot.exit is not None):
-            self._renew_stop(slot)
+            self._renew_stop(slot, need)
 
-    def _renew_stop(self, slot: Slot) -> None:
-        """Place a stop for the whole position, unless it is too early to or too late for one."""
+    def _renew_stop(self, slot: Slot, need: Decimal) -> None:
+        """Place a stop for the position, unless it is too early to or too late for one."""
         world = self._world
         stop = slot.stop
         if stop is not None and stop.status in (_JOURNALED, _UNKNOWN):
@@ -137,7 +147,7 @@ class Protection:
             slot.symbol,
             _SELL if held > 0 else _BUY,
             _STOP_KIND,
-            abs(held),
+            need,
             world.now,
             None,
             trigger,
@@ -150,7 +160,7 @@ class Protection:
         if type(verdict) is Approved:
             slot.stop = self._send(slot, verdict)
             slot.protect_at = world.now + _DEBOUNCE
-            slot.risk_quote = abs(slot.position.entry - trigger) * abs(held)
+            slot.risk_quote = abs(slot.position.entry - trigger) * need
 
     def _keep_stop(self, slot: Slot, old: WorkingOrder) -> None:
         """Leave a stop where it works when the venue does not take the one meant to replace it."""

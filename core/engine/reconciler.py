@@ -13,7 +13,15 @@ from core.engine.venue import Venue
 from core.engine.world import World
 from core.model.account import VenueSwept
 from core.model.effect import SetLeverage
-from core.model.event import FeedChanged, FeedState, VenueChanged, VenueOpened, VenueState
+from core.model.event import (
+    FeedChanged,
+    FeedState,
+    RulesChanged,
+    VenueChanged,
+    VenueOpened,
+    VenueState,
+)
+from core.model.instrument import short_symbol
 from core.model.order import OrderStatus, Purpose
 from core.model.record import BaselinePosition, CashAdjusted, Resolved, VenueBaseline
 from core.orders.reconciliation import diff_positions, missing_orders
@@ -75,6 +83,26 @@ class Reconciler:
         self._compare_clocks(venue)
         self._unsettle(venue, "waiting for the first sweep")
         self._tracking.reopen(venue)
+
+    def rules_changed(self, event: RulesChanged) -> None:
+        """Make orders by a venue's new rules from now on, and bring resting ones in line."""
+        venue = self._world.venues.get(event.venue)
+        if venue is None:
+            return
+        for rules in event.instruments:
+            before = venue.instruments.get(rules.symbol)
+            venue.instruments[rules.symbol] = rules
+            slot = self._world.slots.get((venue.name, rules.symbol))
+            if slot is None:
+                continue
+            slot.instrument = rules
+            text = f"{venue.name} changed the rules of {short_symbol(rules.symbol)}"
+            if before is not None:
+                text = f"{text}: {rules.changes(before)}"
+            if slot.position.qty % rules.lot:
+                text = f"{text}; the position of {slot.position.qty} is no multiple of its steps"
+            self._world.notify("warning", text)
+            self._settle(slot)
 
     def feed(self, event: FeedChanged) -> None:
         """Take the health of a stream. Losing the private one needs a sweep to be made good."""

@@ -28,7 +28,7 @@ from core.portfolio.ledger import Ledger
 from core.portfolio.position import Position
 from core.risk.codes import Code
 from core.risk.news_guard import NewsGuard
-from core.risk.pace import Pace
+from core.risk.pace import Pace, Turnover
 from core.risk.portfolio import PortfolioRisk
 from core.signals.context import Context, Place
 from core.signals.strategy import Strategy, strategy_maker
@@ -82,9 +82,12 @@ class World:
         self.paused: set[str] = set()
         self.lag = 0.0
         """Longest that the desk's loop stood still lately, seconds; 0 while it keeps time."""
+        self.unguarded = ""
+        """Why the guard's absence holds entries back; empty while it does not."""
         self.portfolio = PortfolioRisk()
         self.guard = NewsGuard(config.limits)
         self.minute = Pace(config.limits.orders_per_minute, MINUTE)
+        self.turnover = Turnover(MINUTE)
         self.cash = 0.0
         """Cash over all venues as float, for the per-second look at equity."""
         self.refusals = 0

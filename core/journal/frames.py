@@ -53,6 +53,8 @@ class Epoch(Struct, frozen=True):
     """Hex of the last chain of the file before; empty for the first."""
     checkpoint: msgspec.Raw
     """The ledger at the start, see ``core.portfolio.checkpoint``."""
+    build: str = ""
+    """Version and code of the desk that wrote it; empty when it did not say."""
 
 
 class Replay(Struct, frozen=True):

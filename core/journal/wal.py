@@ -63,6 +63,7 @@ def begin(
     ledger: Ledger,
     now: int,
     keep: int = 50,
+    build: str = "",
 ) -> Journal:
     """Write the file of a new epoch, durably, and return its journal, not yet started.
 
@@ -73,6 +74,7 @@ def begin(
         ledger: what is carried over.
         now: nanoseconds UTC.
         keep: how many older files stay.
+        build: what writes it, see ``Epoch``.
 
     Raises:
         StateError: the file cannot be written.
@@ -80,7 +82,7 @@ def begin(
     number = before.epoch.epoch + 1 if before else 1
     previous = before.chain.hex() if before else ""
     checkpoint = msgspec.Raw(_encode_any(take(ledger)))
-    epoch = Epoch(FORMAT, number, environment, now, previous, checkpoint)
+    epoch = Epoch(FORMAT, number, environment, now, previous, checkpoint, build)
     path, descriptor, chain = _create(folder, epoch, keep)
     return Journal(path, epoch, descriptor, chain, keep)
 
@@ -216,6 +218,7 @@ class Journal:
             turn.now,
             self._chain.hex(),
             msgspec.Raw(turn.checkpoint),
+            first.build,
         )
         path, descriptor, chain = _create(self.path.parent, epoch, self._keep)
         os.close(self._descriptor)

@@ -90,6 +90,14 @@ class VenueOpened(Struct, frozen=True, gc=False, tag=True):
     received: int
 
 
+class RulesChanged(Struct, frozen=True, gc=False, tag=True):
+    """A venue asks other things of orders: the instruments whose rules are new or changed."""
+
+    venue: str
+    instruments: tuple[Instrument, ...]
+    received: int
+
+
 class FeedChanged(Struct, frozen=True, gc=False, tag=True):
     """A stream came up, went down or fell silent. ``channel``: trades, books, tickers, private."""
 
@@ -332,6 +340,13 @@ class DeskLagged(Struct, frozen=True, gc=False, tag=True):
     received: int
 
 
+class GuardChanged(Struct, frozen=True, gc=False, tag=True):
+    """The guard is missing for too long, or is back."""
+
+    present: bool
+    received: int
+
+
 class InvariantBroken(Struct, frozen=True, gc=False, tag=True):
     """Something that must never happen did: the gate closes."""
 
@@ -371,6 +386,7 @@ Event = (
     | FundingPaid
     | VenueSwept
     | VenueOpened
+    | RulesChanged
     | FeedChanged
     | VenueChanged
     | Arm
@@ -390,6 +406,7 @@ Event = (
     | ModelDemoted
     | Tick
     | DeskLagged
+    | GuardChanged
     | InvariantBroken
 )
 

@@ -42,6 +42,14 @@ class Instrument(Struct, frozen=True, gc=False):
     max_market_qty: Decimal | None = None
     """Largest market order, base units; None where the venue states none."""
 
+    def changes(self, before: Instrument) -> str:
+        """Return in words what differs from the rules before, empty when nothing does."""
+        return ", ".join(
+            f"{name.replace('_', ' ')} {getattr(before, name)} → {getattr(self, name)}"
+            for name in self.__struct_fields__
+            if getattr(before, name) != getattr(self, name)
+        )
+
     def round_price(self, price: Decimal) -> Decimal:
         """Round to the nearest tick; a price between two ticks goes to the even one."""
         ticks = (price / self.tick).to_integral_value(rounding=ROUND_HALF_EVEN)

@@ -25,6 +25,7 @@ class Code(StrEnum):
     STALE_DATA = "STALE_DATA"
     CLOCK_SKEW = "CLOCK_SKEW"
     LOOP_LAG = "LOOP_LAG"
+    UNGUARDED = "UNGUARDED"
     REJECTS_IN_A_ROW = "REJECTS_IN_A_ROW"
     # the order itself
     UNKNOWN_INSTRUMENT = "UNKNOWN_INSTRUMENT"
@@ -46,6 +47,7 @@ class Code(StrEnum):
     OPEN_ORDERS = "OPEN_ORDERS"
     ORDERS_PER_SECOND = "ORDERS_PER_SECOND"
     ORDERS_PER_MINUTE = "ORDERS_PER_MINUTE"
+    NOTIONAL_PER_MINUTE = "NOTIONAL_PER_MINUTE"
     # breakers
     DAILY_LOSS = "DAILY_LOSS"
     DRAWDOWN = "DRAWDOWN"
@@ -111,6 +113,11 @@ MEANING: dict[Code, tuple[str, str]] = {
         "The desk stood still for too long: what it knows may be old, until it has kept time for "
         "five seconds.",
     ),
+    Code.UNGUARDED: (
+        "",
+        "The guard is missing for three seconds: nothing is opened until one is back "
+        "(`guard.required`).",
+    ),
     Code.REJECTS_IN_A_ROW: (
         "rejects_in_a_row",
         "The venue refused too many orders in a row; arm again when the cause is found.",
@@ -143,6 +150,10 @@ MEANING: dict[Code, tuple[str, str]] = {
     Code.OPEN_ORDERS: ("open_orders", "Too many working orders."),
     Code.ORDERS_PER_SECOND: ("orders_per_second", "Too many orders in a second on this venue."),
     Code.ORDERS_PER_MINUTE: ("orders_per_minute", "Too many orders in a minute."),
+    Code.NOTIONAL_PER_MINUTE: (
+        "notional_per_minute",
+        "Orders of the last minute that may open risk add up to too much.",
+    ),
     Code.DAILY_LOSS: ("daily_loss", "Lost too much in the UTC day or in 24 h: halt and flatten."),
     Code.DRAWDOWN: ("drawdown", "Fell too far from the highest equity ever: halt and flatten."),
     Code.LOSS_STREAK: ("loss_streak", "Too many losing round trips in a row on an instrument."),

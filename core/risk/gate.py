@@ -73,6 +73,8 @@ class Circumstances(Struct, frozen=True, gc=False):
     """Seconds between our clock and the venue's."""
     lag: float
     """Seconds that the desk stood still lately; 0 when it keeps time."""
+    unguarded: str
+    """Why the guard's absence holds it back; empty when it does not."""
     mid: Decimal
     """Middle of the book, or the last price; 0 when unknown."""
     mark: Decimal
@@ -86,6 +88,8 @@ class Circumstances(Struct, frozen=True, gc=False):
     """Working orders of this desk and of others."""
     second_full: bool
     minute_full: bool
+    minute_after: float
+    """Notional of orders in the last minute that may open risk, this one included, in quote."""
     stop: Decimal
     """Trigger of the protective stop that will follow."""
     tail_after: Tail | None = None
@@ -102,6 +106,7 @@ class Gate:
         self._stale = float(limits.stale_data)
         self._skew = float(limits.clock_skew)
         self._lag = float(limits.loop_lag)
+        self._turnover = float(limits.notional_per_minute)
 
     def open(
         self, order: Order, instrument: Instrument, now: Circumstances, stop: Decimal | None = None
@@ -180,6 +185,7 @@ class Gate:
         yield _CODE.STALE_DATA, now.age <= self._stale, self._stale, now.age, _SECONDS
         yield _CODE.CLOCK_SKEW, abs(now.skew) <= self._skew, self._skew, now.skew, _SECONDS
         yield _CODE.LOOP_LAG, now.lag <= self._lag, self._lag, now.lag, _SECONDS
+        yield _CODE.UNGUARDED, not now.unguarded, "", "", now.unguarded
 
     def _shape(self, order: Order, rules: Instrument, now: Circumstances) -> Iterator[_Finding]:
         qty = order.qty
@@ -240,6 +246,8 @@ class Gate:
         most = limits.orders_per_minute
         count = most if now.minute_full else ""
         yield _CODE.ORDERS_PER_MINUTE, not now.minute_full, most, count, _AGAINST
+        opened, bound = now.minute_after, self._turnover * float(equity)
+        yield _CODE.NOTIONAL_PER_MINUTE, opened <= bound, bound, opened, _QUOTE
 
     def _portfolio(self, now: Circumstances, equity: float) -> Iterator[_Finding]:
         limits = self.limits

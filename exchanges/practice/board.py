@@ -57,9 +57,6 @@ class Board:
         self.name = name
         self.rules = RULES[name]
         self.contracts = dict(contracts)
-        self.instruments: dict[str, Instrument] = {
-            symbol: contract.instrument for symbol, contract in contracts.items()
-        }
         start = clock()
         self.tapes = {
             symbol: Tape(contract, Book(ears(symbol)), history, start)
@@ -78,6 +75,11 @@ class Board:
         self._update_id = start * 1000
         # Slow facts of each symbol come once a second, at a turn of its own.
         self._next_facts = {symbol: start + 100 * at for at, symbol in enumerate(contracts)}
+
+    @property
+    def instruments(self) -> dict[str, Instrument]:
+        """What is asked of orders now, by unified symbol."""
+        return {symbol: contract.instrument for symbol, contract in self.contracts.items()}
 
     def now_ms(self) -> int:
         """Return the venue's clock, milliseconds UTC; it is wall time at every ``--speed``."""

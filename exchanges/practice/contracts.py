@@ -53,7 +53,10 @@ RULES = {
 
 
 class Contract:
-    """An instrument with its integer grid: text for the wire, ticks and lots for the book."""
+    """An instrument with its integer grid: text for the wire, ticks and lots for the book.
+
+    ``instrument`` says what is asked of orders, ``tick`` and ``lot`` what the book counts in.
+    """
 
     def __init__(self, instrument: Instrument, maintenance: Decimal) -> None:
         self.instrument = instrument
@@ -69,6 +72,24 @@ class Contract:
         """One lot in the venue's own unit: contracts on OKX."""
         self._price_texts: dict[int, str] = {}
         self._qty_texts: dict[int, str] = {}
+
+    def change_rules(self, times: int, least: int) -> None:
+        """Ask of orders from now on: steps ``times`` those of the grid, a value of ``least``.
+
+        The grid stays: what rests and is held already was made by the rules before.
+
+        Args:
+            least: USDT; 0 leaves the smallest value as it is.
+        """
+        lot, most = self.lot * times, self.instrument.max_market_qty
+        self.instrument = replace(
+            self.instrument,
+            tick=self.tick * times,
+            lot=lot,
+            min_qty=lot,
+            min_notional=Decimal(least) if least else self.instrument.min_notional,
+            max_market_qty=None if most is None else most // lot * lot,
+        )
 
     def price_text(self, tick: int) -> str:
         """Return the venue's text of a price given in ticks."""
@@ -109,12 +130,6 @@ class Contract:
         ticks = price / self.tick
         whole = int(ticks)
         return whole if whole == ticks else None
-
-    def lots(self, qty: Decimal) -> int | None:
-        """Return the lots of a quantity; None when it is off the grid."""
-        lots = qty / self.lot
-        whole = int(lots)
-        return whole if whole == lots else None
 
 
 class Listing(Struct, frozen=True):

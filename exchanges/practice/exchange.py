@@ -189,6 +189,17 @@ class PracticeVenue(OrderEntry):
             self._withdraw_all(trader, None, None, Cause.USER)
             self._traders[uid] = Trader(uid, self._opening[uid])
 
+    def change_rules(self, match: str, times: int, least: int) -> None:
+        """Change what is asked of orders in each symbol that contains ``match``; told to nobody.
+
+        Args:
+            times: price and quantity steps, in those the market began with.
+            least: smallest value of an order, USDT; 0 leaves it as it is.
+        """
+        for symbol, contract in self.contracts.items():
+            if match in symbol:
+                contract.change_rules(times, least)
+
     # --- time
 
     def arm_countdown(

@@ -11,7 +11,7 @@ A script is a TOML file, or the name of one that is shipped (``fault_scripts/``)
 
 ``skip``, ``count``, ``every`` and ``chance`` choose messages by their index, ``begin`` and
 ``lasts`` by seconds since the exchange began. ``match`` is text that the request (path, query and
-body) or the frame must contain. The same script and seed choose the same indices.
+body), the frame, or the symbol must contain. The same script and seed choose the same indices.
 """
 
 from __future__ import annotations
@@ -72,13 +72,15 @@ class Deed(StrEnum):
     """Refuse every request in the venue's words, and every new socket; close those that are."""
     WIPE = "wipe"
     """Forget orders, fills and positions of every account; start again with its balance."""
+    RULES = "rules"
+    """Change an instrument's rules: steps ``times`` as large, orders worth ``least`` at least."""
 
 
 FRAMES = frozenset(
     {Deed.DROP, Deed.DUPLICATE, Deed.REORDER, Deed.STALL, Deed.HALF_OPEN, Deed.KICK}
     | {Deed.MALFORMED, Deed.INJECT, Deed.LIE}
 )
-VENUE_WIDE = frozenset({Deed.SKEW, Deed.MAINTENANCE, Deed.WIPE})
+VENUE_WIDE = frozenset({Deed.SKEW, Deed.MAINTENANCE, Deed.WIPE, Deed.RULES})
 
 
 class When(StrEnum):
@@ -128,6 +130,9 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     body: str = ""
     size: Count = 20
     close_code: Annotated[int, Meta(ge=1000, le=4999)] = 1012
+    times: Annotated[int, Meta(ge=1)] = 10
+    least: Count = 0
+    """USDT; 0 leaves it as it is."""
 
 
 class Script(Struct, frozen=True, forbid_unknown_fields=True):

@@ -36,18 +36,17 @@ def check_client_id(rules: Rules, trader: Trader, client_id: str) -> None:
 
 def check_price(contract: Contract, price: Decimal | None) -> None:
     """Refuse a price off the tick."""
-    if price is not None and contract.ticks(price) is None:
-        raise Refusal(
-            RefusalKind.BAD_PRECISION_PRICE, f"price {price} is not a multiple of {contract.tick}"
-        )
+    tick = contract.instrument.tick
+    if price is not None and price % tick:
+        raise Refusal(RefusalKind.BAD_PRECISION_PRICE, f"price {price} is not a multiple of {tick}")
 
 
 def check_qty(contract: Contract, qty: Decimal, market: bool) -> None:
     """Refuse a quantity off the lot, too small or too large."""
     instrument = contract.instrument
-    if contract.lots(qty) is None:
+    if qty % instrument.lot:
         raise Refusal(
-            RefusalKind.BAD_PRECISION_QTY, f"quantity {qty} is not a multiple of {contract.lot}"
+            RefusalKind.BAD_PRECISION_QTY, f"quantity {qty} is not a multiple of {instrument.lot}"
         )
     if qty < instrument.min_qty:
         raise Refusal(RefusalKind.BELOW_MIN_QTY, f"quantity {qty} < {instrument.min_qty}")

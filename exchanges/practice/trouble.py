@@ -138,12 +138,15 @@ class Trouble:
                 if not strike.active(age):
                     continue
                 first, strike.struck = not strike.struck, 1
-                if strike.fault.do is Deed.SKEW:
-                    skew += round(strike.fault.seconds * 1000)
-                elif strike.fault.do is Deed.MAINTENANCE:
+                fault = strike.fault
+                if fault.do is Deed.SKEW:
+                    skew += round(fault.seconds * 1000)
+                elif fault.do is Deed.MAINTENANCE:
                     for request in tuple(self._sockets[name].values()):
                         if request.transport is not None:
                             request.transport.abort()
+                elif first and fault.do is Deed.RULES:
+                    venue.change_rules(fault.match, fault.times, fault.least)
                 elif first:
                     venue.wipe()
             venue.skew_ms = skew

@@ -86,7 +86,7 @@ async def _pull_often(folder: Path) -> tuple[list[float], list[float]]:
         asked = time.time_ns()
         closed = await asyncio.to_thread(shut, home.socket, body)
         assert closed is not None
-        gates.append((closed - asked) / 1e6)
+        gates.append((closed["closed"] - asked) / 1e6)
         await asyncio.to_thread(ask, home.socket, "POST", "/v1/commands?wait=1", body)
         await _release(desk)
         started = time.perf_counter()

@@ -145,6 +145,7 @@ def config() -> Config:
                 "drawdown": 1,
                 "orders_per_minute": 3000,
                 "orders_per_second": 100,
+                "notional_per_minute": 100,
                 "loop_lag": 60.0,
             },
             "strategy": {"timeframe": "1s", "fast": 1, "slow": 2},

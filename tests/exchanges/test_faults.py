@@ -10,11 +10,15 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from core.clock import SystemClock
+from core.desk.bulkhead import Bulkhead
+from core.desk.lines import Lines
 from core.errors import VenueError, VenueRefused
-from core.model.event import FeedChanged, FeedState
-from core.model.instrument import VENUES, exact
+from core.model.event import FeedChanged, FeedState, RulesChanged
+from core.model.instrument import VENUES, Instrument, exact
 from core.model.market import BookTop, Depth, Side
 from core.model.order import (
     Fill,
@@ -27,10 +31,12 @@ from core.model.order import (
 )
 from core.secrets import Secret
 from exchanges.access import Access
+from exchanges.kill import open_kill_gateway
 from exchanges.practice.faults import Deed, Fault, Script
 from exchanges.practice.server import Options, Server, serve
 from exchanges.practice.state import OrderRequest
 from exchanges.venue import VenueGateway, open_gateway
+from tests.core.engine.scene import config
 from tests.exchanges.market import Seen
 from tests.waiting import until
 
@@ -384,3 +390,88 @@ async def test_bybits_own_timer_is_found_where_the_venue_has_switched_it_on(tmp_
         assert client.gateway.dead_man == "connection"
         channel = await client.gateway.rules.private_channel(line, "private")
         assert "dcp.future" in channel.frames[0]["args"]
+
+
+CHANGED = Script("rules change", (Fault(do=Deed.RULES, match="BTC", times=10, least=600),))
+
+
+async def test_rules_that_change_while_running_are_read_again_and_kept_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    clock, settings = SystemClock(), config(venues=VENUES, strategy={"timeframe": 5})
+    async with exchange(tmp_path, NOTHING) as server:
+        connected = asyncio.Barrier(len(VENUES))
+
+        async def check(venue: str) -> None:
+            client = Client(server, venue)
+            known: dict[tuple[str, str], Instrument] = {}
+            bulkhead = Bulkhead(
+                client.gateway, settings, 0, lambda _: 0, client.seen, Lines(clock), clock, known
+            )
+            kill = open_kill_gateway(client.gateway)
+            work = asyncio.create_task(bulkhead.run())
+            try:
+                await until(lambda: bulkhead.up)
+                before = known[venue, BTC]
+                await kill.positions()  # and with it, what the kill path knows of the rules
+                account = list_account(client)
+                held = OrderRequest(
+                    symbol=BTC, side=Side.BUY, kind=OrderKind.MARKET, qty=before.lot * 110
+                )
+                client.books.submit(account, held)
+                await connected.wait()
+                assert server.trouble is not None
+                server.trouble.play(CHANGED)
+                await until(lambda: client.books.instruments[BTC].tick > before.tick)
+                small = client.order()
+                sent = await client.gateway.submit(small)
+                assert sent.outcome is Outcome.REJECTED, (venue, sent)
+                (event,) = await until(lambda: client.seen.of(RulesChanged))
+                (rules,) = event.instruments
+                assert rules == known[venue, BTC] == client.gateway.rules.instruments[BTC]
+                assert (rules.tick, rules.lot) == (before.tick * 10, before.lot * 10)
+                assert rules.min_notional == (0 if venue == "okx" else 600)
+                price = rules.round_price(small.price or Decimal(0))
+                fitting = msgspec.structs.replace(
+                    client.order(), price=price, qty=rules.floor_qty(Decimal("0.02"))
+                )
+                sent = await client.gateway.submit(fitting)
+                assert sent.outcome is Outcome.ACCEPTED, (venue, sent)
+                # The kill path takes them over before its next order.
+                (position,) = await kill.positions()
+                reply = await kill.reduce(position, f"{small.client_id}K", Decimal("0.01"))
+                assert reply.outcome is Outcome.ACCEPTED, (venue, reply)
+            finally:
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
+                await kill.close()
+                await client.gateway.close()
+
+        await asyncio.gather(*map(check, VENUES))
+
+
+async def test_a_kill_alone_learns_changed_rules_from_the_first_refusal(tmp_path: Path) -> None:
+    async with exchange(tmp_path, NOTHING) as server, clients(server) as three:
+
+        async def check(client: Client) -> None:
+            kill = open_kill_gateway(client.gateway)
+            try:
+                lot = client.gateway.rules.instrument(BTC).lot
+                client.books.submit(
+                    list_account(client),
+                    OrderRequest(symbol=BTC, side=Side.BUY, kind=OrderKind.MARKET, qty=lot * 115),
+                )
+                (position,) = await kill.positions()
+                client.books.change_rules("BTC", 10, 600)
+                name = client.order().client_id
+                first = await kill.reduce(position, f"{name}A", Decimal("0.01"))
+                second = await kill.reduce(position, f"{name}B", Decimal("0.01"))
+                assert first.outcome is Outcome.REJECTED, (client.venue, first)
+                assert second.outcome is Outcome.ACCEPTED, (client.venue, second)
+                (left,) = await kill.positions()
+                assert left.qty == lot * 5, client.venue
+            finally:
+                await kill.close()
+
+        await asyncio.gather(*(check(client) for client in three))

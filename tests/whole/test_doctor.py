@@ -27,6 +27,7 @@ def test_it_asks_every_venue_what_a_desk_asks(killcord: Killcord) -> None:
         for channel in ("trades", "books", "tickers", "private"):
             assert looked[venue, f"stream {channel}"]["state"] == "ok"
     assert "each symbol" in looked["binance", "dead-man timer"]["said"]
+    assert looked["machine", "ccxt"]["state"] == "ok"
     assert looked["home", "latch"]["said"] == "not halted"
     assert looked["home", "desk"]["state"] == "none"
 

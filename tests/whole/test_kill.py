@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from core.model.instrument import VENUES
 from tests.whole.conftest import Desk, Killcord
+from tests.whole.ledger import VenueBooks
 
 pytestmark = [pytest.mark.whole, pytest.mark.timeout(180)]
 
@@ -67,3 +69,37 @@ def test_sigusr1_pulls_the_cord(killcord: Killcord) -> None:
         desk.wait("ready", lambda s: all(v["state"] == "ready" for v in s["venues"]))
         desk.process.send_signal(signal.SIGUSR1)
         desk.wait("halted", lambda s: s["state"] == "halted" and "SIGUSR1" in s["cause"])
+
+
+def test_the_cord_reaches_past_a_desk_that_is_stopped_and_sockets_that_are_gone(
+    killcord: Killcord,
+) -> None:
+    settings = killcord.home / "config.toml"
+    settings.write_text(settings.read_text().replace("start = false", "start = true"))
+    with killcord.desk() as desk:
+        desk.wait("guarded", lambda s: (s["guard"] or {}).get("state") == "watching")
+        desk.wait("it trades", lambda s: len(s["positions"]) >= 2)
+        # Nobody can speak to it: a cleaner of temporary files took the sockets away, say.
+        run = killcord.home / "run"
+        names = ("desk", "cord", "guard-cord")
+        for name in names:
+            (run / f"{name}.sock").rename(run / f"{name}.hidden")
+        report = killcord.json("kill", "--mode", "cancel")
+        assert report["by"] == "file"
+        assert {v["verdict"] for v in report["venues"].values()} == {"CANCELLED_ONLY"}
+        for name in names:
+            (run / f"{name}.hidden").rename(run / f"{name}.sock")
+        assert held(killcord)
+        # It stands still: its guard does what is asked.
+        desk.process.send_signal(signal.SIGSTOP)
+        report = killcord.json("kill", "--mode", "flatten")
+        desk.process.send_signal(signal.SIGCONT)
+        assert report["by"] == "guard"
+        assert {v["verdict"] for v in report["venues"].values()} <= {"FLAT_VERIFIED", "FLAT_DUST"}
+        assert not held(killcord)
+        desk.wait("it knows", lambda s: s["state"] == "halted" and not s["positions"])
+
+
+def held(killcord: Killcord) -> bool:
+    books = VenueBooks(killcord.home)
+    return any(books.positions(venue) for venue in VENUES)

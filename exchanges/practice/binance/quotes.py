@@ -17,7 +17,7 @@ FAR = 4133404800000
 def symbol_row(contract: Contract, rules: Rules) -> Row:
     """Write a symbol as ``/fapi/v1/exchangeInfo`` does."""
     instrument = contract.instrument
-    lot, tick = format(contract.lot, "f"), format(contract.tick, "f")
+    lot, tick = format(instrument.lot, "f"), format(instrument.tick, "f")
     most = format(instrument.max_market_qty or contract.lot * 1_000_000, "f")
     return {
         "symbol": contract.venue_symbol,

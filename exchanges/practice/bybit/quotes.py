@@ -30,14 +30,14 @@ def instrument_row(contract: Contract, rules: Rules) -> Row:
             "leverageStep": "0.01",
         },
         "priceFilter": {
-            "minPrice": format(contract.tick, "f"),
+            "minPrice": format(instrument.tick, "f"),
             "maxPrice": format(contract.tick * 19_999_998, "f"),
-            "tickSize": format(contract.tick, "f"),
+            "tickSize": format(instrument.tick, "f"),
         },
         "lotSizeFilter": {
             "maxOrderQty": largest,
             "minOrderQty": format(instrument.min_qty, "f"),
-            "qtyStep": format(contract.lot, "f"),
+            "qtyStep": format(instrument.lot, "f"),
             "postOnlyMaxOrderQty": largest,
             "maxMktOrderQty": largest,
             "minNotionalValue": format(instrument.min_notional, "f"),

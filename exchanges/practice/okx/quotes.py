@@ -12,7 +12,7 @@ def instrument_row(contract: Contract, code: int) -> Row:
     """Write an instrument as ``public/instruments`` does; ``code`` names it in socket orders."""
     instrument = contract.instrument
     base = instrument.base
-    lot = plain(contract.native_lot)
+    lot = plain(contract.native(instrument.lot))
     most = plain(contract.native(instrument.max_market_qty or contract.lot * 1_000_000))
     return {
         "alias": "",
@@ -53,7 +53,7 @@ def instrument_row(contract: Contract, code: int) -> Row:
         "settleCcy": "USDT",
         "state": "live",
         "stk": "",
-        "tickSz": plain(contract.tick),
+        "tickSz": plain(instrument.tick),
         "tradeQuoteCcyList": [],
         "uly": f"{base}-USDT",
     }

@@ -226,6 +226,7 @@ class LoopGateway:
         self.loop = loop
         self.venue = loop.name
         self.stats = GatewayStats(last_message={})
+        self.misfit = asyncio.Event()
         self.asked: list[tuple[int, int]] = []
         """Timeframe and number of the candles that were asked for."""
 
@@ -234,6 +235,10 @@ class LoopGateway:
         await asyncio.sleep(0)
         instruments = tuple(self.loop.core.instruments.values())
         return VenueOpened(self.venue, self.loop.account, instruments, 1.5, self.loop.now())
+
+    async def instruments(self) -> tuple[Instrument, ...]:
+        self.loop.check()
+        return tuple(self.loop.core.instruments.values())
 
     async def recent_trades(self, symbol: str) -> list[Trade]:
         self.loop.check()

@@ -1,4 +1,4 @@
-"""A start is given what the strategy wants of the past; a venue that is lost is tried again."""
+"""One venue of the desk: what a start is given, its rules, and that it is tried again."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ import pytest
 
 from core.clock import SystemClock
 from core.config import Strategy
+from core.desk import bulkhead as module
 from core.desk.bulkhead import Bulkhead
 from core.desk.lines import Lines
 from core.desk.ports import Sink
 from core.errors import VenueUnavailable
-from core.model.event import Event, VenueOpened
+from core.model.event import Event, RulesChanged, VenueOpened
 from core.signals.strategy import strategy_maker
 from tests.clock import ManualClock
 from tests.core.desk.loopback import LoopGateway, LoopVenue
-from tests.core.engine.scene import config
+from tests.core.engine.scene import BTC, config
 from tests.simulation.virtual import VirtualLoop
+from tests.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -89,3 +91,27 @@ def test_after_a_connection_that_lasted_the_next_is_tried_at_once(
     began = Dropping.connects
     assert len(began) == 8
     assert max(b - a for a, b in pairwise(began)) < 601
+
+
+async def test_the_rules_are_read_again_from_time_to_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(module, "RULES_EVERY", 0.02)
+    monkeypatch.setattr(module, "RULES_GAP", 0.0)
+    gateway = LoopGateway(LoopVenue("bybit"))
+    events: list[Event] = []
+    clock = SystemClock()
+    bulkhead = Bulkhead(
+        gateway, config(), 0, lambda venue: 0, events.append, Lines(clock), clock, {}
+    )
+    task = asyncio.create_task(bulkhead.run())
+    try:
+        await until(lambda: bulkhead.up)
+        assert not [event for event in events if isinstance(event, RulesChanged)]
+        gateway.loop.core.change_rules("BTC", 5, 0)
+        (event,) = await until(lambda: [e for e in events if isinstance(e, RulesChanged)])
+        assert event.instruments == (gateway.loop.core.instruments[BTC],)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

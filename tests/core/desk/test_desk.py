@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ import pytest
 
 from core.clock import SECOND, Clock, SystemClock
 from core.config import Config
-from core.desk import disk, latch
+from core.desk import disk, guardpost, latch
 from core.desk.desk import Desk
 from core.desk.origin import MarketFacts
 from core.desk.summary import DeskSummary
@@ -357,7 +358,7 @@ async def test_a_kill_cut_short_goes_on_at_the_next_start(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "ends"), [(signal.SIGUSR1, False), (signal.SIGTERM, True)], ids=["usr1", "term"]
+    ("number", "ends"), [(signal.SIGUSR2, False), (signal.SIGTERM, True)], ids=["usr2", "term"]
 )
 async def test_signals_cancel_entries_keep_stops_and_latch(
     stage: Stage, number: int, ends: bool
@@ -838,3 +839,52 @@ async def test_a_venue_that_says_it_is_closed_is_in_maintenance_and_comes_back(
         venue.closed = False
         assert await bulkhead.sweep()
         await until(lambda: state() is VenueState.READY)
+
+
+async def test_a_desk_whose_guard_does_not_come_opens_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guardpost, "START_LIMIT", 0.2)
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(["sleep", "60"]))
+        return started[-1]
+
+    desk = stage.desk(strategy="manual")
+    desk._guard = start
+    async with stage.running(desk):
+        await until(lambda: desk.pump.state is TradingState.ARMED and len(desk.pump.depths) == 3)
+        await until(lambda: not desk.engine.opens)
+        answer = await desk.window.command(order("okx"))
+        assert answer.code == "UNGUARDED", answer
+    for child in started:
+        child.kill()
+        child.wait()
+
+
+async def test_a_start_clears_what_a_crash_left_half_written(stage: Stage) -> None:
+    desk = stage.desk()
+    nobody = 2**22 + 1  # no process has a number above 2**22
+    left = [folder / f".HALTED.{nobody}.1.new" for folder in (desk._state, desk._state / "journal")]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    async with stage.running(desk):
+        assert not any(path.exists() for path in left)
+
+
+async def test_the_build_is_in_the_journal_and_another_one_is_said_at_the_start(
+    stage: Stage,
+) -> None:
+    for build, said in (("0.1.0+a", False), ("0.1.0+a", False), ("0.1.0+b", True)):
+        desk = stage.desk(strategy="manual")
+        desk._build = build
+        async with stage.running(desk):
+            lines = [line.text for line in desk.lines.last(200) if "build" in line.text]
+            assert bool(lines) is said, lines
+            desk.journal.turn(desk.engine.ledger, desk.window.now())
+        replay = frames.load(desk._state / "journal")
+        assert replay is not None
+        assert replay.epoch.build == build, "also in the file that it went on in"
+    assert lines == ["this is build 0.1.0+b; 0.1.0+a wrote the journal so far"]

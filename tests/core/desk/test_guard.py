@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -12,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from core.clock import SystemClock
-from core.desk import latch
-from core.desk.guard import FIRST_SEQ, Guard
+from core.desk import guardpost, latch
+from core.desk.guard import FILE_PATIENCE, FIRST_SEQ, Guard
 from core.desk.guardpost import GuardPost
 from core.desk.identity import identity
 from core.desk.latch import Latched
 from core.desk.lines import Lines
 from core.desk.lock import Lock
+from core.desk.triggers import KillFile
 from core.desk.watchwords import Hello
 from core.errors import AlreadyRunning, NoDesk
 from core.home import Home
@@ -28,6 +30,7 @@ from core.model.order import Order, OrderKind, Purpose, TimeInForce
 from core.orders.ids import ClientIds, sequence
 from tests.core.desk.loopback import BTC, LoopKillGateway, LoopVenue
 from tests.waiting import until
+from tui.control import shut
 
 VENUES = ("bybit", "okx")
 
@@ -49,11 +52,11 @@ class Scene:
         self.ids = ClientIds(self.who.instance, 7, self.who.key)
         self.beats: asyncio.Task[None] | None = None
 
-    def guard(self, patience: float | None = None) -> Guard:
+    def guard(self, patience: float | None = None, build: str = "") -> Guard:
         def reach(hello: Hello) -> list[LoopKillGateway]:
             return [LoopKillGateway(self.venues[name]) for name in hello.venues]
 
-        return Guard(self.home, reach, self.told.append, patience, validity=0.05)
+        return Guard(self.home, reach, self.told.append, patience, 0.05, build)
 
     async def watched(self) -> asyncio.Task[bool]:
         """Open the post and begin to beat; return when a guard watches."""
@@ -141,6 +144,63 @@ async def test_a_disk_that_takes_nothing_does_not_keep_a_position_open(tmp_path:
     assert await guard
     assert scene.venues["okx"].positions() == ()
     await close(scene)
+
+
+@pytest.mark.parametrize("way", ["socket", "file", "SIGUSR1", "SIGUSR2"])
+async def test_the_cord_is_pulled_at_the_guard_where_the_desk_does_not_hear(
+    scene: Scene, way: str
+) -> None:
+    for name in VENUES:
+        scene.trade(name)
+    guard = await scene.watched()
+    flatten = {"type": "Kill", "mode": "flatten", "cause": "by hand", "actor": "me"}
+    if way == "socket":
+        done = await asyncio.to_thread(shut, scene.home.socket, flatten)
+        assert done is not None
+        assert done["by"] == "guard"
+        assert latch.read(scene.latch) is not None, "the answer says that the gate is closed"
+    elif way == "file":
+        (scene.home.state("practice") / "KILL").write_text("flatten")
+    else:
+        os.kill(os.getpid(), signal.Signals[way])
+    assert await guard
+    found = latch.read(scene.latch)
+    assert found is not None
+    assert found.pending == ()
+    assert {"socket": "by hand", "file": "kill file"}.get(way, way) in found.cause
+    for name in VENUES:
+        assert scene.kinds(name) == ([OrderKind.STOP] if way.startswith("SIG") else [])
+        assert len(scene.venues[name].positions()) == way.startswith("SIG")
+
+
+async def test_a_kill_file_is_the_desks_while_it_takes_it(scene: Scene) -> None:
+    file = scene.home.state("practice") / "KILL"
+    guard = await scene.watched()
+    pulled: list[KillMode] = []
+    desk = KillFile(file, lambda mode, cause, actor: pulled.append(mode))
+    watch = asyncio.create_task(desk.watch())
+    file.write_text("halt")
+    await until(lambda: not file.exists())
+    await asyncio.sleep(1.5 * FILE_PATIENCE)  # it would have taken it by then
+    assert (pulled, guard.done()) == ([KillMode.HALT], False)
+    watch.cancel()
+    scene.post.end()
+    assert not await guard
+
+
+async def test_a_person_goes_further_at_a_guard_that_acts_for_a_dead_desk(scene: Scene) -> None:
+    for name in VENUES:
+        scene.trade(name)
+    guard = await scene.watched()
+    scene.venues["okx"].down = True
+    await scene.post.close()
+    await until(lambda: (found := latch.read(scene.latch)) and found.pending == ("okx",))
+    flatten = {"type": "Kill", "mode": "flatten", "cause": "by hand", "actor": "me"}
+    assert await asyncio.to_thread(shut, scene.home.socket, flatten)
+    await until(lambda: not scene.venues["bybit"].positions())
+    scene.venues["okx"].down = False
+    assert await guard
+    assert scene.venues["okx"].positions() == ()
 
 
 async def test_an_orderly_end_is_no_reason_to_act(scene: Scene) -> None:
@@ -246,6 +306,34 @@ async def test_a_guard_that_goes_is_told_and_one_that_cannot_reach_a_venue_says_
     assert "okx" in scene.post.view.detail
     scene.post.end()
     assert not await again
+
+
+async def test_a_guard_that_is_missing_for_long_is_told_and_that_it_is_back(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guardpost, "GONE_AFTER", 1.0)
+    told: list[bool] = []
+    scene.post._changed = told.append
+    guard = await scene.watched()
+    guard.cancel()
+    await asyncio.wait([guard])
+    assert told == []
+    await until(lambda: told == [False])
+    again = asyncio.create_task(scene.guard().run())
+    await until(lambda: told == [False, True])
+    scene.post.end()
+    assert not await again
+
+
+async def test_a_guard_of_another_build_watches_and_is_an_alarm(scene: Scene) -> None:
+    await scene.post.open()
+    guard = asyncio.create_task(scene.guard(build="0.2.0+newer").run())
+    scene.beats = asyncio.create_task(scene.post.run())
+    await until(lambda: scene.post.view.state == "watching")
+    (alarm,) = [line.text for line in scene.lines.last(20) if line.level == "alarm"]
+    assert "build 0.2.0+newer" in alarm
+    scene.post.end()
+    assert not await guard
 
 
 async def test_a_guard_that_dies_is_an_alarm_and_started_again(scene: Scene) -> None:

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from core.clock import SystemClock
-from core.desk import kill_worker
+from core.desk import kill, kill_worker
 from core.desk.kill import KillExecutor
 from core.desk.kill_worker import Means
 from core.errors import StateError
@@ -112,6 +112,17 @@ async def test_flatten_leaves_nothing_and_proves_it_by_two_sweeps(scene: Scene) 
     assert {scene.ids.read(i.order.client_id).purpose for i in scene.intents} == {Purpose.KILL}  # type: ignore[union-attr]
     saved = json.loads(next(scene.folder.glob("kill-*.json")).read_text())
     assert saved["venues"]["okx"]["verdict"] == "FLAT_VERIFIED"
+
+
+async def test_old_reports_make_room(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kill, "KEPT", 2)
+    for began in (10**18, 10**18 + 1, 10**18 + 2):
+        (scene.folder / f"kill-{began}.json").write_text("{}")
+    scene.executor.pull(KillMode.HALT, "test", "me")
+    await scene.executor.report()
+    old, new = sorted(path.name for path in scene.folder.glob("kill-*.json"))
+    assert old == "kill-1000000000000000002.json"
+    assert json.loads((scene.folder / new).read_text())["cause"] == "test"
 
 
 async def test_the_stop_outlives_the_position_and_not_the_other_way_round(scene: Scene) -> None:

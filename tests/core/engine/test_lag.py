@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from core.model.effect import Notify, RiskEvent
-from core.model.event import Close, DeskLagged, Submit
+from core.model.event import Close, DeskLagged, GuardChanged, Submit
 from core.model.market import Side
 from core.model.order import OrderKind, Purpose
 from core.risk.codes import Code
@@ -68,3 +68,20 @@ def test_protecting_and_closing_go_on() -> None:
     lag(scene, 3.0)
     (exit_,) = scene.orders(scene.give(Close("r", "me", scene.now)))
     assert exit_.reduce_only
+
+
+def test_a_desk_without_its_guard_opens_nothing_and_closes_what_it_holds() -> None:
+    scene, entry = entered()
+    scene.give(scene.fill_of(entry, 49_500))
+    scene.give(GuardChanged(False, scene.now))
+    assert not scene.engine.opens
+    scene.give(scene.book(50_000))
+    wish = Submit("r", "me", "bybit", BTC, Side.BUY, Decimal("0.001"), scene.now)
+    (refused,) = answers(scene, wish)
+    assert refused.code == Code.UNGUARDED
+    (close,) = scene.orders(scene.give(Close("c", "me", scene.now)))
+    assert close.reduce_only
+    scene.give(GuardChanged(True, scene.now))
+    assert scene.engine.opens
+    (taken,) = answers(scene, wish)
+    assert taken.code != Code.UNGUARDED

@@ -11,7 +11,7 @@ from core.model.market import Side
 from core.model.order import OrderKind, Purpose
 from core.model.record import Intent
 from core.portfolio.ledger import Ledger
-from tests.core.engine.scene import BTC, Scene
+from tests.core.engine.scene import BTC, Scene, config
 
 RISE = (100.0, 99.0, 98.0, 97.0, 96.0, 99.0)
 
@@ -101,6 +101,22 @@ def test_the_kill_latches_and_stops_everything() -> None:
         Resume("person", scene.now),
     )
     assert scene.engine.state is TradingState.DISARMED
+
+
+def test_a_kill_is_not_released_in_the_same_breath_but_on_practice() -> None:
+    scene = Scene(config(environment="testnet"))
+    scene.open()
+    scene.give(Kill(KillMode.HALT, "person", "test", scene.now))
+    scene.now += 21 * SECOND
+    scene.give(Kill(KillMode.HALT, "person", "again", scene.now))
+    (refused,) = scene.of(Answer, scene.give(Resume("person", scene.now)))
+    assert not refused.ok
+    assert "wait 39 s" in refused.detail
+    scene.now += 39 * SECOND
+    assert scene.of(Answer, scene.give(Resume("person", scene.now)))[0].ok
+    practice = opened()
+    practice.give(Kill(KillMode.HALT, "person", "test", practice.now))
+    assert practice.of(Answer, practice.give(Resume("person", practice.now)))[0].ok
 
 
 def test_halted_survives_a_restart_and_is_not_armed_by_itself() -> None:

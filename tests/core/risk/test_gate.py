@@ -44,6 +44,7 @@ CALM = Circumstances(
     age=0.5,
     skew=0.0,
     lag=0.0,
+    unguarded="",
     mid=D(50_000),
     mark=D(50_000),
     equity=D(100_000),
@@ -53,6 +54,7 @@ CALM = Circumstances(
     working=0,
     second_full=False,
     minute_full=False,
+    minute_after=2000.0,
     stop=D(49_000),
 )
 
@@ -77,6 +79,7 @@ def test_the_calm_case_passes_at_every_boundary() -> None:
             venue_after=D(100_000),
             gross_after=D(200_000),
             working=118,
+            minute_after=200_000.0,
             stop=D(37_500),
         ),
         Approved,
@@ -101,6 +104,7 @@ def test_the_calm_case_passes_at_every_boundary() -> None:
         (Code.CLOCK_SKEW, {"skew": 0.76}),
         (Code.CLOCK_SKEW, {"skew": -0.76}),
         (Code.LOOP_LAG, {"lag": 0.26}),
+        (Code.UNGUARDED, {"unguarded": "nobody"}),
         (Code.PRICE_COLLAR, {"mark": D(48_000)}),
         (Code.BAD_STOP, {"stop": D(50_000)}),
         (Code.ORDER_NOTIONAL, {"equity": D(99_999)}),
@@ -111,6 +115,7 @@ def test_the_calm_case_passes_at_every_boundary() -> None:
         (Code.OPEN_ORDERS, {"working": 119}),
         (Code.ORDERS_PER_SECOND, {"second_full": True}),
         (Code.ORDERS_PER_MINUTE, {"minute_full": True}),
+        (Code.NOTIONAL_PER_MINUTE, {"minute_after": 200_000.5}),
     ],
 )
 def test_each_limit_refuses(code: Code, changes: dict[str, Any]) -> None:
@@ -242,6 +247,7 @@ AROUND: dict[str, tuple[Any, ...]] = {
     "age": (0.0, 5.0, 5.000001, float("inf")),
     "skew": (-0.76, -0.75, 0.75, 0.76),
     "lag": (0.25, 0.26),
+    "unguarded": ("", "nobody"),
     "mid": (D(0), D(1), D(49_000), D("50000.1"), D(52_000)),
     "mark": (D(0), D(48_500), D(50_000) / D("1.03"), D(48_543), D(51_547)),
     "equity": (D(-1), D(0), D(99_999), D("99999.99"), D(100_001)),
@@ -251,6 +257,7 @@ AROUND: dict[str, tuple[Any, ...]] = {
     "working": (117, 118, 119),
     "second_full": (False, True),
     "minute_full": (False, True),
+    "minute_after": (200_000.0, 200_000.1),
     "stop": (D(37_499), D(37_500), D(50_000), D(50_001), D(62_500), D(62_501)),
     "tail_after": (None, Tail(2000.0, 3000.0), Tail(2000.1, 0.0), Tail(0.0, 3000.1)),
     "cluster_after": (None, Cluster(("BTC",), 20_000.0), Cluster(("BTC",), 20_000.1)),
