@@ -8,15 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from core.clock import DAY, HOUR, SECOND
 from core.errors import VenueRefused
 from core.model.instrument import Instrument
-from core.model.market import Candle, FundingSettled
+from core.model.market import Candle, Fact, FactTold, FundingSettled
 from exchanges.feed import MILLI
-from exchanges.rules import Line, Request
+from exchanges.rules import Line, Request, StampedRow
 
 HISTORY = 7 * DAY
 """No venue lists own trades over a longer span in one request."""
 
-RateRow = tuple[int, float]
-"""Time of a settlement (ms) and its rate."""
 RATE_WINDOW = 1000 * HOUR // MILLI
 """Milliseconds that hold at most 1000 settlements: some contracts have one an hour."""
 
@@ -102,7 +100,7 @@ async def settled_rates(
     instrument: Instrument,
     count: int,
     before: int | None,
-    page: Callable[[int | None], Awaitable[Sequence[RateRow]]],
+    page: Callable[[int | None], Awaitable[Sequence[StampedRow]]],
 ) -> list[FundingSettled]:
     """Page back through settlements of funding until there are enough.
 
@@ -115,6 +113,51 @@ async def settled_rates(
     Returns:
         Settlements, oldest first; fewer than ``count`` where the venue has no more.
     """
+    rows = await _page_back(count, before, page)
+    received = time.time_ns()
+    return [
+        FundingSettled(
+            instrument.venue, instrument.symbol, rate, (ts + 500) // 1000 * SECOND, received
+        )
+        for ts, rate in rows
+    ]
+
+
+async def told_facts(
+    instrument: Instrument,
+    fact: Fact,
+    count: int,
+    before: int | None,
+    page: Callable[[int | None], Awaitable[Sequence[StampedRow]]],
+) -> list[FactTold]:
+    """Page back through the past of a fact until there is enough.
+
+    Args:
+        instrument: whose.
+        fact: which.
+        count: how many instants are wanted.
+        before: only those before this instant, nanoseconds UTC; None: the newest.
+        page: asks for those before a time (ms), for the newest with None; in any order.
+
+    Returns:
+        What it was, oldest first; fewer than ``count`` where the venue has no more. Instants that
+        are still to come are left out: a candle that is open has no end yet.
+    """
+    rows = await _page_back(count + 1, before, page)
+    received = time.time_ns()
+    return [
+        FactTold(instrument.venue, instrument.symbol, fact, value, ts * MILLI, received)
+        for ts, value in rows
+        if ts * MILLI <= received and value > 0.0
+    ][-count:]
+
+
+async def _page_back(
+    count: int,
+    before: int | None,
+    page: Callable[[int | None], Awaitable[Sequence[StampedRow]]],
+) -> list[StampedRow]:
+    """Page back until there is enough; return the newest ``count``, oldest first."""
     found: dict[int, float] = {}
     end = None if before is None else before // MILLI
     while len(found) < count:
@@ -124,10 +167,4 @@ async def settled_rates(
             break
         found.update(fresh)
         end = min(found)
-    received = time.time_ns()
-    return [
-        FundingSettled(
-            instrument.venue, instrument.symbol, rate, (ts + 500) // 1000 * SECOND, received
-        )
-        for ts, rate in sorted(found.items())[-count:]
-    ]
+    return sorted(found.items())[-count:]

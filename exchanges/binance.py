@@ -82,6 +82,7 @@ class BinanceRules(BinanceQueries):
     pools: ClassVar[Mapping[str, Pool]] = {
         "weight": Pool(2400, 60),
         "funding": Pool(500, 300),
+        "data": Pool(1000, 300),
         "orders10": Pool(300, 10),
         "orders60": Pool(1200, 60),
     }

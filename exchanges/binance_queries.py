@@ -17,6 +17,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.json import Decoder
 
+from core.clock import DAY, HOUR
 from core.errors import VenueRefused
 from core.model.account import Balance, FundingPaid, PositionReport
 from core.model.instrument import Instrument
@@ -25,7 +26,6 @@ from core.model.order import Fill, OrderReport
 from exchanges.asking import (
     RATE_WINDOW,
     CandleRow,
-    RateRow,
     ask_known,
     closed_candles,
     history_start,
@@ -35,10 +35,15 @@ from exchanges.binance_private import SIDES, AlgoRow, OrderRow, read_algo, read_
 from exchanges.budget import Costs, Urgency
 from exchanges.feed import MILLI
 from exchanges.private import SETTLE, number, optional
-from exchanges.rules import Account, Line, Request, Rules
+from exchanges.rules import Account, Line, Request, Rules, StampedRow
 
 _INTERVALS = {60: "1m", 180: "3m", 300: "5m", 900: "15m", 1800: "30m", 3600: "1h", 7200: "2h",
               14400: "4h", 21600: "6h", 28800: "8h", 43200: "12h", 86400: "1d"}  # fmt: skip
+
+_PERIODS = {300: "5m", 900: "15m", 1800: "30m", 3600: "1h", 7200: "2h", 14400: "4h", 21600: "6h",
+            43200: "12h", 86400: "1d"}  # fmt: skip
+_HELD_FOR = (30 * DAY - HOUR) // MILLI
+"""Milliseconds of open interest that can be asked for."""
 
 
 class _Filter(Struct):
@@ -129,6 +134,11 @@ class _InterestRow(Struct):
     time: int
 
 
+class _HeldRow(Struct):
+    sumOpenInterest: float
+    timestamp: int
+
+
 class _Rights(Struct):
     enableWithdrawals: bool = False
     enableInternalTransfer: bool = False
@@ -152,6 +162,7 @@ _public = Decoder(list[_PublicRow], strict=False).decode
 _klines = Decoder(list[list[float]], strict=False).decode
 _settled = Decoder(list[_RateRow], strict=False).decode
 _interest = Decoder(_InterestRow, strict=False).decode
+_held = Decoder(list[_HeldRow], strict=False).decode
 _rights = Decoder(_Rights).decode
 _clock = Decoder(_Time).decode
 
@@ -167,6 +178,7 @@ class BinanceQueries(Rules):
     """The questions; ``BinanceRules`` adds the facts and the commands."""
 
     timeframes = _INTERVALS
+    periods = _PERIODS
 
     def time(self) -> Request:
         """The public clock."""
@@ -240,7 +252,7 @@ class BinanceQueries(Rules):
     ) -> list[FundingSettled]:
         """At most 1000 a request, oldest first; they have a limit of their own, 500 in 5 min."""
 
-        async def page(end: int | None) -> Sequence[RateRow]:
+        async def page(end: int | None) -> Sequence[StampedRow]:
             params = {"symbol": instrument.venue_symbol, "limit": min(1000, count)}
             if end is not None:  # of more than the limit it would give the oldest
                 params |= {"startTime": end - RATE_WINDOW, "endTime": end - 1, "limit": 1000}
@@ -249,6 +261,38 @@ class BinanceQueries(Rules):
             return [(row.fundingTime, row.fundingRate) for row in rows]
 
         return await settled_rates(instrument, count, before, page)
+
+    async def past_index(
+        self, line: Line, instrument: Instrument, timeframe: int, count: int, end: int | None
+    ) -> Sequence[StampedRow]:
+        """At most 1500 a request, oldest first; stamped with their opens."""
+        step = timeframe * 1000
+        params = {
+            "pair": instrument.venue_symbol, "interval": _INTERVALS[timeframe],
+            "limit": min(1500, count + 2),
+        }  # fmt: skip
+        if end is not None:
+            params["endTime"] = end - step - 1
+        body = await line.ask(Request("fapiPublicGetIndexPriceKlines", params, weight(10)))
+        return [(int(row[0]) + step, row[4]) for row in _klines(body)]
+
+    async def past_interest(
+        self, line: Line, instrument: Instrument, timeframe: int, count: int, end: int | None
+    ) -> Sequence[StampedRow]:
+        """At most 500 a request, oldest first; of the last 30 days. The limit is its own."""
+        now = time.time_ns() // MILLI
+        oldest = now - _HELD_FOR
+        if end is not None and end <= oldest:
+            return []
+        params = {
+            "symbol": instrument.venue_symbol, "period": _PERIODS[timeframe],
+            "limit": min(500, count + 2),
+        }  # fmt: skip
+        if end is not None:  # of more than the limit it would give the oldest
+            start = max(end - 500 * timeframe * 1000, oldest)
+            params |= {"startTime": start, "endTime": end - 1, "limit": 500}
+        body = await line.ask(Request("fapiDataGetOpenInterestHist", params, (("data", 1.0),)))
+        return [(row.timestamp, row.sumOpenInterest) for row in _held(body)]
 
     def interest(self, instrument: Instrument) -> Request:
         """No stream has it."""

@@ -19,7 +19,6 @@ from core.model.market import Candle, FundingSettled, Trade
 from core.model.order import Fill, OrderReport
 from exchanges.asking import (
     CandleRow,
-    RateRow,
     ask_known,
     closed_candles,
     history_start,
@@ -40,11 +39,12 @@ from exchanges.bybit_private import (
 )
 from exchanges.feed import MILLI
 from exchanges.private import SETTLE, number, optional
-from exchanges.rules import Account, Line, Request, Rules
+from exchanges.rules import Account, Line, Request, Rules, StampedRow
 
 _INTERVALS = {60: "1", 180: "3", 300: "5", 900: "15", 1800: "30", 3600: "60", 7200: "120",
               14400: "240", 21600: "360", 43200: "720", 86400: "D"}  # fmt: skip
 
+_PERIODS = {300: "5min", 900: "15min", 1800: "30min", 3600: "1h", 14400: "4h", 86400: "1d"}
 _MOST_PAGES = 200
 
 T = TypeVar("T")
@@ -100,6 +100,11 @@ class _RateRow(Struct):
     fundingRateTimestamp: int
 
 
+class _HeldRow(Struct):
+    openInterest: float
+    timestamp: int
+
+
 class _Rights(Struct):
     userID: int | str
     permissions: dict[str, list[str]] = {}
@@ -117,6 +122,7 @@ _wallets = Decoder(Result[_Page[WalletRow]]).decode
 _public = Decoder(Result[_Page[_PublicRow]], strict=False).decode
 _klines = Decoder(Result[_Page[list[float]]], strict=False).decode
 _settled = Decoder(Result[_Page[_RateRow]], strict=False).decode
+_held = Decoder(Result[_Page[_HeldRow]], strict=False).decode
 _rights = Decoder(Result[_Rights]).decode
 _clock = Decoder(Result[_Time]).decode
 
@@ -130,6 +136,7 @@ class BybitQueries(Rules):
     """The questions; ``BybitRules`` adds the facts and the commands."""
 
     timeframes = _INTERVALS
+    periods = _PERIODS
 
     def time(self) -> Request:
         """The public clock."""
@@ -196,7 +203,7 @@ class BybitQueries(Rules):
     ) -> list[FundingSettled]:
         """At most 200 a request, newest first on the wire."""
 
-        async def page(end: int | None) -> Sequence[RateRow]:
+        async def page(end: int | None) -> Sequence[StampedRow]:
             params: dict[str, Any] = {
                 "category": "linear", "symbol": instrument.venue_symbol, "limit": min(200, count),
             }  # fmt: skip
@@ -207,6 +214,33 @@ class BybitQueries(Rules):
             return [(row.fundingRateTimestamp, row.fundingRate) for row in rows]
 
         return await settled_rates(instrument, count, before, page)
+
+    async def past_index(
+        self, line: Line, instrument: Instrument, timeframe: int, count: int, end: int | None
+    ) -> Sequence[StampedRow]:
+        """At most 1000 a request, newest first on the wire; stamped with their opens."""
+        step = timeframe * 1000
+        params = {
+            "category": "linear", "symbol": instrument.venue_symbol,
+            "interval": _INTERVALS[timeframe], "limit": min(1000, count + 2),
+        }  # fmt: skip
+        if end is not None:
+            params["end"] = end - step - 1
+        body = await line.ask(Request("publicGetV5MarketIndexPriceKline", params, cost()))
+        return [(int(row[0]) + step, row[4]) for row in _klines(body).result.rows]
+
+    async def past_interest(
+        self, line: Line, instrument: Instrument, timeframe: int, count: int, end: int | None
+    ) -> Sequence[StampedRow]:
+        """At most 200 a request, newest first on the wire."""
+        params = {
+            "category": "linear", "symbol": instrument.venue_symbol,
+            "intervalTime": _PERIODS[timeframe], "limit": min(200, count + 2),
+        }  # fmt: skip
+        if end is not None:
+            params["endTime"] = end - 1
+        body = await line.ask(Request("publicGetV5MarketOpenInterest", params, cost()))
+        return [(row.timestamp, row.openInterest) for row in _held(body).result.rows]
 
     async def order(self, line: Line, symbol: str, client_id: str) -> OrderReport | None:
         """Ask the open and recent orders, then the history."""

@@ -93,6 +93,9 @@ class OkxRules(OkxQueries):
         "time": Pool(10, 2),
         "market": Pool(20, 2),
         "rates": Pool(10, 2),
+        "index": Pool(20, 2),
+        "index-history": Pool(10, 2),
+        "statistics": Pool(10, 2),
     }
     refusals = (
         codes(50000, 50002, 50006, 50011, (50014, 50025), 50027, 50028, 50030, 50035, 50061,

@@ -24,7 +24,6 @@ from core.model.market import Candle, FundingSettled, Side, Trade
 from core.model.order import Fill, OrderReport
 from exchanges.asking import (
     CandleRow,
-    RateRow,
     ask_known,
     closed_candles,
     history_start,
@@ -46,10 +45,11 @@ from exchanges.okx_private import (
     read_wallet,
 )
 from exchanges.private import SETTLE, number, optional
-from exchanges.rules import Account, Line, Request, Rules
+from exchanges.rules import Account, Line, Request, Rules, StampedRow
 
 _BARS = {60: "1m", 180: "3m", 300: "5m", 900: "15m", 1800: "30m", 3600: "1H", 7200: "2H",
          14400: "4H", 21600: "6Hutc", 43200: "12Hutc", 86400: "1Dutc"}  # fmt: skip
+_PERIODS = {300: "5m", 3600: "1H", 86400: "1Dutc"}
 _ALGO_TYPES = ("conditional,oco", "trigger", "move_order_stop")
 _FUNDING_BILL = "8"
 _MOST_PAGES = 200
@@ -138,6 +138,7 @@ class OkxQueries(Rules):
     """The questions; ``OkxRules`` adds the facts and the commands."""
 
     timeframes = _BARS
+    periods = _PERIODS
 
     def time(self) -> Request:
         """The public clock."""
@@ -200,7 +201,7 @@ class OkxQueries(Rules):
     ) -> list[FundingSettled]:
         """A hundred a request, newest first on the wire; the venue keeps three months."""
 
-        async def page(end: int | None) -> Sequence[RateRow]:
+        async def page(end: int | None) -> Sequence[StampedRow]:
             params: dict[str, Any] = {"instId": instrument.venue_symbol, "limit": min(100, count)}
             if end is not None:
                 params["after"] = str(end)
@@ -209,6 +210,38 @@ class OkxQueries(Rules):
             return [(row.fundingTime, row.realizedRate) for row in rows]
 
         return await settled_rates(instrument, count, before, page)
+
+    async def past_index(
+        self, line: Line, instrument: Instrument, timeframe: int, count: int, end: int | None
+    ) -> Sequence[StampedRow]:
+        """A hundred a request, newest first on the wire; stamped with their opens."""
+        step = timeframe * 1000
+        params: dict[str, Any] = {
+            "instId": f"{instrument.base}-{SETTLE}", "bar": _BARS[timeframe],
+            "limit": min(100, count + 2),
+        }  # fmt: skip
+        method, pool = "publicGetMarketIndexCandles", "index"
+        if end is not None:
+            method, pool = "publicGetMarketHistoryIndexCandles", "index-history"
+            params["after"] = str(end - step)
+        rows = _candles(await line.ask(Request(method, params, cost(pool)))).data
+        return [(int(row[0]) + step, row[4]) for row in rows]
+
+    async def past_interest(
+        self, line: Line, instrument: Instrument, timeframe: int, count: int, end: int | None
+    ) -> Sequence[StampedRow]:
+        """A hundred a request, newest first on the wire; the venue keeps 1440."""
+        params: dict[str, Any] = {
+            "instId": instrument.venue_symbol, "period": _PERIODS[timeframe],
+            "limit": min(100, count + 2),
+        }  # fmt: skip
+        if end is not None:
+            params["end"] = str(end)
+        request = Request(
+            "publicGetRubikStatContractsOpenInterestHistory", params, cost("statistics")
+        )
+        # Contracts, base units, USD.
+        return [(int(row[0]), row[2]) for row in _candles(await line.ask(request)).data]
 
     async def order(self, line: Line, symbol: str, client_id: str) -> OrderReport | None:
         """Ask the book it should be in first, then the other."""

@@ -26,6 +26,9 @@ from exchanges.feed import Feed
 from exchanges.outcome import Answer, Reply
 from exchanges.private import Names, PrivateFeed
 
+StampedRow = tuple[int, float]
+"""An instant (ms), and what was so then: the rate of a settlement, a price."""
+
 
 class Request(Struct, frozen=True):
     """One call of a ccxt implicit endpoint."""
@@ -207,6 +210,21 @@ class Rules:
         self, line: Line, instrument: Instrument, count: int, before: int | None
     ) -> list[FundingSettled]:
         """Ask for the last settled funding rates before an instant (ns), oldest first."""
+        raise NotImplementedError
+
+    periods: Mapping[int, str]
+    """Seconds between two values of open interest that the venue keeps a past of, and its name."""
+
+    async def past_index(
+        self, line: Line, instrument: Instrument, timeframe: int, count: int, end: int | None
+    ) -> Sequence[StampedRow]:
+        """Ask for one page of closes of the index's candles that end before ``end`` (ms)."""
+        raise NotImplementedError
+
+    async def past_interest(
+        self, line: Line, instrument: Instrument, timeframe: int, count: int, end: int | None
+    ) -> Sequence[StampedRow]:
+        """Ask for one page of open interest before ``end`` (ms), base units."""
         raise NotImplementedError
 
     def interest(self, instrument: Instrument) -> Request | None:

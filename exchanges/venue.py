@@ -13,7 +13,7 @@ from core.errors import KeyRefused, UsageError, VenueError, VenueRefused, VenueU
 from core.model.account import VenueSwept
 from core.model.event import VenueOpened
 from core.model.instrument import VENUES, Instrument
-from core.model.market import Candle, FundingSettled, Ticker, Trade
+from core.model.market import Candle, Fact, FactTold, FundingSettled, Ticker, Trade
 from core.model.order import (
     CancelSent,
     Order,
@@ -24,6 +24,7 @@ from core.model.order import (
     Outcome,
 )
 from exchanges.access import Access
+from exchanges.asking import told_facts
 from exchanges.binance import BinanceRules
 from exchanges.budget import Urgency
 from exchanges.bybit import BybitRules
@@ -31,7 +32,7 @@ from exchanges.feed import MILLI
 from exchanges.line import VenueLine, reading
 from exchanges.okx import OkxRules
 from exchanges.outcome import Verdict, judge
-from exchanges.rules import Rules
+from exchanges.rules import Rules, StampedRow
 from exchanges.streams import Streams
 
 CLOCK_EVERY = 60.0
@@ -163,6 +164,29 @@ class VenueGateway:
             return await self.rules.settlements(
                 self.line, self.rules.instrument(symbol), count, before
             )
+
+    async def facts(
+        self, symbol: str, fact: Fact, timeframe: int, count: int, before: int | None = None
+    ) -> list[FactTold]:
+        """Return what a fact was at the ends of the last candles, oldest first; see the port.
+
+        Raises:
+            VenueUnavailable, VenueRefused.
+        """
+        rules = self.rules
+        item = rules.instrument(symbol)
+        index = fact is Fact.INDEX
+        if timeframe not in (rules.timeframes if index else rules.periods):
+            return []
+        ask = rules.past_index if index else rules.past_interest
+
+        async def page(end: int | None) -> Sequence[StampedRow]:
+            return await ask(self.line, item, timeframe, count, end)
+
+        try:
+            return await told_facts(item, fact, count, before, page)
+        except (ValueError, KeyError, IndexError) as error:
+            raise VenueUnavailable(f"{self.venue}: its {fact} does not parse: {error}") from error
 
     async def run(self, symbols: Sequence[str], sink: Sink) -> None:
         """Stream market and account events into ``sink`` until cancelled."""

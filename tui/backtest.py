@@ -18,7 +18,7 @@ from core.research.backtest import run_backtest
 from core.research.bars import Bars
 from core.research.flow import run_flow
 from core.research.model_notes import ModelNotes
-from core.research.report import BacktestReport, hold, report
+from core.research.report import BacktestReport, count_codes, hold, report
 from core.research.result import BacktestResult
 from core.signals.strategy import Strategy
 from tui import numbers
@@ -165,7 +165,7 @@ def table(answer: BacktestReport) -> list[str]:
             f" {answer.sharpe_high:.2f}, {answer.sharpe_returns} returns"
         )
     what = "bars" if answer.source == "candles" else "events"
-    refused = ", ".join(f"{code} {count}" for code, count in answer.refused.items())
+    refused, tripped = count_codes(answer)
     lines = [
         f"{answer.strategy} on {', '.join(answer.venues)}, {answer.start} to {answer.end},"
         f" candles of {numbers.span(answer.timeframe)}",
@@ -181,6 +181,7 @@ def table(answer: BacktestReport) -> list[str]:
         f"   funding {numbers.signed(answer.funding)}",
         *_trips(answer),
         f"  refusals      {answer.refusals}" + (f"   {refused}" if refused else ""),
+        *([f"  breakers      {tripped}"] if tripped else []),
         f"  speed         {answer.bars:,} {what} in {answer.seconds} s,"
         f" {answer.bars_per_second:,} {what}/s",
         f"  decisions     {answer.decision_hash}",

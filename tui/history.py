@@ -18,7 +18,7 @@ import pyarrow.parquet
 from core.errors import RecordingError, UsageError
 from core.home import Home
 from core.model.instrument import VENUES, short_symbol, unified_symbol
-from core.model.market import Candle
+from core.model.market import Candle, Fact
 from core.research.archive import (
     COLUMNS,
     Archive,
@@ -30,13 +30,15 @@ from core.research.archive import (
     timeframe_text,
 )
 from core.research.candles import find_files, read_candles
-from core.research.rates import RateDownload, Rates
+from core.research.past import FACTS_PAGE, Facts, PastDownload, Rates
 from tui.market_files import progress
 from tui.output import reply
 from tui.settings import environment_of
 
 YEAR_MS = 365 * 86_400_000
 _MS = 1_000_000
+_FINEST = 300
+"""Seconds of the shortest candles whose index and open interest are fetched as well."""
 
 
 def download(arguments: argparse.Namespace) -> int:
@@ -92,11 +94,21 @@ async def _fetch(
                 if draw is not None:
                     draw((done + work.part) / len(series))
             rates = Rates(_archive(arguments).folder, one.venue, one.symbol)
-            settled = RateDownload(rates, start, end, replace=replace)
+            settled = PastDownload(rates, start, end, replace=replace)
             while (ask := settled.next()) is not None:
                 told = await gateway.settlements(one.symbol, ask.count, ask.before_ms * _MS)
                 settled.take([(each.ts // _MS, each.rate) for each in told])
-            found.append(_facts(one, work) | {"settlements": len(rates.read())})
+            counts = {"settlements": len(rates.read())}
+            for fact in Fact if one.timeframe >= _FINEST else ():
+                past = Facts(_archive(arguments).folder, one.venue, one.symbol, fact, one.timeframe)
+                rest = PastDownload(past, start, end + 1, page=FACTS_PAGE, replace=replace)
+                while (ask := rest.next()) is not None:
+                    values = await gateway.facts(
+                        one.symbol, fact, one.timeframe, ask.count, ask.before_ms * _MS
+                    )
+                    rest.take([(each.ts // _MS, each.value) for each in values])
+                counts[fact.value] = len(past.read())
+            found.append(_facts(one, work) | counts)
     finally:
         await gateway.close()
     return found
@@ -141,6 +153,9 @@ def _told(one: dict[str, Any]) -> str:
     )
     if one["settlements"]:
         text += f"; {one['settlements']:,} settlements of funding"
+    for name, what in (("index", "of the index price"), ("interest", "of open interest")):
+        if one.get(name):
+            text += f", {one[name]:,} {what}"
     if one["replaced"]:
         text += f"\n  {one['replaced']:,} stored candles were of another market, and are gone"
     for gap in one["gaps"][:10]:

@@ -21,6 +21,7 @@ from core.signals.registry import Meta, Registry
 from tui import numbers
 from tui.output import reply
 from tui.settings import configured, environment_of
+from tui.text import clean
 from tui.views.learning import check_line, comparison_text, describe_live, interval_text
 
 
@@ -94,7 +95,7 @@ def _list(registry: Registry, needed: int) -> tuple[dict[str, Any], str]:
         name = registry.on_duty(role)
         if name and name not in registry.names():
             corrupt[name] = f"is {role.value} and not here; `killcord models demote {name}`"
-    lines += [f"! {name}: {problem}" for name, problem in corrupt.items()]
+    lines += [f"! {clean(f'{name}: {problem}')}" for name, problem in corrupt.items()]
     if any(marks):
         lines.append("* trades, o is watched beside it")
     found = _compare(registry, needed)
@@ -184,6 +185,10 @@ def _made(meta: Meta, role: str) -> list[str]:
         span = f"{_date(data['from_ms'])} to {_date(data['to_ms'])}"
         names = ", ".join(data["symbols"])
         lines.append(f"  learnt     {data['rows']:,} rows, {span}, of {names}")
+    if "fresh_until_ms" in data:
+        half = numbers.span(data["fades"])
+        fresh = _date(data["fresh_until_ms"])
+        lines.append(f"  fresh      until {fresh}; then half of what it says fades every {half}")
     lines += [f"  features   {len(meta.features)}: {', '.join(meta.features)}", "", "  conditions"]
     lines += [f"  {check_line(one)}" for one in meta.gate]
     return [*lines, "", "  out of sample", *(f"    {text}" for text in _scores(meta.scores))]

@@ -14,6 +14,7 @@ from core.errors import UsageError
 from core.home import Home
 from core.journal.recording import read_news
 from core.model.event import SentimentScored
+from core.model.market import Fact
 from core.research.archive import Archive
 from core.research.books import read_books
 from core.research.candles import (
@@ -24,7 +25,7 @@ from core.research.candles import (
 )
 from core.research.learning import kinds_here
 from core.research.panel import Around, Plan
-from core.research.rates import Rates
+from core.research.past import Facts, Rates
 from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
 from core.signals.registry import Registry
@@ -120,8 +121,13 @@ def _around(
         if getattr(arguments, option) and not symbols & mine:
             raise UsageError(f"--{option}: nothing of {', '.join(sorted(mine))} in there")
     others: tuple[CandleFile, ...] = ()
+    facts: dict[tuple[str, str, Fact], tuple[tuple[int, float], ...]] = {}
     if stored is not None:
         others = _elsewhere(stored, files)
+        for key in keys:
+            for fact in Fact:
+                if told := Facts(stored.folder, *key, fact, timeframe).read():
+                    facts[(*key, fact)] = told
         if not arguments.funding:
             read = {key: Rates(stored.folder, *key).read() for key in keys}
             funding = {key: settled for key, settled in read.items() if settled}
@@ -129,7 +135,7 @@ def _around(
     if arguments.books and not any(books.values()):
         raise UsageError("--books: nothing of these venues and symbols in there")
     index = {file.symbol: file for file in spot}
-    return Around(index, others, funding, books, _news(arguments))
+    return Around(index, others, funding, facts, books, _news(arguments))
 
 
 def _elsewhere(stored: Archive, files: list[CandleFile]) -> tuple[CandleFile, ...]:
@@ -254,4 +260,12 @@ def _judged(found: Finding) -> list[str]:
         f"  judged: {found.kind}, {found.horizon} candles ahead ({found.id})",
         f"  trades {best['turnover']:.2f} times its equity a day, in a position"
         f" {best['exposure']:.0%} of the time, for up to {numbers.compact(best['capacity'])} USDT",
+        *(
+            [
+                f"  funding {'costs' if best['funding'] > 0 else 'brings'}"
+                f" {abs(best['funding']):.2%} of equity a year, and is counted"
+            ]
+            if best["funding"]
+            else []
+        ),
     ]

@@ -38,7 +38,7 @@ from core.desk.lines import Lines
 from core.desk.lock import Lock
 from core.desk.log_file import LogFile
 from core.desk.origin import MarketFacts, Origin
-from core.desk.past import bring_funding, bring_hours
+from core.desk.past import bring_hours, bring_told
 from core.desk.ports import Gateway, KillGateway, NewsFeed
 from core.desk.pulse import Pulse
 from core.desk.pump import Pump
@@ -261,8 +261,9 @@ class Desk:
         if self._news is not None:
             keep(later(partial(self._news.run, sink)), "news")
         keep(later(partial(bring_hours, symbols, venues, sink, self.lines)), "hours")
-        funding = partial(bring_funding, symbols, venues, self._instruments, sink, self.lines)
-        keep(later(partial(funding, self._clock)), "funding")
+        timeframe = int(self.config.strategy.timeframe)
+        told = partial(bring_told, symbols, timeframe, venues, self._instruments, sink, self.lines)
+        keep(later(partial(told, self._clock)), "past facts")
         if self.pump.trainer is not None:
             keep(later(self.pump.trainer.run), "learning")
         for venue in venues:

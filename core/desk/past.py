@@ -1,4 +1,4 @@
-"""The past: hourly candles, which risk is judged by, and settled funding, which models look at.
+"""The past: hourly candles, which risk is judged by; funding and facts, which models look at.
 
 They go in as events like all others, so that a replay knows them too.
 """
@@ -13,18 +13,21 @@ from core.desk.bulkhead import Bulkhead, hand_over
 from core.desk.lines import Lines
 from core.desk.ports import Sink
 from core.errors import VenueError
+from core.model.event import Event
 from core.model.instrument import Instrument
+from core.model.market import Fact
 from core.risk.portfolio import HOUR_S, KEPT, NEEDED
+from core.signals.families.basis import KEPT as FACTS
 from core.signals.families.funding import KEPT as RATES
 
 LIMIT = 30.0
-"""Seconds for one symbol's candles."""
+"""Seconds for one symbol's candles, or its funding and facts."""
 AGAIN = 600.0
 """Seconds until what no venue gave is asked for again."""
 SETTLED_AFTER = 60 * SECOND
 """Venues list a settlement some seconds after it."""
 RETRY = 60.0
-"""Seconds until funding that a venue did not tell is asked for again."""
+"""Seconds until what a venue did not tell is asked for again."""
 
 
 async def bring_hours(
@@ -57,21 +60,24 @@ async def _bring(symbol: str, venues: Sequence[Bulkhead], sink: Sink) -> bool:
     return False
 
 
-async def bring_funding(
+async def bring_told(
     symbols: Sequence[str],
+    timeframe: int,
     venues: Sequence[Bulkhead],
     listed: Mapping[tuple[str, str], Instrument],
     sink: Sink,
     lines: Lines,
     clock: Clock,
 ) -> None:
-    """Ask each venue for what funding was settled, now and after every hour; returns never.
+    """Ask each venue for settled funding and past facts, now and after every hour; returns never.
 
-    Streams tell the coming rate only: without this, features of funding would be empty for three
-    days, and what was settled while a venue was away would stay unknown.
+    Streams tell the coming rate, and the index and open interest of the moment: without this,
+    features of them would be empty for up to three days after each start, and what was while a
+    venue was away would stay unknown.
 
     Args:
         symbols: of the desk.
+        timeframe: of the strategy's candles, at whose ends facts are wanted, seconds.
         venues: those that are up are asked, all at once.
         listed: what the venues have.
         sink: takes the events.
@@ -88,14 +94,16 @@ async def bring_funding(
                 continue
             try:
                 async with asyncio.timeout(LIMIT):
-                    settled = await venue.gateway.settlements(symbol, RATES)
+                    told: list[Event] = [*await venue.gateway.settlements(symbol, RATES)]
+                    for fact in Fact:
+                        told += await venue.gateway.facts(symbol, fact, timeframe, FACTS)
             except (VenueError, TimeoutError) as error:
                 if venue.venue not in said:
                     said.add(venue.venue)
-                    text = f"{venue.venue} does not tell what funding was settled: {error}"
+                    text = f"{venue.venue} does not tell its funding, index and interest: {error}"
                     lines.add("venue", text, "warning")
                 return False
-            await hand_over(settled, sink)
+            await hand_over(told, sink)
         said.discard(venue.venue)
         return True
 

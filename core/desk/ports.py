@@ -12,7 +12,7 @@ from msgspec import Struct
 from core.model.account import PositionReport, VenueSwept
 from core.model.event import Event, VenueOpened
 from core.model.instrument import Instrument
-from core.model.market import Candle, FundingSettled, Trade
+from core.model.market import Candle, Fact, FactTold, FundingSettled, Trade
 from core.model.order import CancelSent, Order, OrderAbsent, OrderReport, OrderSent
 
 Sink = Callable[[Event], None]
@@ -84,6 +84,22 @@ class Gateway(Protocol):
 
         Args:
             before: only those settled before this instant, nanoseconds UTC.
+
+        Raises:
+            VenueUnavailable, VenueRefused.
+        """
+        ...
+
+    async def facts(
+        self, symbol: str, fact: Fact, timeframe: int, count: int, before: int | None = None
+    ) -> list[FactTold]:
+        """Return what a fact was at the ends of the last candles, oldest first.
+
+        Fewer where there are no more; none where the venue keeps no such past.
+
+        Args:
+            timeframe: of the candles, seconds.
+            before: only what was so before this instant, nanoseconds UTC.
 
         Raises:
             VenueUnavailable, VenueRefused.

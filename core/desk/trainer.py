@@ -25,6 +25,7 @@ from core.files import write_whole
 from core.model.effect import ModelDropped
 from core.model.instrument import Instrument
 from core.model.learning import Answer, Asked, Matter, Order, Progress, TrainingView, Verdict
+from core.model.market import Fact
 
 POLL = 1.0
 """Seconds between looks at the registry: ``killcord models promote`` takes effect that fast."""
@@ -235,6 +236,10 @@ class Trainer:
             settled = await gateway.settlements(asked.symbol, asked.count, before)
             return tuple((one.ts // _MS, one.rate) for one in settled)
         timeframe = int(self._config.strategy.timeframe)
+        if asked.matter is not Matter.CANDLES:
+            fact = Fact(asked.matter.value)
+            told = await gateway.facts(asked.symbol, fact, timeframe, asked.count, before)
+            return tuple((one.ts // _MS, one.value) for one in told)
         candles = await gateway.candles(asked.symbol, timeframe, asked.count, before)
         return tuple((c.ts // _MS, c.open, c.high, c.low, c.close, c.volume) for c in candles)
 

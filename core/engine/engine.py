@@ -55,7 +55,16 @@ from core.model.event import (
     VenueChanged,
     VenueOpened,
 )
-from core.model.market import BadMessage, BookTop, Candle, Depth, FundingSettled, Ticker, Trade
+from core.model.market import (
+    BadMessage,
+    BookTop,
+    Candle,
+    Depth,
+    FactTold,
+    FundingSettled,
+    Ticker,
+    Trade,
+)
 from core.model.order import CancelSent, Fill, OrderAbsent, OrderKind, OrderReport, OrderSent
 from core.model.snapshot import Snapshot
 from core.model.whatif import WhatIf
@@ -83,6 +92,7 @@ class Engine:
         ledger: rebuilt from the journal at boot (``Ledger.replay``); None for a first start.
         sweep_within: seconds without a sweep after which a venue stops opening risk.
         hashing: keep ``decision_hash``.
+        recording: ask for records to be written; without it nothing of a run survives it.
         make_strategy: makes one strategy per instrument; None for the built-in one that the
             configuration names.
 
@@ -98,11 +108,12 @@ class Engine:
         *,
         sweep_within: float = 60.0,
         hashing: bool = True,
+        recording: bool = True,
         make_strategy: Callable[[], Strategy] | None = None,
     ) -> None:
-        world = self._world = World(
-            config, ids, ledger if ledger is not None else Ledger(), make_strategy
-        )
+        ledger = ledger if ledger is not None else Ledger()
+        self._recording = recording
+        world = self._world = World(config, ids, ledger, make_strategy, recording=recording)
         tracking = self._tracking = Tracking(world)
         execution = self._execution = Execution(world, tracking)
         tracking.settle = execution.settle
@@ -133,6 +144,7 @@ class Engine:
             Ticker: feed.ticker,
             Candle: feed.candle,
             FundingSettled: feed.settled,
+            FactTold: feed.told,
             BadMessage: feed.bad,
             OrderSent: tracking.sent,
             CancelSent: tracking.cancelled,
@@ -296,8 +308,9 @@ class Engine:
 
     def _flush_hash(self) -> None:
         if self._unhashed and self._hash is not None:
-            # Records repeat what came in and what is decided beside them.
-            decisions = [effect for effect in self._unhashed if type(effect) is not Record]
+            decisions = self._unhashed
+            if self._recording:  # records repeat what came in and what is decided beside them
+                decisions = [effect for effect in decisions if type(effect) is not Record]
             self._hash.update(self._encode(decisions))
             self._unhashed.clear()
 

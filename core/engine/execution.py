@@ -34,6 +34,7 @@ _ENTRY = Purpose.ENTRY
 _EXIT = Purpose.EXIT
 _BUY = Side.BUY
 _SELL = Side.SELL
+_ARMED = TradingState.ARMED
 _DISARMED = TradingState.DISARMED
 _HALTED = TradingState.HALTED
 _CANCELLED = OrderStatus.CANCELLED
@@ -162,8 +163,8 @@ class Execution:
         price = order.price if order.price is not None else mid
         trigger = stop
         if trigger is None:
-            trigger = self.protection.default(price, long=order.side == "buy")
-        buys, sells = (order.qty, _ZERO) if order.side == "buy" else (_ZERO, order.qty)
+            trigger = self.protection.default(price, long=order.side is _BUY)
+        buys, sells = (order.qty, _ZERO) if order.side is _BUY else (_ZERO, order.qty)
         after = slot.exposure(buys, sells)
         symbol_after = venue_after = gross_after = max(after, order.qty * price)
         working = len(venue.foreign)
@@ -230,7 +231,7 @@ class Execution:
         """Journal an approved order and ask the shell to send it."""
         world = self._world
         order = approved.order
-        if not order.reduce_only and world.state is not TradingState.ARMED:
+        if not order.reduce_only and world.state is not _ARMED:
             raise GatePassed(f"{order.client_id} while {world.state}")
         world.record(Intent(order, approved.stop))
         world.out.append(SubmitOrder(order))

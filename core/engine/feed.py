@@ -21,11 +21,22 @@ from core.market.validation import (
 )
 from core.model.effect import Signalled
 from core.model.event import Event, SentimentScored
-from core.model.market import BadMessage, BookTop, Candle, Depth, FundingSettled, Ticker, Trade
+from core.model.market import (
+    BadMessage,
+    BookTop,
+    Candle,
+    Depth,
+    Fact,
+    FactTold,
+    FundingSettled,
+    Ticker,
+    Trade,
+)
 from core.risk.codes import Code
 from core.risk.portfolio import HOUR_S
 from core.signals.decision import Decision
 from core.signals.ensemble import Ensemble, MemberFailed
+from core.signals.families.basis import KEPT as FACTS
 from core.signals.families.funding import KEPT as SETTLEMENTS
 from core.signals.news_filter import heed
 from core.signals.strategy import Strategy
@@ -36,6 +47,7 @@ _OLD = 5 * SECOND
 """A candle known this much later than one timeframe after its end is history, not news."""
 _PATIENCE = 5 * SECOND
 """A decision waits at most this long after its candle's end for the candles of companions."""
+_FACTS = len(Fact) * FACTS
 _MARK_LIFE = 15 * SECOND
 """A mark price older than this gives way to the middle of the book."""
 
@@ -176,6 +188,20 @@ class Feed:
         slot.settled[event.ts] = event
         while len(slot.settled) > SETTLEMENTS:
             del slot.settled[min(slot.settled)]
+        if slot.context is not None:
+            self._tell(slot, event)
+
+    def told(self, event: FactTold) -> None:
+        """Take what a fact stood at before; the strategies' contexts hear it."""
+        slot = self._slots.get((event.venue, event.symbol))
+        if slot is None:
+            return
+        if not 0.0 < event.value < inf or event.ts > event.received + FUTURE:
+            self._bad(event.venue, event.fact, f"no {event.fact}: value or time is impossible")
+            return
+        slot.facts[event.ts, event.fact] = event
+        while len(slot.facts) > _FACTS:
+            del slot.facts[min(slot.facts)]
         if slot.context is not None:
             self._tell(slot, event)
 

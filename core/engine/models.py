@@ -23,7 +23,7 @@ from core.risk.codes import Code
 from core.signals.diary import compare
 from core.signals.duty import Duty
 from core.signals.ensemble import Ensemble
-from core.signals.model import Model, Said
+from core.signals.model import IN_DOUBT, Model, Said
 from core.signals.monitor import Doubt, Monitor
 from core.signals.registry import Meta, make_model, read_meta
 from core.signals.strategy import Strategy
@@ -32,6 +32,7 @@ _EVERY = 3600 * SECOND
 """How often a model on duty is held against its training."""
 _FRESH = 60 * SECOND
 """An order sent later than this after its candle's close was not decided on it alone."""
+_CHAMPION = ModelRole.CHAMPION
 _FOLLOWING = frozenset({Purpose.ENTRY, Purpose.EXIT})
 
 
@@ -92,6 +93,10 @@ class ModelRoom:
             self._leave(event.role)
             self._note(event.role, event.id, f"{event.cause} (by {event.actor})")
 
+    def doubts(self, role: ModelRole) -> bool:
+        """Return whether a model's rows or words are not as in training."""
+        return any(one.code is Code.MODEL_DRIFT for one in self._doubts.get(role, ()))
+
     def settle(self, candle: Candle) -> None:
         """Take a candle that proves what the models said before."""
         for role, monitor in self._monitors.items():
@@ -111,10 +116,12 @@ class ModelRoom:
 
     def filled(self, fill: Fill) -> None:
         """Take a fill that is news: what following the champion costs."""
-        monitor = self._monitors.get(ModelRole.CHAMPION)
+        monitor = self._monitors.get(_CHAMPION)
+        if monitor is None:
+            return
         slot = self._world.slots.get((fill.venue, fill.symbol))
         known = self._world.ledger.find(fill.client_id)
-        if monitor is None or slot is None or slot.strategy is None or known is None:
+        if slot is None or slot.strategy is None or known is None:
             return
         order, span = known.order, monitor.model.timeframe * SECOND
         if order.purpose not in _FOLLOWING or order.strategy != slot.strategy.name:
@@ -220,6 +227,7 @@ class ModelRoom:
         if monitor is None:
             return None
         meta, doubts = self._metas[role], self._doubts[role]
+        trust = monitor.model.trust(self._world.now) * (IN_DOUBT if self.doubts(role) else 1.0)
         return ModelView(
             meta.id,
             role.value,
@@ -230,6 +238,7 @@ class ModelRoom:
             monitor.since,
             "degraded" if doubts else "ok",
             "; ".join(one.text for one in doubts),
+            trust,
             meta.promise(),
             monitor.live(),
         )

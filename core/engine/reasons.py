@@ -30,6 +30,7 @@ Explain = Callable[[], tuple[Factor, ...]]
 
 _CODES = frozenset(Code.__members__)
 _DONE = Code.DONE
+_BUY = Side.BUY
 
 
 class Reason(Struct):
@@ -75,7 +76,7 @@ class Reasons:
         said = self._said.get((order.venue, order.symbol))
         if said is None or said.order is not None or said.signal is None:
             return
-        if said.signal.target == (1 if order.side is Side.BUY else -1):
+        if said.signal.target == (1 if order.side is _BUY else -1):
             # The other half of a turn: the entry waited until the position before was closed.
             reason.signal, reason.explain = said.signal, said.explain
             self._said[order.venue, order.symbol] = reason

@@ -21,6 +21,7 @@ from core.model.event import Event
 from core.model.market import Candle
 from core.signals.decision import Decision
 
+_NONE = (0.0, 0.0)
 PERIOD = SECOND // 4
 """How often the engine looks at equity and at what waits for time to pass, at most."""
 
@@ -88,8 +89,8 @@ class CandleRun:
         self._lanes = lanes
         self._slots = [slot for slot, _ in lanes]
         self._floor = floor
-        self._trail: deque[Any] = deque(maxlen=CLOSES)
-        """The last candles as they came. Their closes are for the picture, drawn later."""
+        self._trail: deque[Sequence[Any]] = deque(maxlen=CLOSES)
+        """The last rows as they came, some at a time. Their closes are for the picture."""
         self._span = int(world.config.strategy.timeframe) * SECOND
 
     def play(self, rows: Iterator[tuple[Candle, ...]] | Iterator[Candle]) -> None:
@@ -107,7 +108,8 @@ class CandleRun:
                 row: Any = next(rows, None)
                 if row is not None:
                     self._take((row,) if alone else row)
-        seen = [self._trail] if alone else zip(*self._trail, strict=True)
+        last = [row for rows in self._trail for row in rows][-CLOSES:]
+        seen = [last] if alone else zip(*last, strict=True)
         for slot, candles in zip(self._slots, seen, strict=False):
             if not slot.linked:  # those were told of theirs by the feed
                 slot.closes.extend([candle.close for candle in candles])
@@ -128,12 +130,13 @@ class CandleRun:
                 and self._equity.calm(slot, candle.close)
             ):
                 self._rest(seen, seen[-1:])
-                if candle.ts < self._floor.hour:
+                marks = candle.ts >= self._equity.breaker.next - self._span
+                if candle.ts < self._floor.hour or marks:
                     self._take((candle,))
                     return True
-                # Most often nothing but another hour has begun.
+                # Nothing but another hour has begun.
                 self._floor.look((candle,))
-                seen.clear()
+                seen = []
                 soon, (low,), (high,) = self._quiet()
                 if candle.low <= low or candle.high >= high or candle.ts >= soon:
                     self._take((candle,))
@@ -183,21 +186,29 @@ class CandleRun:
         That is the time before which it opens, and for each lane the prices strictly between which
         it neither meets an order nor brings equity to where a limit or the peak is.
         """
-        world = self._world
-        slack = self._equity.slack()
-        down, up = slack or (0.0, 0.0)
         floor = self._floor
-        soon = min(floor.due, floor.hour, self._equity.breaker.next - self._span)
-        if slack is None or world.pending:
+        slack = self._equity.slack()
+        soon = self._equity.breaker.next - self._span
+        if slack is None or self._world.pending:
             soon = 0
+        if floor.due < soon:
+            soon = floor.due
+        if floor.hour < soon:
+            soon = floor.hour
+        down, up = slack or _NONE
         lows, highs = [], []
         for slot, bounds in self._lanes:
             low, high = bounds.below, bounds.above
             size = slot.position.size
             if size:
-                lower, upper = (down, up) if size > 0.0 else (up, down)
-                low = max(low, slot.price - lower / abs(size))
-                high = min(high, slot.price + upper / abs(size))
+                if size > 0.0:
+                    least, most = slot.price - down / size, slot.price + up / size
+                else:
+                    least, most = slot.price + up / size, slot.price - down / size
+                if least > low:
+                    low = least
+                if most < high:
+                    high = most
             lows.append(low)
             highs.append(high)
             if slot.linked:
@@ -223,7 +234,7 @@ class CandleRun:
         """
         clock = self._clock
         now = self._world.now = row[0].received
-        self._trail.append(row if len(row) > 1 else row[0])
+        self._trail.append(row if len(row) == 1 else (row,))
         for index, (slot, candle) in enumerate(zip(self._slots, row, strict=True)):
             if slot.linked:
                 effects = clock.process(candle)
@@ -264,7 +275,7 @@ class CandleRun:
         now = self._world.now = last[0].received
         clock.due = now + PERIOD
         clock.events += len(seen) * len(last)
-        self._trail.extend(seen)
+        self._trail.append(seen)
         for slot, candle in zip(self._slots, last, strict=True):
             _value(slot, candle)
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from core.market.candles import CandleBuilder
 from core.model.effect import Signalled
 from core.model.instrument import Instrument, exact
-from core.model.market import Candle, FundingSettled
+from core.model.market import Candle, Fact, FactTold, FundingSettled
 from core.model.order import OrderStatus, Purpose
 from core.orders.machine import WorkingOrder
 from core.portfolio.position import Position
@@ -45,6 +45,7 @@ class Slot:
         "context",
         "entry",
         "exit",
+        "facts",
         "followers",
         "foreign_buys",
         "foreign_sells",
@@ -101,6 +102,8 @@ class Slot:
         """Base units."""
         self.settled: dict[int, FundingSettled] = {}
         """The newest settlements by their time: a context that is made later wants them."""
+        self.facts: dict[tuple[int, Fact], FactTold] = {}
+        """The newest facts of the past, for the same."""
         self.book_ts = self.trade_ts = self.mark_ts = self.candle_ts = 0
         self.book_received = self.marked = 0
         self.builder: CandleBuilder | None = None

@@ -20,7 +20,7 @@ from core.model.effect import (
 )
 from core.model.event import SentimentScored, TradingState
 from core.model.instrument import short_symbol
-from core.model.market import FundingSettled, Ticker
+from core.model.market import FactTold, FundingSettled, Ticker
 from core.model.news import NewsReading, news_asset
 from core.model.record import JournalRecord, StateRecorded, SymbolFrozen
 from core.orders.ids import ClientIds
@@ -48,12 +48,15 @@ class World:
         ids: ClientIds,
         ledger: Ledger,
         make_strategy: Callable[[], Strategy] | None = None,
+        *,
+        recording: bool = True,
     ) -> None:
         self.config = config
         self.limits = config.limits
         self.ids = ids
         self.ledger = ledger
         self._take = ledger.take
+        self._recording = recording
         self.now = 0
         self.out: list[Effect] = []
         self.state = (
@@ -102,7 +105,8 @@ class World:
 
     def record(self, record: JournalRecord) -> None:
         """Ask for a record to be written, and take it into account."""
-        self.out.append(Record(record))
+        if self._recording:
+            self.out.append(Record(record))
         self._take[type(record)](record)  # Ledger.apply, without the call
 
     def report(
@@ -203,7 +207,9 @@ class World:
             self._universes[key] = Universe(timeframe)
         return self._universes[key]
 
-    def _last_words(self, slot: Slot) -> Iterator[Ticker | FundingSettled | SentimentScored]:
+    def _last_words(
+        self, slot: Slot
+    ) -> Iterator[Ticker | FundingSettled | FactTold | SentimentScored]:
         """Yield what is known of an instrument and its news, as if it were told just now.
 
         A venue tells some facts, such as the time of the next funding, once and then their changes.
@@ -216,6 +222,8 @@ class World:
             )  # fmt: skip
         for ts in sorted(slot.settled):
             yield slot.settled[ts]
+        for key in sorted(slot.facts):
+            yield slot.facts[key]
         if self.readings is not None:
             yield self.readings
 

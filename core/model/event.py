@@ -19,6 +19,7 @@ from core.model.market import (
     BookTop,
     Candle,
     Depth,
+    FactTold,
     FundingSettled,
     Side,
     Ticker,
@@ -375,6 +376,7 @@ Event = (
     | Ticker
     | Candle
     | FundingSettled
+    | FactTold
     | BadMessage
     | OrderSent
     | CancelSent

@@ -185,6 +185,8 @@ class ModelView(Struct, frozen=True, gc=False):
     """``ok`` or ``degraded``."""
     detail: str
     """What is wrong, for a person; empty when nothing is."""
+    trust: float
+    """Part that counts of what it says beyond a coin, 0 to 1: less when it is old or in doubt."""
     promise: Promise
     live: Live
 
@@ -254,6 +256,8 @@ class Matter(StrEnum):
 
     CANDLES = "candles"
     FUNDING = "funding"
+    INDEX = "index"
+    INTEREST = "interest"
 
 
 class Asked(Struct, frozen=True, tag=True):
@@ -270,7 +274,7 @@ class Answer(Struct, frozen=True):
     """The rows, or why there are none."""
 
     rows: tuple[tuple[float, ...], ...] = ()
-    """Open time (ms), open, high, low, close, volume; or time of the settlement (ms), rate."""
+    """Open time (ms), open, high, low, close, volume; else time (ms), rate or value."""
     problem: str = ""
 
 

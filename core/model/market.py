@@ -118,6 +118,26 @@ class FundingSettled(Struct, frozen=True, gc=False, tag=True):
     received: int
 
 
+class Fact(StrEnum):
+    """A slow fact of an instrument that venues keep a past of."""
+
+    INDEX = "index"
+    """Price of the index that the perpetual is tied to, quote."""
+    INTEREST = "interest"
+    """Open interest, base units."""
+
+
+class FactTold(Struct, frozen=True, gc=False, tag=True):
+    """What a fact stood at, at an instant: the venue's word on its past, asked for."""
+
+    venue: str
+    symbol: str
+    fact: Fact
+    value: float
+    ts: int
+    received: int
+
+
 class BadMessage(Struct, frozen=True, gc=False, tag=True):
     """A market message that did not pass validation: counted, shown, dropped, never traded on."""
 

@@ -121,6 +121,7 @@ class ClientIds:
 
 def sequence(client_id: str) -> int:
     """Return the sequence number inside an id, without checking whose it is; 0 if not an id."""
-    if len(client_id) != ID_LENGTH or not (client_id.isascii() and client_id.isalnum()):
+    number = client_id[8:17]
+    if len(client_id) != ID_LENGTH or not (number.isascii() and number.isalnum()):
         return 0
-    return int(client_id[8:17], 36)
+    return int(number, 36)

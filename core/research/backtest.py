@@ -82,7 +82,14 @@ def make_engine(
 ) -> Engine:
     """Return an engine for the past: nobody sweeps it, and its ids are always the same."""
     ids = ClientIds("BACK", 0, KEY)
-    return Engine(config, ids, sweep_within=inf, hashing=hashing, make_strategy=make_strategy)
+    return Engine(
+        config,
+        ids,
+        sweep_within=inf,
+        hashing=hashing,
+        recording=False,
+        make_strategy=make_strategy,
+    )
 
 
 @contextmanager

@@ -130,7 +130,7 @@ class CandleVenue(SimulatedVenue[BarListing]):
 
     def _place(self, listing: BarListing, order: Order) -> None:
         book = listing.book
-        sign = 1 if order.side == "buy" else -1
+        sign = 1 if order.side is _BUY else -1
         lots = int(order.qty // listing.lot)
         client_id = order.client_id
         if order.kind is _STOP:
@@ -199,8 +199,7 @@ class CandleVenue(SimulatedVenue[BarListing]):
         they are.
         """
         mine = self._at[venue]
-        gross = 0.0
-        equity = float(self._engine.ledger.accounts[venue].cash)
+        gross = earned = 0.0
         guarded = False
         for one in mine:
             position = one.position
@@ -208,9 +207,12 @@ class CandleVenue(SimulatedVenue[BarListing]):
             if size:
                 price = one.price
                 gross += abs(size) * price
-                equity += size * (price - position.cost)
+                earned += size * (price - position.cost)
             if one.guarded:
                 guarded = True
+        if not (gross or guarded):
+            return
+        equity = float(self._engine.ledger.accounts[venue].cash) + earned
         near = gross > _NEAR * equity
         if not (near or guarded):
             return

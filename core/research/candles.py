@@ -27,6 +27,8 @@ Ints = NDArray[np.int64]
 _PRICES = ("open", "high", "low", "close")
 _COLUMNS = ("ts_ms", *_PRICES, "volume")
 _FUNDING = ("symbol", "ts_ms", "funding_rate")
+_STEPS = frozenset(hours * 3_600_000 for hours in (1, 2, 4, 8))
+"""Milliseconds between settlements that venues have."""
 
 
 class CandleFile(Struct, frozen=True):
@@ -172,8 +174,24 @@ def read_settlements(
         known = read_funding(file)
         for key in wanted:
             if key[1] in known and venue in ("", key[0]):
+                _refuse_zones(file, key[1], known[key[1]])
                 found[key] = known[key[1]]
     return found
+
+
+def _refuse_zones(path: Path, symbol: str, settled: Sequence[tuple[int, float]]) -> None:
+    """Refuse settlements in local time: each would be known some hours before it was."""
+    times = np.array([ts for ts, _ in settled], np.int64)
+    if len(times) < 10:
+        return
+    step = int(np.median(np.diff(times)))
+    off = times % step if step in _STEPS else np.zeros(1)
+    if float((off > 60_000).mean()) > 0.5:
+        raise RecordingError(
+            f"{path}: {symbol} is settled every {step // 3_600_000} h, but"
+            f" {float(np.median(off)) / 3_600_000:g} h off the venues' hours, which count from"
+            " 00:00 UTC; ts_ms is milliseconds UTC"
+        )
 
 
 def _read_table(path: Path, columns: Sequence[str]) -> Any:
@@ -216,11 +234,14 @@ def _check_times(path: Path, ts: Ints) -> int:
         raise RecordingError(f"{path}: row {row}: {what} the row above ({ts[row - 1]} ms)")
     step = int(steps.min())
     if step % 1000:
-        raise RecordingError(f"{path}: candles are {step} ms apart, not whole seconds")
+        raise RecordingError(
+            f"{path}: candles are {step} ms apart, not whole seconds: is ts_ms in ms?"
+        )
     if (steps != step).any():
         row = int(np.argmax(steps != step)) + 2
         missing = int(steps[row - 2]) / step - 1
-        raise RecordingError(f"{path}: row {row}: {missing:g} candles are missing before it")
+        what = "a candle is" if missing == 1 else f"{missing:g} candles are"
+        raise RecordingError(f"{path}: row {row}: {what} missing before it")
     return step // 1000
 
 

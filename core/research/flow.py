@@ -11,7 +11,16 @@ from core.config import Config
 from core.model.account import VenueSwept
 from core.model.event import Event, FeedChanged, SentimentScored, Tick, VenueOpened
 from core.model.instrument import Instrument
-from core.model.market import BadMessage, BookTop, Candle, Depth, Ticker, Trade
+from core.model.market import (
+    BadMessage,
+    BookTop,
+    Candle,
+    Depth,
+    FactTold,
+    FundingSettled,
+    Ticker,
+    Trade,
+)
 from core.research.backtest import make_engine, sum_up
 from core.research.flow_venue import FlowVenue
 from core.research.result import BacktestResult, Curve
@@ -22,7 +31,7 @@ LATENCY = 50_000_000
 """Nanoseconds that an order travels to a venue, and its answer back, unless told otherwise."""
 _TELL_EVERY = 5_000
 _FLOW = (Trade, BookTop, Depth, Ticker)
-_WORLD = (*_FLOW, Candle, BadMessage, FeedChanged, SentimentScored, Tick)
+_WORLD = (*_FLOW, Candle, FundingSettled, FactTold, BadMessage, FeedChanged, SentimentScored, Tick)
 """What a recording says of the world; the rest is what a desk did in it."""
 
 

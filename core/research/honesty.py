@@ -8,15 +8,21 @@ import numpy as np
 from msgspec.structs import replace
 
 from core.research.candles import CandleFile
-from core.research.panel import Around, Panel, Plan, change, tabulate
+from core.research.panel import Around, Floats, Panel, Plan, change, tabulate
 from core.research.scores import Overfitting, deflated_sharpe
 from core.research.training import Forecast, forecast
-from core.research.trial import Trial, score_trial
+from core.research.trial import LATE_DAYS, Trial, score_trial
 from core.signals.candle_features import WARMUP
 from core.signals.registry import Check
 
 SUSPECT = 0.55
 """An AUC on the direction of an hour above this was a leak whenever it was looked into."""
+_FEWEST_MOVES = 200
+"""Candles of which a correlation says something."""
+_ALIKE = 0.3
+"""Correlation of moves below which nobody can tell whether they are of one time."""
+_CLEARLY = 0.1
+"""By how much more moves must be alike at another time than at the same."""
 _COLUMNS = ("ts", "open", "high", "low", "close", "volume")
 
 
@@ -45,6 +51,8 @@ def leak_checks(
     * A row must not change when everything after its candle is cut off.
     * Rows shifted one candle into the past must know nearly as much: an edge that is gone a candle
       later is a leak, or the bounce between bid and ask, which nobody can trade.
+    * What stands beside the candles must move when they do: times of another zone, or those of a
+      candle's end instead of its open, would show the future.
 
     Args:
         files: that the panel was made of.
@@ -64,6 +72,7 @@ def leak_checks(
     kept = (later - 0.5) / edge if edge > 2.0 * trial.auc_error else None
     least = 0.5 if trial.auc > SUSPECT else 0.25
     worst = audit(files, around)
+    late = misplaced(files, around)
     return [
         Check("shuffled labels teach nothing", blind, "AUC 0.48 to 0.52", 0.48 <= blind <= 0.52),
         Check("a planted future is found", seeing, "AUC above 0.9", seeing > 0.9),
@@ -74,7 +83,54 @@ def leak_checks(
             f"{least:g} of it",
             kept is None or kept >= least,
         ),
+        Check("what stands beside moves with it", late, "0 candles apart", not late),
     ]
+
+
+def misplaced(files: Sequence[CandleFile], around: Around) -> float | None:
+    """Return by how many candles what stands beside moves before (above 0) or after the candles.
+
+    Looked for within three candles and at whole hours up to fourteen: zones.
+
+    Returns:
+        The furthest; None where nothing moves enough with anything to tell.
+    """
+    found: list[int] = []
+    leaders: dict[str, CandleFile] = {}
+    for file in files:
+        leader = leaders.setdefault(file.venue, file)
+        beside = [one for one in around.others if one.symbol == file.symbol]
+        beside += [around.index[file.symbol]] if file.symbol in around.index else []
+        beside += [leader] if leader is not file else []
+        found += [lag for one in beside if (lag := _lag(file, one)) is not None]
+    return float(max(found, key=abs)) if found else None
+
+
+def _lag(file: CandleFile, other: CandleFile) -> int | None:
+    """Return by how many candles another series moves before this one; None: hard to say."""
+    _, mine, theirs = np.intersect1d(file.ts, other.ts, return_indices=True)
+    if len(mine) < _FEWEST_MOVES:
+        return None
+    own, its = _moves(file.close[mine]), _moves(other.close[theirs])
+    hour = 3600 // file.timeframe
+    lags = {*range(-3, 4), *(hours * hour for hours in range(-14, 15))}
+    alike = {
+        lag: float((own[lag:] * its[: len(its) - lag]).mean())
+        if lag >= 0
+        else float((own[:lag] * its[-lag:]).mean())
+        for lag in lags
+        if abs(lag) < len(own) // 2
+    }
+    best = max(sorted(alike), key=alike.__getitem__)
+    if not alike[best] > _ALIKE:
+        return None
+    return best if alike[best] > alike[0] + _CLEARLY else 0
+
+
+def _moves(close: Floats) -> Floats:
+    moves = np.diff(np.log(close))
+    spread = moves.std()
+    return np.asarray((moves - moves.mean()) / spread if spread > 0 else moves)
 
 
 def _auc(panel: Panel, plan: Plan) -> float:
@@ -118,15 +174,18 @@ def _known(
     known = Around(
         {name: _cut(one, since, until) for name, one in around.index.items()},
         tuple(_cut(one, since, until) for one in around.others),
-        {
+        funding={
             key: tuple(one for one in settled if one[0] < end)
             for key, settled in around.funding.items()
         },
-        {
+        facts={
+            key: tuple(one for one in told if one[0] <= end) for key, told in around.facts.items()
+        },
+        events={
             key: tuple(one for one in events if one.received < end * 1_000_000)
             for key, events in around.events.items()
         },
-        tuple(word for word in around.news if word.received < end * 1_000_000),
+        news=tuple(word for word in around.news if word.received < end * 1_000_000),
     )
     return tabulate(own, [_cut(one, since, until) for one in files if one is not file], known)
 
@@ -162,6 +221,12 @@ def gate(
         # A market that rose lets a model that only says "up" beat a coin and earn.
         Check("tells rises from falls", trial.auc, f"AUC above {chance:.3f}", trial.auc > chance),
         Check("better than a coin", skill, "Brier skill above 0", skill > 0),
+        Check(
+            f"better than a coin in the last {LATE_DAYS} days",
+            trial.late_skill,
+            "Brier skill above 0",
+            trial.late_skill > 0,
+        ),
         Check("means what it says", off, "calibration error at most 0.05", off <= 0.05),
         Check("earns after costs", low, "Sharpe interval above 0", bool(low and low > 0)),
         Check(

@@ -7,7 +7,7 @@ from html import escape
 
 from core.research.charts import bar_chart, fall_chart, line_chart, reliability_chart
 from core.research.model_notes import ModelReport
-from core.research.report import BacktestReport
+from core.research.report import BacktestReport, count_codes
 
 _NAMED = 6
 """Symbols that stand in the title; more stand below it."""
@@ -180,7 +180,7 @@ def _model(model: ModelReport) -> Iterable[str]:
 
 
 def _rest(answer: BacktestReport) -> Iterable[str]:
-    refused = ", ".join(f"{code} {count}" for code, count in answer.refused.items()) or "nothing"
+    refused, tripped = count_codes(answer)
     yield "<h2>How it was done</h2>"
     yield _table(
         ("", ""),
@@ -188,7 +188,8 @@ def _rest(answer: BacktestReport) -> Iterable[str]:
             ("played", f"{answer.bars:,} {'candles' if answer.source == 'candles' else 'events'}"),
             ("speed", f"{answer.bars_per_second:,} a second"),
             ("orders, fills", f"{answer.orders:,}, {answer.fills:,}"),
-            ("refused", refused),
+            ("refused", refused or "nothing"),
+            ("breakers", tripped or "none tripped"),
         ],
     )
     yield f"<p class='note'>Decisions <code>{answer.decision_hash}</code></p>"

@@ -11,6 +11,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from core.model.event import Event, SentimentScored, encode
+from core.model.market import Fact
 from core.research.candles import CandleFile
 from core.research.feature_table import make_features, volatility
 from core.research.labels import Labels, fixed_horizon, relate, triple_barrier, uniqueness
@@ -62,6 +63,8 @@ class Around(Struct, frozen=True):
     """Candles beside those that are learnt from: the same symbols at other venues."""
     funding: Mapping[Key, tuple[tuple[int, float], ...]] = {}
     """Settlements by venue and symbol; see ``History``."""
+    facts: Mapping[tuple[str, str, Fact], tuple[tuple[int, float], ...]] = {}
+    """What was told of the past by venue and symbol; see ``History``."""
     events: Mapping[Key, Sequence[Event]] = {}
     """Recorded books and trades by venue and symbol; see ``History``."""
     news: tuple[SentimentScored, ...] = ()
@@ -87,6 +90,8 @@ class Panel(Struct, frozen=True):
     """Expected move over the horizon: volatility a candle by its root; log return."""
     step: Floats
     """Return of the next candle, open to open: what a position decided now earns first."""
+    paid: Floats
+    """Funding that a long pays in that candle, fraction of notional; 0 where none is known."""
     turnover: Floats
     """Quote traded in the candle."""
     symbols: tuple[str, ...]
@@ -108,6 +113,9 @@ def make_panels(
     A row is known at the close of its candle. What is decided on it is filled at the next open.
     Context features are among the columns where there are data for them: files of one symbol at
     several venues are each other's company.
+
+    Raises:
+        ValueError: no file has a row.
     """
     around = around or Around()
     files = sorted(files, key=lambda one: (one.symbol, one.venue))
@@ -119,9 +127,12 @@ def make_panels(
         """Join a column of each file, without the warm-up, in order of time."""
         return np.concatenate([column[WARMUP - 1 :] for column in columns])[order]
 
+    if not len(ts):
+        raise ValueError(f"too few candles: features look back on {WARMUP}")
     times, at = np.unique(ts[order], return_inverse=True)
     rows, names, known = _features(files, around, order)
     step = sort(_steps(file) for file in files)
+    paid = sort(_paid(one, around.funding.get((one.venue, one.symbol), ())) for one in files)
     turnover = sort(file.volume * file.close for file in files)
     digest = _hash(files, around)
     panels = []
@@ -139,6 +150,7 @@ def make_panels(
                 sort(uniqueness(one.lasts) for one in labels),
                 sort(moves),
                 step,
+                paid,
                 turnover,
                 tuple(_title(file, files) for file in files),
                 names,
@@ -176,6 +188,15 @@ def _steps(file: CandleFile) -> Floats:
     return step
 
 
+def _paid(file: CandleFile, settled: Sequence[tuple[int, float]]) -> Floats:
+    """Return the rates settled after the next open, up to the one after it."""
+    times = np.array([ts for ts, _ in settled], np.int64)
+    total = np.concatenate([[0.0], np.cumsum([rate for _, rate in settled])])
+    step = file.timeframe * 1000
+    first, last = (np.searchsorted(times, file.ts + n * step, "right") for n in (1, 2))
+    return np.asarray(total[last] - total[first])
+
+
 def _title(file: CandleFile, files: Sequence[CandleFile]) -> str:
     """Return a file's symbol, with the venue where another file has the same."""
     alone = sum(one.symbol == file.symbol for one in files) == 1
@@ -196,6 +217,11 @@ def tabulate(file: CandleFile, files: Sequence[CandleFile], around: Around) -> F
         file,
         others=(*(one for one in files if one is not file), *around.others),
         index=around.index.get(file.symbol),
+        facts={
+            fact: told
+            for fact in Fact
+            if (told := around.facts.get((file.venue, file.symbol, fact)))
+        },
         funding=around.funding.get((file.venue, file.symbol), ()),
         events=(*around.events.get((file.venue, file.symbol), ()), *around.news),
     )
@@ -232,6 +258,8 @@ def _hash(files: Sequence[CandleFile], around: Around) -> str:
             digest.update(column.tobytes())
     for key, settled in sorted(around.funding.items()):
         digest.update(f"{key} {settled}".encode())
+    for place, told in sorted(around.facts.items()):
+        digest.update(f"{place} {told}".encode())
     for key, events in sorted(around.events.items()):
         digest.update(f"{key}".encode())
         for event in events:

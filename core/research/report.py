@@ -18,6 +18,7 @@ from core.research.parity import Parity
 from core.research.result import BacktestResult
 from core.research.scores import Sharpe, max_drawdown, sharpe
 from core.research.trips import MonteCarlo, Month, TripFacts, by_month, shuffle_trips, sum_trips
+from core.risk.codes import BREAKERS
 
 _POINTS = 600
 """Most points of the curve in a report."""
@@ -64,6 +65,7 @@ class BacktestReport(Struct, frozen=True, tag="backtest"):
     liquidations: int
     refusals: int
     refused: dict[str, int]
+    """How often each code came: of refusals, and of breakers that tripped."""
     failed: tuple[str, ...]
     """Where the strategy raised and was stopped, and what it was; empty when it did not."""
     equity_start: float
@@ -252,3 +254,11 @@ def _thin(curve: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]
 
 def _date(ts: int) -> str:
     return datetime.fromtimestamp(ts / SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def count_codes(answer: BacktestReport) -> tuple[str, str]:
+    """Return in words what orders were refused for, and which breakers tripped how often."""
+    parts: tuple[list[str], list[str]] = [], []
+    for code, count in answer.refused.items():
+        parts[code in BREAKERS].append(f"{code} {count}")
+    return ", ".join(parts[0]), ", ".join(parts[1])

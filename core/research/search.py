@@ -31,7 +31,8 @@ from core.research.training import (
     make_recipe,
 )
 from core.research.trial import Trial, score_trial, together
-from core.research.tuning import Configuration, tune
+from core.research.tuning import Configuration, close_storage, open_storage, tune
+from core.signals.model import Recipe
 from core.signals.registry import Check, Meta, Registry
 
 ENSEMBLE = "ensemble"
@@ -104,9 +105,11 @@ def search(
 
     Raises:
         ValueError: too few candles for one step of the walk.
-        UsageError: see ``tune``.
+        UsageError, ClusterUnavailable: see ``tune``.
     """
     around = around or Around()
+    if trials:
+        close_storage(open_storage(storage))  # a database that is away is said before the hours
     panels = make_panels(files, plans, around)
     if shuffled:
         panels = [
@@ -212,10 +215,11 @@ def _judge(
     )
     checks = gate(best.trial, all_ratios, chosen, leaks, out_of_sample)
     fitted, weights = _fit(best), best.weights or (1.0,)
-    recipe = msgspec.json.encode(make_recipe(fitted, weights, best.panel, best.plan))
-    meta = _describe(best, fitted, recipe, checks, now)
+    recipe = make_recipe(fitted, weights, best.panel, best.plan)
+    file = msgspec.json.encode(recipe)
+    meta = _describe(best, fitted, recipe, hashlib.sha256(file).hexdigest(), checks, now)
     if meta.id not in registry.names():
-        registry.store(meta, recipe)
+        registry.store(meta, file)
     role = registry.admit(meta.id, shadow) if meta.passed else None
     return Finding(
         meta.id,
@@ -316,10 +320,14 @@ def _scores(trial: Trial) -> dict[str, Any]:
 
 
 def _describe(
-    best: Candidate, fitted: Sequence[Fitted], recipe: bytes, checks: tuple[Check, ...], now: str
+    best: Candidate,
+    fitted: Sequence[Fitted],
+    recipe: Recipe,
+    digest: str,
+    checks: tuple[Check, ...],
+    now: str,
 ) -> Meta:
     panel, plan, trial = best.panel, best.plan, best.trial
-    digest = hashlib.sha256(recipe).hexdigest()
     identity = hashlib.sha256(f"{digest}{panel.hash}{plan}".encode()).hexdigest()[:12]
     learnt = panel.at >= last_fold(panel, plan).fit.start
     used = {one.trial.kind: one.trial.parameters for one in best.members or (best,)}
@@ -338,6 +346,8 @@ def _describe(
             "from_ms": int(panel.times[0]),
             "to_ms": int(panel.times[-1]),
             "rows": len(panel.at),
+            "fresh_until_ms": recipe.fresh_until // 1_000_000,
+            "fades": recipe.fades,
             "features": list(panel.names),
             "missing": [name for name in panel.names if name not in panel.known],
             "unclear": panel.unclear,

@@ -120,7 +120,7 @@ class Study:
         self._running: dict[int, Any] = {}
         try:
             self._storage = optuna.storages.RDBStorage(
-                _dialect(url),
+                dialect_of(url),
                 heartbeat_interval=_HEARTBEAT,
                 grace_period=_GRACE,
                 heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(),
@@ -141,7 +141,7 @@ class Study:
         except (SQLAlchemyError, OSError, ImportError) as error:
             reason = str(error).partition("\n")[0]
             raise ClusterUnavailable(
-                f"--storage {_shown(url)}: the database cannot be used: {reason}"
+                f"--storage {hide_password(url)}: the database cannot be used: {reason}"
             ) from error
 
     @property
@@ -222,12 +222,13 @@ def _hurry(engine: Any) -> None:
     engine.dispose()
 
 
-def _shown(url: str) -> str:
+def hide_password(url: str) -> str:
     """Return an address as it may be shown: without its password."""
     return re.sub(r"//[^/@]*@", "//...@", url)
 
 
-def _dialect(url: str) -> str:
+def dialect_of(url: str) -> str:
+    """Return a database's address with the driver that is installed for it."""
     for known in ("postgresql://", "postgres://"):
         if url.startswith(known):
             return "postgresql+psycopg://" + url.removeprefix(known)

@@ -24,6 +24,8 @@ from core.research.training import Forecast
 from core.signals.model import follow
 
 _DAY = 86_400
+LATE_DAYS = 90
+"""An edge that was there once need not be there any more."""
 _PART = 0.01
 """Of a candle's turnover that orders may be without moving the price much."""
 
@@ -46,17 +48,21 @@ class Trial(Struct, frozen=True):
     """Spearman correlation of probability and return, pooled."""
     brier_skill: float
     """Part of a coin's Brier score that is saved; above 0 is better than a coin."""
+    late_skill: float
+    """The same of the last 90 days."""
     calibration: float
     """Expected calibration error: by how much probabilities are off, mean."""
     reliability: tuple[Bin, ...]
     sharpe: float | None
-    """Of daily returns after costs, annualised."""
+    """Of daily returns after costs and funding, annualised."""
     sharpe_low: float | None
     """95 % interval, by a block bootstrap."""
     sharpe_high: float | None
     sharpe_gross: float | None
     break_even: float | None
     """Cost a side at which nothing is earned, fraction of notional."""
+    funding: float
+    """Paid for holding, part of equity a year; below 0 it was received."""
     turnover: float
     """Notional traded a day, as a multiple of equity."""
     exposure: float
@@ -79,6 +85,9 @@ def score_trial(
     known = np.isfinite(chance) & np.isfinite(panel.ahead)
     rose = panel.ahead[known] > 0
     told = chance[known]
+    wrong = (told - rose) ** 2
+    times = panel.times[panel.at[known]]
+    late = times > times.max(initial=0) - LATE_DAYS * _DAY * 1000
     played = trade(panel, plan, said)
     net, gross = played.net, played.gross
     measured, raw = sharpe(net, _DAY), sharpe(gross, _DAY)
@@ -93,14 +102,16 @@ def score_trial(
         auc(told, rose),
         auc_error(rose, len(np.unique(panel.at[known])) / plan.horizon),
         rank_correlation(told, panel.ahead[known]),
-        1.0 - float(((told - rose) ** 2).mean()) / 0.25,
+        1.0 - float(wrong.mean()) / 0.25,
+        1.0 - float(wrong[late].mean()) / 0.25,
         calibration_error(told, rose),
         reliability(told, rose),
         measured.value if measured else None,
         low,
         high,
         raw.value if raw else None,
-        float(gross.sum()) / traded if traded else None,
+        float(gross.sum() - played.paid.sum()) / traded if traded else None,
+        float(played.paid.mean()) * 365.0,
         float(played.traded.mean()),
         played.exposure,
         played.capacity,
@@ -115,8 +126,10 @@ class Played(Struct, frozen=True):
     """What the strategy did on a forecast, by day."""
 
     net: Floats
-    """Return after costs."""
+    """Return after costs and funding."""
     gross: Floats
+    paid: Floats
+    """Funding, part of equity."""
     traded: Floats
     """Notional, as a multiple of equity."""
     exposure: float
@@ -130,15 +143,16 @@ def trade(panel: Panel, plan: Plan, said: Forecast) -> Played:
     days = panel.times[panel.at] // (_DAY * 1000)
     tested = np.isfinite(said.chance)
     first, last = int(days[tested].min()), int(days[tested].max())
-    gross, traded = np.zeros(last - first + 1), np.zeros(last - first + 1)
+    gross, paid, traded = np.zeros((3, last - first + 1))
     held = 0.0
     room = []
     for who in range(count):
         mine = np.flatnonzero(tested & (panel.who == who))
-        position = _positions(said.chance[mine], said.bar[mine])
+        position = _positions(said.chance[mine], said.rise[mine], said.fall[mine])
         moved = np.abs(np.diff(position, prepend=0.0))
         day = days[mine] - first
         np.add.at(gross, day, position * np.nan_to_num(panel.step[mine]) / count)
+        np.add.at(paid, day, position * panel.paid[mine] / count)
         np.add.at(traded, day, moved / count)
         if len(day):
             traded[day[-1]] += abs(position[-1]) / count  # out at the end
@@ -147,8 +161,9 @@ def trade(panel: Panel, plan: Plan, said: Forecast) -> Played:
         room.append(_PART * panel.turnover[mine][acted] * count / moved[acted])
     rooms = np.concatenate(room)
     return Played(
-        gross - traded * plan.cost,
+        gross - traded * plan.cost - paid,
         gross,
+        paid,
         traded,
         held / max(int(tested.sum()), 1),
         float(np.median(rooms)) if len(rooms) else 0.0,
@@ -156,11 +171,11 @@ def trade(panel: Panel, plan: Plan, said: Forecast) -> Played:
     )
 
 
-def _positions(chance: Floats, bar: Floats) -> Floats:
+def _positions(chance: Floats, rise: Floats, fall: Floats) -> Floats:
     target = 0
     path = []
-    for one, threshold in zip(chance.tolist(), bar.tolist(), strict=True):
-        target = follow(target, one, threshold)
+    for said in zip(chance.tolist(), rise.tolist(), fall.tolist(), strict=True):
+        target = follow(target, *said)
         path.append(target)
     return np.array(path, np.float64)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from core.errors import UsageError
+from core.errors import ClusterUnavailable, UsageError
+from core.research.study import dialect_of, hide_password
 
 if TYPE_CHECKING:
     import optuna
@@ -35,26 +36,19 @@ def tune(
             of it: values that JSON can hold.
         name: of the study; the same data and plans have the same.
         seed: of the sampler.
-        storage: SQLAlchemy URL that several machines may share; empty for memory.
+        storage: of a database that several machines may share, such as ``postgresql://...``; empty
+            for memory.
 
     Raises:
-        UsageError: Optuna is not installed, or the storage does not answer.
+        UsageError: Optuna is not installed.
+        ClusterUnavailable: the database does not answer.
     """
-    if not find_spec("optuna"):
-        raise UsageError("--trials needs Optuna: pip install optuna")
+    shared = open_storage(storage)
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    shared: optuna.storages.RDBStorage | None = None
-    try:
-        if storage:
-            shared = optuna.storages.RDBStorage(storage)
-        study = optuna.create_study(
-            storage=shared, study_name=name, direction="maximize", load_if_exists=True
-        )
-    except Exception as error:  # of whichever driver the URL names
-        reason = str(error).partition("\n")[0]
-        raise UsageError(f"--study {storage}: {reason}") from error
+    study = optuna.create_study(
+        storage=shared, study_name=name, direction="maximize", load_if_exists=True
+    )
     # Machines that share a study must not all begin with the same guesses.
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
 
@@ -69,9 +63,36 @@ def tune(
         done = optuna.trial.TrialState.COMPLETE
         return [dict(one.user_attrs) for one in study.get_trials(states=(done,))]
     finally:
-        if shared is not None:
-            shared.remove_session()
-            shared.engine.dispose()
+        close_storage(shared)
+
+
+def open_storage(url: str) -> optuna.storages.RDBStorage | None:
+    """Return the database of a study; None for memory, where the address is empty.
+
+    Raises:
+        UsageError, ClusterUnavailable: see ``tune``.
+    """
+    if not find_spec("optuna"):
+        raise UsageError("--trials needs Optuna: pip install optuna")
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if not url:
+        return None
+    try:
+        return optuna.storages.RDBStorage(dialect_of(url))
+    except Exception as error:  # of whichever driver the URL names
+        reason = str(error).partition("\n")[0]
+        raise ClusterUnavailable(
+            f"--study {hide_password(url)}: the database cannot be used: {reason}"
+        ) from error
+
+
+def close_storage(storage: optuna.storages.RDBStorage | None) -> None:
+    """Let the database go."""
+    if storage is not None:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def _suggest(trial: optuna.Trial, plans: int, kinds: Sequence[str]) -> Configuration:

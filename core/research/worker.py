@@ -1,9 +1,9 @@
 """The training process: ``python -m core.research.worker``, a child of the desk.
 
-It gets one JSON line that says what to learn from, asks the desk for the candles and the funding
-that the archive does not have (the desk asks its venues, within the request limits that its orders
-share), trains, and leaves the model in the registry. Each message is a line of JSON. It ends when
-its input ends, so it never outlives its desk.
+It gets one JSON line that says what to learn from, asks the desk for what the archive does not have
+of candles, funding, index and open interest (the desk asks its venues, within the request limits
+that its orders share), trains, and leaves the model in the registry. Each message is a line of
+JSON. It ends when its input ends, so it never outlives its desk.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -24,7 +24,11 @@ from core.errors import KillcordError, RecordingError
 from core.model.event import SentimentScored
 from core.model.instrument import short_symbol
 from core.model.learning import Answer, Asked, Matter, Order, Progress, Verdict
+from core.model.market import Fact
 from core.signals.candle_features import WARMUP
+
+if TYPE_CHECKING:
+    from core.research.past import Past
 
 _MOST = 45_000
 """Candles of one symbol: five years of hours, a month of minutes."""
@@ -157,25 +161,41 @@ def _around(order: Order, files: Sequence[Any], lines: Iterator[bytes]) -> Any:
     What a venue does not give is left out, as a desk would do without it.
     """
     from core.research.panel import Around
-    from core.research.rates import RateDownload, Rates
+    from core.research.past import FACTS_PAGE, Facts, Rates
 
-    others, funding = [], {}
+    others, funding, facts = [], {}, {}
     start, end = _span(order)
     for venue in order.others:
         with suppress(RecordingError):
             for done, file in enumerate(files):
                 found = _series(order, venue, file.symbol, lines, done / len(files))
                 others += [found] if found is not None else []
+    root, venue = Path(order.history), order.venue
     for file in files:
         with suppress(RecordingError):
-            rates = Rates(Path(order.history), order.venue, file.symbol)
-            work = RateDownload(rates, start, end, replace=order.replace)
-            _teller(f"fetching {short_symbol(file.symbol)}'s funding from {order.venue}")(1.0)
-            while (ask := work.next()) is not None:
-                asked = Asked(order.venue, file.symbol, Matter.FUNDING, ask.before_ms, ask.count)
-                work.take(_ask(asked, lines))
-            funding[order.venue, file.symbol] = rates.read(start, end)
-    return Around(others=tuple(others), funding=funding, news=_news(order))
+            rates = Rates(root, venue, file.symbol)
+            _fetch(order, file.symbol, Matter.FUNDING, rates, lines)
+            funding[venue, file.symbol] = rates.read(start, end)
+        for fact in Fact:
+            with suppress(RecordingError):
+                past = Facts(root, venue, file.symbol, fact, order.timeframe)
+                _fetch(order, file.symbol, Matter(fact.value), past, lines, FACTS_PAGE)
+                facts[venue, file.symbol, fact] = past.read(start, end + 1)
+    return Around(others=tuple(others), funding=funding, facts=facts, news=_news(order))
+
+
+def _fetch(
+    order: Order, symbol: str, matter: Matter, past: Past, lines: Iterator[bytes], page: int = 0
+) -> None:
+    """Download what is not kept of one kind of past, as far as the venue gives it."""
+    from core.research.past import PAGE, PastDownload
+
+    start, end = _span(order)
+    work = PastDownload(past, start, end + 1, page=page or PAGE, replace=order.replace)
+    _teller(f"fetching {short_symbol(symbol)}'s {matter} from {order.venue}")(1.0)
+    while (ask := work.next()) is not None:
+        asked = Asked(order.venue, symbol, matter, ask.before_ms, ask.count)
+        work.take(_ask(asked, lines))
 
 
 def _news(order: Order) -> tuple[SentimentScored, ...]:

@@ -65,7 +65,8 @@ class LossBreaker:
         self.day = day
         self.day_start = float(day_start)
         self.window = float(marks[0][1])
-        self.next = min(marks[-1][0] + HOUR, (day + 1) * DAY)
+        # Just after an hour has turned: a backtest stops there anyway, to note its equity.
+        self.next = min((marks[-1][0] // HOUR + 1) * HOUR + 1, (day + 1) * DAY)
         self._set_floor()
 
     def due(self, equity: float, now: int) -> bool:

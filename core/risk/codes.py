@@ -82,6 +82,20 @@ class Code(StrEnum):
     NO_SUCH_SIGNAL = "NO_SUCH_SIGNAL"
 
 
+BREAKERS = frozenset(
+    {
+        Code.DAILY_LOSS,
+        Code.DRAWDOWN,
+        Code.LOSS_STREAK,
+        Code.UNPROTECTED,
+        Code.STOP_PASSED,
+        Code.INVARIANT,
+        Code.STRATEGY_FAILED,
+    }
+)
+"""What trips by itself: no order was refused for it when it did."""
+
+
 MEANING: dict[Code, tuple[str, str]] = {
     Code.NOT_ARMED: ("", "The desk is disarmed: it opens nothing until `killcord arm`."),
     Code.REDUCING: ("", "The desk only reduces."),

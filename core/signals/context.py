@@ -55,7 +55,7 @@ from msgspec.structs import replace
 
 from core.clock import SECOND
 from core.errors import ConfigError
-from core.model.market import Candle
+from core.model.market import Candle, Fact
 from core.signals.families import basis, book, funding, interest, leader, market, news, venues
 from core.signals.features import NAN, Feature
 from core.signals.universe import Universe
@@ -99,6 +99,8 @@ class History(Struct, frozen=True):
     """Candles of the same timeframe: other symbols of the venue, the symbol at other venues."""
     index: CandleFile | None = None
     """The symbol's index price, or its spot price at the venue; ``close`` alone is read."""
+    facts: Mapping[Fact, Sequence[tuple[int, float]]] = {}
+    """What venues told of the past: milliseconds UTC and value, oldest first."""
     funding: tuple[tuple[int, float], ...] = ()
     """Settlements: milliseconds UTC, fraction of notional that longs pay; oldest first."""
     events: Sequence[Event] = ()

@@ -21,6 +21,10 @@ class Watcher(Protocol):
     cause: str
     """Why no model trades; empty while one does."""
 
+    def doubts(self, role: ModelRole) -> bool:
+        """Return whether something about a model is not as in training."""
+        ...
+
     def settle(self, candle: Candle) -> None:
         """Take the next candle, which proves older predictions."""
         ...
@@ -101,6 +105,7 @@ class Duty:
         self.recent.append(candle)
         decision: Decision | None = None
         for role, strategy in self._models.items():
+            strategy.doubted = watcher is not None and watcher.doubts(role)
             said = strategy.on_candle(candle)
             if watcher is not None:
                 watcher.saw(role, candle, strategy.said, strategy.target)

@@ -25,11 +25,10 @@ class EmaCross:
     """
 
     __slots__ = (
-        "_count",
+        "_above",
         "_fast",
         "_fast_weight",
-        "_first",
-        "_side",
+        "_left",
         "_slow",
         "_slow_weight",
         "name",
@@ -41,30 +40,32 @@ class EmaCross:
         self.name = "ema_cross"
         self.timeframe = int(settings.timeframe)
         self.warmup = _MEMORY * settings.slow
-        self._first = settings.slow
+        self._left = settings.slow
+        """Candles without which it says nothing."""
         self._fast_weight = ema_weight(settings.fast)
         self._slow_weight = ema_weight(settings.slow)
         self._fast = self._slow = 0.0
-        self._count = 0
-        self._side = 0
+        self._above: bool | None = None
+        """Which side the fast average was on last; None before it was on any."""
 
     def on_candle(self, candle: Candle) -> Decision | None:
         """Take the next closed candle; decide when the averages have crossed."""
         # Written out: two calls are a tenth of a backtest's time.
         close = candle.close
-        count = self._count = self._count + 1
-        if count > 1:
-            fast, slow = self._fast, self._slow
-            self._fast = fast = fast + self._fast_weight * (close - fast)
-            self._slow = slow = slow + self._slow_weight * (close - slow)
-        else:
-            self._fast = self._slow = fast = slow = close
-        side = 1 if fast > slow else -1 if fast < slow else self._side
-        if side == self._side:
+        if self._left:
+            self._left -= 1
+            if not self._slow:
+                self._fast = self._slow = close
+        fast, slow = self._fast, self._slow
+        self._fast = fast = fast + self._fast_weight * (close - fast)
+        self._slow = slow = slow + self._slow_weight * (close - slow)
+        above = fast > slow
+        if above is self._above or fast == slow:
             return None
-        known, self._side = self._side, side
-        if not known or count < self._first:
+        before, self._above = self._above, above
+        if before is None or self._left:
             return None
         score = (fast / slow - 1.0) * 1e4
-        word = "above" if side > 0 else "below"
-        return Decision(side, score, f"fast crossed {word} slow: {fast:.6g} / {slow:.6g}")
+        word = "above" if above else "below"
+        told = f"fast crossed {word} slow: {fast:.6g} / {slow:.6g}"
+        return Decision(1 if above else -1, score, told)

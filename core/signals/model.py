@@ -167,6 +167,10 @@ class Recipe(Struct, frozen=True):
     desk of others has other ones. Empty where none is."""
     relative: bool = False
     """Whether it foretells the move less the mean of the venue's symbols, not the move itself."""
+    fresh_until: int = 0
+    """Nanoseconds UTC; models were never older than this when training tested them."""
+    fades: int = 0
+    """Seconds after that in which half of what it says beyond a coin is left; 0 for never."""
 
 
 def define(features: Sequence[str]) -> str:
@@ -179,15 +183,36 @@ def define(features: Sequence[str]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def bar(cost: float, reach: float, move: float) -> float:
-    """Return the probability from which acting pays a round trip: (2p - 1) E|r| > 2 cost.
+SURER = 1e-6
+"""Than a coin: what must be said at least, whatever funding brings."""
+
+
+def bounds(cost: float, reach: float, move: float, due: float = 0.0) -> tuple[float, float]:
+    """Return the probabilities of a rise from which up a long and down a short pays.
+
+    A long pays a round trip and its funding where (2p - 1) E|r| > 2 cost + due; a short where
+    (1 - 2p) E|r| > 2 cost - due. Whatever funding brings, nobody bets against the odds.
 
     Args:
         cost: a side, fraction of notional.
         reach: see ``Recipe``.
         move: volatility a candle times the root of the horizon, log return.
+        due: funding that a long should pay over the horizon, fraction of notional.
     """
-    return min(0.5 + cost / (reach * move), 1.0)
+    expected = reach * move
+    rise = 0.5 + (cost + 0.5 * due) / expected
+    fall = 0.5 - (cost - 0.5 * due) / expected
+    return min(max(rise, 0.5 + SURER), 1.0), max(min(fall, 0.5 - SURER), 0.0)
+
+
+def due_of(day: float, seconds: int) -> float:
+    """Return the funding that a long should pay in a time; 0 where none is known.
+
+    Args:
+        day: the feature ``funding_day``, basis points; may be NaN.
+        seconds: how long it is held.
+    """
+    return day * 1e-4 * seconds / 86_400 if day == day else 0.0
 
 
 class Model:
@@ -206,6 +231,8 @@ class Model:
         self.foretells = "more than the others" if recipe.relative else "a rise"
         """What its probabilities are of."""
         self._root = sqrt(recipe.horizon)
+        known = "funding_day" in recipe.features
+        self._funding = recipe.features.index("funding_day") if known else None
         self._members = [
             (
                 Trees(one.trees, len(recipe.features)) if one.linear is None else one.linear,
@@ -228,6 +255,21 @@ class Model:
                 total += weight / (1.0 + exp(-odds))
         return total
 
+    def trust(self, now: int) -> float:
+        """Return the part that counts of what it says beyond a coin: training is long ago some day.
+
+        Args:
+            now: nanoseconds UTC.
+
+        Returns:
+            0 to 1.
+        """
+        recipe = self.recipe
+        late = now - recipe.fresh_until
+        if late <= 0 or not recipe.fades:
+            return 1.0
+        return float(0.5 ** (late / (recipe.fades * SECOND)))
+
     def explain(self, row: list[float], most: int = 8) -> tuple[Factor, ...]:
         """Return the features that weigh most in what is said of a row, heaviest first."""
         total = [0.0] * len(row)
@@ -241,13 +283,20 @@ class Model:
             if total[at]
         )
 
-    def threshold(self, volatility: float) -> float:
-        """Return the probability from which acting pays now.
+    def bounds(self, volatility: float, due: float = 0.0) -> tuple[float, float]:
+        """Return the probabilities from which acting pays now; see ``bounds``.
 
         Args:
             volatility: log return a candle.
+            due: funding that a long should pay, fraction of notional.
         """
-        return bar(self.recipe.cost, self.recipe.reach, volatility * self._root)
+        return bounds(self.recipe.cost, self.recipe.reach, volatility * self._root, due)
+
+    def due(self, row: list[float]) -> float:
+        """Return the funding that a long should pay over the horizon, fraction of notional."""
+        if self._funding is None:
+            return 0.0
+        return due_of(row[self._funding], self.horizon * self.timeframe)
 
     def expect(self, volatility: float) -> float:
         """Return the expected size of a move over the horizon, log return.
@@ -257,32 +306,43 @@ class Model:
         """
         return self.recipe.reach * volatility * self._root
 
-    def edge(self, chance: float, volatility: float) -> float:
+    def edge(self, chance: float, volatility: float, due: float = 0.0) -> float:
         """Return what acting on a probability should bring after costs, fraction of notional.
 
         Args:
             chance: of a rise; below one half it is a fall that is acted on.
             volatility: log return a candle.
+            due: funding that a long should pay, fraction of notional; a short receives it.
         """
-        return abs(2.0 * chance - 1.0) * self.expect(volatility) - 2.0 * self.recipe.cost
+        side = 1.0 if chance >= 0.5 else -1.0
+        won = (2.0 * chance - 1.0) * self.expect(volatility) - due
+        return side * won - 2.0 * self.recipe.cost
 
-    def kelly(self, chance: float, volatility: float) -> float:
+    def kelly(self, chance: float, volatility: float, due: float = 0.0) -> float:
         """Return the part of equity at which it should grow fastest: edge by variance, at least 0.
 
         Args:
             chance: see ``edge``.
             volatility: the same.
+            due: the same.
         """
         spread = volatility * self._root
-        return max(self.edge(chance, volatility), 0.0) / (spread * spread) if spread > 0.0 else 0.0
+        edge = max(self.edge(chance, volatility, due), 0.0)
+        return edge / (spread * spread) if spread > 0.0 else 0.0
+
+
+IN_DOUBT = 0.5
+"""Part that counts of what a model says whose rows or words are not as in training."""
 
 
 class Said(Struct, frozen=True, gc=False):
     """What a model said of a candle."""
 
     row: list[float]
+    told: float
+    """Probability of a rise, as it came out of the model."""
     chance: float
-    """Probability of a rise."""
+    """What that is taken for, see ``Model.trust``: what is acted on, and judged."""
     size: float
     """Expected move over the horizon, log return, positive."""
 
@@ -290,8 +350,9 @@ class Said(Struct, frozen=True, gc=False):
 class ModelStrategy:
     """Long where a rise is probable enough to pay the costs, short where a fall is; out at a coin.
 
-    The score is the probability of a rise less one half. Where a feature that the model always had
-    in training is not known, there is no signal, and the reason names it.
+    The score is the probability of a rise less one half. A probability is taken nearer to one half
+    when the model has grown older than any that was tested, or is in doubt. Where a feature that it
+    always had in training is not known, there is no signal, and the reason names it.
     """
 
     context: Context
@@ -315,6 +376,8 @@ class ModelStrategy:
         self._universe = model.recipe.universe
         self._target = 0
         self._silent = ""
+        self.doubted = False
+        """Whether something is not as in training; see ``core.signals.monitor``."""
         self.said: Said | None = None
         """Of the last candle; None when it was silent."""
 
@@ -341,20 +404,26 @@ class ModelStrategy:
             return self._say_nothing(candle, f"{', '.join(unknown[:3])}{more} not known ({why})")
         self._silent = ""
         model = self._model
-        chance = model.probability(row)
-        self.said = Said(row, chance, model.expect(features.volatility))
-        target = follow(self._target, chance, model.threshold(features.volatility))
+        told = model.probability(row)
+        trust = model.trust(candle.ts + self._span)
+        if self.doubted:
+            trust *= IN_DOUBT
+        chance = told if trust == 1.0 else 0.5 + trust * (told - 0.5)
+        self.said = Said(row, told, chance, model.expect(features.volatility))
+        due = model.due(row)
+        target = follow(self._target, chance, *model.bounds(features.volatility, due))
         if target == self._target:
             return None
         self._target = target
+        less = f" says {told:.1%}, {trust:.0%} of it counts" if trust < 0.995 else ""
         return Decision(
             target,
             chance - 0.5,
-            f"{chance:.1%} for {model.foretells} in {model.horizon} candles; {model.name}",
+            f"{chance:.1%} for {model.foretells} in {model.horizon} candles; {model.name}{less}",
             (),
             chance,
-            model.edge(chance, features.volatility),
-            model.kelly(chance, features.volatility),
+            model.edge(chance, features.volatility, due),
+            model.kelly(chance, features.volatility, due),
         )
 
     @property
@@ -387,10 +456,10 @@ class ModelStrategy:
         return Decision(0, 0.0, text)
 
 
-def follow(target: int, chance: float, threshold: float) -> int:
-    """Return the wanted direction: in beyond the threshold, out when the odds have turned."""
-    if chance >= threshold:
+def follow(target: int, chance: float, rise: float, fall: float) -> int:
+    """Return the wanted direction: in beyond a bound, out when the odds have turned."""
+    if chance >= rise:
         return 1
-    if chance <= 1.0 - threshold:
+    if chance <= fall:
         return -1
     return 0 if target * (chance - 0.5) < 0 else target

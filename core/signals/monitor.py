@@ -41,7 +41,8 @@ FEWEST_DAYS = 30
 FALL, THRESHOLD = 0.01, 2.0
 STABLE = 0.25
 """Population stability index above which a feature has drifted."""
-FEWEST_ROWS = 500
+FEWEST_ROWS = 400
+"""Fewer than one instrument's hours of 20 days, or doubts would come and go with every count."""
 SPAN = 10
 """Days in one count of rows; the newest three are compared."""
 SHIFT = 0.5
@@ -101,6 +102,8 @@ class _Stance(Struct, gc=False):
     ts: int = 0
     """Of the last candle."""
     open: float = 0.0
+    due: float = 0.0
+    """Funding that a long pays in a candle, fraction, at the last rate that the model saw."""
 
 
 class Monitor:
@@ -165,8 +168,10 @@ class Monitor:
             # What it takes over costs it nothing.
             stance = self._stances[key] = _Stance(target, target, candle.ts, candle.open)
         stance.decided = target
-        chance = None if said is None else said.chance
-        self.diary.note_said(candle.ts // DAY, chance, held=target != 0)
+        if said is not None:
+            stance.due = self.model.due(said.row) / self.model.horizon
+        told = None if said is None else said.told
+        self.diary.note_said(candle.ts // DAY, told, held=target != 0)
         if said is not None:
             waiting = self._said.setdefault(key, deque())
             waiting.append(_Said(candle.ts, said.chance, said.size))
@@ -221,7 +226,7 @@ class Monitor:
             return
         if stance.ts + self._span == candle.ts:
             turned = abs(stance.decided - stance.held)
-            won = stance.held * (candle.open / stance.open - 1.0)
+            won = stance.held * (candle.open / stance.open - 1.0 - stance.due)
             cost = turned * self.model.recipe.cost
             self.diary.note_earned(candle.ts // DAY, won - cost, turned, len(self._stances))
         stance.held, stance.ts, stance.open = stance.decided, candle.ts, candle.open

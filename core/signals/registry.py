@@ -137,7 +137,8 @@ class Registry:
     def on_duty(self, role: ModelRole) -> str:
         """Return the id of the model in a role; empty for none."""
         try:
-            return (self.folder / role.name).read_text().strip()
+            # What a crash left of it names no model, and is said as such.
+            return (self.folder / role.name).read_text(errors="replace").strip()
         except FileNotFoundError:
             return ""
 

@@ -6,6 +6,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from itertools import accumulate
 
 from core.matching.book import Book, BookListener
 from core.model.instrument import Instrument
@@ -168,6 +169,47 @@ class Board:
         tape = self._tape(symbol)
         self._roll(tape, now)
         return tape.klines(interval_s * 1000, now, start_ms, end_ms, limit)
+
+    def index_klines(
+        self,
+        symbol: str,
+        interval_s: int,
+        *,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        limit: int = 500,
+    ) -> list[tuple[int, list[str]]]:
+        """Return candles of the index: start; open, high, low and close. Chosen as ``klines``."""
+        tape = self._tape(symbol)
+        rows = tape.index_candles(interval_s * 1000, self._clock(), start_ms, end_ms, limit)
+        return [
+            (row[0], [format(self._fine(tape, price), "f") for price in row[1:]]) for row in rows
+        ]
+
+    def interest_history(
+        self,
+        symbol: str,
+        interval_s: int,
+        *,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        limit: int = 500,
+    ) -> list[tuple[int, int]]:
+        """Return open interest as ``(venue ms, lots)``, oldest first: an eighth of a day's volume.
+
+        The last ``limit`` up to ``end_ms``; those from ``start_ms`` on where that is given.
+        """
+        day = 86_400 // interval_s
+        now = self._clock()
+        end = now if end_ms is None else min(end_ms, now)
+        step = interval_s * 1000
+        candles = self.klines(symbol, interval_s, end_ms=end - step, limit=limit + day)
+        total = list(accumulate((one.lots for one in candles), initial=0))
+        rows = [
+            (candles[at].start_ms + step, (total[at + 1] - total[at + 1 - day]) // 8)
+            for at in range(day - 1, len(candles))
+        ]
+        return [row for row in rows if row[0] >= (start_ms or 0)][-limit:]
 
     def ticker(self, symbol: str) -> TickerState:
         """Return the ticker of a symbol."""

@@ -179,6 +179,13 @@ class CandlePaths:
         none = np.zeros(0, np.int64)
         return Past(none, none, none, none, np.zeros(0))
 
+    def index(self, row: int, column: int, tick: float) -> tuple[Floats, Floats]:
+        """Return the path at all bounds of the minutes: it is the fair price."""
+        minutes = self._opens_at * self._timeframe // MINUTE_MS - WARM_BLOCKS
+        begin = max(minutes - _MOST_PAST, 0)
+        bounds = (np.arange(begin, minutes + 1) * MINUTE_MS).astype(np.float64)
+        return self._prices_at(column, bounds), np.zeros(0)
+
     def status(self) -> dict[str, Any]:
         """Return what is played and how far."""
         return {

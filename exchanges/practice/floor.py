@@ -101,6 +101,7 @@ class TradingFloor(Board):
         """Set the mark and index prices: positions are valued at them, stops fire on them."""
         tape = self.tapes[symbol]
         tape.mark, tape.index = mark, index
+        tape.note_index(self._clock())
         if not self._traders:
             return
         exact = self._fine(tape, mark)

@@ -14,9 +14,9 @@ import numpy as np
 
 from exchanges.practice.contracts import VENUE_COLUMN, Contract, Listing, list_contracts
 from exchanges.practice.exchange import PracticeVenue
-from exchanges.practice.paths import STEP_MS, STEPS, WARM_BLOCKS, Block, Past
+from exchanges.practice.paths import STEP_MS, STEPS, WARM_BLOCKS, Block, Floats, Past
 from exchanges.practice.quoter import Quoter
-from exchanges.practice.tape import HOUR_MS, MINUTE_MS, CandleHistory, Ints
+from exchanges.practice.tape import HOUR_MS, MINUTE_MS, CandleHistory, IndexHistory, Ints
 
 VENUE_SIZE = (0.8, 1.0, 0.6)
 """Activity of Bybit, Binance and OKX relative to the largest."""
@@ -100,6 +100,13 @@ class Paths(Protocol):
 
     def distant(self, row: int, column: int, tick: float) -> Past:
         """Return the one-hour candles before those of ``past``, as far as there are any."""
+        ...
+
+    def index(self, row: int, column: int, tick: float) -> tuple[Floats, Floats]:
+        """Return the index at all bounds of the minutes of ``past``, and at the hours before.
+
+        The last of those hours is the one in which the minutes begin.
+        """
         ...
 
     def status(self) -> dict[str, Any]:
@@ -267,6 +274,24 @@ class PathMarket:
         # The last hour is the one in which the minutes begin: it is joined with its part of them.
         starts = first - first % HOUR_MS - np.arange(count - 1, -1, -1, dtype=np.int64) * HOUR_MS
         return self._dress(lane, past, past.close, starts, 60, 9)
+
+    def index(self, venue: str, symbol: str) -> IndexHistory:
+        """Return a year of hours and 30 days of minutes, where the paths have them."""
+        lane = self._by_name[venue, symbol]
+        minutes, hours = self._paths.index(lane.row, lane.column, lane.contract.tick_size)
+        opened = self._start_ms - WARM_BLOCKS * MINUTE_MS
+        warm = np.concatenate([block.prices[:, lane.column] for block in self._warm])
+        first = opened - opened % MINUTE_MS + MINUTE_MS
+        ends = np.arange(first, self._start_ms + 1, MINUTE_MS)
+        recent = warm[(ends - opened) // STEP_MS - 1]
+        # As the candles before the warm-up: the last minute ends where the warm-up's first begins,
+        # the last whole hour before the first minute.
+        older = first - np.arange(len(minutes), 0, -1, dtype=np.int64) * MINUTE_MS
+        last = int(older[0]) - int(older[0]) % HOUR_MS
+        far = last - np.arange(len(hours) - 1, -1, -1, dtype=np.int64) * HOUR_MS
+        return IndexHistory(
+            np.concatenate([far, older, ends]), np.concatenate([hours, minutes, recent])
+        )
 
     def _older(self, lane: Lane, before_ms: int, meets: int) -> CandleHistory:
         past = self._paths.past(lane.row, lane.column, lane.contract.tick_size)

@@ -130,20 +130,34 @@ class SeededPaths:
     def distant(self, row: int, column: int, tick: float) -> Past:
         """Return a year of hours before ``past``, walked back from its first price."""
         hours = DISTANT_DAYS * 24
-        size = math.sqrt(1 + 2 * _DRIFT_SHARE**2) / math.sqrt(24)
-        common = np.random.default_rng([self._seed, 8]).normal(0.0, size, hours)
-        # numpy takes [s, 8], [s, 8, 0] and [s, 8, 0, 0] for one seed: each kind has its own number,
-        # or the first venue's noise would tell the next hour's move.
-        own = np.random.default_rng([self._seed, 10, column]).normal(0.0, size, hours)
-        moves = common * _FACTOR_DAY * self._betas[column] + own * self._own[column]
         first = int(self.past(row, column, tick).open[0])
-        logs = math.log(first) - np.cumsum(moves[::-1])[::-1]
+        logs, size = self._distant_logs(math.log(first), column)
         rng = np.random.default_rng([self._seed, 11, row, column])
         bounds = np.exp(logs + rng.normal(0.0, 5e-5, hours))
         ticks = np.append(np.maximum(np.floor(bounds), 2), first).astype(np.int64)
         spread = math.hypot(_FACTOR_DAY * self._betas[column], self._own[column]) * size
         reach = np.abs(rng.normal(0.0, 0.45, (2, hours))) * spread
         return _candles(ticks, reach, np.ones(hours))
+
+    def index(self, row: int, column: int, tick: float) -> tuple[Floats, Floats]:
+        """Return the fair price at all bounds of the minutes, and at the ends of hours before."""
+        if self._minutes is None:
+            self._minutes = self._walk_back(HISTORY_DAYS * 1440)
+        logs = self._minutes[0][:, column]
+        first = math.log(int(self.past(row, column, tick).open[0]) * tick)
+        distant, _ = self._distant_logs(first, column)
+        return np.exp(logs), np.exp(distant[1:])
+
+    def _distant_logs(self, last: float, column: int) -> tuple[Floats, float]:
+        """Return log prices where each hour begins, and the size of an hour's standard move."""
+        hours = DISTANT_DAYS * 24
+        size = math.sqrt(1 + 2 * _DRIFT_SHARE**2) / math.sqrt(24)
+        common = np.random.default_rng([self._seed, 8]).normal(0.0, size, hours)
+        # numpy takes [s, 8], [s, 8, 0] and [s, 8, 0, 0] for one seed: each kind has its own number,
+        # or the first venue's noise would tell the next hour's move.
+        own = np.random.default_rng([self._seed, 10, column]).normal(0.0, size, hours)
+        moves = common * _FACTOR_DAY * self._betas[column] + own * self._own[column]
+        return last - np.cumsum(moves[::-1])[::-1], size
 
     def _walk_back(self, minutes: int) -> tuple[Floats, Floats, Floats]:
         """Return log prices at the minute bounds, the last where the warm-up begins.

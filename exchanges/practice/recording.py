@@ -23,7 +23,7 @@ from exchanges.practice.contracts import (
 )
 from exchanges.practice.exchange import PracticeVenue
 from exchanges.practice.market import Market
-from exchanges.practice.tape import CandleHistory
+from exchanges.practice.tape import CandleHistory, IndexHistory
 
 _REFILL_LEVELS = 20
 _LEAD_NS = 60_000_000_000
@@ -167,6 +167,10 @@ class RecordedBookMarket:
         return CandleHistory.empty()
 
     last_minute = hours = candles
+
+    def index(self, venue: str, symbol: str) -> IndexHistory:
+        """Return nothing, either."""
+        return IndexHistory.empty()
 
     def trades(self, venue: str, symbol: str) -> list[tuple[int, int, int, int]]:
         """Return nothing: the recording has no past."""

@@ -49,6 +49,19 @@ class CandleHistory(Struct, frozen=True):
         return CandleHistory(*(getattr(self, name)[-1:] for name in self.__struct_fields__))
 
 
+class IndexHistory(Struct, frozen=True):
+    """The index at instants before the opening, oldest first: hours far back, then minutes."""
+
+    at_ms: Ints
+    price: NDArray[np.float64]
+    """Quote."""
+
+    @classmethod
+    def empty(cls) -> IndexHistory:
+        """Return a history of nothing."""
+        return cls(np.zeros(0, np.int64), np.zeros(0))
+
+
 class PublicHistory(Protocol):
     """Where an instrument's past comes from; asked at most once each, when first needed."""
 
@@ -62,6 +75,10 @@ class PublicHistory(Protocol):
 
     def hours(self, venue: str, symbol: str) -> CandleHistory:
         """Return one-hour candles before those; the last may share its hour with them."""
+        ...
+
+    def index(self, venue: str, symbol: str) -> IndexHistory:
+        """Return the index before the opening."""
         ...
 
     def trades(self, venue: str, symbol: str) -> list[tuple[int, int, int, int]]:
@@ -148,6 +165,10 @@ class Tape:
         self._past_trades: list[PublicTrade] | None = None
         self._closed: deque[Kline] = deque(maxlen=50_000)
         self._running: Running | None = None
+        self._index_past: IndexHistory | None = None
+        self._index_ends: deque[tuple[int, float]] = deque(maxlen=50_000)
+        """The index at the ends of live minutes."""
+        self._index_ms = 0
         self._day: tuple[int, int, int, int, int, float, int] | None = None
         self._value_of_step = contract.tick_size * contract.lot_size
 
@@ -223,6 +244,46 @@ class Tape:
             running.turnover = float(self._turnover(past, slice(-1, None))[0])
             return running
         return Running(start, int(past.close[-1]) if len(past.close) else tick)
+
+    def note_index(self, now_ms: int) -> None:
+        """Remember the index at the end of each minute."""
+        minute = now_ms - now_ms % MINUTE_MS
+        if self._index_ms and minute > self._index_ms:
+            self._index_ends.append((minute, self.index))
+        self._index_ms = minute
+
+    def index_candles(
+        self, interval_ms: int, now_ms: int, start_ms: int | None, end_ms: int | None, limit: int
+    ) -> list[tuple[int, float, float, float, float]]:
+        """Return start, open, high, low and close of the index, as ``klines``.
+
+        The index is kept at the ends of minutes, a year back of hours: extremes between are not.
+        """
+        if self._index_past is None:
+            self._index_past = self._history.index(self._venue, self.contract.symbol)
+        past = self._index_past
+        live = [*self._index_ends, (now_ms, self.index)]
+        at = np.concatenate([past.at_ms, [ms for ms, _ in live]])
+        price = np.concatenate([past.price, [value for _, value in live]])
+        # An instant belongs to the candle that it ends; the first has no open before it.
+        starts = (at - 1) // interval_ms * interval_ms
+        last = now_ms if end_ms is None else min(end_ms, now_ms)
+        found = [one for one in np.unique(starts[1:]).tolist() if (start_ms or 0) <= one <= last]
+        found = found[-limit:] if start_ms is None else found[:limit]
+        rows = []
+        for start in found:
+            first, after = np.searchsorted(starts, [start, start + 1])
+            prices = price[max(first - 1, 0) : after]
+            rows.append(
+                (
+                    start,
+                    float(prices[0]),
+                    float(prices.max()),
+                    float(prices.min()),
+                    float(prices[-1]),
+                )
+            )
+        return rows
 
     def past(self) -> CandleHistory:
         """Return the candles before the opening."""

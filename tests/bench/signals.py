@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,51 @@ def measure_context(count: int = 4_000) -> dict[str, float]:
     }
 
 
+def measure_many(symbols: int = 24, count: int = 1_000) -> dict[str, float]:
+    """All features of many symbols at one venue, each of which hears all the others."""
+    names = tuple(f"SYN{who}/USDT:USDT" for who in range(symbols))
+    universe = Universe(3600)
+    tracemalloc.start()
+    desks = {
+        name: (
+            CandleFeatures(),
+            Context(context.NAMES, Place("binance", name, 3600, VENUES, names, universe=universe)),
+        )
+        for name in names
+    }
+    spent = []
+    held = 0
+    for number, row in enumerate(_rows(count)):
+        ts, open_, high, low, close, volume = row
+        candles = [
+            Candle(
+                "binance", name, 3600, open_, high, low, close * (1 + (number * who % 7) * 1e-4),
+                volume, ts, ts + 3600 * SECOND,
+            )
+            for who, name in enumerate(names)
+        ]  # fmt: skip
+        started = time.process_time()
+        for candle in candles:
+            for name, (_, seen) in desks.items():
+                if name != candle.symbol:
+                    seen.hear(candle)
+        for candle in candles:
+            own, seen = desks[candle.symbol]
+            own.update(ts, open_, high, low, close, volume)
+            seen.close(candle)
+        if number == 400:  # all windows are full; to trace what is held would cost what is timed
+            held, _ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+        elif number > 400:
+            spent.append((time.process_time() - started) / symbols)
+    return {
+        f"all features of {symbols} symbols, p50 us a symbol and candle": (
+            statistics.median(spent) * 1e6
+        ),
+        f"all features of {symbols} symbols, kB a symbol": held / symbols / 1024,
+    }
+
+
 def _between(end: int, close: float) -> list[Any]:
     """Events of a candle's last minute."""
     found: list[Any] = [
@@ -185,4 +231,4 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-BENCHES = (measure_features, measure_context, measure_model, measure_training)
+BENCHES = (measure_features, measure_context, measure_many, measure_model, measure_training)

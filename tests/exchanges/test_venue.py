@@ -17,7 +17,7 @@ from core.errors import AuthenticationFailed, VenueUnavailable
 from core.model.account import Balance, PositionReport
 from core.model.event import FeedChanged, FeedState, VenueChanged, VenueState
 from core.model.instrument import VENUES, exact
-from core.model.market import BadMessage, BookTop, Depth, Side, Ticker, Trade
+from core.model.market import BadMessage, BookTop, Depth, Fact, Side, Ticker, Trade
 from core.model.order import (
     Fill,
     Order,
@@ -178,6 +178,41 @@ async def test_history(practice: PracticeProcess, venue: str) -> None:
         older = await gateway.settlements(BTC, 10, settled[3].ts)
         assert older[-3:] == [replace(one, received=older[0].received) for one in settled[:3]]
         assert 1000 < len(await gateway.settlements(BTC, 5000)) < 1100  # a year, and then no more
+    finally:
+        await gateway.close()
+
+
+_KEPT = {"bybit": (9_000, 9_600), "binance": (715, 720), "okx": (1439, 1440)}
+"""Hours of open interest, fewest and most."""
+
+
+async def test_what_was_before(practice: PracticeProcess, venue: str) -> None:
+    """The index and the open interest as they stood when candles ended, page by page."""
+    gateway = open_gateway(venue, practice.access(venue))
+    hour = 60 * MINUTE
+    try:
+        await gateway.connect()
+        for fact in Fact:
+            told = await gateway.facts(BTC, fact, 3600, 250)
+            assert len(told) == 250
+            assert {b.ts - a.ts for a, b in itertools.pairwise(told)} == {hour}
+            assert time.time_ns() - hour < told[-1].ts <= time.time_ns()
+            assert {(one.fact, one.ts % hour) for one in told} == {(fact, 0)}
+            older = await gateway.facts(BTC, fact, 3600, 10, told[3].ts)
+            assert [(one.ts, one.value) for one in older[-3:]] == [
+                (one.ts, one.value) for one in told[:3]
+            ]
+        fewest, most = _KEPT[venue]
+        assert fewest <= len(await gateway.facts(BTC, Fact.INTEREST, 3600, 20_000)) <= most
+        assert await gateway.facts(BTC, Fact.INTEREST, 60, 10) == []  # none of minutes is kept
+        # What stands in the ticker goes on from there.
+        index = {one.ts: one.value for one in await gateway.facts(BTC, Fact.INDEX, 3600, 1500)}
+        candles = await gateway.candles(BTC, 3600, 1500)
+        off = [c.close / index[c.ts + hour] - 1 for c in candles if c.ts + hour in index]
+        assert len(off) >= 1499
+        assert max(map(abs, off)) < 0.002
+        moves = [a.close / b.close - 1 for a, b in itertools.pairwise(candles)]
+        assert max(map(abs, moves)) > 0.004  # so an hour beside would show
     finally:
         await gateway.close()
 

@@ -22,6 +22,7 @@ from tui.views.signals import note_signals, signal_columns, view_signals
 
 MODEL = ModelView(
     "linear-4x3600-abc", "champion", "linear", 3600, 4, NOW - 3 * DAY, NOW - 2 * DAY, "ok", "",
+    1.0,
     Promise(0.541, 0.00065, 0.502, 0.025, 0.28),
     Live(
         12, 1204, 0.5233, 0.0041, 0.021, 0.504, 0.021, 0.31,
@@ -80,6 +81,9 @@ def test_the_model_its_age_and_what_came_true_are_shown() -> None:
     )
     assert challenger["venue"] == "watched"
     assert "in training; features left training: flow_6; live" in challenger["why"]
+    old = LearningView(replace(MODEL, trust=0.35), None, None, "")
+    assert "35% of what it says beyond a coin counts: it is old or in doubt" in texts(old)[0]["why"]
+    assert "counts" not in champion["why"]
     assert note_signals(picture(view)).endswith("lightgbm on 1 h · model of 3d ago")
     fresh = replace(MODEL, live=Live())
     assert learning_lines(LearningView(fresh, None, None, ""), NOW)[2:] == [

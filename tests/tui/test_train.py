@@ -14,7 +14,7 @@ from core.journal.recorder import Recorder
 from core.journal.recording import Session
 from core.model.event import SentimentScored, Tick
 from core.model.news import NewsReading
-from core.research.rates import Rates
+from core.research.past import Rates
 from core.research.search import Finding
 from tests.core.research.files import columns, write
 from tui.cli import main

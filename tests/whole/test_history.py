@@ -30,6 +30,8 @@ def test_a_killed_download_goes_on(killcord: Killcord) -> None:
     assert found["gaps"] == []
     assert found["replaced"] == 0
     assert found["settlements"] > 1_000  # a year of them, three a day
+    assert found["index"] > 8_600
+    assert found["interest"] > 8_000  # of the first day there is none
 
     again = killcord.json(*command)["downloads"][0]
     assert again["downloaded"] <= 1

@@ -96,7 +96,10 @@ def view_learning(learning: LearningView, now: int) -> tuple[Line, ...]:
 def describe(model: ModelView) -> list[str]:
     """Return what a model speaks of, what is wrong with it, and how it does; a text each."""
     first = f"{model.horizon} candles ahead, AUC {model.promise.auc:.3f} in training"
-    wrong = [clean(model.detail)] if model.detail else []
+    wrong: list[str] = [clean(model.detail)] if model.detail else []
+    if model.trust < 0.995:
+        counts = f"{model.trust:.0%} of what it says beyond a coin counts"
+        wrong.append(f"{counts}: it is old or in doubt")
     return [first, *wrong, *describe_live(model.promise, model.live)]
 
 

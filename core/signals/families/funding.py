@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from core.clock import HOUR, MINUTE, SECOND
+from core.clock import DAY, HOUR, MINUTE, SECOND
 from core.model.market import Candle, FundingSettled, Ticker
 from core.signals.features import NAN, Feature
 
@@ -26,6 +26,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("funding", 1, "basis points", "rate last settled; longs pay when positive"),
     Feature("funding_mean", 1, "basis points", f"mean of the last {MEAN} settlements: 3 days"),
     Feature("funding_due", 1, "fraction of 8 h", "to the next settlement after the close"),
+    Feature("funding_day", 1, "basis points", "a day at the rate last settled"),
 )
 
 
@@ -90,7 +91,8 @@ class Funding:
         due = self._due or (last + step if step else 0)
         if due <= end:
             due += step
-        return [rate, mean, (due - end) / USUAL if due > end else NAN]
+        day = rate * (DAY / step) if step else NAN
+        return [rate, mean, (due - end) / USUAL if due > end else NAN, day]
 
     def _knows(self, ts: int) -> bool:
         return any(abs(known - ts) < MINUTE for known, _ in self._settled)
@@ -133,4 +135,5 @@ def tabulate(history: History) -> Floats:
     left = times[at[two]] + step - ends[two]
     left = np.where(left <= 0, left + step, left)
     table[two, 2] = np.where(left > 0, left * 1_000_000 / USUAL, np.nan)
+    table[two, 3] = rates[at[two]] * (DAY // 1_000_000 / step)
     return table

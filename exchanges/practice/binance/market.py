@@ -16,6 +16,9 @@ INTERVALS = {
     "1m": 60, "3m": 180, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "2h": 7200, "4h": 14400,
     "6h": 21600, "8h": 28800, "12h": 43200, "1d": 86400, "3d": 259200, "1w": 604800,
 }  # fmt: skip
+PERIODS = ("5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d")
+HELD_MS = 30 * 86_400_000
+"""Milliseconds for which open interest is kept."""
 WEIGHT = 2400
 """Request weight of an address in a minute."""
 ORDERS_10S = 300
@@ -51,6 +54,8 @@ class Market:
             ("GET", "/fapi/v1/fundingInfo"): Route(self.funding_info, PUBLIC),
             ("GET", "/fapi/v1/fundingRate"): Route(self.funding_rates, PUBLIC),
             ("GET", "/fapi/v1/openInterest"): Route(self.open_interest, PUBLIC),
+            ("GET", "/fapi/v1/indexPriceKlines"): Route(self.index_klines, PUBLIC, _KLINES),
+            ("GET", "/futures/data/openInterestHist"): Route(self.interest_history, PUBLIC, 0),
             ("GET", "/api/v3/ping"): Route(self.ping, PUBLIC),
             ("GET", "/api/v3/time"): Route(self.time, PUBLIC),
             ("GET", "/api/v3/exchangeInfo"): Route(self.no_symbols, PUBLIC),
@@ -140,6 +145,52 @@ class Market:
             limit=min(read_int(params, "limit", 500) or 500, 1500),
         )
         return [quotes.kline_row(kline, contract, seconds) for kline in found]
+
+    def index_klines(self, _: str, params: Params) -> Any:
+        """Answer ``GET /fapi/v1/indexPriceKlines``; what an index has no volume for is zero."""
+        contract = self.desk.contract({**params, "symbol": require(params, "pair")})
+        seconds = INTERVALS.get(require(params, "interval"))
+        if seconds is None:
+            raise BinanceNo(-1120, "Invalid interval.")
+        found = self.venue.index_klines(
+            contract.symbol,
+            seconds,
+            start_ms=read_int(params, "startTime"),
+            end_ms=read_int(params, "endTime"),
+            limit=min(read_int(params, "limit", 500) or 500, 1500),
+        )
+        return [
+            [opened, *prices, "0", opened + seconds * 1000 - 1, "0", 0, "0", "0", "0"]
+            for opened, prices in found
+        ]
+
+    def interest_history(self, _: str, params: Params) -> Any:
+        """Answer ``GET /futures/data/openInterestHist``."""
+        contract = self.desk.contract(params)
+        period = require(params, "period")
+        if period not in PERIODS:
+            raise BinanceNo(-1130, "Data sent for parameter 'period' is not valid.")
+        start, now = read_int(params, "startTime"), self.venue.now_ms()
+        if start is not None and start < now - HELD_MS:
+            raise BinanceNo(-1130, "parameter 'startTime' is invalid.")
+        limit = min(read_int(params, "limit", 30) or 30, 500)
+        found = self.venue.interest_history(
+            contract.symbol,
+            INTERVALS[period],
+            start_ms=max(start or 0, now - HELD_MS),
+            end_ms=read_int(params, "endTime"),
+            limit=500,
+        )
+        mark = float(self.venue.ticker(contract.symbol).mark)
+        return [
+            {
+                "symbol": contract.venue_symbol,
+                "sumOpenInterest": contract.qty_text(lots),
+                "sumOpenInterestValue": f"{float(contract.qty_text(lots)) * mark:.8f}",
+                "timestamp": ts,
+            }
+            for ts, lots in (found[:limit] if start else found[-limit:])
+        ]
 
     def day(self, _: str, params: Params) -> Any:
         """Answer ``GET /fapi/v1/ticker/24hr``."""

@@ -15,6 +15,8 @@ INTERVALS = {
     "360": 21600, "720": 43200, "D": 86400, "W": 604800,
 }  # fmt: skip
 
+PERIODS = {"5min": 300, "15min": 900, "30min": 1800, "1h": 3600, "4h": 14400, "1d": 86400}
+
 
 class Market:
     """What anybody may ask."""
@@ -31,6 +33,7 @@ class Market:
             ("GET", "/v5/market/instruments-info"): Route(self.instruments),
             ("GET", "/v5/market/orderbook"): Route(self.orderbook),
             ("GET", "/v5/market/kline"): Route(self.kline),
+            ("GET", "/v5/market/index-price-kline"): Route(self.index_kline),
             ("GET", "/v5/market/tickers"): Route(self.tickers),
             ("GET", "/v5/market/recent-trade"): Route(self.recent_trades),
             ("GET", "/v5/market/funding/history"): Route(self.funding_history),
@@ -91,6 +94,23 @@ class Market:
         rows = [quotes.kline_row(kline, contract) for kline in reversed(klines)]
         return {"symbol": contract.venue_symbol, "category": "linear", "list": rows}
 
+    def index_kline(self, _: str, params: Params) -> Any:
+        """Answer ``GET /v5/market/index-price-kline``."""
+        contract = self.desk.contract(params)
+        seconds = INTERVALS.get(str(params.get("interval")))
+        if seconds is None:
+            raise BybitNo(codes.BAD_REQUEST, "Invalid period!")
+        start, end = params.get("start"), params.get("end")
+        found = self.venue.index_klines(
+            contract.symbol,
+            seconds,
+            start_ms=int(start) if start else None,
+            end_ms=int(end) if end else None,
+            limit=min(int(params.get("limit") or 200), 1000),
+        )
+        rows = [[str(opened), *prices] for opened, prices in reversed(found)]
+        return {"symbol": contract.venue_symbol, "category": "linear", "list": rows}
+
     def tickers(self, _: str, params: Params) -> Any:
         """Answer ``GET /v5/market/tickers``."""
         wanted = params.get("symbol")
@@ -148,15 +168,25 @@ class Market:
     def open_interest(self, _: str, params: Params) -> Any:
         """Answer ``GET /v5/market/open-interest``."""
         contract = self.desk.contract(params)
-        ticker = self.venue.ticker(contract.symbol)
-        row = {
-            "openInterest": contract.qty_text(ticker.open_interest_lots),
-            "timestamp": str(ticker.ts_ms),
-        }
+        seconds = PERIODS.get(str(params.get("intervalTime")))
+        if seconds is None:
+            raise BybitNo(codes.BAD_REQUEST, "params error: intervalTime invalid")
+        start, end = params.get("startTime"), params.get("endTime")
+        past = self.venue.interest_history(
+            contract.symbol,
+            seconds,
+            start_ms=int(start) if start else None,
+            end_ms=int(end) if end else None,
+            limit=min(int(params.get("limit") or 50), 200),
+        )
+        rows = [
+            {"openInterest": contract.qty_text(lots), "timestamp": str(ts)}
+            for ts, lots in reversed(past)
+        ]
         return {
             "symbol": contract.venue_symbol,
             "category": "linear",
-            "list": [row],
+            "list": rows,
             "nextPageCursor": "",
         }
 

@@ -17,6 +17,11 @@ BARS = {
     "1W": 604800, "1Wutc": 604800,
 }  # fmt: skip
 
+PERIODS = {"5m": 300, "15m": 900, "30m": 1800, "1H": 3600, "2H": 7200, "4H": 14400, "1D": 86400,
+           "1Dutc": 86400}  # fmt: skip
+HELD = 1440
+"""Values of open interest that are kept."""
+
 
 class Market:
     """What anybody may ask."""
@@ -43,6 +48,11 @@ class Market:
             ("GET", "/market/books"): Route(self.books, 40, False),
             ("GET", "/market/candles"): Route(self.candles, 40, False),
             ("GET", "/market/history-candles"): Route(self.history_candles, 20, False),
+            ("GET", "/market/index-candles"): Route(self.index_candles, 20, False),
+            ("GET", "/market/history-index-candles"): Route(self.index_candles, 10, False),
+            ("GET", "/rubik/stat/contracts/open-interest-history"): Route(
+                self.interest_history, 10, False
+            ),
             ("GET", "/market/trades"): Route(self.trades, 100, False),
             ("GET", "/market/history-trades"): Route(self.trades, 20, False),
             ("GET", "/account/instruments"): Route(self.instruments, 20),
@@ -230,6 +240,57 @@ class Market:
             if before:
                 found = [kline for kline in found if kline.start_ms > int(before)]
         return [quotes.kline_row(kline, contract) for kline in reversed(found)]
+
+    def index_candles(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/market/index-candles`` and ``history-index-candles``."""
+        wanted = require(params, "instId")
+        seconds = BARS.get(str(params.get("bar") or "1m"))
+        if seconds is None:
+            raise bad("bar")
+        for contract in self.venue.contracts.values():
+            if quotes.index_name(contract) == wanted:
+                break
+        else:
+            raise OkxNo("51001", "Instrument ID does not exist")
+        after, before = params.get("after"), params.get("before")
+        found = self.venue.index_klines(
+            contract.symbol,
+            seconds,
+            start_ms=int(before) + 1 if before else None,
+            end_ms=int(after) - 1 if after else None,
+            limit=min(int(params.get("limit") or 100), 100),
+        )
+        now = self.venue.now_ms()
+        return [
+            [str(opened), *prices, str(int(opened + seconds * 1000 <= now))]
+            for opened, prices in reversed(found)
+        ]
+
+    def interest_history(self, _: str, params: Params) -> Any:
+        """Answer ``GET /api/v5/rubik/stat/contracts/open-interest-history``."""
+        contract = self.desk.contract(params)
+        seconds = PERIODS.get(str(params.get("period") or "5m"))
+        if seconds is None:
+            raise bad("period")
+        begin, end = params.get("begin"), params.get("end")
+        oldest = self.venue.now_ms() - HELD * seconds * 1000
+        found = self.venue.interest_history(
+            contract.symbol,
+            seconds,
+            start_ms=max(int(begin or 0) + 1, oldest),
+            end_ms=int(end) - 1 if end else None,
+            limit=min(int(params.get("limit") or 100), 100),
+        )
+        mark = Decimal(self.venue.ticker(contract.symbol).mark)
+        return [
+            [
+                str(ts),
+                contract.qty_text(lots),
+                plain(contract.qty(lots)),
+                fixed(contract.qty(lots) * mark, 2),
+            ]
+            for ts, lots in reversed(found)
+        ]
 
     def trades(self, _: str, params: Params) -> Any:
         """Answer ``GET /api/v5/market/trades``."""

@@ -18,7 +18,17 @@ from core.errors import VenueMaintenance, VenueUnavailable
 from core.model.account import Balance, PositionReport, VenueSwept
 from core.model.event import FeedChanged, FeedState, VenueOpened
 from core.model.instrument import Instrument
-from core.model.market import BookTop, Candle, Depth, FundingSettled, Side, Ticker, Trade
+from core.model.market import (
+    BookTop,
+    Candle,
+    Depth,
+    Fact,
+    FactTold,
+    FundingSettled,
+    Side,
+    Ticker,
+    Trade,
+)
 from core.model.order import (
     CancelSent,
     Fill,
@@ -261,6 +271,12 @@ class LoopGateway:
             FundingSettled(self.venue, symbol, float(rate), ts * 1_000_000, now)
             for ts, rate in past
         ]
+
+    async def facts(
+        self, symbol: str, fact: Fact, timeframe: int, count: int, before: int | None = None
+    ) -> list[FactTold]:
+        self.loop.check()
+        return []
 
     async def run(self, symbols: Sequence[str], sink: Sink) -> None:
         for channel in ("trades", "books", "tickers", "private"):

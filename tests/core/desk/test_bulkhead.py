@@ -1,4 +1,4 @@
-"""One venue of the desk: what a start is given, its rules, and that it is tried again."""
+"""One venue of the desk: what it is given, the venue's rules, and that it is tried again."""
 
 from __future__ import annotations
 
@@ -57,6 +57,30 @@ async def test_the_warm_up_is_what_the_strategy_says(
     assert gateway.asked == [(60, wanted)]
 
 
+async def test_the_rules_are_read_again_from_time_to_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(module, "RULES_EVERY", 0.02)
+    monkeypatch.setattr(module, "RULES_GAP", 0.0)
+    gateway = LoopGateway(LoopVenue("bybit"))
+    events: list[Event] = []
+    clock = SystemClock()
+    bulkhead = Bulkhead(
+        gateway, config(), 0, lambda venue: 0, events.append, Lines(clock), clock, {}
+    )
+    task = asyncio.create_task(bulkhead.run())
+    try:
+        await until(lambda: bulkhead.up)
+        assert not [event for event in events if isinstance(event, RulesChanged)]
+        gateway.loop.core.change_rules("BTC", 5, 0)
+        (event,) = await until(lambda: [e for e in events if isinstance(e, RulesChanged)])
+        assert event.instruments == (gateway.loop.core.instruments[BTC],)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 def test_after_a_connection_that_lasted_the_next_is_tried_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,27 +115,3 @@ def test_after_a_connection_that_lasted_the_next_is_tried_at_once(
     began = Dropping.connects
     assert len(began) == 8
     assert max(b - a for a, b in pairwise(began)) < 601
-
-
-async def test_the_rules_are_read_again_from_time_to_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr(module, "RULES_EVERY", 0.02)
-    monkeypatch.setattr(module, "RULES_GAP", 0.0)
-    gateway = LoopGateway(LoopVenue("bybit"))
-    events: list[Event] = []
-    clock = SystemClock()
-    bulkhead = Bulkhead(
-        gateway, config(), 0, lambda venue: 0, events.append, Lines(clock), clock, {}
-    )
-    task = asyncio.create_task(bulkhead.run())
-    try:
-        await until(lambda: bulkhead.up)
-        assert not [event for event in events if isinstance(event, RulesChanged)]
-        gateway.loop.core.change_rules("BTC", 5, 0)
-        (event,) = await until(lambda: [e for e in events if isinstance(e, RulesChanged)])
-        assert event.instruments == (gateway.loop.core.instruments[BTC],)
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

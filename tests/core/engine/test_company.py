@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from core.clock import HOUR, SECOND
 from core.model.effect import Notify, RiskEvent, Signalled
 from core.model.event import SentimentScored
-from core.model.market import Candle, FundingSettled, Ticker
+from core.model.market import Candle, Fact, FactTold, FundingSettled, Ticker
 from core.model.why import Factor
 from core.research.backtest import run_backtest
 from core.research.bars import Bars
@@ -150,6 +150,48 @@ def test_settled_funding_reaches_contexts_also_those_made_later() -> None:
     one.now += 5 * SECOND
     one.give(one.candle(100.0), one.candle(100.0, OKX))
     assert [row for venue, _, row in seen if venue == "bybit"][-1][2] == pytest.approx(11.0)
+
+
+def test_what_a_venue_tells_of_the_past_reaches_contexts_also_those_made_later() -> None:
+    seen: list[Any] = []
+
+    class Based(Watcher):
+        timeframe = 3600
+        needs = ("basis", "basis_4", "interest_4")
+
+        def on_candle(self, candle: Candle) -> None:
+            self.seen.append(self.context.row)
+
+    settings = config(strategy={"name": "ema_cross", "timeframe": 3600})
+    one = Scene(settings, make_strategy=lambda: Based(seen))
+    one.open()
+    start = START - START % HOUR - 6 * HOUR
+    one.now = START
+
+    def told(hours: int, fact: Fact, value: float) -> FactTold:
+        return FactTold("bybit", BTC, fact, value, start + hours * HOUR, one.now)
+
+    past = [told(n, fact, 100.0 + n) for n in range(1, 6) for fact in Fact]
+    wrong = one.give(*past, told(1, Fact.INDEX, -1.0), told(30, Fact.INDEX, 100.0))
+    assert "no index" in one.of(Notify, wrong)[0].text
+    one.give(replace(past[0], symbol="NONE/USDT:USDT"))
+    shown = [
+        Candle("bybit", BTC, 3600, 100.0, 100.0, 100.0, 100.0, 1.0, start + n * HOUR, one.now)
+        for n in range(5)
+    ]
+    one.give(*shown)
+    wanted = [1e4 * log(100 / 105), 1e4 * log(101 / 105), log(105 / 101)]
+    assert seen[-1] == pytest.approx(wanted)
+    world = one.engine._world
+    slot = world.slots["bybit", BTC]
+    slot.context = None
+    world.employ(slot, Based(seen))
+    assert slot.context is not None
+    slot.context.warm(shown, ())
+    one.now += HOUR
+    last = replace(shown[-1], ts=shown[-1].ts + HOUR, received=one.now)
+    one.give(replace(past[-2], value=106.0, ts=past[-2].ts + HOUR, received=one.now), last)
+    assert seen[-1][:2] == pytest.approx([1e4 * log(100 / 106), 1e4 * log(102 / 106)])
 
 
 def test_a_context_that_raises_stops_its_strategy_alone(monkeypatch: pytest.MonkeyPatch) -> None:

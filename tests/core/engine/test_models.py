@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import statistics
 from decimal import Decimal
@@ -14,7 +15,7 @@ from core.engine.picture import ShellFacts
 from core.model.effect import Effect, ModelDropped, Notify, PredictionScored, RiskEvent, Signalled
 from core.model.event import Event, ModelDemoted, ModelRole, Tick, decode, encode
 from core.model.learning import LearningView, Record
-from core.model.market import Candle, Ticker
+from core.model.market import Candle, FundingSettled, Ticker
 from core.model.order import OrderStatus
 from core.risk.codes import Code
 from core.signals.duty import Duty
@@ -239,12 +240,27 @@ def test_rows_that_left_training_are_said_and_the_model_stays() -> None:
     assert market.learning.champion is not None
     assert market.learning.champion.state == "degraded"
     assert market.learning.champion.detail == "features left training: return_1"
+    # What it says is taken half as far from a coin, and judged by that.
+    assert market.learning.champion.trust == 0.5
+    market.effects.clear()
+    market.hours(30)
+    halved = [e.chance for e in market.of(PredictionScored)][-20:]
+    sure = Market()
+    sure.hours(170)
+    sure.give(promotion(msgspec.structs.replace(meta, reference={}), text, sure.now))
+    sure.hours(29 * 24)
+    sure.effects.clear()
+    sure.hours(30)
+    told = [e.chance for e in sure.of(PredictionScored)][-20:]
+    assert halved == pytest.approx([0.5 + (one - 0.5) / 2 for one in told])
 
 
 def test_probabilities_that_left_training_are_said_and_the_model_stays() -> None:
     usual = Market()
     usual.hours(170)
-    usual.give(promotion(*follower(5.0), usual.now))
+    meta, text = follower(5.0)
+    unwatched = msgspec.structs.replace(meta, reference={})  # in doubt it would say less
+    usual.give(promotion(unwatched, text, usual.now))
     usual.hours(25 * 24)
     assert usual.learning is not None
     assert usual.learning.champion is not None
@@ -298,6 +314,28 @@ def test_what_following_it_earns_is_counted_as_training_plays_it() -> None:
     assert daily is not None
     assert daily.low < daily.mean < daily.high
     assert daily.mean == pytest.approx(sum(one.net for one in earned) / 60, rel=0.1)
+
+
+def test_what_following_it_earns_pays_funding() -> None:
+    market = Market()
+    market.hours(170)
+    start = market.now
+    meta, text = follower(0.2, beside=("funding_day",))  # 30 bp a day: it is always long
+    market.give(promotion(meta, text, market.now))
+    market.give(
+        *(
+            FundingSettled("bybit", BTC, 1e-3, start - hours * SPAN, market.now)
+            for hours in (16, 8, 0)
+        )
+    )
+    market.hours(20 * 24)
+    candles = {e.ts: e for e in market.given if isinstance(e, Candle)}
+    found = market.engine.models.record(CHAMPION)
+    assert found is not None
+    opens = [candles[ts].open for ts in sorted(candles) if ts >= start + SPAN]
+    held = sum(after / before - 1.0 for before, after in itertools.pairwise(opens))
+    net = sum(day.earned.net for day in found[1].days)
+    assert net - held == pytest.approx(-0.003 * 20, abs=0.003)  # a candle more or less
 
 
 @pytest.mark.parametrize(("slipped", "dear"), [(-0.0005, 0), (0.0005, 1)])

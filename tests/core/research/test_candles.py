@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.errors import RecordingError
-from core.research.candles import find_files, read_candles, read_funding
+from core.research.candles import find_files, read_candles, read_funding, read_settlements
 from tests.core.research.files import START_MS, Columns, columns, write
 
 
@@ -52,7 +52,7 @@ def swapped(row: int) -> Any:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (without(9), "row 9: 1 candles are missing before it"),
+        (without(9), "row 9: a candle is missing before it"),
         (put("ts_ms", 9, START_MS + 7 * 60_000), "row 9: repeats the time"),
         (swapped(9), "row 9: lies before"),
         (put("close", 9, np.nan), "row 9: not a candle: .*close nan"),
@@ -104,3 +104,22 @@ def test_funding_is_rounded_to_the_second_and_checked(tmp_path: Path) -> None:
         bad.write_text(head + rows)
         with pytest.raises(RecordingError, match=text):
             read_funding(bad)
+
+
+@pytest.mark.parametrize(
+    ("step", "zone", "said"), [(8, 0, ""), (8, 1, "1 h off"), (4, -2, "2 h"), (1, 5, "")]
+)
+def test_settlements_in_local_time_are_refused(
+    tmp_path: Path, step: int, zone: int, said: str
+) -> None:
+    hour = 3_600_000
+    first = 1_735_689_600_000 + zone * hour  # 2025-01-01 00:00 UTC
+    rows = "".join(f"BTCUSDT,{first + k * step * hour + 7},0.0001\n" for k in range(40))
+    path = tmp_path / "okx_swap.csv"
+    path.write_text("symbol,ts_ms,funding_rate\n" + rows)
+    key = ("okx", "BTC/USDT:USDT")
+    if not said:
+        assert len(read_settlements(tmp_path, [key])[key]) == 40
+        return
+    with pytest.raises(RecordingError, match=f"okx_swap.csv: BTC.* every {step} h, but {said}"):
+        read_settlements(tmp_path, [key])

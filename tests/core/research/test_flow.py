@@ -22,12 +22,23 @@ from core.journal import recorder
 from core.journal.recording import read_recording
 from core.model.event import Close, Event, Submit, Tick
 from core.model.instrument import Instrument
-from core.model.market import BookTop, Candle, Depth, Side, Ticker, Trade
+from core.model.market import (
+    BookTop,
+    Candle,
+    Depth,
+    Fact,
+    FactTold,
+    FundingSettled,
+    Side,
+    Ticker,
+    Trade,
+)
 from core.model.order import Fill, OrderKind, OrderReport, TimeInForce
 from core.research.backtest import make_engine
 from core.research.flow import run_flow
 from core.research.flow_venue import FlowVenue
 from core.research.ticks import read_ticks, tick_events
+from core.signals.context import Context
 from core.signals.decision import Decision
 from core.signals.ema_cross import EmaCross
 from exchanges.recorded import identify, read_frames
@@ -273,6 +284,29 @@ def test_the_same_flow_gives_the_same_decisions() -> None:
     assert sum(trip.net for trip in one.trips) == pytest.approx(
         float(sum(each.realised - each.fees for each in one.results)), abs=60
     )
+
+
+def test_what_venues_told_of_the_past_is_seen_again() -> None:
+    """A desk's recording has it; without it features would be others than the desk's were."""
+    rows: list[list[float]] = []
+
+    class Looking(Silent):
+        timeframe = 5
+        needs = ("funding", "basis")
+        context: Context
+
+        def on_candle(self, candle: Candle) -> Decision | None:
+            rows.append(self.context.row)
+            return None
+
+    first = START + 1
+    told = [FundingSettled("bybit", BTC, 3e-4, START - 3600 * SECOND, first)]
+    ends = [START + 5 * SECOND * n for n in range(1, 20)]
+    told += [FactTold("bybit", BTC, Fact.INDEX, 1000.0, end, end) for end in ends]  # type: ignore[misc]
+    events = sorted([*told, *flow(400)], key=lambda event: event.received)
+    run_flow(events, [rules()], playing(), start=START, make_strategy=lambda: Looking())
+    assert [row[0] for row in rows] == pytest.approx([3.0] * len(rows))
+    assert np.isfinite([row[1] for row in rows][:10]).all()
 
 
 def test_a_loss_limit_flattens_over_the_wire() -> None:

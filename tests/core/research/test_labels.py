@@ -159,7 +159,7 @@ def test_relative_labels_are_what_a_model_at_work_is_judged_by(
     for candle in sorted((shown[k] for k in order), key=lambda one: one.ts):
         for outcome in monitor.settle(candle):
             found[outcome.symbol, outcome.ts] = outcome.move
-        monitor.saw(candle, Said([0.0], 0.6, 0.01), 0)
+        monitor.saw(candle, Said([0.0], 0.6, 0.6, 0.01), 0)
     newest = max(ts for _, ts in wanted)  # waits for the next candle
     assert found == {
         key: pytest.approx(move, abs=1e-9) for key, move in wanted.items() if key[1] < newest

@@ -14,7 +14,7 @@ from core.research.backtest import run_backtest
 from core.research.charts import bar_chart, fall_chart, line_chart, reliability_chart
 from core.research.model_notes import ModelReport
 from core.research.page import make_page
-from core.research.report import BacktestReport, hold, report
+from core.research.report import BacktestReport, count_codes, hold, report
 from core.research.scores import Bin
 from tests.core.research.test_backtest import BTC, ETH, random_bars, rules, settings
 
@@ -72,6 +72,13 @@ def test_what_followed_a_halt_flatters_nothing() -> None:
     assert "Nothing was traded after it" in page
     assert "buying and holding" in page
     assert "not over" in page
+    # What was refused adds up to the refusals; what tripped stands apart.
+    refused, tripped = count_codes(stood)
+    assert "DRAWDOWN 1" in tripped
+    assert "DRAWDOWN" not in refused
+    counts = [int(one.rpartition(" ")[2]) for one in refused.split(", ") if one]
+    assert sum(counts) == stood.refusals
+    assert f"<td>{tripped}</td>" in page
 
 
 def test_the_deepest_fall_is_dated_by_hand(answer: BacktestReport) -> None:

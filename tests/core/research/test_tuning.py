@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import UsageError
+from core.errors import ClusterUnavailable, UsageError
 from core.research.learning import KINDS
 from core.research.panel import Plan
 from core.research.search import Finding, search
@@ -45,7 +45,7 @@ def test_machines_that_share_a_study_count_each_others_trials(
     storage = f"sqlite:///{tmp_path}/study.db"
     if database == "postgres":
         url: str = request.getfixturevalue("postgres")
-        storage = url.replace("postgresql:", "postgresql+psycopg:")
+        storage = url
     first, count = tried(3, 1, storage)
     assert count == 3
     second, count = tried(2, 1, storage)
@@ -54,7 +54,7 @@ def test_machines_that_share_a_study_count_each_others_trials(
 
 
 def test_what_is_missing_or_wrong_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="--study nowhere"):
+    with pytest.raises(ClusterUnavailable, match="--study nowhere"):
         tried(1, 1, "nowhere://x")
     find = importlib.util.find_spec
     monkeypatch.setattr(

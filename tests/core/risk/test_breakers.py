@@ -44,8 +44,8 @@ def test_the_peak_follows_every_look_and_raises_the_floor() -> None:
 
 def test_marks_are_due_hourly_daily_and_at_peaks() -> None:
     made = breaker()
-    assert not made.due(100.0, NOON + HOUR - 1)
-    assert made.due(100.0, NOON + HOUR)
+    assert not made.due(100.0, NOON + HOUR)
+    assert made.due(100.0, NOON + HOUR + 1)  # the hour has turned
     assert not made.due(100.019, NOON + 1)
     assert made.due(100.021, NOON + 1)
     late = LossBreaker(Limits())

@@ -22,6 +22,8 @@ def follower(
     beside: tuple[str, ...] = (),
     cost: float = 0.0,
     said: tuple[float, float] | None = None,
+    fresh_until: int = 0,
+    fades: int = 0,
 ) -> tuple[Meta, str]:
     """A model that expects the last candle's direction to go on (or, below 0, to turn).
 
@@ -32,7 +34,10 @@ def follower(
     nothing = (0.0,) * count
     linear = Linear(nothing, (1.0,) * count, (weight,) * count, nothing, 0.0)
     member = Member("linear", 1.0, 1.0, 0.0, linear)
-    recipe = Recipe(HOUR, horizon, features, define(features), beside, cost, 1.0, (member,))
+    recipe = Recipe(
+        HOUR, horizon, features, define(features), beside, cost, 1.0, (member,),
+        fresh_until=fresh_until, fades=fades,
+    )  # fmt: skip
     text = msgspec.json.encode(recipe)
     meta = Meta(
         name or f"linear-{horizon}x{HOUR}-{weight:g}",

@@ -18,7 +18,17 @@ from msgspec.structs import replace
 from core.clock import SECOND
 from core.errors import ConfigError
 from core.model.event import Event
-from core.model.market import BookTop, Candle, Depth, FundingSettled, Side, Ticker, Trade
+from core.model.market import (
+    BookTop,
+    Candle,
+    Depth,
+    Fact,
+    FactTold,
+    FundingSettled,
+    Side,
+    Ticker,
+    Trade,
+)
 from core.research.candles import CandleFile, read_candles, read_funding
 from core.signals.context import FAMILIES, NAMES, TABLES, Context, Family, History, Place
 from core.signals.universe import Universe
@@ -385,6 +395,43 @@ def test_an_old_index_is_none() -> None:
     family.hear(index_ticker(at + 7201 * SECOND, None))
     assert family.close(second)[0] == pytest.approx(np.log(own.close[1] / 100) * 1e4)
     assert np.isnan(family.close(third)).all()
+
+
+@pytest.mark.parametrize(("kind", "fact"), [(BASIS, Fact.INDEX), (INTEREST, Fact.INTEREST)])
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_told_later_counts_like_what_was_heard(
+    kind: type[Family], fact: Fact, seed: int
+) -> None:
+    """A desk that starts, or a venue that was away: what was not heard is asked for."""
+    rng = np.random.default_rng(seed)
+    own = without(candle_file(130, 3600, seed=seed), [20] if seed % 2 else [])
+    values = own.close * rng.uniform(0.99, 1.01, len(own.close))
+    ends = own.ts + 3_600_000
+    family = kind(Place(VENUE, SYMBOL, 3600))
+
+    def tell(rows: np.ndarray) -> None:
+        for row in rng.permutation(rows):
+            at = int(ends[row]) * 1_000_000
+            family.hear(FactTold(VENUE, SYMBOL, fact, float(values[row]), at, at + SECOND))
+
+    heard = rng.random(len(ends)) < 0.5
+    tell(np.arange(10, 40))  # at the start, before the candles of the warm-up
+    shown, rows = candles(own), []
+    for row, candle in enumerate(shown):
+        if row == 95:
+            assert np.isnan(rows[-1]).any()
+            tell(np.arange(40, 95))
+        if row >= 95 or heard[row]:
+            now, value = int(ends[row]) * 1_000_000 - SECOND, float(values[row])
+            told = index_ticker(now, value) if fact is Fact.INDEX else interest_ticker(now, value)
+            family.hear(told)
+        rows.append(family.close(candle))
+    facts = {fact: list(zip(ends.tolist(), values.tolist(), strict=True))}
+    table = table_of(kind)(History(own, facts=facts))
+    # Each wants one candle more to fill it than it looks back on, and the last told were 55.
+    np.testing.assert_allclose(rows[95:], table[95:], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(np.array(rows)[34:40, 0], table[34:40, 0], rtol=1e-9, atol=1e-9)
+    assert np.isfinite(table[95:]).all()
 
 
 @settings(max_examples=20, deadline=None)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from math import exp, nan, sqrt
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from core import config
 from core.clock import SECOND
@@ -17,7 +19,7 @@ from core.signals import candle_features
 from core.signals.candle_features import WARMUP, CandleFeatures
 from core.signals.context import Context, Place
 from core.signals.decision import Decision
-from core.signals.model import Linear, Member, Model, ModelStrategy, Recipe, bar, define
+from core.signals.model import Linear, Member, Model, ModelStrategy, Recipe, bounds, define
 
 HOUR = 3600 * SECOND
 PLACE = Place("binance", "BTC/USDT:USDT", 3600, ("binance",), ("BTC/USDT:USDT",))
@@ -71,14 +73,58 @@ def test_the_threshold_pays_the_round_trip_at_the_volatility_of_the_moment() -> 
     names = ("return_1",)
     model = Model("x", recipe(names, Member("linear", 1.0, 1.0, 0.0, linear(names))))
     for volatility in (0.002, 0.01):
-        chance = model.threshold(volatility)
+        chance, fall = model.bounds(volatility)
+        assert fall == pytest.approx(1.0 - chance)
         expected_move = 0.8 * volatility * sqrt(4)
         assert (2 * chance - 1) * expected_move == pytest.approx(2 * 0.0005)
         # At the threshold acting brings nothing after costs; a fall is worth as much as a rise.
         assert model.edge(chance, volatility) == pytest.approx(0.0, abs=1e-12)
         assert model.edge(0.9, volatility) == pytest.approx(0.8 * expected_move - 2 * 0.0005)
         assert model.edge(0.1, volatility) == pytest.approx(model.edge(0.9, volatility))
-    assert bar(0.01, 0.8, 0.001) == 1.0  # nothing pays: never
+        # What funding costs a long it brings a short.
+        due = 0.0003
+        rise, fall = model.bounds(volatility, due)
+        assert (2 * rise - 1) * expected_move == pytest.approx(2 * 0.0005 + due)
+        assert (1 - 2 * fall) * expected_move == pytest.approx(2 * 0.0005 - due)
+        for one in (rise, fall):
+            assert model.edge(one, volatility, due) == pytest.approx(0.0, abs=1e-12)
+    assert bounds(0.01, 0.8, 0.001) == (1.0, 0.0)  # nothing pays: never
+    # Nobody is long on a coin, whatever it is paid for.
+    rise, fall = bounds(0.0005, 0.8, 0.01, -0.01)
+    assert 0.5 < rise < 0.51
+    assert fall == 0.0 or fall < 0.5 - 0.0005
+
+
+def test_what_an_old_or_doubted_model_says_counts_for_less() -> None:
+    names = ("return_8",)
+    member = Member("linear", 1.0, 1.0, 0.0, linear(names, 0.0, return_8=2.0))
+    shown = candles(WARMUP + 60)
+    last = WARMUP + 30
+    whole = recipe(names, member)
+    # It was tested up to an age; after that half of what it says is left every 10 candles.
+    fading = replace(whole, fresh_until=shown[last].ts + HOUR, fades=10 * 3600)
+    settings = config.Strategy(name="lightgbm", timeframe=3600)
+    sure, old, doubted = (
+        ModelStrategy(settings, Model("x", one)) for one in (whole, fading, whole)
+    )
+    doubted.doubted = True
+    reasons = []
+    for number, candle in enumerate(shown):
+        for strategy in (sure, old, doubted):
+            decision = strategy.on_candle(candle)
+            if strategy is old and decision is not None and number > last + 1:
+                reasons.append(decision.reason)
+        if sure.said is None or old.said is None or doubted.said is None:
+            continue
+        told = sure.said.chance
+        assert old.said.told == doubted.said.told == sure.said.told == told
+        left = 0.5 ** (max(number - last, 0) / 10)
+        assert old.said.chance == pytest.approx(0.5 + left * (told - 0.5))
+        assert doubted.said.chance == pytest.approx(0.5 + 0.5 * (told - 0.5))
+    assert old.said is not None
+    assert left < 0.2
+    assert all(re.search(r"x says \d+\.\d%, \d+% of it counts$", one) for one in reasons)
+    assert reasons
 
 
 def test_a_model_of_few_features_decides_as_on_its_rows() -> None:
@@ -92,8 +138,8 @@ def test_a_model_of_few_features_decides_as_on_its_rows() -> None:
         row = features.update(c.ts, c.open, c.high, c.low, c.close, c.volume)
         if row is None:
             continue
-        chance, threshold = model.probability(row), model.threshold(features.volatility)
-        side = 1 if chance >= threshold else -1 if chance <= 1 - threshold else None
+        chance, (rise, fall) = model.probability(row), model.bounds(features.volatility)
+        side = 1 if chance >= rise else -1 if chance <= fall else None
         after = side or (0 if target * (chance - 0.5) < 0 else target)
         if after != target:
             wanted.append((after, pytest.approx(chance - 0.5)))

@@ -25,6 +25,18 @@ def stored(folder: Path, *weights: float) -> tuple[Registry, list[Meta]]:
     return registry, metas
 
 
+def test_what_a_crash_left_of_who_is_on_duty_names_no_model(tmp_path: Path) -> None:
+    registry, (one,) = stored(tmp_path, 1.0)
+    for left in (b"\xff\xfe\x00", b"\x00" * 20):
+        (tmp_path / "CHAMPION").write_bytes(left)
+        assert registry.champion
+        with pytest.raises(UsageError, match="no such model"):
+            registry.read(registry.champion)
+        registry.demote()
+        assert registry.champion == ""
+    assert registry.admit(one.id) is ModelRole.CHAMPION
+
+
 def test_a_new_model_trades_only_where_none_does(tmp_path: Path) -> None:
     registry, (one, two) = stored(tmp_path, 1.0, 2.0)
     assert registry.admit(one.id) is ModelRole.CHAMPION

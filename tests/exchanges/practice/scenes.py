@@ -37,6 +37,14 @@ async def market_data(exchange: Any) -> None:
     assert {b["timestamp"] - a["timestamp"] for a, b in pairwise(settled)} == {8 * 3_600_000}
     held = await exchange.fetch_open_interest(SYMBOL)
     assert held["openInterestAmount"] > 0
+    past = await exchange.fetch_open_interest_history(SYMBOL, "1h", limit=20)
+    assert {b["timestamp"] - a["timestamp"] for a, b in pairwise(past)} == {3_600_000}
+    amounts = [one["openInterestAmount"] or one["openInterestValue"] for one in past]
+    assert len(set(amounts)) > 10
+    assert 0.5 < amounts[-1] / amounts[0] < 2
+    index = await exchange.fetch_index_ohlcv(SYMBOL, "1h", limit=30)
+    assert [a[0] for a in index][-20:] == [a[0] for a in hours][-20:]
+    assert all(abs(a[4] / b[4] - 1) < 0.002 for a, b in zip(index[-20:], hours[-20:], strict=True))
     assert abs(await exchange.fetch_time() - exchange.milliseconds()) < 1000
 
     async with watching(

@@ -9,7 +9,7 @@ import pytest
 from core.errors import RecordingError
 from core.research.archive import Archive
 from core.research.candles import read_funding
-from core.research.rates import PAGE, RateDownload, Rates
+from core.research.past import PAGE, PastDownload, Rates
 
 EIGHT = 8 * 3_600_000
 BTC = "BTC/USDT:USDT"
@@ -21,7 +21,7 @@ def venue(count: int, seed: int = 0) -> list[Row]:
     return [(k * EIGHT, 1e-6 * ((k * 7 + seed) % 300 - 100)) for k in range(1, count + 1)]
 
 
-def run(work: RateDownload, told: list[Row]) -> int:
+def run(work: PastDownload, told: list[Row]) -> int:
     """Answer until nothing is asked any more; return how often that was."""
     asked = 0
     while (ask := work.next()) is not None:
@@ -36,13 +36,13 @@ def test_all_is_fetched_once_and_then_only_what_is_new(tmp_path: Path) -> None:
     rates = Rates(tmp_path, "bybit", BTC)
     told = venue(3 * PAGE + 20)
     end = told[-1][0] + 1
-    assert run(RateDownload(rates, EIGHT, end), told) == 4
+    assert run(PastDownload(rates, EIGHT, end), told) == 4
     assert rates.read() == tuple(told)
     assert rates.read(told[3][0], told[7][0]) == tuple(told[3:7])
     assert read_funding(rates.path)[BTC] == tuple(told)  # a file like any other
     assert not list(Archive(tmp_path).all())  # it is no series of candles
     more = venue(3 * PAGE + 25)
-    work = RateDownload(rates, EIGHT, more[-1][0] + 1)
+    work = PastDownload(rates, EIGHT, more[-1][0] + 1)
     assert run(work, more) == 1
     assert rates.read() == tuple(more)
 
@@ -52,30 +52,30 @@ def test_what_lies_before_and_between_is_fetched_when_it_is_wanted(tmp_path: Pat
     told = venue(900)
     rates.write(told[300:500])
     rates.write(told[700:])
-    run(RateDownload(rates, told[700][0], told[-1][0] + 1), told)
+    run(PastDownload(rates, told[700][0], told[-1][0] + 1), told)
     assert len(rates.read()) == 400
-    run(RateDownload(rates, told[10][0], told[-1][0] + 1), told)
+    run(PastDownload(rates, told[10][0], told[-1][0] + 1), told)
     assert rates.read() == tuple(told[10:])
     # A venue that keeps less than is wanted has nothing older: that is no error.
-    run(RateDownload(rates, 0, told[-1][0] + 1), told[10:])
+    run(PastDownload(rates, 0, told[-1][0] + 1), told[10:])
     assert rates.read() == tuple(told[10:])
-    run(RateDownload(Rates(tmp_path, "okx", "ETH/USDT:USDT"), 0, 10), [])
+    run(PastDownload(Rates(tmp_path, "okx", "ETH/USDT:USDT"), 0, 10), [])
 
 
 def test_another_market_is_not_joined_to_the_stored_one(tmp_path: Path) -> None:
     rates = Rates(tmp_path, "binance", BTC)
-    run(RateDownload(rates, 0, 100 * EIGHT + 1), venue(100))
+    run(PastDownload(rates, 0, 100 * EIGHT + 1), venue(100))
     other = venue(110, seed=5)
-    with pytest.raises(RecordingError, match="another rate"):
-        run(RateDownload(rates, 0, 110 * EIGHT + 1), other)
+    with pytest.raises(RecordingError, match="another value"):
+        run(PastDownload(rates, 0, 110 * EIGHT + 1), other)
     assert rates.read() == tuple(venue(100))
-    run(RateDownload(rates, 0, 110 * EIGHT + 1, replace=True), other)
+    run(PastDownload(rates, 0, 110 * EIGHT + 1, replace=True), other)
     assert rates.read() == tuple(other)
     # Also where only what lies before differs: nothing of the other market is left.
     long = venue(700, seed=9)
     rates.forget()
     rates.write([*venue(300, seed=5)[50:60], *long[400:]])
-    run(RateDownload(rates, 0, 700 * EIGHT + 1, replace=True), long)
+    run(PastDownload(rates, 0, 700 * EIGHT + 1, replace=True), long)
     assert rates.read() == tuple(long)
     rates.path.write_bytes(b"nonsense")
     with pytest.raises(RecordingError, match="cannot be read"):
