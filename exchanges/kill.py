@@ -187,7 +187,7 @@ class VenueKillGateway:
         if verdict.code in self.rules.misfits:
             if self._trading is not None:
                 self._trading.misfit.set()
-            with suppress(VenueError, ValueError, KeyError):  # the next step of the ladder fits
+            with suppress(VenueError), reading(self.venue, "its rules"):  # the next step fits
                 self.rules.adopt(await self.rules.load(self.line))
         return verdict
 

@@ -147,7 +147,9 @@ class Recorder:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             self._file = os.open(self._spool, flags, 0o600)
             self._size, self._opened = 0, time.monotonic()
-        os.write(self._file, BLOCK.pack(len(block), zlib.crc32(block)) + block)
+        data = memoryview(BLOCK.pack(len(block), zlib.crc32(block)) + block)
+        while data:
+            data = data[os.write(self._file, data) :]
         self._size += len(block)
         self.stats.events += count
         self.stats.bytes += len(block)

@@ -293,10 +293,13 @@ class Store:
     async def _insert_singly(self, batch: Sequence[tuple[str, Row]], error: Exception) -> None:
         """Write a batch with a bad row in it: all but that row."""
         self._call(self._told, f"{self.place}: refused a row: {error}".splitlines()[0])
-        for item in batch:
+        for at, item in enumerate(batch):
             try:
                 await self._insert([item])
-            except Exception:
+            except Exception as problem:
+                if is_outage(problem):  # no fault of the row's: it waits, as all do then
+                    self._rows.extendleft(reversed(batch[at:]))
+                    raise
                 self.stats.refused += 1
 
     def _statement(self, table: str) -> Executable:

@@ -1,5 +1,6 @@
 """The SQL store, on SQLite and, where it runs, on PostgreSQL."""
 
+import asyncio
 import glob
 import os
 import pwd
@@ -281,6 +282,31 @@ async def test_one_bad_row_does_not_take_its_batch_with_it(tmp_path: Path) -> No
     assert [row.trade_id for row in await rows(store, "fills")] == ["1", "3"]
     assert store.stats.refused == 1
     assert "refused a row" in told[0]
+
+
+async def test_a_lock_in_the_middle_of_a_bad_batch_loses_no_good_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_MS", 10)
+    holder = sqlite3.connect(tmp_path / "killcord.db", isolation_level=None)
+    locked = asyncio.Event()
+
+    def told(text: str) -> None:
+        if "refused a row" in text:
+            holder.execute("BEGIN IMMEDIATE")
+            locked.set()
+
+    store = await opened("", tmp_path, told)
+    for number in range(1000):
+        store.put("fills", fill(number, **({"venue": None} if number == 0 else {})))
+    await locked.wait()
+    await until(lambda: bool(store.stats.failure))
+    holder.execute("ROLLBACK")
+    holder.close()
+    await until(lambda: not store.stats.failure)
+    await store.close()
+    assert len(await rows(store, "fills")) == 999
+    assert store.stats.refused == 1
 
 
 async def test_the_spool_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
