@@ -25,6 +25,7 @@ from tui import numbers
 from tui.flow_files import read_flow
 from tui.market_files import (
     configure,
+    funding_of,
     list_candles,
     number,
     one_timeframe,
@@ -88,7 +89,7 @@ def play_candles(arguments: argparse.Namespace) -> BacktestReport:
     config = configure(arguments, candles, timeframe)
     slippage = points(arguments, "slippage") or Decimal(0)
     spans = {rules: (int(one.ts[0]), int(one.ts[-1])) for rules, one in candles.items()}
-    balance, funding = number(arguments, "balance"), settlements(arguments.funding, spans)
+    balance, funding = number(arguments, "balance"), funding_of(arguments, spans)
     warn_of_funding(config, funding)
     notes = ModelNotes()
     make, show = employ(arguments, config), progress(arguments)
