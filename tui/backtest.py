@@ -187,6 +187,8 @@ def table(answer: BacktestReport) -> list[str]:
         f" {answer.bars_per_second:,} {what}/s",
         f"  decisions     {answer.decision_hash}",
     ]
+    if answer.no_signal:
+        lines.append(f"  no signal     {clean(answer.no_signal, 300)}")
     if answer.failed:
         lines += [f"  FAILED        {clean(text, 300)}" for text in answer.failed[:_FAILURES]]
         if len(answer.failed) > _FAILURES:

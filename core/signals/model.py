@@ -23,6 +23,8 @@ from core.signals.context import Context
 from core.signals.decision import Decision
 from core.signals.features import Feature
 
+NO_SIGNAL = "no signal: "
+"""How the reason of a model begins that cannot say anything."""
 REACH = 4.0
 """Deviations at which the linear model clips its inputs."""
 DESCRIBED: dict[str, Feature] = {
@@ -452,7 +454,7 @@ class ModelStrategy:
 
     def _say_nothing(self, candle: Candle, why: str) -> Decision | None:
         """Be out, and say once why."""
-        text = f"no signal: {why}; {self._model.name}"
+        text = f"{NO_SIGNAL}{why}; {self._model.name}"
         if text == self._silent and not self._target:
             return None
         # What a warm-up says is not heard.
