@@ -25,6 +25,7 @@ from tui import numbers
 from tui.flow_files import read_flow
 from tui.market_files import (
     configure,
+    facts_of,
     funding_of,
     list_candles,
     number,
@@ -93,6 +94,7 @@ def play_candles(arguments: argparse.Namespace) -> BacktestReport:
     warn_of_funding(config, funding)
     notes = ModelNotes()
     make, show = employ(arguments, config), progress(arguments)
+    facts = facts_of(arguments, candles, getattr(make(), "needs", ()))
 
     def play(
         chosen: Mapping[Instrument, Bars],
@@ -105,6 +107,7 @@ def play_candles(arguments: argparse.Namespace) -> BacktestReport:
             balance=balance,
             funding=funding,
             slippage=float(slippage),
+            facts=facts,
             make_strategy=strategy,
             progress=tell,
         )

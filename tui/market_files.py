@@ -16,10 +16,12 @@ from core.config_file import load
 from core.errors import RecordingError, UsageError
 from core.home import Home
 from core.model.instrument import Instrument, short_symbol, unified_symbol
-from core.research.archive import Archive, timeframe_of
+from core.model.market import Fact, FactTold
+from core.research.archive import Archive, Series, timeframe_of
 from core.research.bars import Bars
 from core.research.candles import CandleFile, find_files, read_candles, read_settlements
-from core.research.past import Rates
+from core.research.past import Facts, Rates
+from core.signals.families import basis, interest
 from core.signals.folder import find_strategy
 from core.signals.registry import find_model
 from core.signals.strategy import Strategy, named, strategy_maker
@@ -40,6 +42,8 @@ def read_files(arguments: argparse.Namespace) -> list[CandleFile]:
     wanted = {unified_symbol(name) for name in (arguments.symbols or "").split(",") if name}
     if not arguments.candles:
         return _stored(arguments, wanted)
+    if "," in arguments.venue:
+        raise UsageError(f"--venue {arguments.venue}: files are played by the rules of one venue")
     paths = [file for path in arguments.candles for file in find_files(Path(path))]
     bases = {path: unified_symbol(path.name.partition(".")[0].partition("_")[0]) for path in paths}
     files = [read_candles(path) for path in paths if not wanted or bases[path] in wanted]
@@ -60,17 +64,20 @@ def _stored(arguments: argparse.Namespace, wanted: set[str]) -> list[CandleFile]
     except ValueError as error:
         raise UsageError(str(error)) from None
     home = Home.find()
-    found = [
-        series
-        for series in Archive(home.history(environment_of(arguments, home))).all()
-        if (series.venue, series.timeframe) == (arguments.venue, timeframe)
-        and (not wanted or series.symbol in wanted)
-    ]
-    missing = wanted - {series.symbol for series in found}
-    if missing or not found:
-        names = ",".join(sorted(short_symbol(symbol) for symbol in missing)) or "BTC"
-        what = f"{arguments.venue} {names} {arguments.timeframe}"
-        raise UsageError(f"not stored: killcord history download {what}")
+    found: list[Series] = []
+    for venue in dict.fromkeys(arguments.venue.split(",")):
+        mine = [
+            series
+            for series in Archive(home.history(environment_of(arguments, home))).all()
+            if (series.venue, series.timeframe) == (venue, timeframe)
+            and (not wanted or series.symbol in wanted)
+        ]
+        missing = wanted - {series.symbol for series in mine}
+        if missing or not mine:
+            names = ",".join(sorted(short_symbol(symbol) for symbol in missing)) or "BTC"
+            what = f"{venue} {names} {arguments.timeframe}"
+            raise UsageError(f"not stored: killcord history download {what}")
+        found += mine
     return [series.read() for series in found]
 
 
@@ -102,7 +109,7 @@ def list_instrument(
         price: about; decides the grid of an asset that practice does not know.
     """
     taker, maker = (points(arguments, name) for name in ("taker_fee", "maker_fee"))
-    name = arguments.venue or venue or "bybit"
+    name = venue if "," in arguments.venue else arguments.venue or venue or "bybit"
     base = short_symbol(symbol)
     known = {listing.base: listing for listing in LISTINGS}.get(base)
     listing = make_listing(base, price, known)
@@ -302,6 +309,43 @@ def funding_of(
         for rules, (first, last) in spans.items()
     }
     return {rules: settled for rules, settled in found.items() if settled}
+
+
+def facts_of(
+    arguments: argparse.Namespace,
+    files: Mapping[Instrument, CandleFile],
+    needs: Iterable[str],
+) -> dict[Instrument, list[FactTold]]:
+    """Return the stored index and open interest of what is played, for a strategy that needs them.
+
+    Args:
+        arguments: of a command that plays candles.
+        files: what is played.
+        needs: of the strategy, see ``Context``.
+
+    Raises:
+        RecordingError: a file is damaged.
+    """
+    wanted = {Fact.INDEX: basis.FEATURES, Fact.INTEREST: interest.FEATURES}
+    asked = set(needs)
+    kinds = [fact for fact, own in wanted.items() if asked & {one.name for one in own}]
+    if arguments.candles or not kinds:
+        return {}
+    home = Home.find()
+    folder = home.history(environment_of(arguments, home))
+    found = {}
+    for rules, file in files.items():
+        place = rules.venue, rules.symbol
+        last = int(file.ts[-1]) + file.timeframe * 1000
+        told = [
+            FactTold(*place, fact, value, ts * _MS, ts * _MS)
+            for fact in kinds
+            for ts, value in Facts(folder, *place, fact, file.timeframe).read(
+                int(file.ts[0]), last + 1
+            )
+        ]
+        found[rules] = sorted(told, key=lambda one: one.ts)
+    return found
 
 
 def number(arguments: argparse.Namespace, name: str) -> Decimal:

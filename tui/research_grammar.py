@@ -9,6 +9,7 @@ from typing import Any
 from tui.late import CONFIG, VENUE, Late, add_command, add_environment, add_group
 
 _WHOSE = "whose candles and models"
+_VENUES = ("bybit", "binance", "okx")
 
 
 def history_commands(commands: Any) -> None:
@@ -164,8 +165,10 @@ def _candle_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--venue",
         default="",
-        choices=("bybit", "binance", "okx"),
-        help="whose rules and fees; without --candles whose stored candles, with --timeframe",
+        type=_venues,
+        metavar="VENUE",
+        help="whose rules and fees; without --candles whose stored candles (bybit,okx), with"
+        " --timeframe",
     )
     add(
         "--timeframe",
@@ -173,6 +176,15 @@ def _candle_options(parser: argparse.ArgumentParser) -> None:
         help="of the stored candles (killcord history list), or of those made from order flow",
     )
     add_environment(parser, _WHOSE)
+
+
+def _venues(text: str) -> str:
+    strange = [one for one in text.split(",") if one not in _VENUES]
+    if text and strange:
+        raise argparse.ArgumentTypeError(
+            f"no venue {strange[0]!r}: choose of {', '.join(_VENUES)}; several with commas"
+        )
+    return text
 
 
 def _train(arguments: argparse.Namespace) -> int:

@@ -196,7 +196,9 @@ class Feed:
         slot = self._slots.get((event.venue, event.symbol))
         if slot is None:
             return
-        if not 0.0 < event.value < inf or event.ts > event.received + FUTURE:
+        # A backtest tells what stands at the end of a candle as it opens.
+        latest = event.received + self._span + FUTURE
+        if not 0.0 < event.value < inf or event.ts > latest:
             self._bad(event.venue, event.fact, f"no {event.fact}: value or time is impossible")
             return
         slot.facts[event.ts, event.fact] = event

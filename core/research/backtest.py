@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from math import inf
@@ -16,7 +16,7 @@ from core.engine.engine import Engine
 from core.model.effect import Effect
 from core.model.event import TradingState
 from core.model.instrument import Instrument
-from core.model.market import Candle
+from core.model.market import Candle, FactTold
 from core.orders.ids import ClientIds
 from core.research.bars import Bars, Stretch, check_bars, stream, stretches
 from core.research.candle_venue import NEVER, BarListing, CandleVenue
@@ -32,6 +32,7 @@ def run_backtest(
     balance: Decimal = Decimal(100_000),
     funding: Mapping[Instrument, Funding] | None = None,
     slippage: float = 0.0,
+    facts: Mapping[Instrument, Sequence[FactTold]] | None = None,
     trade_from: int = 0,
     hashing: bool = True,
     make_strategy: Callable[[], Strategy] | None = None,
@@ -51,6 +52,8 @@ def run_backtest(
         funding: settlements, oldest first: nanoseconds UTC, and fraction of notional that longs
             pay.
         slippage: part of the price by which each taker fill is worse.
+        facts: index and open interest at the ends of candles, oldest first, for strategies that
+            look at them.
         trade_from: candles that open before only warm the strategies; nanoseconds UTC.
         hashing: keep ``decision_hash``.
         make_strategy: see ``Engine``.
@@ -67,7 +70,8 @@ def run_backtest(
         rules: [one for one in settled if one[0] > start]
         for rules, settled in (funding or {}).items()
     }
-    venue = CandleVenue(engine, tuple(candles), balance, start, later, slippage)
+    span = int(config.strategy.timeframe) * SECOND
+    venue = CandleVenue(engine, tuple(candles), balance, start, later, slippage, facts, span)
     curve = Curve(engine, count, start, progress)
     timeframe = int(config.strategy.timeframe)
     session = _Session(engine, venue, curve, candles, timeframe, trade_from)

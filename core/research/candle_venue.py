@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 
+from msgspec.structs import replace
+
 from core.engine.engine import Engine
 from core.matching.bars import BarBook
 from core.model.account import FundingPaid
 from core.model.effect import Effect
 from core.model.instrument import Instrument, exact
-from core.model.market import Side, Ticker
+from core.model.market import FactTold, Side, Ticker
 from core.model.order import Order, OrderKind, OrderSent, Outcome, TimeInForce
 from core.research.simulation import LIQUIDATION, MAINTENANCE, Funding, Listing, SimulatedVenue
 
@@ -32,19 +34,28 @@ _ZERO = Decimal(0)
 class BarListing(Listing):
     """One instrument, matched along bars."""
 
-    __slots__ = ("book", "due", "funding", "guarded", "price", "step", "top")
+    __slots__ = ("book", "due", "facts", "funding", "guarded", "price", "step", "top")
 
-    def __init__(self, rules: Instrument, funding: Funding) -> None:
+    def __init__(self, rules: Instrument, funding: Funding, facts: Sequence[FactTold]) -> None:
         super().__init__(rules)
         self.book: BarBook
         self.step = float(rules.tick)
         self.top = self.price = 0.0
         """Highest price of the running bar, and its open."""
         self.funding = deque(funding)
-        self.due = funding[0][0] if funding else NEVER
-        """When the next funding is settled, nanoseconds UTC."""
+        self.facts = deque(facts)
+        self.due = self.plan()
+        """When the next funding is settled or fact told, nanoseconds UTC."""
         self.guarded = False
         """Whether the price at which the venue liquidates is watched."""
+
+    def plan(self) -> int:
+        """Return when something beside the candles is due next; now, where facts are to come.
+
+        What a fact stands at when a bar ends is told as that bar opens: no earlier bar asks for it.
+        """
+        settled = self.funding[0][0] if self.funding else NEVER
+        return 0 if self.facts else settled
 
     @property
     def held(self) -> int:
@@ -62,6 +73,8 @@ class CandleVenue(SimulatedVenue[BarListing]):
         start: nanoseconds UTC.
         funding: settlements by instrument, oldest first; nanoseconds UTC and rate.
         slippage: of takers, part of the price.
+        facts: index and open interest at the ends of bars, oldest first.
+        span: of a bar, nanoseconds.
     """
 
     def __init__(
@@ -72,10 +85,16 @@ class CandleVenue(SimulatedVenue[BarListing]):
         start: int,
         funding: Mapping[Instrument, Funding],
         slippage: float,
+        facts: Mapping[Instrument, Sequence[FactTold]] | None = None,
+        span: int = 0,
     ) -> None:
+        facts = facts or {}
+        self._span = span
         self._in_bar = True
         """Whether orders meet the rest of a running bar: always, except in ``hear``."""
-        listings = [BarListing(rules, funding.get(rules, ())) for rules in instruments]
+        listings = [
+            BarListing(rules, funding.get(rules, ()), facts.get(rules, ())) for rules in instruments
+        ]
         for one in listings:
             one.book = BarBook(
                 one.tick, one.lot, partial(self._filled, one), partial(self._drop, one), slippage
@@ -94,11 +113,13 @@ class CandleVenue(SimulatedVenue[BarListing]):
         self._in_bar = True
 
     def settle(self, listing: BarListing) -> None:
-        """Settle the funding that has fallen due as a bar opens, at its open."""
+        """Settle the funding that has fallen due as a bar opens, at its open; tell of facts."""
         rules, price = listing.rules, listing.price
-        while listing.due <= self.now:
+        facts, end = listing.facts, self.now + self._span
+        while facts and facts[0].ts <= end:
+            self.tell(replace(facts.popleft(), received=self.now))
+        while listing.funding and listing.funding[0][0] <= self.now:
             ts, rate = listing.funding.popleft()
-            listing.due = listing.funding[0][0] if listing.funding else NEVER
             lots = listing.book.position
             if lots:
                 part = exact(rate)
@@ -119,6 +140,7 @@ class CandleVenue(SimulatedVenue[BarListing]):
                     received=self.now,
                 )
             )
+        listing.due = listing.plan()
 
     def submit(self, order: Order) -> None:
         """Take an order and answer it."""

@@ -199,6 +199,16 @@ def test_what_is_stored_of_other_venues_is_looked_at(
     assert {"venue_gap", "funding", "funding_mean"} <= set(data["features"])
     assert {"basis", "basis_z", "interest_24"} <= set(data["features"])
     assert "basis_z" not in data["missing"]
+    # A backtest of what is stored plays several venues together, as a desk trades them.
+    play = ["backtest", "--timeframe", "1h", "--json", "--venue"]
+    assert main([*play, "bybit,okx"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["venues"], report["bars"]) == (["bybit", "okx"], 4 * 900)
+    assert report["funding"]
+    with pytest.raises(SystemExit):
+        main([*play, "bybit,kraken"])
+    assert "no venue 'kraken'" in capsys.readouterr().err
+    assert main([*play, "bybit,okx", "--candles", str(tmp_path / "bybit_perp_1h")]) == 2
 
 
 def test_what_is_foretold_may_be_who_does_better(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,12 @@ import pytest
 from core.clock import MINUTE
 from core.config import Config, Limits, Strategy
 from core.model.instrument import Instrument
+from core.model.market import Candle, Fact, FactTold
 from core.research.backtest import run_backtest
 from core.research.bars import Bars
+from core.research.candles import CandleFile
+from core.signals.context import Context, History
+from core.signals.families import basis, interest
 
 D = Decimal
 START = 1_700_000_000 // 60 * MINUTE
@@ -200,3 +205,38 @@ def test_the_curve_is_hourly_and_ends_at_the_end() -> None:
     assert result.curve[-1][1] == float(result.equity_end)
     assert done == sorted(done)
     assert 0 < done[0] < done[-1] < 1
+
+
+def test_what_is_known_beside_candles_is_what_training_knows() -> None:
+    """Index and open interest at the end of each candle, some of which are not known."""
+    bars = random_bars(300, 3)
+    rng = np.random.default_rng(3)
+    step = 60_000_000_000
+    ends = np.asarray(bars.ts) + step
+    values = np.asarray(bars.close) * rng.uniform(0.99, 1.01, len(ends))
+    kept = rng.random(len(ends)) < 0.98
+    rows: list[list[float]] = []
+
+    class Looking:
+        name = "looking"
+        timeframe = 60
+        warmup = 1
+        needs = ("basis", "basis_4", "basis_z", "interest_1", "interest_24")
+        context: Context
+
+        def on_candle(self, candle: Candle) -> None:
+            rows.append(self.context.row)
+
+    told = [(end, value) for end, value in zip(ends[kept].tolist(), values[kept], strict=True)]
+    facts = [
+        FactTold("bybit", BTC, fact, float(value), end, end) for end, value in told for fact in Fact
+    ]
+    config = settings(strategy={"timeframe": 60})
+    run_backtest({rules(): bars}, config, facts={rules(): facts}, make_strategy=Looking)
+    columns = [np.asarray(column, np.float64) for column in bars.columns]
+    own = CandleFile(Path(), "bybit", BTC, 60, np.asarray(bars.ts) // 1_000_000, *columns)
+    known = [(end // 1_000_000, float(value)) for end, value in told]
+    history = History(own, facts=dict.fromkeys(Fact, known))
+    table = np.hstack([basis.tabulate(history), interest.tabulate(history)[:, [0, 2]]])
+    np.testing.assert_allclose(rows, table, rtol=1e-9, atol=1e-9)
+    assert np.isfinite(table).any(axis=0).all()
