@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,8 @@ def _signal(home: Home, command: dict[str, Any]) -> dict[str, Any] | None:
     pid, environment = found
     folder = home.state(environment)
     file, asked = folder / "KILL", time.time_ns()
-    file.write_text(command["mode"])
+    with suppress(OSError):  # a full disk: the signal is left
+        file.write_text(command["mode"])
     os.kill(pid, signal.SIGUSR1)
     deadline = time.monotonic() + TAKE_LIMIT
     while file.exists():

@@ -222,6 +222,8 @@ def _headline(found: Finding) -> list[str]:
         f"{len(data['features'])} features; missing in some rows: "
         + (", ".join(data["missing"]) or "none"),
     ]
+    if data["silent"]:
+        lines.append(f"{data['silent']:,} candles have no volume.")
     return [part for line in lines for part in textwrap.wrap(line, 100)]
 
 

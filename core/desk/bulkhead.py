@@ -290,7 +290,10 @@ class Bulkhead:
         for rules in changed:
             before = known.get((self.venue, rules.symbol))
             known[self.venue, rules.symbol] = rules
-            if before is not None and before.contract_size != rules.contract_size:
+            if before is None:
+                if rules.symbol in self._config.symbols:
+                    self.restart(f"{rules.symbol} is listed now")
+            elif before.contract_size != rules.contract_size:
                 # The streams' decoders count in contracts of the old size.
                 self.restart(f"a contract of {rules.symbol} has another size")
         if changed:

@@ -32,7 +32,7 @@ from core.desk.lines import Lines
 from core.desk.lock import Lock
 from core.desk.log_file import LogFile
 from core.desk.origin import MarketFacts, Origin
-from core.desk.past import bring_hours, bring_told
+from core.desk.past import Told, bring_hours
 from core.desk.ports import Gateway, KillGateway, NewsFeed
 from core.desk.pulse import Pulse
 from core.desk.slumber import Slumber
@@ -269,8 +269,8 @@ class Desk:
         keep(later(partial(bring_hours, symbols, venues, sink, self.lines)), "hours")
         timeframe = int(self.config.strategy.timeframe)
         listed = self._parts.instruments
-        told = partial(bring_told, symbols, timeframe, venues, listed, sink, self.lines)
-        keep(later(partial(told, self._clock)), "past facts")
+        told = Told(symbols, timeframe, listed, sink, self.lines, self._clock)
+        keep(later(partial(told.bring, venues)), "past facts")
         if self.pump.trainer is not None:
             keep(later(self.pump.trainer.run), "learning")
         for venue in venues:

@@ -6,7 +6,8 @@ They go in as events like all others, so that a replay knows them too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 from core.clock import DAY, HOUR, SECOND, Clock
 from core.desk.bulkhead import Bulkhead, hand_over
@@ -21,7 +22,7 @@ from core.signals.families.basis import KEPT as FACTS
 from core.signals.families.funding import KEPT as RATES
 
 LIMIT = 30.0
-"""Seconds for one symbol's candles, or its funding and facts."""
+"""Seconds for one symbol's candles, funding or facts."""
 AGAIN = 600.0
 """Seconds until what no venue gave is asked for again."""
 SETTLED_AFTER = 60 * SECOND
@@ -60,16 +61,8 @@ async def _bring(symbol: str, venues: Sequence[Bulkhead], sink: Sink) -> bool:
     return False
 
 
-async def bring_told(
-    symbols: Sequence[str],
-    timeframe: int,
-    venues: Sequence[Bulkhead],
-    listed: Mapping[tuple[str, str], Instrument],
-    sink: Sink,
-    lines: Lines,
-    clock: Clock,
-) -> None:
-    """Ask each venue for settled funding and past facts, now and after every hour; returns never.
+class Told:
+    """What venues tell of the past: asked for at a start, and again after every hour.
 
     Streams tell the coming rate, and the index and open interest of the moment: without this,
     features of them would be empty for up to three days after each start, and what was while a
@@ -78,42 +71,69 @@ async def bring_told(
     Args:
         symbols: of the desk.
         timeframe: of the strategy's candles, at whose ends facts are wanted, seconds.
-        venues: those that are up are asked, all at once.
         listed: what the venues have.
         sink: takes the events.
         lines: the log.
         clock: wall time; venues settle at full hours.
     """
-    said: set[str] = set()
 
-    async def bring(venue: Bulkhead) -> bool:
+    def __init__(
+        self,
+        symbols: Sequence[str],
+        timeframe: int,
+        listed: Mapping[tuple[str, str], Instrument],
+        sink: Sink,
+        lines: Lines,
+        clock: Clock,
+    ) -> None:
+        self._symbols = symbols
+        self._timeframe = timeframe
+        self._listed = listed
+        self._sink = sink
+        self._lines = lines
+        self._clock = clock
+        self._said: set[tuple[str, str]] = set()
+
+    async def bring(self, venues: Sequence[Bulkhead]) -> None:
+        """Ask those that are up, all at once, and whoever did not tell again; returns never."""
+        waiting = list(venues)
+        while True:
+            done = await asyncio.gather(*(self._bring(venue) for venue in waiting))
+            waiting = [venue for venue, told in zip(waiting, done, strict=True) if not told]
+            left = (HOUR - self._clock.now() % HOUR + SETTLED_AFTER) / SECOND
+            if waiting and left > RETRY:
+                await asyncio.sleep(RETRY)
+            else:
+                await asyncio.sleep(left)
+                waiting = list(venues)
+
+    async def _bring(self, venue: Bulkhead) -> bool:
         if not venue.up:
             return False
-        for symbol in symbols:
-            if (venue.venue, symbol) not in listed:
+        gateway, span = venue.gateway, self._timeframe
+        # One kind after the other: a venue that does not tell one may tell the others.
+        asked = [await self._ask(venue, "funding", lambda one: gateway.settlements(one, RATES))]
+        for fact in Fact:
+            ask = partial(gateway.facts, fact=fact, timeframe=span, count=FACTS)
+            asked.append(await self._ask(venue, fact, ask))
+        return all(asked)
+
+    async def _ask(
+        self, venue: Bulkhead, what: str, ask: Callable[[str], Awaitable[Sequence[Event]]]
+    ) -> bool:
+        """Hand over what a venue tells of each symbol, until it does not."""
+        for symbol in self._symbols:
+            if (venue.venue, symbol) not in self._listed:
                 continue
             try:
                 async with asyncio.timeout(LIMIT):
-                    told: list[Event] = [*await venue.gateway.settlements(symbol, RATES)]
-                    for fact in Fact:
-                        told += await venue.gateway.facts(symbol, fact, timeframe, FACTS)
+                    told = await ask(symbol)
             except (VenueError, TimeoutError) as error:
-                if venue.venue not in said:
-                    said.add(venue.venue)
-                    text = f"{venue.venue} does not tell its funding, index and interest: {error}"
-                    lines.add("venue", text, "warning")
+                if (venue.venue, what) not in self._said:
+                    self._said.add((venue.venue, what))
+                    text = f"{venue.venue} does not tell its past {what}: {error}"
+                    self._lines.add("venue", text, "warning")
                 return False
-            await hand_over(told, sink)
-        said.discard(venue.venue)
+            await hand_over(told, self._sink)
+        self._said.discard((venue.venue, what))
         return True
-
-    waiting = list(venues)
-    while True:
-        done = await asyncio.gather(*(bring(venue) for venue in waiting))
-        waiting = [venue for venue, told in zip(waiting, done, strict=True) if not told]
-        left = (HOUR - clock.now() % HOUR + SETTLED_AFTER) / SECOND
-        if waiting and left > RETRY:
-            await asyncio.sleep(RETRY)
-        else:
-            await asyncio.sleep(left)
-            waiting = list(venues)

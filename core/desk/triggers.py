@@ -14,7 +14,7 @@ KILL_SIGNAL_MODE = KillMode.CANCEL
 """What SIGTERM, SIGUSR1 and SIGUSR2 pull: infrastructure sends signals, and an infrastructure fault
 is no reason to sell; positions keep their stops. ``killcord kill``, hotkeys and loss limits
 flatten."""
-KILL_POLL = 0.2
+KILL_POLL = 0.1
 """Seconds between looks for the kill file."""
 KILL_SIGNALS = (signal.SIGUSR1, signal.SIGUSR2)
 

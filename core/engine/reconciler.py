@@ -93,12 +93,11 @@ class Reconciler:
             before = venue.instruments.get(rules.symbol)
             venue.instruments[rules.symbol] = rules
             slot = self._world.slots.get((venue.name, rules.symbol))
-            if slot is None:
+            if slot is None or before is None:
                 continue
             slot.instrument = rules
-            text = f"{venue.name} changed the rules of {short_symbol(rules.symbol)}"
-            if before is not None:
-                text = f"{text}: {rules.changes(before)}"
+            name = short_symbol(rules.symbol)
+            text = f"{venue.name} changed the rules of {name}: {rules.changes(before)}"
             if slot.position.qty % rules.lot:
                 text = f"{text}; the position of {slot.position.qty} is no multiple of its steps"
             self._world.notify("warning", text)

@@ -101,6 +101,8 @@ class Panel(Struct, frozen=True):
     """Those of them that are never missing."""
     unclear: int
     """Rows without a label because a candle reached both barriers."""
+    silent: int
+    """Candles without volume: a halt, or a venue's filler."""
     hash: str
     """Of everything the rows were made of."""
 
@@ -156,6 +158,7 @@ def make_panels(
                 names,
                 known,
                 sum(one.unclear for one in labels),
+                sum(file.silent for file in files),
                 digest,
             )
         )

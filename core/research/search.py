@@ -351,6 +351,7 @@ def _describe(
             "features": list(panel.names),
             "missing": [name for name in panel.names if name not in panel.known],
             "unclear": panel.unclear,
+            "silent": panel.silent,
             "sha256": panel.hash,
         },
         parameters=asdict(plan)

@@ -100,8 +100,8 @@ class TradingFloor(Board):
     def set_mark(self, symbol: str, mark: float, index: float) -> None:
         """Set the mark and index prices: positions are valued at them, stops fire on them."""
         tape = self.tapes[symbol]
-        tape.mark, tape.index = mark, index
         tape.note_index(self._clock())
+        tape.mark, tape.index = mark, index
         if not self._traders:
             return
         exact = self._fine(tape, mark)

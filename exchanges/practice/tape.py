@@ -246,7 +246,7 @@ class Tape:
         return Running(start, int(past.close[-1]) if len(past.close) else tick)
 
     def note_index(self, now_ms: int) -> None:
-        """Remember the index at the end of each minute."""
+        """Remember the index at the end of each minute, before it moves on."""
         minute = now_ms - now_ms % MINUTE_MS
         if self._index_ms and minute > self._index_ms:
             self._index_ends.append((minute, self.index))

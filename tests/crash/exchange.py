@@ -150,6 +150,7 @@ class FarGateway:
     def __init__(self, line: Line, venue: str, point: Callable[[str], None]) -> None:
         self.venue = venue
         self.stats = GatewayStats(last_message={})
+        self.misfit = asyncio.Event()
         self._line = line
         self._point = point
 

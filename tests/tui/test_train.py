@@ -13,8 +13,9 @@ from core.home import Home
 from core.journal.recorder import Recorder
 from core.journal.recording import Session
 from core.model.event import SentimentScored, Tick
+from core.model.market import Fact
 from core.model.news import NewsReading
-from core.research.past import Rates
+from core.research.past import Facts, Rates
 from core.research.search import Finding
 from tests.core.research.files import columns, write
 from tui.cli import main
@@ -32,7 +33,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_walk_without_edge_is_a_normal_answer(
     tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = write(tmp_path / "BTCUSDT.parquet", columns(1_500, step_ms=3_600_000))
+    data = columns(1_500, step_ms=3_600_000)
+    data["volume"][40:45] = 0.0
+    path = write(tmp_path / "BTCUSDT.parquet", data)
     train = ["train", "--candles", str(path), "--window", "600", "--test", "100"]
     assert main([*train, "--horizons", "4", "--json"]) == 0, capsys.readouterr()
     answer = json.loads(capsys.readouterr().out)
@@ -48,6 +51,7 @@ def test_a_walk_without_edge_is_a_normal_answer(
     text = capsys.readouterr().out
     assert "no edge found" in text
     assert "not the luck of 8 trials" in text
+    assert "5 candles have no volume." in text
     assert main(["models", "list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert len(listed["models"]) == 2
@@ -56,6 +60,10 @@ def test_a_walk_without_edge_is_a_normal_answer(
     assert "no edge" in capsys.readouterr().out
     assert main(["models", "show", answer["id"], "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["data"]["symbols"] == ["BTC/USDT:USDT"]
+    assert main(["models", "show", answer["id"]]) == 0
+    # Fresh for a test of 100 hours and the gaps around it; a quarter of 600 is 150 hours.
+    assert "  fresh      until " in (text := capsys.readouterr().out)
+    assert "half of what it says fades every 150 h" in text
     assert main(["models", "promote", answer["id"]]) == 3
     assert "did not pass" in capsys.readouterr().err
     assert main(["models", "demote"]) == 0
@@ -183,9 +191,14 @@ def test_what_is_stored_of_other_venues_is_looked_at(
         start = int(columns(900, 3, hour)["ts_ms"][0])
         rates = Rates(Home.find().history("practice"), "bybit", symbol)
         rates.write([(start + k * 8 * hour, 1e-5 * k) for k in range(120)])
+        for fact, value in ((Fact.INDEX, 100.0), (Fact.INTEREST, 900.0)):
+            past = Facts(Home.find().history("practice"), "bybit", symbol, fact, 3600)
+            past.write([(start + k * hour, value + k % 7) for k in range(1, 901)])
     assert main(train) == 0
     data = json.loads(capsys.readouterr().out)["data"]
     assert {"venue_gap", "funding", "funding_mean"} <= set(data["features"])
+    assert {"basis", "basis_z", "interest_24"} <= set(data["features"])
+    assert "basis_z" not in data["missing"]
 
 
 def test_what_is_foretold_may_be_who_does_better(

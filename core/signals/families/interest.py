@@ -7,6 +7,7 @@ features, so the unit cancels out.
 
 from __future__ import annotations
 
+from collections import deque
 from math import log
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 STALE = 10 * MINUTE
 """Not heard of for this long is not known: where no stream tells it, it is asked once a minute."""
-SPANS = (1, 4, _FAR := 24)
+SPANS = _NEAR, _MIDDLE, _FAR = (1, 4, 24)
 FEATURES: tuple[Feature, ...] = tuple(
     Feature(f"interest_{n}", n + 1, "log ratio", f"open interest at the close to that {n} before")
     for n in SPANS
@@ -36,6 +37,7 @@ class Interest:
     def __init__(self, place: Place) -> None:
         self._span = place.timeframe * SECOND
         self._held = Ends(self._span, STALE, _FAR + 1)
+        self._logs: deque[float] = deque(maxlen=_FAR + 1)
 
     @staticmethod
     def company(place: Place) -> tuple[Key, ...]:
@@ -57,10 +59,18 @@ class Interest:
 
     def close(self, candle: Candle) -> list[float]:
         """Return the candle's values."""
-        now = log(self._held.close(candle.ts + self._span))
-        values = self._held.values
-        known = len(values)
-        return [now - log(values[-1 - n]) if known > n else NAN for n in SPANS]
+        held, logs = self._held, self._logs
+        now = log(held.close(candle.ts + self._span))
+        if held.filled:
+            held.filled = False
+            logs = self._logs = deque(map(log, held.values), maxlen=_FAR + 1)
+        else:
+            if len(held.values) == 1:  # after a gap
+                logs.clear()
+            logs.append(now)
+        if len(logs) > _FAR:
+            return [now - logs[-1 - _NEAR], now - logs[-1 - _MIDDLE], now - logs[0]]
+        return [now - logs[-1 - n] if len(logs) > n else NAN for n in SPANS]
 
 
 def tabulate(history: History) -> Floats:

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from core.clock import Clock, SystemClock
 from core.desk.ports import GatewayStats, Sink
-from core.errors import VenueMaintenance, VenueUnavailable
+from core.errors import VenueMaintenance, VenueRefused, VenueUnavailable
 from core.model.account import Balance, PositionReport, VenueSwept
 from core.model.event import FeedChanged, FeedState, VenueOpened
 from core.model.instrument import Instrument
@@ -98,6 +98,8 @@ class LoopVenue:
         self.name = name
         self.account = account or f"{name}-{os.urandom(4).hex()}"
         self.core.add_account(self.account, Decimal(balance), "key", "secret")
+        self.past: dict[Fact, list[tuple[int, float]]] = {fact: [] for fact in Fact}
+        """What it tells of the past; it refuses to tell what is not here."""
         self.down = False
         self.closed = False
         """The venue says that it is in maintenance."""
@@ -276,7 +278,11 @@ class LoopGateway:
         self, symbol: str, fact: Fact, timeframe: int, count: int, before: int | None = None
     ) -> list[FactTold]:
         self.loop.check()
-        return []
+        if fact not in self.loop.past:
+            raise VenueRefused(f"{self.venue}: no {fact} here")
+        now = self.loop.now()
+        told = self.loop.past[fact][-count:]
+        return [FactTold(self.venue, symbol, fact, value, ts, now) for ts, value in told]
 
     async def run(self, symbols: Sequence[str], sink: Sink) -> None:
         for channel in ("trades", "books", "tickers", "private"):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
+import msgspec
 import pytest
 
 from core.clock import SystemClock
@@ -76,6 +78,10 @@ async def test_the_rules_are_read_again_from_time_to_time(
         gateway.loop.core.change_rules("BTC", 5, 0)
         (event,) = await until(lambda: [e for e in events if isinstance(e, RulesChanged)])
         assert event.instruments == (gateway.loop.core.instruments[BTC],)
+        # What counts otherwise from now on is connected to anew.
+        contract = gateway.loop.core.contracts[BTC]
+        contract.instrument = msgspec.structs.replace(contract.instrument, contract_size=Decimal(2))
+        await until(lambda: len([e for e in events if isinstance(e, VenueOpened)]) == 2)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

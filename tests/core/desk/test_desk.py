@@ -42,7 +42,7 @@ from core.model.event import (
     TradingState,
     VenueState,
 )
-from core.model.market import Side
+from core.model.market import Fact, Side
 from core.model.order import OrderKind, OrderStatus
 from core.model.snapshot import Snapshot, WatchView
 from core.model.whatif import WhatIf
@@ -156,9 +156,14 @@ async def bought(desk: Desk) -> None:
     await until(lambda: len([p for p in desk.window.snapshot().positions if p.stop]) == 3)
 
 
-async def test_settled_funding_is_asked_for_at_a_start(stage: Stage) -> None:
+async def test_what_was_is_asked_for_at_a_start(stage: Stage) -> None:
     desk = stage.desk()
     venues = stage.venues
+    now = time.time_ns()
+    values = [(now - n * 5_000_000_000, 100.0 + n) for n in range(20, 0, -1)]
+    for venue in venues.values():
+        venue.past = dict.fromkeys(Fact, values)
+    del venues["okx"].past[Fact.INDEX]  # the rest is told all the same
     async with stage.running(desk):
         slots = {name: desk.engine._world.slots[name, BTC] for name in venues}
         await until(lambda: all(slot.settled for slot in slots.values()))
@@ -167,6 +172,13 @@ async def test_settled_funding_is_asked_for_at_a_start(stage: Stage) -> None:
             assert [(ts * 1_000_000, float(rate)) for ts, rate in past] == [
                 (ts, event.rate) for ts, event in sorted(slot.settled.items())
             ]
+        kept = {"bybit": [*Fact], "binance": [*Fact], "okx": [Fact.INTEREST]}
+        for name, slot in slots.items():
+            wanted = {(ts, fact): value for ts, value in values for fact in kept[name]}
+            await until(lambda slot=slot, wanted=wanted: len(slot.facts) == len(wanted))
+            assert {key: told.value for key, told in slot.facts.items()} == wanted
+        said = [line.text for line in desk.lines.last(200) if "does not tell" in line.text]
+        assert said == ["okx does not tell its past index: okx: no index here"]
 
 
 async def test_a_desk_trades_stops_and_leaves_a_true_record(stage: Stage) -> None:

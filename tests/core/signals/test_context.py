@@ -228,12 +228,18 @@ def test_other_venues_and_the_leader_are_the_same_at_once(
 ) -> None:
     own = candle_file(150, 3600, symbol=TWO.symbol, seed=seed)
     okx = candle_file(150, 3600, venue="okx", symbol=TWO.symbol, seed=seed)
-    okx = without(replace(okx, close=okx.close * 1.0003), missing)
+    volume = np.random.default_rng(seed).uniform(0.0, 9.0, 150)
+    volume[missing] = 0.0
+    okx = without(replace(okx, close=okx.close * 1.0003, volume=volume), missing[::2])
     bybit = candle_file(100, 3600, START + start * 3600, "bybit", TWO.symbol, seed)
     lead = candle_file(200, 3600, START + start * 3600, seed=seed + 1)
     history = History(own, others=(okx, bybit, lead))
     found = named(VENUES, check(VENUES, table_of(VENUES), history, TWO))
     assert np.isfinite(found["venue_gap"]).sum() >= 140
+    shares = found["venue_share_z"]
+    if not missing:
+        assert np.isfinite(shares[48:]).all()
+        assert shares[48:].std() > 0.5
     check(LEADER, table_of(LEADER), history, TWO)
     check(LEADER, table_of(LEADER), History(lead), Place(VENUE, SYMBOL, 3600))
 
@@ -602,7 +608,7 @@ def test_families_hear_the_company_that_they_asked_for_and_no_other() -> None:
     history = History(own, others=(okx, lead))
     wanted = np.concatenate([table(history)[-1] for table in TABLES])
     np.testing.assert_allclose(context.row, wanted, rtol=1e-9, atol=1e-9)
-    assert np.isfinite(context.row).sum() == 9 + 9  # the leader is the market's other symbol
+    assert np.isfinite(context.row).sum() == 10 + 9  # the leader is the market's other symbol
 
 
 def test_a_context_gives_what_was_asked_for_in_that_order() -> None:

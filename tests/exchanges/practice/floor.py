@@ -10,7 +10,7 @@ from exchanges.practice.clock import FundingClock
 from exchanges.practice.contracts import list_contracts
 from exchanges.practice.exchange import PracticeVenue
 from exchanges.practice.state import OrderRequest, PracticeEvent, PracticeOrder
-from exchanges.practice.tape import CandleHistory
+from exchanges.practice.tape import CandleHistory, IndexHistory
 
 BTC = "BTC/USDT:USDT"
 ETH = "ETH/USDT:USDT"
@@ -28,6 +28,9 @@ class NoPast:
         return CandleHistory.empty()
 
     last_minute = hours = candles
+
+    def index(self, venue: str, symbol: str) -> IndexHistory:
+        return IndexHistory.empty()
 
     def trades(self, venue: str, symbol: str) -> list[tuple[int, int, int, int]]:
         return []

@@ -375,3 +375,26 @@ def test_the_accounts_always_add_up(venue: str, actions: list[tuple]) -> None:  
         )  # type: ignore[misc]
         holding = floor.venue._traders["me"].margin.holdings[BTC]
         assert (holding.buying if sign is BUY else holding.selling) == book
+
+
+def test_the_index_is_kept_by_the_minute() -> None:
+    floor = Floor()
+    start = floor.now - floor.now % 300_000 + 300_000
+    for half in range(25):
+        floor.now = start + half * 30_000
+        floor.venue.set_mark(BTC, 100_000.0, 100_000.0 + half)
+    floor.now += 10_000
+    minutes = floor.venue.index_klines(BTC, 60)
+    assert [opened for opened, _ in minutes] == [start + n * 60_000 for n in range(13)]
+    # Each closes with the last word before its end, and the next one opens there; one is running.
+    assert [float(prices[3]) for _, prices in minutes[:-1]] == [
+        100_001.0 + 2 * n for n in range(12)
+    ]
+    assert [prices[0] for _, prices in minutes[1:]] == [prices[3] for _, prices in minutes[:-1]]
+    assert float(minutes[-1][1][3]) == 100_024.0
+    fives = floor.venue.index_klines(BTC, 300, end_ms=start + 300_000, limit=1)
+    assert [(opened, float(prices[3])) for opened, prices in fives] == [
+        (start + 300_000, 100_019.0)
+    ]
+    assert float(fives[0][1][2]) == 100_009.0
+    assert floor.venue.index_klines(BTC, 60, start_ms=start + 120_000, limit=2) == minutes[2:4]
