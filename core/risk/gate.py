@@ -240,7 +240,8 @@ class Gate:
         ):
             allowed = share * equity
             yield code, value <= allowed, allowed, value, _QUOTE
-        yield from self._portfolio(now, float(equity))
+        worth = float(equity)
+        yield from self._portfolio(now, worth)
         # The protective stop that follows is counted with its entry.
         most = limits.open_orders
         yield _CODE.OPEN_ORDERS, now.working + 2 <= most, most, now.working, _AGAINST
@@ -250,7 +251,7 @@ class Gate:
         most = limits.orders_per_minute
         count = most if now.minute_full else ""
         yield _CODE.ORDERS_PER_MINUTE, not now.minute_full, most, count, _AGAINST
-        opened, bound = now.minute_after, self._turnover * float(equity)
+        opened, bound = now.minute_after, self._turnover * worth
         yield _CODE.NOTIONAL_PER_MINUTE, opened <= bound, bound, opened, _QUOTE
 
     def _portfolio(self, now: Circumstances, equity: float) -> Iterator[_Finding]:
