@@ -104,12 +104,18 @@ def credentials(
         VaultUnavailable: keys are known to be in the keyring, and it does not answer.
     """
     names = variables(venue, environment)
+    lost: set[str] = set()
     if (venue, environment) in KeyIndex(home).stored():
         found = vault(home).fetch(names)
-        if set(found) == set(names):
+        lost = set(names) - set(found)
+        if not lost:
             return _credentials(found, names, "keyring")
     given = {name: Secret(environ[name]) for name in names if environ.get(name)}
     if not given:
+        if lost:  # left out without a word, the positions there would be watched by nobody
+            text = f"{', '.join(sorted(lost))} is no longer in the OS keyring"
+            here = f"{venue} --env {environment}"
+            raise KeyRefused(f"{text}: killcord keys add {here}, or killcord keys remove {here}")
         return None
     if environment == "live":
         raise KeyRefused(

@@ -103,17 +103,17 @@ def _check(home: Home, arguments: argparse.Namespace) -> int:
     venues = [arguments.venue] if arguments.venue else list(VENUES)
     worst = 0
     for venue in venues:
-        keys = credentials(venue, arguments.env, home, os.environ)
-        if keys is None:
-            row = {"venue": venue, "ok": False, "detail": f"no {arguments.env} key"}
-            worst = max(worst, 0 if not arguments.venue else 1)
-        else:
-            try:
+        try:
+            keys = credentials(venue, arguments.env, home, os.environ)
+            if keys is None:
+                row = {"venue": venue, "ok": False, "detail": f"no {arguments.env} key"}
+                worst = max(worst, 0 if not arguments.venue else 1)
+            else:
                 account = asyncio.run(check_key(venue, arguments.env, keys))
                 row = {"venue": venue, "ok": True, "detail": f"works; account {account}"}
-            except KillcordError as error:
-                row = {"venue": venue, "ok": False, "detail": str(error)}
-                worst = max(worst, error.exit_code)
+        except KillcordError as error:
+            row = {"venue": venue, "ok": False, "detail": str(error)}
+            worst = max(worst, error.exit_code)
         mark = "ok " if row["ok"] else "-- "
         reply(arguments, row, [f"{mark} {venue:9}{row['detail']}"])
     return worst

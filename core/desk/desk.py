@@ -13,7 +13,6 @@ it and go on. SIGHUP is ignored: a terminal that closes takes nothing with it.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -23,17 +22,12 @@ from typing import Any
 from core.clock import SECOND, Clock, SystemClock
 from core.config import Config
 from core.desk import disk, latch
+from core.desk.assembly import Assembly, Given, Kept
 from core.desk.bulkhead import Bulkhead
-from core.desk.charts import Charts
 from core.desk.control import ControlSocket
-from core.desk.cord import Cord
-from core.desk.deadman import DeadMan
-from core.desk.guardpost import GuardPost
-from core.desk.history import History
-from core.desk.identity import Identity, identity
-from core.desk.keeping import DiskKeeper, JournalKeeper, RecordingKeeper, StoreKeeper
-from core.desk.kill import KillExecutor
-from core.desk.kill_worker import DEADLINE, VALIDITY, Means
+from core.desk.ending import settle_up
+from core.desk.keeping import DiskKeeper, StoreKeeper
+from core.desk.kill_worker import DEADLINE, VALIDITY
 from core.desk.lines import Lines
 from core.desk.lock import Lock
 from core.desk.log_file import LogFile
@@ -41,24 +35,16 @@ from core.desk.origin import MarketFacts, Origin
 from core.desk.past import Told, bring_hours
 from core.desk.ports import Gateway, KillGateway, NewsFeed
 from core.desk.pulse import Pulse
-from core.desk.pump import Pump
 from core.desk.slumber import Slumber
 from core.desk.summary import DeskSummary, sum_up
 from core.desk.supervisor import Supervisor
-from core.desk.trainer import Trainer
 from core.desk.triggers import KillFile, Signals
-from core.desk.watchwords import Hello
-from core.desk.window import Window
-from core.engine.engine import Engine
 from core.errors import ConfigError, VenueError, VenueUnavailable
 from core.files import clear_drafts
 from core.home import Home
 from core.journal import frames, wal
-from core.journal.recording import Session
 from core.journal.store import Store
-from core.model.effect import Record
 from core.model.event import (
-    Cancel,
     DeskLagged,
     Disarm,
     GuardChanged,
@@ -68,14 +54,8 @@ from core.model.event import (
     Tick,
     TradingState,
 )
-from core.model.instrument import Instrument
-from core.model.record import Intent
 from core.model.snapshot import Snapshot
-from core.orders.ids import ClientIds
 from core.portfolio.ledger import Ledger
-from core.signals.folder import find_strategy
-from core.signals.stamp import stamp
-from core.signals.strategy import named, strategy_maker
 
 READY_LIMIT = 30.0
 """Seconds that ``run`` waits for the first word of every venue."""
@@ -131,8 +111,6 @@ class Desk:
         self._state = home.state(config.environment)
         self._stopping = asyncio.Event()
         self._winding: asyncio.Task[None] | None = None
-        self._instruments: dict[tuple[str, str], Instrument] = {}
-        self._timers: dict[str, DeadMan] = {}
         self._fatal: BaseException | None = None
         self._started = 0
         self._ready_seconds = 0.0
@@ -142,8 +120,6 @@ class Desk:
         self.pulse = Pulse(self._late, config.limits.loop_lag * 500)
         self._tasks = Supervisor(lambda text: self._broken("TASK_DIED", text))
         self._disk = DiskKeeper(self._state, self.lines, self._disarm)
-        self._keepers: list[StoreKeeper | DiskKeeper | JournalKeeper | RecordingKeeper] = []
-        """Minded once a second."""
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -197,19 +173,7 @@ class Desk:
         self._closers += [self._log.close, self.lines.subscribe(self._log.write)]
 
         replay = frames.load(self._state / "journal")
-        ledger = frames.rebuild(replay)
-        # A journal that was moved away, or restored from a backup, has forgotten ids that venues
-        # remember. Milliseconds are always ahead of a count of orders.
-        ledger.next_seq = max(ledger.next_seq, self._started * 1000 // SECOND)
-        if replay and replay.torn:
-            self.lines.add(
-                "info",
-                f"journal: a torn tail of {replay.torn} bytes was cut and put beside it",
-                "warning",
-            )
-        if replay and replay.epoch.build not in ("", self._build):
-            text = f"this is build {self._build}; {replay.epoch.build} wrote the journal so far"
-            self.lines.add("info", text)
+        ledger = self._remember(replay)
         latched = latch.read(home.latch(config.environment))
         latch.keep_room(home.latch(config.environment))
         self._store = StoreKeeper(
@@ -228,26 +192,68 @@ class Desk:
         self.journal.start(lambda reason: self._broken("JOURNAL_FAILED", reason))
         self._closers.append(self.journal.close)
         self._make(ledger, latched)
+        self._stay_halted(ledger, latched)
+        await self._open_doors()
+        self._start_tasks(latched)
+
+    def _remember(self, replay: frames.Replay | None) -> Ledger:
+        """Return what the journal leads to."""
+        ledger = frames.rebuild(replay)
+        # A journal that was moved away, or restored from a backup, has forgotten ids that venues
+        # remember. Milliseconds are always ahead of a count of orders.
+        ledger.next_seq = max(ledger.next_seq, self._started * 1000 // SECOND)
+        if replay and replay.torn:
+            text = f"journal: a torn tail of {replay.torn} bytes was cut and put beside it"
+            self.lines.add("info", text, "warning")
+        if replay and replay.epoch.build not in ("", self._build):
+            text = f"this is build {self._build}; {replay.epoch.build} wrote the journal so far"
+            self.lines.add("info", text)
+        return ledger
+
+    def _make(self, ledger: Ledger, latched: latch.Latched | None) -> None:
+        given = Given(
+            self.config,
+            self._home,
+            self._gateways,
+            self._kill_gateways,
+            self.lines,
+            self._clock,
+            self.origin,
+            self.pulse,
+            self._validity,
+            self._guard,
+            self._build,
+            self.request_stop,
+            self._guarded,
+        )
+        kept = Kept(self.journal, ledger, latched, self._store, self._disk, self._started)
+        parts = self._parts = Assembly(given, kept, self._closers)
+        self.engine, self.pump, self.kill = parts.engine, parts.pump, parts.kill
+        self.window = parts.window
+
+    def _stay_halted(self, ledger: Ledger, latched: latch.Latched | None) -> None:
+        """One witness is enough: the latch or the journal."""
         if latched and self.pump.state is not TradingState.HALTED:
             self.pump.sink(Kill(KillMode.HALT, latched.actor, latched.cause, self._clock.now()))
         elif self.pump.state is TradingState.HALTED:
             if not latched:
                 self.pump.latch.set(ledger.cause, "journal", KillMode.HALT, set())
-            self.lines.add(
-                "state", f"HALTED: {ledger.cause}; release it by `killcord resume`", "alarm"
-            )
+            text = f"HALTED: {ledger.cause}; release it by `killcord resume`"
+            self.lines.add("state", text, "alarm")
 
-        self.control = ControlSocket(self.window, home.socket)
+    async def _open_doors(self) -> None:
+        """Let terminals, commands, the cord, guards and signals in."""
+        parts = self._parts
+        self.control = ControlSocket(self.window, self._home.socket)
         await self.control.start()
         self._closers.append(self.control.close)
-        self._cord.start()
-        self._closers.append(self._cord.close)
-        await self._post.open()
-        self._closers.append(self._post.close)
+        parts.cord.start()
+        self._closers.append(parts.cord.close)
+        await parts.post.open()
+        self._closers.append(parts.post.close)
         if self._signals is not None:
             self._signals.start()
             self._closers.append(self._signals.close)
-        self._start_tasks(latched)
 
     def _start_tasks(self, latched: latch.Latched | None) -> None:
         keep = self._tasks.keep
@@ -262,153 +268,18 @@ class Desk:
             keep(later(partial(self._news.run, sink)), "news")
         keep(later(partial(bring_hours, symbols, venues, sink, self.lines)), "hours")
         timeframe = int(self.config.strategy.timeframe)
-        told = Told(symbols, timeframe, self._instruments, sink, self.lines, self._clock)
+        listed = self._parts.instruments
+        told = Told(symbols, timeframe, listed, sink, self.lines, self._clock)
         keep(later(partial(told.bring, venues)), "past facts")
         if self.pump.trainer is not None:
             keep(later(self.pump.trainer.run), "learning")
         for venue in venues:
             self._tasks.start(self._run_venue(venue), venue.venue)
-        for name, timer in self._timers.items():
+        for name, timer in self._parts.timers.items():
             keep(timer.run, f"dead-man {name}")
         if latched:
             for name in latched.pending:
                 self._tasks.start(self._finish_kill(name, latched), f"kill {name}")
-
-    def _make(self, ledger: Ledger, latched: latch.Latched | None) -> None:
-        """Put engine, recorder, pump, venues, kill executor, guard's post and window together."""
-        config, lines = self.config, self.lines
-        who = identity(self._state)
-        epoch = self.journal.epoch
-        halted = ledger.state is TradingState.HALTED
-        own = find_strategy(self._home.strategies, config.strategy)
-        make_strategy = strategy_maker(config.strategy, own)
-        ids = ClientIds(who.instance, epoch, who.key, ledger.next_seq)
-        self.engine = Engine(config, ids, ledger, make_strategy=make_strategy)
-        recording = self._record_session(who, epoch) if config.storage.record else None
-        self._keepers += [self._store, self._disk]
-        self._keepers.append(JournalKeeper(self.journal, self.engine.ledger, self._clock))
-        self.pump = Pump(
-            self.engine,
-            self.journal,
-            lines,
-            History(self._store.store, ledger, config.storage.article_days),
-            Charts(self._gateways, self._clock),
-            self._home.latch(config.environment),
-            latched,
-            self._clock,
-            recording.recorder if recording else None,
-            TradingState.HALTED if halted else TradingState.DISARMED,
-        )
-        self.pump.hindrance = lambda: self._disk.hindrance or self._store.hindrance
-        self._closers += [self.pump.close, self.pump.charts.close]
-        self._make_venues(make_strategy().warmup)
-        self._make_kill(ClientIds(who.instance, epoch, who.key, ledger.next_seq))
-        if "lightgbm" in named(config.strategy):
-            self.pump.trainer = self._make_trainer()
-        self._post = self._make_post(epoch)
-        self._cord = Cord(
-            self._home.cord_socket,
-            self.pump.shut,
-            self.pump.sink,
-            partial(latch.demand, self._home.latch(config.environment), config.venues),
-            self._state,
-            self._clock,
-        )
-        self.window = Window(
-            self.environment,
-            self._started,
-            self.pump,
-            self.kill,
-            list(self._gateways.values()),
-            self._timers,
-            self._post,
-            self._instruments,
-            self.origin,
-            lines,
-            self.pulse,
-            self.journal,
-            self._store.store,
-            self._clock,
-            self.request_stop,
-        )
-
-    def _make_venues(self, warmup: int) -> None:
-        for name, gateway in self._gateways.items():
-            self.pump.venues[name] = Bulkhead(
-                gateway,
-                self.config,
-                warmup,
-                self.engine.cursor,
-                self.pump.sink,
-                self.lines,
-                self._clock,
-                self._instruments,
-            )
-            self._closers.append(gateway.close)
-            self._timers[name] = DeadMan(gateway, self.engine.resting, self.lines)
-
-    def _make_kill(self, ids: ClientIds) -> None:
-        means = Means(
-            ids,
-            self._write_intent,
-            self.pump.sink,
-            self._instruments,
-            self.config.max_flatten_slippage,
-            self._clock,
-            self._validity,
-        )
-        self.pump.kill = self.kill = KillExecutor(self._kill_gateways, means, self._state)
-        self._closers += [gateway.close for gateway in self._kill_gateways]
-        self._closers.append(self.kill.close)
-
-    def _make_trainer(self) -> Trainer:
-        config = self.config
-        return Trainer(
-            config,
-            self._home.models(config.environment),
-            self._home.history(config.environment),
-            self._home.recordings(config.environment),
-            self._gateways,
-            self._instruments,
-            self.engine.models.record,
-            self.pump.sink,
-            self.lines,
-            self._clock,
-        )
-
-    def _make_post(self, epoch: int) -> GuardPost:
-        config, home = self.config, self._home
-        hello = Hello(
-            os.getpid(),
-            self.environment,
-            tuple(self._gateways),
-            KillMode(config.guard.mode),
-            config.guard.silence,
-            config.max_flatten_slippage,
-            epoch,
-            self._build,
-        )
-        heed = self.pump.heed_latch
-        changed = self._guarded if config.guard.required else None
-        return GuardPost(home.guard_socket, hello, self._guard, heed, self.lines, changed)
-
-    def _record_session(self, who: Identity, epoch: int) -> RecordingKeeper:
-        config, home = self.config, self._home
-        session = Session(
-            self.environment,
-            epoch,
-            self._started,
-            config.model_dump(mode="json", exclude={"storage"}),
-            who.instance,
-            who.key,
-            stamp(home.strategies, config.strategy),
-            self.journal.checkpoint,
-        )
-        folder, days = self._home.recordings(config.environment), config.storage.record_days
-        keeper = RecordingKeeper(folder, session, days, self.lines)
-        self._closers.append(lambda: keeper.close(self.engine.decision_hash, self._clock.now()))
-        self._keepers.append(keeper)
-        return keeper
 
     async def _run_venue(self, venue: Bulkhead) -> None:
         try:
@@ -457,45 +328,23 @@ class Desk:
             async with asyncio.timeout(5.0):
                 await asyncio.gather(*(gateway.open() for gateway in self._kill_gateways))
         self.pulse.settle()
-        self._tasks.keep(self._post.run, "guard")
+        self._tasks.keep(self._parts.post.run, "guard")
         count = sum(venue.up for venue in venues)
         self.lines.add(
             "state", f"ready in {self._ready_seconds:.1f} s: {count} of {len(venues)} venues"
         )
 
     def _unlisted(self) -> list[str]:
-        listed = {symbol for _, symbol in self._instruments}
+        listed = {symbol for _, symbol in self._parts.instruments}
         return [symbol for symbol in self.config.symbols if symbol not in listed]
 
     async def _wind_down(self) -> None:
-        """Stop opening risk, cancel entries, let what is on its way come home, look once more."""
+        killed = self._signals is not None and self._signals.terminated
+        patience = DEADLINE + self._validity if killed else None
         try:
-            await self._settle_up()
+            await settle_up(self._parts, self._clock, patience)
         finally:
-            self._post.end()
-
-    async def _settle_up(self) -> None:
-        if self._signals is not None and self._signals.terminated:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(DEADLINE + self._validity):
-                    await self.kill.report()
-        elif self.pump.state is not TradingState.HALTED:
-            self.pump.sink(Disarm("desk", self._clock.now()))
-            self._cancel_entries()
-        await self.pump.drain(5.0)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(5.0):
-                await asyncio.gather(*(v.sweep() for v in self.pump.venues.values() if v.up))
-                await self.pump.drain(2.0)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(5.0):
-                await asyncio.gather(*(timer.disarm() for timer in self._timers.values()))
-
-    def _cancel_entries(self) -> None:
-        """Leave nothing behind that could open a position: nobody would give it a stop."""
-        for each in list(self.engine.ledger.working.values()):
-            if not each.terminal and not each.order.reduce_only:
-                self.pump.sink(Cancel("", "desk", self._clock.now(), each.order.client_id))
+            self._parts.post.end()
 
     async def _close(self) -> None:
         """Undo the boot, last first; one failure does not keep the rest open."""
@@ -526,7 +375,7 @@ class Desk:
             count += 1
             if count % PORTFOLIO_EVERY == 0:
                 self.pump.history.portfolio(self.window.snapshot())
-            for keeper in self._keepers:
+            for keeper in self._parts.keepers:
                 keeper.mind()
 
     def _when_ready(self, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
@@ -559,10 +408,6 @@ class Desk:
 
     def _late(self, lag_ms: float) -> None:
         self.pump.sink(DeskLagged(lag_ms / 1000, self._clock.now()))
-
-    async def _write_intent(self, intent: Intent) -> None:
-        self.lines.effect(Record(intent))
-        await self.journal.append_durable(intent)
 
     # --- summary ------------------------------------------------------------------------------
 

@@ -21,33 +21,27 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import cast
 
 import msgspec
 
-from core.clock import SECOND, SystemClock
+from core.clock import SystemClock
 from core.desk import latch, watchwords
 from core.desk.cord import Cord
-from core.desk.identity import identity
-from core.desk.kill import KillExecutor
-from core.desk.kill_worker import VALIDITY, Means
-from core.desk.latch import Latched
-from core.desk.lock import Lock, holder
+from core.desk.kill_worker import VALIDITY
+from core.desk.lock import Lock
 from core.desk.ports import GuardGateway
+from core.desk.rescue import Rescue, Tell
 from core.desk.triggers import KILL_SIGNALS, KillFile, hear_signals
-from core.desk.verdicts import PROVED, RANK
+from core.desk.verdicts import RANK
 from core.desk.watchwords import DUTY, Beat, Duty, End, Hello
-from core.errors import NoDesk, StateError
+from core.errors import NoDesk
 from core.home import Home
-from core.model.event import Event, Kill, KillMode, KillReported
+from core.model.event import Kill, KillMode
 from core.model.instrument import Instrument
-from core.model.record import Intent
-from core.model.record import encode as encode_record
-from core.orders.ids import ClientIds
 
 STEP = 0.05
 """Seconds between looks at the time."""
@@ -56,14 +50,8 @@ PREPARE_EVERY = 30.0
 PREPARE_AGAIN = 3.0
 """The same for a venue that did not answer."""
 PREPARE_LIMIT = 20.0
-LATCH_LIMIT = 0.25
-"""Seconds for which a disk may hold up the cancel."""
 FILE_PATIENCE = 0.5
 """Seconds for which a kill file is the desk's to take."""
-FIRST_SEQ = 36**9 // 2
-"""Where the guard's client ids begin: half of the numbers are out of the desk's reach."""
-
-Tell = Callable[[str], None]
 
 
 class Guard:
@@ -107,7 +95,12 @@ class Guard:
             NoDesk: none came within the patience.
             KillcordError: a key cannot be read or must not be used.
         """
-        lock = Lock(self._home.guard_lock, f"the guard's place of {self._home.data}", "guard")
+        lock = Lock(
+            self._home.guard_lock,
+            f"the guard's place of {self._home.data}",
+            "guard",
+            "a desk needs no second one",
+        )
         try:
             wire = await self._find()
             hello = await wire.hello()
@@ -293,141 +286,3 @@ class Wire(asyncio.Protocol):
         """Close the socket."""
         if self._transport is not None:
             self._transport.close()
-
-
-class Rescue:
-    """One pull of the cord by the guard.
-
-    Args:
-        home: the desk's.
-        hello: the desk's words about itself.
-        gateways: the venues.
-        instruments: (venue, symbol) to rules.
-        why: what happened to the desk.
-        validity: see ``Guard``.
-    """
-
-    def __init__(
-        self,
-        home: Home,
-        hello: Hello,
-        gateways: Sequence[GuardGateway],
-        instruments: Mapping[tuple[str, str], Instrument],
-        why: str,
-        validity: float,
-    ) -> None:
-        self._hello = hello
-        self._latch_path = home.latch(hello.environment)
-        self._lock_path = home.lock
-        self._journal = home.state(hello.environment) / "guard.jsonl"
-        self._clock = SystemClock()
-        self._stirred = asyncio.Event()
-        """Set when a venue has a verdict."""
-        self._set = False
-        """Whether the latch is on the disk."""
-        found = latch.read(self._latch_path)
-        cause = found.cause if found else f"guard: {why}"
-        self._latched = Latched(
-            cause,
-            found.actor if found else "guard",
-            self._clock.now(),
-            max(hello.mode, found.mode if found else hello.mode, key=RANK.__getitem__),
-            tuple(sorted(hello.venues)),
-        )
-        who = identity(home.state(hello.environment))
-        # As a desk's own ids begin: never twice, whatever became of the journal.
-        milliseconds = self._clock.now() * 1000 // SECOND
-        self._executor = KillExecutor(
-            gateways,
-            Means(
-                ClientIds(who.instance, hello.epoch, who.key, FIRST_SEQ + milliseconds),
-                self._write,
-                self._take,
-                instruments,
-                hello.worst,
-                self._clock,
-                validity,
-            ),
-            home.state(hello.environment),
-        )
-
-    async def run(self, tell: Tell) -> None:
-        """Latch, then work on every venue until it is proved or the guard is relieved."""
-        latched = self._latched
-        tell(f"{latched.cause}: pulling the cord, {latched.mode}")
-        setting = asyncio.create_task(self._set_latch(latched, tell))
-        await asyncio.wait([setting], timeout=LATCH_LIMIT)
-        self._executor.pull(latched.mode, latched.cause, "guard")
-        try:
-            while self._latched.pending and not (reason := self._relieved()):
-                try:
-                    async with asyncio.timeout(2 * STEP):
-                        await self._stirred.wait()
-                except TimeoutError:
-                    self._escalate(tell)
-                    continue
-                self._stirred.clear()
-                await self._note_progress(tell)
-            if self._latched.pending:
-                tell(f"relieved: {reason}; not proved: {', '.join(self._latched.pending)}")
-        finally:
-            await self._executor.close()
-            await asyncio.wait([setting], timeout=LATCH_LIMIT)
-
-    def _escalate(self, tell: Tell) -> None:
-        """Go further where the latch asks for more: a person pulls the cord of a desk that hangs.
-
-        The desk's cord has a thread of its own, which writes the latch when its loop does not.
-        """
-        found = latch.find(self._latch_path)
-        if found is not None and RANK[found.mode] > RANK[self._latched.mode]:
-            tell(f"{found.cause}: {found.mode} instead of {self._latched.mode}")
-            pending = tuple(sorted({*self._latched.pending, *found.pending}))
-            self._latched = msgspec.structs.replace(self._latched, mode=found.mode, pending=pending)
-            for name in found.pending:
-                self._executor.pull(found.mode, found.cause, found.actor, name)
-
-    def _relieved(self) -> str:
-        """Return why another goes on from here; empty while nobody does."""
-        if holder(self._lock_path) not in (None, self._hello.pid):
-            return "another desk took over"
-        if self._set and not self._latch_path.exists():
-            return "the latch was released"
-        return ""
-
-    async def _note_progress(self, tell: Tell) -> None:
-        self._escalate(tell)  # what a person asked for is not written over
-        runs = self._executor.runs
-        for name in self._latched.pending:
-            run = runs[name]
-            if run.verdict:
-                tell(f"{name}: {run.verdict} after {run.seconds:.2f} s {run.detail}".rstrip())
-        left = tuple(n for n in self._latched.pending if runs[n].verdict not in PROVED)
-        if left != self._latched.pending and not self._relieved():
-            self._latched = msgspec.structs.replace(self._latched, pending=left)
-            await self._set_latch(self._latched, tell)
-
-    async def _set_latch(self, latched: Latched, tell: Tell) -> None:
-        try:
-            await asyncio.to_thread(latch.write, self._latch_path, latched)
-            self._set = True
-        except OSError as error:
-            tell(f"{self._latch_path}: {error.strerror}; going on without the latch")
-
-    def _take(self, event: Event) -> None:
-        if isinstance(event, KillReported):
-            self._stirred.set()
-
-    async def _write(self, intent: Intent) -> None:
-        """Note an order before it is sent; the desk's journal may have another writer."""
-        try:
-            await asyncio.to_thread(_append, self._journal, encode_record(intent))
-        except OSError as error:
-            raise StateError(f"{self._journal}: {error.strerror}") from error
-
-
-def _append(path: Path, record: bytes) -> None:
-    with open(path, "ab") as file:
-        file.write(record + b"\n")
-        file.flush()
-        os.fsync(file.fileno())

@@ -108,5 +108,7 @@ def lock_account(environment: str, venue: str, account: str) -> Lock:
     """
     digest = hashlib.sha256(f"{environment}/{venue}/{account}".encode()).hexdigest()[:20]
     return Lock(
-        runtime_folder() / f"account-{venue}-{digest}.lock", f"account {account} on {venue}"
+        runtime_folder() / f"account-{venue}-{digest}.lock",
+        f"account {account} on {venue}",
+        advice="it may have another KILLCORD_HOME: `killcord stop` it there",
     )

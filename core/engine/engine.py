@@ -14,6 +14,7 @@ from core.clock import MINUTE
 from core.config import Config
 from core.engine.booking import Booking
 from core.engine.control import Control
+from core.engine.dealing import Dealing
 from core.engine.equity import EquityWatch
 from core.engine.execution import Execution
 from core.engine.feed import Feed
@@ -119,7 +120,8 @@ class Engine:
         tracking.settle = execution.settle
         booking = self._booking = Booking(world, tracking)
         self._reconciler = Reconciler(world, tracking, booking, execution.settle, sweep_within)
-        control = self._control = Control(world, execution, tracking)
+        control = self._control = Control(world, execution)
+        dealing = Dealing(world, execution, tracking)
         self._invariants = Invariants(world)
         self._equity = EquityWatch(world, control.pull)
         feed = self._feed = Feed(world, execution.follow)
@@ -127,7 +129,7 @@ class Engine:
         models = self.models = ModelRoom(world)
         """The models on duty."""
         self._painter = Painter(world, control, self._equity, execution, news, models)
-        self._weigher = Weigher(world, control, execution)
+        self._weigher = Weigher(world, dealing, execution)
         self.ledger = world.ledger
         self.events = 0
         """Events taken so far."""
@@ -163,12 +165,12 @@ class Engine:
             Disarm: control.disarm,
             Kill: control.kill,
             Resume: control.resume,
-            Submit: control.submit,
-            Cancel: control.cancel,
-            ResolveOrder: control.resolve,
-            Close: control.close,
-            MoveStop: control.move_stop,
-            AnswerSignal: control.answer_signal,
+            Submit: dealing.submit,
+            Cancel: dealing.cancel,
+            ResolveOrder: dealing.resolve,
+            Close: dealing.close,
+            MoveStop: dealing.move_stop,
+            AnswerSignal: dealing.answer_signal,
             Pause: control.pause,
             KillReported: control.kill_reported,
             SentimentScored: self._scored,

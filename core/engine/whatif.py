@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from core.engine.control import Control
+from core.engine.dealing import Dealing
 from core.engine.execution import Execution
 from core.engine.slot import Slot
 from core.engine.world import World
@@ -24,9 +24,9 @@ _ZERO = Decimal(0)
 class Weigher:
     """Answers what-if questions from the engine's state."""
 
-    def __init__(self, world: World, control: Control, execution: Execution) -> None:
+    def __init__(self, world: World, dealing: Dealing, execution: Execution) -> None:
         self._world = world
-        self._control = control
+        self._dealing = dealing
         self._execution = execution
 
     def weigh(self, event: Submit) -> WhatIf:
@@ -35,8 +35,8 @@ class Weigher:
         if slot is None or slot.instrument is None:
             detail = f"{event.venue} lists no {event.symbol}"
             return _refusal(Refused(Code.UNKNOWN_INSTRUMENT, "", "", detail))
-        order = self._control.draft(slot, event, "")
-        unfit = self._control.unfit(slot, order)
+        order = self._dealing.draft(slot, event, "")
+        unfit = self._dealing.unfit(slot, order)
         if unfit is not None:
             return _refusal(unfit, slot.position.qty)
         if order.reduce_only:

@@ -11,6 +11,7 @@ from core.engine.reasons import Reasons
 from core.engine.slot import Slot
 from core.engine.venue import Venue
 from core.model.effect import (
+    Answer,
     Effect,
     Notify,
     Record,
@@ -125,6 +126,10 @@ class World:
     def notify(self, level: str, text: str) -> None:
         """Emit a line for the log: ``info``, ``warning`` or ``alarm``."""
         self.out.append(Notify(level, text, self.now))
+
+    def answer(self, request: str, ok: bool, code: Code, detail: str, *client_ids: str) -> None:
+        """Answer a command."""
+        self.out.append(Answer(request, ok, code, detail, client_ids))
 
     def change_state(self, state: TradingState, cause: str, actor: str) -> None:
         """Move to a trading state, recorded; nothing when it is the present one."""

@@ -46,7 +46,11 @@ class Refused(Struct, frozen=True, gc=False):
     def told(self) -> str:
         """The reason as a person reads it, with each number once."""
         numbers = (("limit", self.limit), ("value", self.value))
-        rest = [f"{what} {said}" for what, said in numbers if said and said not in self.detail]
+        rest = [
+            f"{what} {said}"
+            for what, said in numbers
+            if any(map(str.isdigit, said)) and said not in self.detail
+        ]
         return f"{self.detail} ({', '.join(rest)})" if rest else self.detail
 
 

@@ -71,6 +71,14 @@ def test_a_part_of_a_key_is_named(home: Home) -> None:
         credentials("okx", "testnet", home, {"OKX_DEMO_API_KEY": "k"})
 
 
+def test_a_key_that_left_the_keyring_is_missed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    KeyIndex(home).change("bybit", "live", present=True)
+    monkeypatch.setattr(Vault, "fetch", lambda *_: {"BYBIT_LIVE_API_KEY": Secret("k")})
+    with pytest.raises(KeyRefused, match="BYBIT_LIVE_API_SECRET is no longer in the OS keyring"):
+        credentials("bybit", "live", home, {})
+    assert credentials("okx", "live", home, {}) is None
+
+
 def test_the_index_remembers_names_alone(home: Home) -> None:
     index = KeyIndex(home)
     index.change("okx", "live", present=True)

@@ -218,7 +218,7 @@ class Still:
 COMPOSITION: dict[str, Any] = {
     "core.desk.desk.Store": NoStore,
     "core.desk.desk.ControlSocket": Deaf,
-    "core.desk.desk.Cord": Slack,
+    "core.desk.assembly.Cord": Slack,
     "core.desk.desk.LogFile": SilentLog,
     "core.journal.wal.Journal": TornJournal,
 }

@@ -249,7 +249,7 @@ SAFEGUARDS: dict[str, Without] = {
     "no answer is no refusal": Without(
         gateway=TakesSilenceForNo, prepare=weather("reset", "lost answer")
     ),
-    "client ids follow from the journal": Without({"core.desk.desk.ClientIds": ForgetfulIds}),
+    "client ids follow from the journal": Without({"core.desk.assembly.ClientIds": ForgetfulIds}),
     "an unknown order freezes its symbol": Without(
         {"core.engine.slot.Slot.frozen": property(never_frozen)}
     ),

@@ -265,7 +265,7 @@ async def test_a_journal_that_lost_orders_gives_no_id_twice(stage: Stage, how: s
 
 
 async def test_no_order_is_sent_before_its_intent_is_durable(stage: Stage) -> None:
-    desk = stage.desk()
+    desk = stage.desk(strategy="manual")
     seen: list[bool] = []
 
     def watch(venue: LoopVenue) -> None:
@@ -571,7 +571,7 @@ async def test_the_socket_is_private_and_answers(stage: Stage) -> None:
             assert health["journal"] == "ok"
             assert reply.status == (200 if health["loop_lag_ms"] < 250 else 503)
         # An armed dead-man timer is read by the loop's clock, also for the metrics.
-        desk._timers["okx"]._armed[""] = asyncio.get_running_loop().time()
+        desk._parts.timers["okx"]._armed[""] = asyncio.get_running_loop().time()
         async with session.get("/metrics") as reply:
             assert reply.status == 200
             text = await reply.text()

@@ -14,12 +14,13 @@ import pytest
 
 from core.clock import SystemClock
 from core.desk import guardpost, latch
-from core.desk.guard import FILE_PATIENCE, FIRST_SEQ, Guard
+from core.desk.guard import FILE_PATIENCE, Guard
 from core.desk.guardpost import GuardPost
 from core.desk.identity import identity
 from core.desk.latch import Latched
 from core.desk.lines import Lines
 from core.desk.lock import Lock
+from core.desk.rescue import FIRST_SEQ
 from core.desk.triggers import KillFile
 from core.desk.watchwords import Hello
 from core.errors import AlreadyRunning, NoDesk

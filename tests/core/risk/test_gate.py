@@ -155,6 +155,9 @@ def test_the_smallest_notional_is_the_venues() -> None:
         ("5.00", "9.00", "9.00 USDT, limit 5.00", "9.00 USDT, limit 5.00"),
         ("120", "121", "working orders", "working orders (limit 120, value 121)"),
         ("", "", "no position there", "no position there"),
+        ("armed", "reducing", "the desk is reducing", "the desk is reducing"),
+        ("ready", "blind", "no answer", "no answer"),
+        ("lot 0.001", "0.0005", "not a multiple", "not a multiple (limit lot 0.001, value 0.0005)"),
     ],
 )
 def test_a_person_reads_each_number_once(limit: str, value: str, detail: str, told: str) -> None:
