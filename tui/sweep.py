@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from core.clock import SECOND
 from core.config import seconds
@@ -40,6 +41,7 @@ from core.research.workers import ClusterWorkers, LocalWorkers
 from tui import numbers
 from tui.market_files import (
     configure,
+    facts_of,
     funding_of,
     list_candles,
     number,
@@ -167,8 +169,8 @@ def _job(arguments: argparse.Namespace) -> Job:
         home.models(environment_of(arguments, home)),
         can_kernel(config) and not arguments.engine,
     )
-    employ(job, config)()  # one that cannot be made is said here, not by every worker
-    return job
+    made = employ(job, config)()  # one that cannot be made is said here, not by every worker
+    return replace(job, facts=facts_of(arguments, candles, getattr(made, "needs", ())))
 
 
 def _name(job: Job, axes: tuple[Axis, ...], kind: str) -> str:
@@ -178,6 +180,8 @@ def _name(job: Job, axes: tuple[Axis, ...], kind: str) -> str:
         digest.update(f"{rules.venue} {rules.symbol} {rules.taker_fee}".encode())
         for column in (bars.ts, *bars.columns):
             digest.update(np.ascontiguousarray(column).tobytes())
+        beside = job.funding.get(rules, ()), job.facts.get(rules, ())
+        digest.update(repr(beside).encode())
     settings = job.config.model_dump_json(include={"limits", "strategy"})
     digest.update(f"{settings} {axes} {kind} {job.slippage} {job.kernel} {job.balance}".encode())
     return f"{job.config.strategy.name}-{digest.hexdigest()}"

@@ -18,6 +18,7 @@ from core.clock import DAY, SECOND
 from core.config import Config
 from core.errors import StrategyFailed, UsageError
 from core.model.instrument import Instrument
+from core.model.market import FactTold
 from core.research.backtest import run_backtest
 from core.research.bars import Bars
 from core.research.kernel import Market, make_trades, score
@@ -52,6 +53,8 @@ class Job(Struct, frozen=True):
     models: Path
     kernel: bool
     """Whether points go through ``core.research.kernel`` instead of the engine."""
+    facts: dict[Instrument, list[FactTold]] = {}
+    """See ``run_backtest``."""
 
 
 class Grid(Struct, frozen=True):
@@ -254,6 +257,7 @@ def by_engine(
         balance=job.balance,
         funding=job.funding,
         slippage=job.slippage,
+        facts=job.facts,
         trade_from=trade_from,
         hashing=False,
         make_strategy=employ(job, config),
@@ -387,6 +391,7 @@ def sum_sweep(
             balance=job.balance,
             funding=job.funding,
             slippage=job.slippage,
+            facts=job.facts,
             make_strategy=employ(job, config),
         )
         digest = result.decision_hash

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 
 from core.clock import DAY, SECOND
 from core.model.instrument import Instrument
@@ -97,10 +98,7 @@ def try_fold(walk: Walk, task: tuple[int, Point]) -> FoldOutcome:
     first, _ = walk.span
     begin = first + walk.train + int(task[1]["fold"]) * walk.test
     past = _cut(job.candles, begin - walk.train, begin)
-    part = Job(
-        past, job.config, job.balance, job.slippage, job.funding, job.strategies, job.models,
-        job.kernel,
-    )  # fmt: skip
+    part = replace(job, candles=past)
     best: tuple[float, Point] | None = None
     markets = markets_of(part) if job.kernel else []
     for point in list_points(walk.job.config, walk.axes):

@@ -47,6 +47,23 @@ def test_a_sweep_is_honest_and_goes_on(candles: Path, capsys: pytest.CaptureFixt
     assert again["best"] == answer["best"]
 
 
+def test_other_funding_is_another_search(
+    candles: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    start = int(columns(2_000, 3, step_ms=3_600_000)["ts_ms"][0])
+    start -= start % (8 * 3_600_000)
+    call = ("sweep", "--candles", candles, "--workers", 1, *CHOICES)
+    studies = {run(capsys, *call)["study"]}
+    for rate in (0.0001, 0.01):
+        path = tmp_path / f"okx_{rate}.csv"
+        rows = "".join(f"BTCUSDT,{start + k * 8 * 3_600_000},{rate}\n" for k in range(1, 240))
+        path.write_text("symbol,ts_ms,funding_rate\n" + rows)
+        answer = run(capsys, *call, "--funding", path)
+        assert answer["bars_per_second"] > 0  # nothing of another question was taken over
+        studies.add(answer["study"])
+    assert len(studies) == 3
+
+
 def test_it_says_what_has_no_form_for_the_kernel(
     candles: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
