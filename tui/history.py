@@ -15,7 +15,8 @@ import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
 
-from core.errors import RecordingError, UsageError
+from core.desk.ports import Gateway
+from core.errors import RecordingError, UsageError, VenueError
 from core.home import Home
 from core.model.instrument import VENUES, short_symbol, unified_symbol
 from core.model.market import Candle, Fact
@@ -98,20 +99,24 @@ async def _fetch(
             while (ask := settled.next()) is not None:
                 told = await gateway.settlements(one.symbol, ask.count, ask.before_ms * _MS)
                 settled.take([(each.ts // _MS, each.rate) for each in told])
-            counts = {"settlements": len(rates.read())}
+            found.append(_facts(one, work) | {"settlements": len(rates.read()), "untold": {}})
             for fact in Fact if one.timeframe >= _FINEST else ():
                 past = Facts(_archive(arguments).folder, one.venue, one.symbol, fact, one.timeframe)
                 rest = PastDownload(past, start, end + 1, page=FACTS_PAGE, replace=replace)
-                while (ask := rest.next()) is not None:
-                    values = await gateway.facts(
-                        one.symbol, fact, one.timeframe, ask.count, ask.before_ms * _MS
-                    )
-                    rest.take([(each.ts // _MS, each.value) for each in values])
-                counts[fact.value] = len(past.read())
-            found.append(_facts(one, work) | counts)
+                try:
+                    await _fetch_fact(gateway, one, fact, rest)
+                except VenueError as error:  # candles are worth having without it
+                    found[-1]["untold"][fact.value] = str(error)
+                found[-1][fact.value] = len(past.read())
     finally:
         await gateway.close()
     return found
+
+
+async def _fetch_fact(gateway: Gateway, one: Series, fact: Fact, work: PastDownload) -> None:
+    while (ask := work.next()) is not None:
+        told = await gateway.facts(one.symbol, fact, one.timeframe, ask.count, ask.before_ms * _MS)
+        work.take([(each.ts // _MS, each.value) for each in told])
 
 
 def candle_row(candle: Candle) -> tuple[float, ...]:
@@ -156,6 +161,8 @@ def _told(one: dict[str, Any]) -> str:
     for name, what in (("index", "of the index price"), ("interest", "of open interest")):
         if one.get(name):
             text += f", {one[name]:,} {what}"
+        if name in one["untold"]:
+            text += f"; nothing new {what}: {one['untold'][name]}"
     if one["replaced"]:
         text += f"\n  {one['replaced']:,} stored candles were of another market, and are gone"
     for gap in one["gaps"][:10]:

@@ -50,3 +50,18 @@ def test_a_killed_download_goes_on(killcord: Killcord) -> None:
     assert taken["candles"] == report["bars"]
     held = killcord.json("history", "list", "--env", "testnet")["series"]
     assert [(one["venue"], one["candles"]) for one in held] == [("bybit", report["bars"])]
+
+
+def test_what_a_venue_does_not_tell_costs_no_candles(killcord: Killcord) -> None:
+    script = killcord.home / "silent.toml"
+    script.write_text(
+        'text = "No open interest is told"\n[[fault]]\ndo = "answer"\n'
+        'at = "GET /v5/market/open-interest"\nstatus = 503\nbody = "gone"\n'
+    )
+    killcord.start_practice("--port", "0", "--seed", "3", "--faults", str(script))
+    command = ("history", "download", "bybit", "BTC", "1h", "--from", "2026-01-01")
+    (found,) = killcord.json(*command)["downloads"]
+    assert found["stored"] > 1_000
+    assert found["index"] == found["stored"] + 1
+    assert found["interest"] == 0
+    assert "http 503" in found["untold"]["interest"]
