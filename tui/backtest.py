@@ -25,6 +25,7 @@ from tui import numbers
 from tui.flow_files import read_flow
 from tui.market_files import (
     configure,
+    funding_of,
     list_candles,
     number,
     one_timeframe,
@@ -88,7 +89,7 @@ def play_candles(arguments: argparse.Namespace) -> BacktestReport:
     config = configure(arguments, candles, timeframe)
     slippage = points(arguments, "slippage") or Decimal(0)
     spans = {rules: (int(one.ts[0]), int(one.ts[-1])) for rules, one in candles.items()}
-    balance, funding = number(arguments, "balance"), settlements(arguments.funding, spans)
+    balance, funding = number(arguments, "balance"), funding_of(arguments, spans)
     warn_of_funding(config, funding)
     notes = ModelNotes()
     make, show = employ(arguments, config), progress(arguments)
@@ -186,6 +187,8 @@ def table(answer: BacktestReport) -> list[str]:
         f" {answer.bars_per_second:,} {what}/s",
         f"  decisions     {answer.decision_hash}",
     ]
+    if answer.no_signal:
+        lines.append(f"  no signal     {clean(answer.no_signal, 300)}")
     if answer.failed:
         lines += [f"  FAILED        {clean(text, 300)}" for text in answer.failed[:_FAILURES]]
         if len(answer.failed) > _FAILURES:

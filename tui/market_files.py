@@ -19,6 +19,7 @@ from core.model.instrument import Instrument, short_symbol, unified_symbol
 from core.research.archive import Archive, timeframe_of
 from core.research.bars import Bars
 from core.research.candles import CandleFile, find_files, read_candles, read_settlements
+from core.research.past import Rates
 from core.signals.folder import find_strategy
 from core.signals.registry import find_model
 from core.signals.strategy import Strategy, named, strategy_maker
@@ -275,6 +276,32 @@ def settlements(
             f"{path}: has no settlement of these symbols in the time that is played"
         )
     return found
+
+
+def funding_of(
+    arguments: argparse.Namespace, spans: dict[Instrument, tuple[int, int]]
+) -> dict[Instrument, list[tuple[int, float]]]:
+    """Return the settlements that candles are played with: of ``--funding``, else the stored ones.
+
+    Args:
+        arguments: of a command that plays candles.
+        spans: see ``settlements``.
+
+    Raises:
+        RecordingError: a file cannot be read, or has none of what was asked for.
+    """
+    if arguments.funding or arguments.candles:
+        return settlements(arguments.funding, spans)
+    home = Home.find()
+    folder = home.history(environment_of(arguments, home))
+    found = {
+        rules: [
+            (ts * _MS, rate)
+            for ts, rate in Rates(folder, rules.venue, rules.symbol).read(first, last + 1)
+        ]
+        for rules, (first, last) in spans.items()
+    }
+    return {rules: settled for rules, settled in found.items() if settled}
 
 
 def number(arguments: argparse.Namespace, name: str) -> Decimal:

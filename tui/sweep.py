@@ -40,13 +40,13 @@ from core.research.workers import ClusterWorkers, LocalWorkers
 from tui import numbers
 from tui.market_files import (
     configure,
+    funding_of,
     list_candles,
     number,
     one_timeframe,
     points,
     progress,
     read_files,
-    settlements,
     to_bars,
     warn_of_funding,
 )
@@ -155,7 +155,7 @@ def _job(arguments: argparse.Namespace) -> Job:
     config = configure(arguments, candles, one_timeframe(files))
     home = Home.find()
     spans = {rules: (int(one.ts[0]), int(one.ts[-1])) for rules, one in candles.items()}
-    funding = settlements(arguments.funding, spans)
+    funding = funding_of(arguments, spans)
     warn_of_funding(config, funding)
     job = Job(
         {rules: to_bars(file) for rules, file in candles.items()},

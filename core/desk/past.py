@@ -27,6 +27,7 @@ AGAIN = 600.0
 """Seconds until what no venue gave is asked for again."""
 SETTLED_AFTER = 60 * SECOND
 """Venues list a settlement some seconds after it."""
+_Question = Callable[[str], Awaitable[Sequence[Event]]]
 RETRY = 60.0
 """Seconds until what a venue did not tell is asked for again."""
 
@@ -95,32 +96,30 @@ class Told:
         self._said: set[tuple[str, str]] = set()
 
     async def bring(self, venues: Sequence[Bulkhead]) -> None:
-        """Ask those that are up, all at once, and whoever did not tell again; returns never."""
-        waiting = list(venues)
+        """Ask those that are up, all at once, and for what was not told again; returns never."""
         while True:
-            done = await asyncio.gather(*(self._bring(venue) for venue in waiting))
-            waiting = [venue for venue, told in zip(waiting, done, strict=True) if not told]
-            left = (HOUR - self._clock.now() % HOUR + SETTLED_AFTER) / SECOND
-            if waiting and left > RETRY:
+            waiting = {venue.venue: {"funding", *Fact} for venue in venues}
+            while True:
+                await asyncio.gather(*(self._bring(one, waiting[one.venue]) for one in venues))
+                left = (HOUR - self._clock.now() % HOUR + SETTLED_AFTER) / SECOND
+                if left <= RETRY or not any(waiting.values()):
+                    break
                 await asyncio.sleep(RETRY)
-            else:
-                await asyncio.sleep(left)
-                waiting = list(venues)
+            await asyncio.sleep(left)
 
-    async def _bring(self, venue: Bulkhead) -> bool:
-        if not venue.up:
-            return False
-        gateway, span = venue.gateway, self._timeframe
-        # One kind after the other: a venue that does not tell one may tell the others.
-        asked = [await self._ask(venue, "funding", lambda one: gateway.settlements(one, RATES))]
+    async def _bring(self, venue: Bulkhead, waiting: set[str]) -> None:
+        """Ask a venue for each kind of past that it has not told yet."""
+        gateway = venue.gateway
+        questions: dict[str, _Question] = {"funding": partial(gateway.settlements, count=RATES)}
         for fact in Fact:
-            ask = partial(gateway.facts, fact=fact, timeframe=span, count=FACTS)
-            asked.append(await self._ask(venue, fact, ask))
-        return all(asked)
+            questions[fact] = partial(
+                gateway.facts, fact=fact, timeframe=self._timeframe, count=FACTS
+            )
+        for what, ask in questions.items():
+            if venue.up and what in waiting and await self._ask(venue, what, ask):
+                waiting.discard(what)
 
-    async def _ask(
-        self, venue: Bulkhead, what: str, ask: Callable[[str], Awaitable[Sequence[Event]]]
-    ) -> bool:
+    async def _ask(self, venue: Bulkhead, what: str, ask: _Question) -> bool:
         """Hand over what a venue tells of each symbol, until it does not."""
         for symbol in self._symbols:
             if (venue.venue, symbol) not in self._listed:

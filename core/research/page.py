@@ -190,6 +190,7 @@ def _rest(answer: BacktestReport) -> Iterable[str]:
             ("orders, fills", f"{answer.orders:,}, {answer.fills:,}"),
             ("refused", refused or "nothing"),
             ("breakers", tripped or "none tripped"),
+            *([("no signal", answer.no_signal)] if answer.no_signal else []),
         ],
     )
     yield f"<p class='note'>Decisions <code>{answer.decision_hash}</code></p>"

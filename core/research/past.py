@@ -39,6 +39,8 @@ class Past(Protocol):
     """What is stored of one kind of one instrument: a value an instant."""
 
     path: Path
+    revised: bool
+    """Whether venues correct it afterwards: then their newest word counts."""
 
     def read(self, start_ms: int = 0, end_ms: int = 1 << 62) -> tuple[tuple[int, float], ...]:
         """Return what is known of ``[start_ms, end_ms)``, oldest first.
@@ -69,6 +71,8 @@ class Rates:
         venue: ``bybit``, ``binance`` or ``okx``.
         symbol: unified.
     """
+
+    revised = False
 
     def __init__(self, root: Path, venue: str, symbol: str) -> None:
         self.venue = venue
@@ -119,6 +123,7 @@ class Facts:
     def __init__(self, root: Path, venue: str, symbol: str, fact: Fact, timeframe: int) -> None:
         name = f"{short_symbol(symbol)}USDT-{timeframe_text(timeframe)}-{fact}.parquet"
         self.path = root / venue / name
+        self.revised = fact is Fact.INTEREST
 
     def read(self, start_ms: int = 0, end_ms: int = 1 << 62) -> tuple[tuple[int, float], ...]:
         """Return what it was in ``[start_ms, end_ms)``, oldest first.
@@ -165,7 +170,7 @@ class PastDownload:
     """Fills in what is not stored before and after what is, newest first, page by page.
 
     Sans I/O, as ``Download``. A stored value that the venue tells otherwise now means that it is of
-    another market.
+    another market, unless venues correct such values.
 
     Args:
         past: where to.
@@ -234,6 +239,8 @@ class PastDownload:
             if abs(known.get(ts, value) - value) > 1e-12 * max(abs(value), 1.0):
                 if self._replace:
                     return False
+                if self._stored.revised:
+                    continue
                 raise RecordingError(
                     f"{self._stored.path}: the venue says another value for {ts} ms than is stored;"
                     " remove the file and download it again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -19,6 +20,7 @@ from core.research.result import BacktestResult
 from core.research.scores import Sharpe, max_drawdown, sharpe
 from core.research.trips import MonteCarlo, Month, TripFacts, by_month, shuffle_trips, sum_trips
 from core.risk.codes import BREAKERS
+from core.signals.model import NO_SIGNAL
 
 _POINTS = 600
 """Most points of the curve in a report."""
@@ -68,6 +70,8 @@ class BacktestReport(Struct, frozen=True, tag="backtest"):
     """How often each code came: of refusals, and of breakers that tripped."""
     failed: tuple[str, ...]
     """Where the strategy raised and was stopped, and what it was; empty when it did not."""
+    no_signal: str
+    """Why a model said nothing, most often; empty where it never had to."""
     equity_start: float
     equity_end: float
     realised: float
@@ -197,6 +201,7 @@ def report(
         refusals=result.refusals,
         refused=result.refused,
         failed=result.failed,
+        no_signal=_silence(result),
         equity_start=float(result.equity_start),
         equity_end=float(result.equity_end),
         realised=float(result.realised),
@@ -262,3 +267,13 @@ def count_codes(answer: BacktestReport) -> tuple[str, str]:
     for code, count in answer.refused.items():
         parts[code in BREAKERS].append(f"{code} {count}")
     return ", ".join(parts[0]), ", ".join(parts[1])
+
+
+def _silence(result: BacktestResult) -> str:
+    """Return why a model said nothing, most often."""
+    said = Counter(
+        signal.reason.removeprefix(NO_SIGNAL)
+        for signal in result.signals
+        if signal.reason.startswith(NO_SIGNAL)
+    )
+    return said.most_common(1)[0][0] if said else ""

@@ -23,6 +23,8 @@ from core.signals.context import Context
 from core.signals.decision import Decision
 from core.signals.features import Feature
 
+NO_SIGNAL = "no signal: "
+"""How the reason of a model begins that cannot say anything."""
 REACH = 4.0
 """Deviations at which the linear model clips its inputs."""
 DESCRIBED: dict[str, Feature] = {
@@ -200,9 +202,11 @@ def bounds(cost: float, reach: float, move: float, due: float = 0.0) -> tuple[fl
         due: funding that a long should pay over the horizon, fraction of notional.
     """
     expected = reach * move
-    rise = 0.5 + (cost + 0.5 * due) / expected
-    fall = 0.5 - (cost - 0.5 * due) / expected
-    return min(max(rise, 0.5 + SURER), 1.0), max(min(fall, 0.5 - SURER), 0.0)
+    up, down = (cost + 0.5 * due) / expected, (cost - 0.5 * due) / expected
+    # Not by min and max: they cost as much as all the rest of a call for each candle.
+    up = SURER if up < SURER else 0.5 if up > 0.5 else up
+    down = SURER if down < SURER else 0.5 if down > 0.5 else down
+    return 0.5 + up, 0.5 - down
 
 
 def due_of(day: float, seconds: int) -> float:
@@ -331,6 +335,8 @@ class Model:
         return edge / (spread * spread) if spread > 0.0 else 0.0
 
 
+_NEVER = 1 << 62
+"""Nanoseconds UTC that nobody lives to see."""
 IN_DOUBT = 0.5
 """Part that counts of what a model says whose rows or words are not as in training."""
 
@@ -374,6 +380,8 @@ class ModelStrategy:
             (wanted.index(name), name) for name in model.recipe.known if name in self.needs
         ]
         self._universe = model.recipe.universe
+        self._fresh_until = model.recipe.fresh_until if model.recipe.fades else _NEVER
+        self._pays = "funding_day" in wanted
         self._target = 0
         self._silent = ""
         self.doubted = False
@@ -404,13 +412,13 @@ class ModelStrategy:
             return self._say_nothing(candle, f"{', '.join(unknown[:3])}{more} not known ({why})")
         self._silent = ""
         model = self._model
-        told = model.probability(row)
-        trust = model.trust(candle.ts + self._span)
-        if self.doubted:
-            trust *= IN_DOUBT
-        chance = told if trust == 1.0 else 0.5 + trust * (told - 0.5)
+        told = chance = model.probability(row)
+        end, trust = candle.ts + self._span, 1.0
+        if end > self._fresh_until or self.doubted:
+            trust = model.trust(end) * (IN_DOUBT if self.doubted else 1.0)
+            chance = 0.5 + trust * (told - 0.5)
         self.said = Said(row, told, chance, model.expect(features.volatility))
-        due = model.due(row)
+        due = model.due(row) if self._pays else 0.0
         target = follow(self._target, chance, *model.bounds(features.volatility, due))
         if target == self._target:
             return None
@@ -446,7 +454,7 @@ class ModelStrategy:
 
     def _say_nothing(self, candle: Candle, why: str) -> Decision | None:
         """Be out, and say once why."""
-        text = f"no signal: {why}; {self._model.name}"
+        text = f"{NO_SIGNAL}{why}; {self._model.name}"
         if text == self._silent and not self._target:
             return None
         # What a warm-up says is not heard.

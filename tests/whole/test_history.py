@@ -41,10 +41,11 @@ def test_a_killed_download_goes_on(killcord: Killcord) -> None:
     assert report["bars"] >= found["stored"]
     copy = killcord.home / "files" / "bybit_perp_5m" / "BTCUSDT.parquet"
     killcord.json("history", "export", "bybit", "BTC", "5m", str(copy))
-    assert (
-        killcord.json("backtest", "--candles", str(copy))["decision_hash"]
-        == (report["decision_hash"])
-    )
+    assert report["funding"]  # what is stored of it is paid
+    rates = str(folder.parent / "BTCUSDT-funding.parquet")
+    from_files = killcord.json("backtest", "--candles", str(copy), "--funding", rates)
+    assert from_files["decision_hash"] == report["decision_hash"]
+    assert killcord.json("backtest", "--candles", str(copy))["funding"] == 0.0
     taken = killcord.json("history", "import", str(copy.parent), "--env", "testnet")
     assert taken["candles"] == report["bars"]
     held = killcord.json("history", "list", "--env", "testnet")["series"]

@@ -1,4 +1,4 @@
-"""Settled funding: downloaded once, page by page, and kept beside the candles."""
+"""Funding and facts: downloaded once, page by page, and kept beside the candles."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from core.errors import RecordingError
+from core.model.market import Fact
 from core.research.archive import Archive
 from core.research.candles import read_funding
-from core.research.past import PAGE, PastDownload, Rates
+from core.research.past import PAGE, Facts, PastDownload, Rates
 
 EIGHT = 8 * 3_600_000
 BTC = "BTC/USDT:USDT"
@@ -80,3 +81,25 @@ def test_another_market_is_not_joined_to_the_stored_one(tmp_path: Path) -> None:
     rates.path.write_bytes(b"nonsense")
     with pytest.raises(RecordingError, match="cannot be read"):
         rates.read()
+
+
+def test_what_venues_correct_is_corrected(tmp_path: Path) -> None:
+    """Open interest is a statistic; the price of an index is not."""
+    hours = [(k * 3_600_000, 900.0 + k % 7) for k in range(1, 101)]
+    other = [(ts, value + (ts > 99 * 3_600_000)) for ts, value in hours]
+    other.append((101 * 3_600_000, 5.0))
+    end = 101 * 3_600_000 + 1
+    for fact in Fact:
+        past = Facts(tmp_path, "okx", BTC, fact, 3600)
+        run(PastDownload(past, 0, end - 3_600_000), hours)
+        assert past.read() == tuple(hours)
+        if fact is Fact.INTEREST:
+            run(PastDownload(past, 0, end), other)
+            assert past.read() == tuple(other)
+            past.path.write_bytes(b"nonsense")
+            with pytest.raises(RecordingError, match="interest.parquet: .*download it again"):
+                past.read()
+            continue
+        with pytest.raises(RecordingError, match="another value"):
+            run(PastDownload(past, 0, end), other)
+    assert not list(Archive(tmp_path).all())

@@ -26,7 +26,9 @@ from core.research.candles import CandleFile
 from core.research.feature_table import make_features
 from core.research.honesty import audit, gate, leak_checks, misplaced
 from core.research.learning import KINDS, calibrate, fit_kind, fit_linear, score, translate
+from core.research.page import make_page
 from core.research.panel import Around, Panel, Plan, make_panels, rows_of
+from core.research.report import report
 from core.research.scores import auc
 from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
@@ -375,6 +377,9 @@ def test_the_engine_trades_the_promoted_model(
     first = next(iter(data))
     result = run_backtest({first: data[first]}, alone, make_strategy=make)
     assert not result.trades
+    shown = report(result, "candles", alone.strategy, 0)
+    assert shown.no_signal.startswith("it was trained beside SYN0, SYN1, SYN2, not these symbols")
+    assert shown.no_signal in make_page(shown)
     assert {signal.reason.partition(";")[0] for signal in result.signals} == {
         "no signal: it was trained beside SYN0, SYN1, SYN2, not these symbols"
     }
