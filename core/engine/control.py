@@ -137,7 +137,9 @@ class Control:
     def kill(self, event: Kill) -> None:
         """Close the gate, latch, drop queued work, hand over to the executor. Idempotent."""
         self.pull(event.mode, event.cause, event.actor, event.venue)
-        self._world.answer("", True, Code.DONE, f"halted: {event.mode}")
+        known = event.venue in ("", *self._world.venues)
+        where = "" if known else f", but there is no {event.venue} here"
+        self._world.answer("", True, Code.DONE, f"halted: {event.mode}{where}")
 
     def pull(self, mode: KillMode, cause: str, actor: str, venue: str) -> None:
         """Close the gate and hand the rest to the executor; an empty ``venue`` means all."""
