@@ -442,4 +442,5 @@ def _instrument(row: _Listed, leverage: int) -> Instrument:
         taker_fee=Decimal("0.0005"),
         maker_fee=Decimal("0.0002"),
         max_market_qty=optional(market.maxQty) if market else None,
+        max_limit_qty=optional(lot.maxQty),
     )

@@ -65,6 +65,7 @@ class _Lot(Struct):
     qtyStep: str
     minOrderQty: str
     maxMktOrderQty: str = ""
+    maxOrderQty: str = ""
     minNotionalValue: str = "5"
 
 
@@ -355,4 +356,5 @@ def _instrument(row: _Listed) -> Instrument:
         taker_fee=Decimal("0.00055"),
         maker_fee=Decimal("0.0002"),
         max_market_qty=optional(row.lotSizeFilter.maxMktOrderQty),
+        max_limit_qty=optional(row.lotSizeFilter.maxOrderQty),
     )

@@ -151,6 +151,8 @@ class VenueKillGateway:
     ) -> OrderSent:
         """Send a reduce-only IOC limit for the whole position at mark -/+ ``slippage``.
 
+        For as much of it as the venue takes in one order: who asks looks again, and goes on.
+
         Args:
             slippage: fraction of the mark price, positive.
         """
@@ -172,7 +174,10 @@ class VenueKillGateway:
             return Verdict(Outcome.NOT_SENT, "not ready", str(error))
         if mark is None:
             return Verdict(Outcome.NOT_SENT, "no mark", "the venue tells no mark price")
-        qty = item.floor_qty(abs(position.qty))
+        qty = abs(position.qty)
+        if item.max_limit_qty is not None:
+            qty = min(qty, item.max_limit_qty)
+        qty = item.floor_qty(qty)
         if not qty:
             return Verdict(Outcome.NOT_SENT, "dust", f"{position.qty} is less than a lot")
         side = Side.SELL if position.qty > 0 else Side.BUY

@@ -70,6 +70,7 @@ class _Listed(Struct):
     lever: str = ""
     ctMult: str = "1"
     maxMktSz: str = ""
+    maxLmtSz: str = ""
 
 
 class FillRow(Struct):
@@ -407,7 +408,7 @@ def _bill_id(row: _Bill) -> str:
 
 def _instrument(row: _Listed) -> Instrument:
     size = Decimal(row.ctVal) * Decimal(row.ctMult or "1")
-    largest = optional(row.maxMktSz)
+    market, limit = optional(row.maxMktSz), optional(row.maxLmtSz)
     return Instrument(
         "okx",
         f"{row.ctValCcy}/{SETTLE}:{SETTLE}",
@@ -421,5 +422,6 @@ def _instrument(row: _Listed) -> Instrument:
         max_leverage=Decimal(row.lever or "20"),
         taker_fee=Decimal("0.0005"),
         maker_fee=Decimal("0.0002"),
-        max_market_qty=largest * size if largest else None,
+        max_market_qty=market * size if market else None,
+        max_limit_qty=limit * size if limit else None,
     )

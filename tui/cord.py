@@ -129,4 +129,5 @@ def _lines(report: dict[str, Any], venues: dict[str, Any]) -> list[str]:
         f" {facts['orders_cancelled']}, closed {facts['positions_closed']}  {facts['detail']}"
         for name, facts in venues.items()
     ]
-    return [*rows, "HALTED until `killcord resume`"]
+    rows += [] if venues else [report.get("detail", "")]
+    return [*filter(None, rows), "HALTED until `killcord resume`"]

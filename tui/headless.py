@@ -55,9 +55,9 @@ class Printer:
             del fields["kind"]
             self._write(msgspec.json.encode(fields).decode())
             return
-        time = datetime.fromtimestamp(line.ts / SECOND, UTC).strftime("%H:%M:%S")
+        at = datetime.fromtimestamp(line.ts / SECOND, UTC).strftime("%H:%M:%S")
         mark = {"warning": "! ", "alarm": "!! "}.get(line.level, "")
-        self._write(f"{time}  {line.kind:7} {mark}{clean(line.text)}")
+        self._write(f"{at}  {line.kind:7} {mark}{clean(line.text)}")
 
     def summary(self, summary: DeskSummary) -> None:
         """Print what the run came to."""

@@ -54,11 +54,13 @@ class KillExecutor:
         return {name: worker.run for name, worker in self._workers.items()}
 
     def pull(self, mode: KillMode, cause: str, actor: str, venue: str = "") -> None:
-        """Start, join or escalate; returns at once. ``venue`` empty means all."""
+        """Start, join or escalate; returns at once. An empty ``venue`` means all of them."""
         if not self.active:
             self._began = self._means.clock.now()
             self._workers.clear()
-        for name in [venue] if venue else list(self._gateways):
+        for name in self._gateways:
+            if venue not in ("", name):
+                continue
             worker = self._workers.get(name)
             if worker is not None and not worker.task.done():
                 worker.escalate(mode, cause, actor)
@@ -90,7 +92,9 @@ class KillExecutor:
 
     def _report(self) -> KillReport:
         runs = self.runs
-        first = next(iter(runs.values()))
+        first = next(iter(runs.values()), None)
+        if first is None:
+            return KillReport(KillMode.HALT, "", "", self._began, 0.0, {})
         return KillReport(
             mode=max((run.mode for run in runs.values()), key=RANK.__getitem__),
             cause=first.cause,

@@ -94,7 +94,7 @@ def demand(path: Path, venues: Sequence[str], kill: Kill) -> None:
         return
     pending: set[str] = set()
     if kill.mode is not KillMode.HALT:
-        pending = {kill.venue} if kill.venue else set(venues)
+        pending = {name for name in venues if kill.venue in ("", name)}
     if found is not None:
         pending |= set(found.pending)
     write(path, Latched(kill.cause, kill.actor, kill.received, kill.mode, tuple(sorted(pending))))

@@ -386,7 +386,7 @@ class Pump:
 
     def _execute_kill(self, effect: ExecuteKill) -> None:
         if effect.mode is not KillMode.HALT:
-            pending = {effect.venue} if effect.venue else set(self.venues)
+            pending = {name for name in self.venues if effect.venue in ("", name)}
             self.latch.set(effect.cause, effect.actor, effect.mode, pending)
         if self.kill is not None:
             self.kill.pull(effect.mode, effect.cause, effect.actor, effect.venue)

@@ -27,6 +27,8 @@ _GIVE_UP = 15 * SECOND
 """A venue that is still connecting this long after another is ready does not hold up arming."""
 _RESUME_AFTER = 60.0
 """Seconds that ``Config.resume_after`` stands for where it is not given, but for practice."""
+_OPEN = (TradingState.ARMED, TradingState.DISARMED)
+"""States that an invariant that broke does not leave as they are."""
 _UNSETTLED = (VenueState.CONNECTING, VenueState.RECONCILING)
 CALM = 5 * SECOND
 """After a lag above the limit the loop must keep time for this long, within half the limit."""
@@ -53,6 +55,8 @@ class Control:
         """Venue to the verdict of the last kill; None while it runs."""
         self._lagged = 0
         """When the loop last stood still, nanoseconds UTC."""
+        self._broken: set[str] = set()
+        """What broke since the desk was last armed."""
 
     # --- arming -------------------------------------------------------------------------------
 
@@ -67,6 +71,7 @@ class Control:
         self._auto = False
         for venue in world.venues.values():
             venue.rejects = 0
+        self._broken.clear()
         world.change_state(TradingState.ARMED, "armed", event.actor)
         world.answer("", True, Code.DONE, "armed")
 
@@ -137,7 +142,9 @@ class Control:
     def kill(self, event: Kill) -> None:
         """Close the gate, latch, drop queued work, hand over to the executor. Idempotent."""
         self.pull(event.mode, event.cause, event.actor, event.venue)
-        self._world.answer("", True, Code.DONE, f"halted: {event.mode}")
+        known = event.venue in ("", *self._world.venues)
+        where = "" if known else f", but there is no {event.venue} here"
+        self._world.answer("", True, Code.DONE, f"halted: {event.mode}{where}")
 
     def pull(self, mode: KillMode, cause: str, actor: str, venue: str) -> None:
         """Close the gate and hand the rest to the executor; an empty ``venue`` means all."""
@@ -167,12 +174,19 @@ class Control:
                 self._execution.settle(slot)
 
     def broken(self, event: InvariantBroken) -> None:
-        """Close the gate: only reducing is left until a person arms again."""
+        """Close the gate: only reducing is left until a person arms again.
+
+        Told once while the gate is closed: a task that dies does so every second.
+        """
         world = self._world
         self._auto = False
-        world.report(Code.INVARIANT, "", "", f"{event.code}: {event.detail}")
-        world.notify("alarm", f"{event.code}: {event.detail}")
-        if world.state in (TradingState.ARMED, TradingState.DISARMED):
+        text = f"{event.code}: {event.detail}"
+        if text in self._broken and world.state not in _OPEN:
+            return
+        self._broken.add(text)
+        world.report(Code.INVARIANT, "", "", text)
+        world.notify("alarm", text)
+        if world.state in _OPEN:
             world.change_state(TradingState.REDUCING, event.code, "engine")
 
     # --- the loop that all of this runs on ----------------------------------------------------

@@ -101,7 +101,7 @@ class GatePassed(Exception):
 
 
 class Invariants:
-    """Looks at the engine's state. Changes nothing, and tells each breach once."""
+    """Looks at the engine's state. Changes nothing, and tells each breach once while it lasts."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -112,11 +112,10 @@ class Invariants:
 
     def breaches(self) -> Iterator[tuple[str, str]]:
         """Look at everything; yield the code and the words of each new breach."""
-        found = [*self._latch(), *self._follow_orders(), *self._positions(), *self._strays()]
-        for breach in found:
-            if breach not in self._told:
-                self._told.add(breach)
-                yield breach
+        found = {*self._latch(), *self._follow_orders(), *self._positions(), *self._strays()}
+        fresh = sorted(found - self._told)
+        self._told = found
+        yield from fresh
 
     def _latch(self) -> Iterator[tuple[str, str]]:
         world = self._world

@@ -41,6 +41,8 @@ class Instrument(Struct, frozen=True, gc=False):
     maker_fee: Decimal = Decimal("0.0002")
     max_market_qty: Decimal | None = None
     """Largest market order, base units; None where the venue states none."""
+    max_limit_qty: Decimal | None = None
+    """The same of limit orders: a larger position takes a kill several."""
 
     def changes(self, before: Instrument) -> str:
         """Return in words what differs from the rules before, empty when nothing does."""

@@ -28,7 +28,7 @@ from core.model.order import (
     Outcome,
     TimeInForce,
 )
-from exchanges.kill import open_kill_gateway, worst_price
+from exchanges.kill import VenueKillGateway, open_kill_gateway, worst_price
 from exchanges.venue import VenueGateway, open_gateway
 from tests.exchanges.market import Seen, instrument
 from tests.exchanges.practice_server import PracticeProcess, Proxy
@@ -545,6 +545,37 @@ async def test_the_kill_path_cancels_and_flattens(practice: PracticeProcess, ven
             assert not await kill.positions()
         finally:
             await kill.close()
+
+
+async def test_a_kill_closes_what_is_too_large_for_one_order_in_parts(
+    practice: PracticeProcess, venue: str
+) -> None:
+    async with running(practice, venue) as desk:
+        kill = open_kill_gateway(desk.gateway)
+        try:
+            await kill.open()
+            item = kill.rules.instrument(BTC)
+            assert item.max_limit_qty is not None
+            assert item.max_limit_qty > item.min_qty
+            await desk.gateway.submit(desk.order(Side.BUY, OrderKind.MARKET))
+            (position,) = await until_held(kill)
+            most = item.floor_qty(position.qty / 2) + item.lot / 2
+            kill.rules.adopt([replace(item, max_limit_qty=most)])
+            seen = []
+            while held := await kill.positions():
+                seen.append(held[0].qty)
+                await kill.reduce(held[0], client_id(), Decimal("0.01"))
+            assert len(seen) >= 2
+            assert seen[0] - seen[1] == item.floor_qty(most)
+        finally:
+            await kill.close()
+
+
+async def until_held(kill: VenueKillGateway) -> tuple[PositionReport, ...]:
+    async with asyncio.timeout(20):
+        while not (held := await kill.positions()):
+            await asyncio.sleep(0.02)
+    return held
 
 
 async def test_the_kill_path_needs_no_trading_side(practice: PracticeProcess, venue: str) -> None:

@@ -53,6 +53,21 @@ async def test_a_kill_is_carried_out_though_the_engine_fails_on_it(stage: Stage)
         assert not stage.venues["okx"].positions()
 
 
+async def test_a_kill_of_a_venue_that_is_not_there_halts_and_says_so(stage: Stage) -> None:
+    del stage.venues["okx"]
+    desk = stage.desk(strategy="manual")
+    desk.config = desk.config.model_copy(update={"venues": ("bybit", "binance")})
+    async with stage.running(desk):
+        await until(lambda: desk.pump.state is TradingState.ARMED)
+        answer = await desk.window.command(Kill(KillMode.FLATTEN, "me", "now", 1, "okx"))
+        assert answer.detail == "halted: flatten, but there is no okx here"
+        assert desk.pump.state is TradingState.HALTED
+        assert (await desk.window.kill_report()).venues == {}
+        latched = latch.read(desk._home.latch("practice"))
+        assert latched is None or latched.pending == ()
+        assert not [line for line in desk.lines.last(100) if "failed" in line.text]
+
+
 async def test_an_engine_that_cannot_be_told_of_its_failure_opens_nothing(stage: Stage) -> None:
     desk = stage.desk(strategy="manual")
     async with stage.running(desk):

@@ -10,7 +10,7 @@ import pytest
 
 from core.engine.invariants import INVARIANTS, GatePassed
 from core.model.effect import RiskEvent
-from core.model.event import Disarm, Tick, TradingState
+from core.model.event import Arm, Disarm, InvariantBroken, Tick, TradingState
 from core.model.order import OrderStatus, Purpose
 from core.orders.ids import ClientIds
 from core.risk.codes import Code
@@ -75,6 +75,33 @@ def test_a_breach_closes_the_gate_and_is_told_once(
     assert len(told) == 1
     assert told[0].startswith(code)
     assert code in {each.code for each in INVARIANTS}
+
+
+def test_a_breach_that_ended_and_comes_again_closes_the_gate_again() -> None:
+    scene, _ = held()
+    slot = scene.engine._world.slots["bybit", BTC]
+    for _ in range(2):
+        scene.give(Arm("me", scene.now))
+        assert scene.engine.state is TradingState.ARMED
+        slot.position.qty += 1
+        ours, slot.position = slot.position, msgspec.structs.replace(slot.position)
+        ours.qty -= 1
+        scene.give(Tick(scene.now))
+        assert scene.engine.state is TradingState.REDUCING
+        slot.position = ours
+        scene.give(Tick(scene.now))
+    assert len([e for e in scene.of(RiskEvent) if e.code == Code.INVARIANT]) == 2
+
+
+def test_a_task_that_dies_every_second_is_told_once_until_somebody_arms() -> None:
+    scene = Scene()
+    scene.open()
+    for _ in range(2):
+        scene.give(Arm("me", scene.now))
+        for _ in range(50):
+            scene.give(InvariantBroken("TASK_DIED", "the task 'kill file' ended", scene.now))
+        assert scene.engine.state is TradingState.REDUCING
+    assert len([e for e in scene.of(RiskEvent) if e.code == Code.INVARIANT]) == 2
 
 
 def test_an_order_that_adds_risk_cannot_be_made_while_the_desk_is_not_armed() -> None:
