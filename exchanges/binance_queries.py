@@ -348,12 +348,12 @@ class BinanceQueries(Rules):
         received = time.time_ns()
         return [
             PositionReport(
-                "binance", item.symbol, number(row.positionAmt), number(row.entryPrice), received,
-                mark=optional(row.markPrice), liquidation=optional(row.liquidationPrice),
+                "binance", self.name(row.symbol), number(row.positionAmt), number(row.entryPrice),
+                received, mark=optional(row.markPrice), liquidation=optional(row.liquidationPrice),
                 leverage=optional(row.leverage), unrealised=number(row.unRealizedProfit),
             )
             for row in _positions(body)
-            if (item := self.by_venue.get(row.symbol)) and number(row.positionAmt)
+            if number(row.positionAmt)
         ]  # fmt: skip
 
     async def balance(self, line: Line) -> Balance:

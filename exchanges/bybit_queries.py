@@ -279,9 +279,9 @@ class BybitQueries(Rules):
             _positions,
         )  # fmt: skip
         return [
-            read_position(row, item.symbol, received)
+            read_position(row, self.name(row.symbol), received)
             for row, received in rows
-            if (item := self.by_venue.get(row.symbol)) and number(row.size)
+            if number(row.size)
         ]
 
     async def balance(self, line: Line) -> Balance:

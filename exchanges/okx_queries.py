@@ -339,9 +339,9 @@ class OkxQueries(Rules):
         body = await line.ask(request, urgency)
         received = time.time_ns()
         return [
-            read_position(row, item, received)
+            read_position(row, self.by_venue.get(row.instId), received)
             for row in decode_positions(body).data
-            if (item := self.by_venue.get(row.instId)) and number(row.pos)
+            if number(row.pos)
         ]
 
     async def balance(self, line: Line) -> Balance:

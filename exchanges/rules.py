@@ -145,6 +145,11 @@ class Rules:
         except KeyError:
             raise VenueError(f"{self.venue} does not list {symbol}") from None
 
+    def name(self, venue_symbol: str) -> str:
+        """Return the unified symbol, or the venue's own name of what is not traded here."""
+        item = self.by_venue.get(venue_symbol)
+        return venue_symbol if item is None else item.symbol
+
     def dress(self, exchange: Any) -> None:
         """Add to a new ccxt instance what ccxt leaves out for this venue."""
 
@@ -244,7 +249,7 @@ class Rules:
         raise NotImplementedError
 
     async def positions(self, line: Line, urgency: Urgency) -> list[PositionReport]:
-        """Ask for all non-zero positions."""
+        """Ask for all non-zero positions; one in what is not traded bears the venue's own name."""
         raise NotImplementedError
 
     async def balance(self, line: Line) -> Balance:

@@ -298,6 +298,7 @@ class VenueGateway:
                     rules.positions(line, Urgency.READ),
                     rules.balance(line),
                 )
+                positions = [held for held in positions if held.symbol in rules.instruments]
                 self._active.update(report.symbol for report in positions)
                 self._active.update(report.symbol for report in orders)
                 self._symbols |= self._active

@@ -22,7 +22,7 @@ from core.desk.verdicts import RANK, VenueKill
 from core.errors import StateError, VenueUnavailable, in_words
 from core.model.account import PositionReport
 from core.model.event import KillMode, KillReported
-from core.model.instrument import Instrument
+from core.model.instrument import Instrument, is_unified
 from core.model.market import Side
 from core.model.order import Order, OrderKind, OrderReport, Outcome, Purpose, TimeInForce
 from core.model.record import Intent
@@ -222,8 +222,11 @@ class VenueWorker:
             if not live:
                 return
             slippage = self._ladder[min(step, len(self._ladder) - 1)]
-            replies = await asyncio.gather(*(self._reduce(position, slippage) for position in live))
-            refused = next((reply for reply in replies if reply), "")
+            ours = [position for position in live if is_unified(position.symbol)]
+            replies = await asyncio.gather(*(self._reduce(position, slippage) for position in ours))
+            names = ", ".join(p.symbol for p in live if p not in ours)
+            strange = f"{names}: not traded here, close it by hand" if names else ""
+            refused = next((reply for reply in replies if reply), strange)
             if step >= len(self._ladder):
                 self._trouble = refused or f"{len(live)} positions do not fill within {slippage}"
                 if self._age() >= DEADLINE:

@@ -79,7 +79,8 @@ class Reconciler:
                 world.slot(venue.name, symbol)
         for slot in world.slots.values():
             if slot.venue == venue.name:
-                slot.instrument = venue.instruments.get(slot.symbol)
+                # What the venue lists no more may be held: its rules are all there is to close by.
+                slot.instrument = venue.instruments.get(slot.symbol, slot.instrument)
         self._compare_clocks(venue)
         self._unsettle(venue, "waiting for the first sweep")
         self._tracking.reopen(venue)

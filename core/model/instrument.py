@@ -13,6 +13,11 @@ LARGEST = Decimal("1e15")
 divides exactly."""
 
 
+def is_unified(symbol: str) -> bool:
+    """Whether a symbol is ours (``BTC/USDT:USDT``), not a venue's name of what is not traded."""
+    return ":" in symbol
+
+
 class Instrument(Struct, frozen=True, gc=False):
     """One USDT-settled linear perpetual on one venue.
 

@@ -571,6 +571,28 @@ async def test_a_kill_closes_what_is_too_large_for_one_order_in_parts(
             await kill.close()
 
 
+async def test_a_position_in_what_is_not_traded_is_seen_by_a_kill_and_no_sweep(
+    practice: PracticeProcess, venue: str
+) -> None:
+    async with running(practice, venue) as desk:
+        kill = open_kill_gateway(desk.gateway)
+        try:
+            await kill.open()
+            await desk.gateway.submit(desk.order(Side.BUY, OrderKind.MARKET))
+            await until_held(kill)
+            # As of one that the venue had suspended when this began: its list has it no more.
+            for rules in (desk.gateway.rules, kill.rules):
+                del rules.instruments[BTC], rules.by_venue[desk.item.venue_symbol]
+            desk.gateway._symbols.discard(BTC)
+            desk.gateway._active.discard(BTC)
+            (held,) = await kill.positions()
+            assert held.symbol == desk.item.venue_symbol
+            assert not (await desk.gateway.sweep(time.time_ns())).positions
+            desk.gateway.rules.adopt([desk.item])
+        finally:
+            await kill.close()
+
+
 async def until_held(kill: VenueKillGateway) -> tuple[PositionReport, ...]:
     async with asyncio.timeout(20):
         while not (held := await kill.positions()):

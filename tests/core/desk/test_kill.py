@@ -264,6 +264,34 @@ def test_what_is_not_proved_says_how_far_it_is_and_forgets_trouble_that_is_over(
         runner.run(story())
 
 
+def test_a_position_that_cannot_be_closed_here_is_named_and_never_flat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        scene = Scene(tmp_path)
+        scene.trade("okx")
+        gateway = scene.gateways["okx"]
+        ask = gateway.positions
+
+        async def with_a_future() -> tuple[PositionReport, ...]:
+            dated = PositionReport("okx", "BTC-USDT-260327", Decimal(3), Decimal(60_000), 1)
+            return (*await ask(), dated)
+
+        gateway.positions = with_a_future  # type: ignore[method-assign]
+        scene.executor.pull(KillMode.FLATTEN, "test", "me")
+        report = await scene.executor.report()
+        assert report.venues["bybit"].verdict == "FLAT_VERIFIED"
+        okx = report.venues["okx"]
+        assert okx.verdict == "INCOMPLETE"
+        assert okx.detail.startswith("BTC-USDT-260327: not traded here, close it by hand")
+        assert not scene.venues["okx"].positions(), "what can be closed is"
+        assert {intent.order.symbol for intent in scene.intents} == {BTC}
+        await scene.executor.close()
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(story())
+
+
 async def test_a_position_that_changes_under_the_kill_is_closed_from_where_it_is(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

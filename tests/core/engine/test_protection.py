@@ -20,6 +20,7 @@ from core.model.event import (
     Pause,
     Submit,
     TradingState,
+    VenueOpened,
 )
 from core.model.market import Side, Ticker
 from core.model.order import CancelSent, Fill, Order, OrderKind, OrderStatus, Outcome, Purpose
@@ -191,6 +192,22 @@ def test_a_manual_order_passes_the_gate_and_gets_its_stop() -> None:
     scene.serve(out, 50_000)
     scene.closes(*RISE, *FALL)
     assert len(scene.orders()) == 2
+
+
+def test_a_position_in_what_the_venue_lists_no_more_is_kept_and_can_be_closed() -> None:
+    scene = Scene()
+    scene.open()
+    scene.give(scene.book(50_000))
+    wish = Submit("r", "me", "bybit", BTC, Side.BUY, D("0.02"), scene.now, stop=D(49_000))
+    assert answers(scene, wish)[0].ok
+    scene.serve(scene.execute(scene.orders()[0], 50_000), 50_000)
+    scene.give(VenueOpened("bybit", "bybit-1", (), 0.0, scene.now))
+    scene.wait(1)
+    scene.give(scene.true_sweep())
+    scene.wait(3)
+    assert scene.engine.ledger.open["bybit", BTC].qty == D("0.02")
+    (closed,) = answers(scene, Close("c", "me", scene.now))
+    assert closed.ok
 
 
 def test_close_and_cancel_work_when_halted() -> None:
