@@ -17,6 +17,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the locks on accounts apart from those of the person who tests."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture(autouse=True, scope="module")
 def forget_servers() -> Iterator[None]:
     """Let go of servers that ended: aiohttp remembers handlers, and with them whole exchanges.

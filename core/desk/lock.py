@@ -10,6 +10,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+import platformdirs
+
 from core.errors import AlreadyRunning, SafetyRefusal, StateError
 
 
@@ -79,21 +81,30 @@ def living_holder(path: Path) -> tuple[int, str] | None:
     return None
 
 
-def runtime_folder() -> Path:
+def meeting_folder(environment: str) -> Path:
     """Return the folder in which all desks of this user meet, whatever their home.
+
+    It is the same for a service, a job and a login of one user, and stays when they end; but for
+    practice, where the accounts end as well.
 
     Raises:
         SafetyRefusal: the folder is not this user's own.
+        StateError: it cannot be made.
     """
-    base = os.environ.get("XDG_RUNTIME_DIR")
-    if base and os.path.isdir(base):
-        folder = Path(base) / "killcord"
+    session = os.environ.get("XDG_RUNTIME_DIR")
+    if environment != "practice":
+        folder = Path(platformdirs.user_state_dir("killcord")) / "accounts"
+    elif session and os.path.isdir(session):
+        folder = Path(session) / "killcord"
     else:
         folder = Path(tempfile.gettempdir()) / f"killcord-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(f"{folder}: cannot be made ({error.strerror}); see who owns it") from error
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise SafetyRefusal(f"{folder}: belongs to someone else; remove it, or set XDG_RUNTIME_DIR")
+        raise SafetyRefusal(f"{folder}: belongs to someone else; see who made it")
     return folder
 
 
@@ -108,7 +119,7 @@ def lock_account(environment: str, venue: str, account: str) -> Lock:
     """
     digest = hashlib.sha256(f"{environment}/{venue}/{account}".encode()).hexdigest()[:20]
     return Lock(
-        runtime_folder() / f"account-{venue}-{digest}.lock",
+        meeting_folder(environment) / f"account-{venue}-{digest}.lock",
         f"account {account} on {venue}",
         advice="it may have another KILLCORD_HOME: `killcord stop` it there",
     )

@@ -50,14 +50,17 @@ def test_two_homes_with_one_account_exclude_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    with holder("lock_account('practice', 'okx', '7')") as child:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with holder("lock_account('testnet', 'okx', '7')") as child:
+        # A service has no session, a login has: they meet all the same.
+        monkeypatch.delenv("XDG_RUNTIME_DIR")
         with pytest.raises(AlreadyRunning, match="account 7 on okx"):
-            lock_account("practice", "okx", "7")
-        lock_account("practice", "okx", "8").release()
-        lock_account("testnet", "okx", "7").release()
+            lock_account("testnet", "okx", "7")
+        lock_account("testnet", "okx", "8").release()
+        lock_account("live", "okx", "7").release()
         child.kill()
         child.wait()
-    lock_account("practice", "okx", "7").release()
+    lock_account("testnet", "okx", "7").release()
 
 
 _ON_A_FULL_DISK = """
