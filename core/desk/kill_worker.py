@@ -10,7 +10,9 @@ stays valid (``VALIDITY``): after that nothing can surface any more.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import TypeVar
 
@@ -54,6 +56,9 @@ RETRY = 2.0
 """Seconds between attempts on a venue that does not answer or does not fill."""
 SETTLE = 0.15
 """Seconds from a reducing order to the next look at the position."""
+AT_ONCE = 3
+"""Turns of cancel and look that follow one another at once. Then each waits longer: an order that
+stays whatever is asked must not take all that may be asked of the venue."""
 LADDER = (Decimal("0.003"), Decimal("0.006"), Decimal("0.012"), Decimal("0.024"))
 """Distances from the mark; then the configured worst."""
 
@@ -105,6 +110,8 @@ class VenueWorker:
         """What last stood in the way."""
         self._looked = ""
         """What the last look showed."""
+        self._escalated = asyncio.Event()
+        """Set when more is asked for than is being done."""
         self.task = asyncio.create_task(self._work(), name=f"kill {run.venue}")
 
     def escalate(self, mode: KillMode, cause: str, actor: str) -> None:
@@ -113,6 +120,7 @@ class VenueWorker:
             self.run.mode, self.run.cause, self.run.actor = mode, cause, actor
             self.run.verdict = ""
             self.told.clear()
+            self._escalated.set()
 
     # --- the work -----------------------------------------------------------------------------
 
@@ -123,6 +131,7 @@ class VenueWorker:
         try:
             while True:
                 mode = run.mode
+                self._escalated.clear()
                 run.attempts += 1
                 try:
                     verdict = await self._go(mode)
@@ -153,7 +162,9 @@ class VenueWorker:
         run = self.run
         await self._gateway.open()
         flatten = mode is KillMode.FLATTEN
-        while True:
+        for turn in itertools.count(1):
+            if turn > AT_ONCE:
+                await self._pause(min(RETRY, SETTLE * (turn - AT_ONCE)))
             # Side by side: a query that hangs holds up only its own half.
             work = [self._cancel_entries()]
             if flatten:
@@ -174,6 +185,12 @@ class VenueWorker:
             return "CANCELLED_ONLY"
         run.detail = ", ".join(f"{p.symbol} {p.qty.normalize():f}" for p in positions if p.qty)
         return "FLAT_DUST" if run.detail else "FLAT_VERIFIED"
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, unless more is asked for meanwhile."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._escalated.wait()
 
     async def _cancel_entries(self) -> None:
         orders = await _ask(self._gateway.open_orders, "open orders")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from core.errors import StateError
 from core.model.account import PositionReport
 from core.model.event import Event, KillMode, KillReported
 from core.model.market import Side
-from core.model.order import Order, OrderKind, OrderSent, Purpose, TimeInForce
+from core.model.order import Order, OrderKind, OrderReport, OrderSent, Purpose, TimeInForce
 from core.model.record import Intent
 from core.orders.ids import ClientIds
 from tests.core.desk.loopback import BTC, LoopKillGateway, LoopVenue
@@ -260,6 +260,32 @@ def test_what_is_not_proved_says_how_far_it_is_and_forgets_trouble_that_is_over(
         await scene.executor.close()
 
     # Seconds of a loop that waits for nothing: what is in time does not hang on the machine.
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        runner.run(story())
+
+
+def test_an_order_that_stays_does_not_take_all_requests(tmp_path: Path) -> None:
+    async def story() -> None:
+        scene = Scene(tmp_path)
+        scene.trade("okx")
+        gateway = scene.gateways["okx"]
+
+        async def accepted(orders: Sequence[OrderReport]) -> int:
+            gateway.calls.append("cancel_orders")
+            return len(orders)
+
+        gateway.cancel_orders = accepted  # type: ignore[method-assign]
+        scene.executor.pull(KillMode.CANCEL, "test", "me")
+        report = await scene.executor.report()
+        assert report.venues["okx"].verdict == "INCOMPLETE"
+        assert 5 <= gateway.calls.count("cancel_orders") < 30
+        await asyncio.sleep(60)
+        before = asyncio.get_running_loop().time()
+        scene.executor.pull(KillMode.FLATTEN, "test", "me")
+        await until(lambda: not scene.venues["okx"].positions())
+        assert asyncio.get_running_loop().time() - before < 0.5, "more is asked for: at once"
+        await scene.executor.close()
+
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(story())
 
