@@ -213,7 +213,7 @@ class BinanceRules(BinanceQueries):
 
     async def _cancel_batch(self, line: Line, symbol: str, ids: list[str]) -> int:
         # ccxt joins the ids itself and needs exactly this spelling of the key.
-        params = {"symbol": self.instrument(symbol).venue_symbol, "orderidlist": ids}
+        params = {"symbol": self.native(symbol), "orderidlist": ids}
         body = await line.ask(
             Request("fapiPrivateDeleteBatchOrders", params, weight(1)), Urgency.KILL
         )

@@ -332,14 +332,12 @@ class BinanceQueries(Rules):
         )
         received = time.time_ns()
         conditional = [
-            read_algo(row, item.symbol, self.names, received, "sweep")
+            read_algo(row, self.item(row.symbol).symbol, self.names, received, "sweep")
             for row in _algos(algos)
-            if (item := self.by_venue.get(row.symbol))
         ]
         return conditional + [
-            read_order(row, item.symbol, self.names, received, "sweep")
+            read_order(row, self.item(row.symbol).symbol, self.names, received, "sweep")
             for row in _orders(orders)
-            if (item := self.by_venue.get(row.symbol))
         ]
 
     async def positions(self, line: Line, urgency: Urgency) -> list[PositionReport]:
@@ -348,8 +346,8 @@ class BinanceQueries(Rules):
         received = time.time_ns()
         return [
             PositionReport(
-                "binance", self.name(row.symbol), number(row.positionAmt), number(row.entryPrice),
-                received, mark=optional(row.markPrice), liquidation=optional(row.liquidationPrice),
+                "binance", self.item(row.symbol).symbol, number(row.positionAmt),
+                number(row.entryPrice), received, mark=optional(row.markPrice), liquidation=optional(row.liquidationPrice),
                 leverage=optional(row.leverage), unrealised=number(row.unRealizedProfit),
             )
             for row in _positions(body)

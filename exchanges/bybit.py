@@ -229,7 +229,7 @@ class BybitRules(BybitQueries):
             orders = [order for order in orders if order.kind is OrderKind.STOP]
         for start in range(0, len(orders), _CANCEL_BATCH):
             batch = [
-                {"symbol": self.instrument(order.symbol).venue_symbol, "orderId": order.venue_id}
+                {"symbol": self.native(order.symbol), "orderId": order.venue_id}
                 for order in orders[start : start + _CANCEL_BATCH]
             ]
             body = await line.ask(

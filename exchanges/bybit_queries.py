@@ -268,8 +268,8 @@ class BybitQueries(Rules):
                 line, urgency, "privateGetV5OrderRealtime", {"settleCoin": SETTLE, "limit": 50},
                 _orders,
             )
-            if (item := self.by_venue.get(row.symbol))
-            and not (report := read_order(row, item.symbol, received, "sweep")).status.terminal
+            for report in (read_order(row, self.item(row.symbol).symbol, received, "sweep"),)
+            if not report.status.terminal
         ]  # fmt: skip
 
     async def positions(self, line: Line, urgency: Urgency) -> list[PositionReport]:
@@ -279,7 +279,7 @@ class BybitQueries(Rules):
             _positions,
         )  # fmt: skip
         return [
-            read_position(row, self.name(row.symbol), received)
+            read_position(row, self.item(row.symbol).symbol, received)
             for row, received in rows
             if number(row.size)
         ]

@@ -228,10 +228,7 @@ class OkxRules(OkxQueries):
         )
 
     def _batch(self, method: str, key: str, pool: str, orders: Sequence[OrderReport]) -> Request:
-        params = [
-            {"instId": self.instrument(order.symbol).venue_symbol, key: order.venue_id}
-            for order in orders
-        ]
+        params = [{"instId": self.native(order.symbol), key: order.venue_id} for order in orders]
         # The limit is of one instrument: what counts is the one with most orders in the batch.
         most = max(Counter(order.symbol for order in orders).values())
         return Request(method, params, cost(pool, most))

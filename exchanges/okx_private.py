@@ -207,12 +207,11 @@ def read_algo(
     )  # fmt: skip
 
 
-def read_position(row: PositionRow, item: Instrument | None, received: int) -> PositionReport:
-    """Turn a position row into a report; without an instrument in contracts, as the venue says."""
-    symbol, size = (item.symbol, item.contract_size) if item else (row.instId, Decimal(1))
-    qty = number(row.pos) * size
+def read_position(row: PositionRow, item: Instrument, received: int) -> PositionReport:
+    """Turn a position row into a report."""
+    qty = number(row.pos) * item.contract_size
     return PositionReport(
-        "okx", symbol, -qty if row.posSide == "short" else qty, number(row.avgPx), received,
+        "okx", item.symbol, -qty if row.posSide == "short" else qty, number(row.avgPx), received,
         mark=optional(row.markPx), liquidation=optional(row.liqPx), leverage=optional(row.lever),
         unrealised=number(row.upl),
     )  # fmt: skip

@@ -300,15 +300,13 @@ class OkxQueries(Rules):
         received = time.time_ns()
         # Conditional ones first: they say which of the others are children of a stop.
         reports = [
-            read_algo(row, item, self.names, received, "sweep")
+            read_algo(row, self.item(row.instId), self.names, received, "sweep")
             for part in cast("list[list[AlgoRow]]", algos)
             for row in part
-            if (item := self.by_venue.get(row.instId))
         ]
         reports += [
-            read_order(row, item, self.names, received, "sweep")
+            read_order(row, self.item(row.instId), self.names, received, "sweep")
             for row in cast("list[OrderRow]", orders)
-            if (item := self.by_venue.get(row.instId))
         ]
         return reports
 
@@ -339,7 +337,7 @@ class OkxQueries(Rules):
         body = await line.ask(request, urgency)
         received = time.time_ns()
         return [
-            read_position(row, self.by_venue.get(row.instId), received)
+            read_position(row, self.item(row.instId), received)
             for row in decode_positions(body).data
             if number(row.pos)
         ]

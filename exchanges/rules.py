@@ -145,10 +145,21 @@ class Rules:
         except KeyError:
             raise VenueError(f"{self.venue} does not list {symbol}") from None
 
-    def name(self, venue_symbol: str) -> str:
-        """Return the unified symbol, or the venue's own name of what is not traded here."""
-        item = self.by_venue.get(venue_symbol)
-        return venue_symbol if item is None else item.symbol
+    def item(self, venue_symbol: str) -> Instrument:
+        """Return an instrument by the venue's name, or a stand-in for one that is not traded here.
+
+        The stand-in bears the venue's name as its symbol, and counts as the venue does.
+        """
+        known = self.by_venue.get(venue_symbol)
+        if known is not None:
+            return known
+        one, nothing = Decimal(1), Decimal(0)
+        return Instrument(self.venue, venue_symbol, venue_symbol, "", one, one, one, nothing)
+
+    def native(self, symbol: str) -> str:
+        """Return the venue's name of an instrument; that of a stand-in is its symbol."""
+        known = self.instruments.get(symbol)
+        return symbol if known is None else known.venue_symbol
 
     def dress(self, exchange: Any) -> None:
         """Add to a new ccxt instance what ccxt leaves out for this venue."""
@@ -245,11 +256,11 @@ class Rules:
         raise NotImplementedError
 
     async def open_orders(self, line: Line, urgency: Urgency) -> list[OrderReport]:
-        """Ask for all open orders, conditional ones included."""
+        """Ask for all open orders, conditional ones included, as ``positions``."""
         raise NotImplementedError
 
     async def positions(self, line: Line, urgency: Urgency) -> list[PositionReport]:
-        """Ask for all non-zero positions; one in what is not traded bears the venue's own name."""
+        """Ask for all non-zero positions, also in what is not traded here (``item``)."""
         raise NotImplementedError
 
     async def balance(self, line: Line) -> Balance:

@@ -299,6 +299,7 @@ class VenueGateway:
                     rules.balance(line),
                 )
                 positions = [held for held in positions if held.symbol in rules.instruments]
+                orders = [order for order in orders if order.symbol in rules.instruments]
                 self._active.update(report.symbol for report in positions)
                 self._active.update(report.symbol for report in orders)
                 self._symbols |= self._active

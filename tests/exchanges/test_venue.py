@@ -571,7 +571,7 @@ async def test_a_kill_closes_what_is_too_large_for_one_order_in_parts(
             await kill.close()
 
 
-async def test_a_position_in_what_is_not_traded_is_seen_by_a_kill_and_no_sweep(
+async def test_what_is_not_traded_is_seen_by_a_kill_and_no_sweep(
     practice: PracticeProcess, venue: str
 ) -> None:
     async with running(practice, venue) as desk:
@@ -580,6 +580,12 @@ async def test_a_position_in_what_is_not_traded_is_seen_by_a_kill_and_no_sweep(
             await kill.open()
             await desk.gateway.submit(desk.order(Side.BUY, OrderKind.MARKET))
             await until_held(kill)
+            for kind, price in ((OrderKind.LIMIT, "0.9"), (OrderKind.STOP, "0.8")):
+                far = await desk.far(price)
+                more = {"price": far} if kind is OrderKind.LIMIT else {"trigger": far}
+                side = Side.BUY if kind is OrderKind.LIMIT else Side.SELL
+                order = desk.order(side, kind, reduce_only=kind is OrderKind.STOP, **more)
+                assert (await desk.gateway.submit(order)).outcome is Outcome.ACCEPTED
             # As of one that the venue had suspended when this began: its list has it no more.
             for rules in (desk.gateway.rules, kill.rules):
                 del rules.instruments[BTC], rules.by_venue[desk.item.venue_symbol]
@@ -587,7 +593,13 @@ async def test_a_position_in_what_is_not_traded_is_seen_by_a_kill_and_no_sweep(
             desk.gateway._active.discard(BTC)
             (held,) = await kill.positions()
             assert held.symbol == desk.item.venue_symbol
-            assert not (await desk.gateway.sweep(time.time_ns())).positions
+            orders = await kill.open_orders()
+            assert [order.symbol for order in orders] == [held.symbol] * 2
+            swept = await desk.gateway.sweep(time.time_ns())
+            assert not swept.positions
+            assert not swept.orders
+            assert await kill.cancel_orders(orders) == 2
+            assert not await kill.open_orders()
             desk.gateway.rules.adopt([desk.item])
         finally:
             await kill.close()
