@@ -347,8 +347,9 @@ class BinanceQueries(Rules):
         return [
             PositionReport(
                 "binance", self.item(row.symbol).symbol, number(row.positionAmt),
-                number(row.entryPrice), received, mark=optional(row.markPrice), liquidation=optional(row.liquidationPrice),
-                leverage=optional(row.leverage), unrealised=number(row.unRealizedProfit),
+                number(row.entryPrice), received, mark=optional(row.markPrice),
+                liquidation=optional(row.liquidationPrice), leverage=optional(row.leverage),
+                unrealised=number(row.unRealizedProfit),
             )
             for row in _positions(body)
             if number(row.positionAmt)
