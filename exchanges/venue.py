@@ -183,10 +183,8 @@ class VenueGateway:
         async def page(end: int | None) -> Sequence[StampedRow]:
             return await ask(self.line, item, timeframe, count, end)
 
-        try:
+        with reading(self.venue, f"its {fact}"):
             return await told_facts(item, fact, count, before, page)
-        except (ValueError, KeyError, IndexError) as error:
-            raise VenueUnavailable(f"{self.venue}: its {fact} does not parse: {error}") from error
 
     async def run(self, symbols: Sequence[str], sink: Sink) -> None:
         """Stream market and account events into ``sink`` until cancelled."""
