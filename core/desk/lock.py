@@ -10,8 +10,6 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-import platformdirs
-
 from core.errors import AlreadyRunning, SafetyRefusal, StateError
 
 
@@ -93,6 +91,8 @@ def meeting_folder(environment: str) -> Path:
     """
     session = os.environ.get("XDG_RUNTIME_DIR")
     if environment != "practice":
+        import platformdirs  # 8 ms that pulling the cord has no use for
+
         folder = Path(platformdirs.user_state_dir("killcord")) / "accounts"
     elif session and os.path.isdir(session):
         folder = Path(session) / "killcord"
