@@ -187,8 +187,11 @@ class Context:
         self._families: list[Family] = [kept.get(one) or one(place) for one in kinds]
         self._fresh = [one for one in self._families if type(one) not in kept]
         listed = [feature.name for one in kinds for feature in one.features]
-        self._take = itemgetter(*map(listed.index, names)) if len(names) > 1 else None
-        self._only = listed.index(names[0])
+        # Of one name itemgetter returns no tuple; of all of them in their order none is needed.
+        alone = len(names) == 1
+        self._only = listed.index(names[0]) if alone else -1
+        order = [listed.index(name) for name in names]
+        self._take = None if alone or listed == [*names] else itemgetter(*order)
         self.company = tuple(dict.fromkeys(key for one in kinds for key in one.company(place)))
         """Instruments whose candles are waited for."""
         self.lacks = tuple(dict.fromkeys(text for one in kinds if (text := one.lacks(place))))
@@ -211,7 +214,7 @@ class Context:
     def hear(self, event: Event) -> None:
         """Tell the families of an event."""
         what: type | Key = type(event)
-        if isinstance(event, Candle):
+        if type(event) is Candle:
             what = event.venue, event.symbol
             self._last[what] = event.ts
         for tell in self._hearers.get(what, ()):
@@ -258,7 +261,11 @@ class Context:
         values: list[float] = []
         for one in self._families:
             values += one.close(candle)
-        self.row = list(self._take(values)) if self._take else [values[self._only]]
+        if self._take is not None:
+            values = list(self._take(values))
+        elif self._only >= 0:
+            values = [values[self._only]]
+        self.row = values
 
     def values(self) -> Mapping[str, float]:
         """Return the last row by name."""

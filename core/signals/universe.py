@@ -12,7 +12,7 @@ from math import log, sqrt
 
 from core.clock import SECOND
 from core.model.market import Candle
-from core.signals.features import FLOOR, NAN
+from core.signals.features import CLIP, FLOOR, NAN
 
 SPANS = NEAR, MIDDLE, FAR = (1, 4, 24)
 """Candles over which moves are looked at."""
@@ -28,7 +28,7 @@ Ranking = tuple[list[float], int, float]
 class Path:
     """The newest closes of one symbol; a gap in its candles begins it anew."""
 
-    __slots__ = ("_logs", "_squares", "moves", "ts", "unit")
+    __slots__ = ("_logs", "_scaled", "_squares", "moves", "ts", "unit")
 
     def __init__(self) -> None:
         self._logs: deque[float] = deque(maxlen=FAR + 1)
@@ -39,6 +39,7 @@ class Path:
         """Log returns over ``SPANS``; NaN where a candle is missing."""
         self.unit = NAN
         """Volatility a candle, log return; NaN before ``WINDOW`` returns."""
+        self._scaled: tuple[float, ...] | None = None
 
     def push(self, candle: Candle, span: int) -> None:
         """Take the next candle.
@@ -56,6 +57,7 @@ class Path:
             logs.clear()
             squares.clear()
         self.ts = candle.ts
+        self._scaled = None
         logs.append(here)
         known = len(logs)
         if known > FAR:
@@ -64,6 +66,22 @@ class Path:
             self.moves = tuple([here - logs[-1 - n] if known > n else NAN for n in SPANS])
         full = len(squares) == WINDOW
         self.unit = max(sqrt(sum(squares) / WINDOW), FLOOR) if full else NAN
+
+    def scaled(self) -> tuple[float, ...]:
+        """Return ``moves`` in units of their own volatility, within ``CLIP``."""
+        if self._scaled is None:  # every symbol looks at the leader's
+            near, middle, far = self.moves
+            unit = self.unit
+            near, middle, far = near / unit, middle / (unit * ROOTS[1]), far / (unit * ROOTS[2])
+            if not (-CLIP <= near <= CLIP and -CLIP <= middle <= CLIP and -CLIP <= far <= CLIP):
+                near, middle, far = clip(near), clip(middle), clip(far)
+            self._scaled = near, middle, far
+        return self._scaled
+
+
+def clip(value: float) -> float:
+    """Return a value within ``CLIP``; NaN stays."""
+    return -CLIP if value < -CLIP else CLIP if value > CLIP else value
 
 
 _UNKNOWN = Path()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from core.model.instrument import unified_symbol
 from core.model.market import Candle
 from core.signals.features import CLIP, FLOOR, NAN, Feature
-from core.signals.universe import ROOTS, SPANS, WINDOW, Path, Universe
+from core.signals.universe import SPANS, WINDOW, Universe
 
 if TYPE_CHECKING:
     from core.signals.context import Floats, History, Key, Place
@@ -54,25 +54,11 @@ class Leader:
         lead = universe.at(LEADER, ts)
         if lead.unit != lead.unit:
             return list(_NOTHING)
-        near, middle, far = _scale(lead)
+        near, middle, far = lead.scaled()
         if self._symbol == LEADER:
             return [near, middle, far, 0.0, 0.0, 0.0]
-        own_near, own_middle, own_far = _scale(universe.at(self._symbol, ts))
+        own_near, own_middle, own_far = universe.at(self._symbol, ts).scaled()
         return [near, middle, far, near - own_near, middle - own_middle, far - own_far]
-
-
-def _scale(path: Path) -> tuple[float, float, float]:
-    """Return moves in units of their own volatility."""
-    near, middle, far = path.moves
-    unit = path.unit
-    near, middle, far = near / unit, middle / (unit * ROOTS[1]), far / (unit * ROOTS[2])
-    if -CLIP <= near <= CLIP and -CLIP <= middle <= CLIP and -CLIP <= far <= CLIP:
-        return near, middle, far
-    return _clip(near), _clip(middle), _clip(far)
-
-
-def _clip(value: float) -> float:
-    return -CLIP if value < -CLIP else CLIP if value > CLIP else value
 
 
 def tabulate(history: History) -> Floats:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from core.model.market import Candle
 from core.signals.features import CLIP, FLOOR, NAN, Feature
-from core.signals.universe import ROOTS, SPANS, WINDOW, Ranking, Universe
+from core.signals.universe import ROOTS, SPANS, WINDOW, Ranking, Universe, clip
 
 if TYPE_CHECKING:
     from core.research.candles import CandleFile
@@ -86,11 +86,7 @@ def _place(move: float, ranking: Ranking, scale: float) -> tuple[float, float, f
     away, off = mean / scale, (move - mean) / scale
     if -CLIP <= away <= CLIP and -CLIP <= off <= CLIP:
         return away, off, rank
-    return _clip(away), _clip(off), rank
-
-
-def _clip(value: float) -> float:
-    return -CLIP if value < -CLIP else CLIP if value > CLIP else value
+    return clip(away), clip(off), rank
 
 
 def tabulate(history: History) -> Floats:
