@@ -176,9 +176,9 @@ _account_frame = Decoder(_AccountFrame).decode
 def read_order(row: OrderRow, symbol: str, names: Names, received: int, source: str) -> OrderReport:
     """Turn an ordinary order's row into a report; a stop's child is told as the stop."""
     venue_id = str(row.orderId)
-    client_id = names.client(venue_id, row.clientOrderId)
-    names.link(venue_id, client_id)
-    stop = names.is_child(venue_id)
+    client_id = names.client(symbol, venue_id, row.clientOrderId)
+    names.link(symbol, venue_id, client_id)
+    stop = names.is_child(symbol, venue_id)
     kind = OrderKind.STOP if stop else _KINDS.get(row.type, OrderKind.STOP)
     return OrderReport(
         "binance", symbol, client_id, venue_id, SIDES[row.side], kind,
@@ -194,9 +194,8 @@ def read_algo(row: AlgoRow, symbol: str, names: Names, received: int, source: st
     """Turn a conditional order's row into a report."""
     venue_id = str(row.algoId)
     names.mark_stop(row.clientAlgoId, venue_id)
-    names.link(venue_id, row.clientAlgoId)
     if row.actualOrderId:
-        names.link(str(row.actualOrderId), row.clientAlgoId)
+        names.link(symbol, str(row.actualOrderId), row.clientAlgoId)
     filled = number(row.actualQty)
     return OrderReport(
         "binance", symbol, row.clientAlgoId, venue_id, SIDES[row.side], OrderKind.STOP,
@@ -237,10 +236,10 @@ class BinancePrivate(PrivateFeed):
         if item is None:
             return
         venue_id = str(row.i)
-        client_id = self.names.client(venue_id, row.c)
+        client_id = self.names.client(item.symbol, venue_id, row.c)
         if self.names.is_stop(row.c):
             client_id = row.c
-        self.names.link(venue_id, client_id)
+        self.names.link(item.symbol, venue_id, client_id)
         stop = self.names.is_stop(client_id)
         kind = OrderKind.STOP if stop else _KINDS.get(row.o, OrderKind.STOP)
         ts = row.T * MILLI

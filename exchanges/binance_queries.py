@@ -396,7 +396,7 @@ class BinanceQueries(Rules):
 
     async def _owner(self, line: Line, item: Instrument, order_id: int) -> str:
         """Return the client id behind an order id, asking the venue when memory has none."""
-        client_id = self.names.client(str(order_id))
+        client_id = self.names.client(item.symbol, str(order_id))
         if client_id:
             return client_id
         query = {"symbol": item.venue_symbol, "orderId": order_id}
@@ -405,7 +405,7 @@ class BinanceQueries(Rules):
         except VenueRefused:
             return ""  # too old to be kept; the fill still counts
         client_id = _order(body).clientOrderId
-        self.names.link(str(order_id), client_id)
+        self.names.link(item.symbol, str(order_id), client_id)
         return client_id
 
     async def funding(self, line: Line, since: int) -> list[FundingPaid]:

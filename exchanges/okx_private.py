@@ -169,11 +169,11 @@ def read_order(
     row: OrderRow, item: Instrument, names: Names, received: int, source: str
 ) -> OrderReport:
     """Turn an order row into a report; a stop's child is told as the stop."""
-    client_id = row.algoClOrdId or names.client(row.ordId, row.clOrdId)
+    client_id = row.algoClOrdId or names.client(item.symbol, row.ordId, row.clOrdId)
     stop = bool(row.algoClOrdId) or names.is_stop(client_id)
     if stop:
         names.mark_stop(client_id)
-    names.link(row.ordId, client_id)
+    names.link(item.symbol, row.ordId, client_id)
     market = row.ordType in ("market", "optimal_limit_ioc")
     kind = OrderKind.STOP if stop else OrderKind.MARKET if market else OrderKind.LIMIT
     size = item.contract_size
@@ -193,9 +193,8 @@ def read_algo(
 ) -> OrderReport:
     """Turn a conditional order's row into a report."""
     names.mark_stop(row.algoClOrdId, row.algoId)
-    names.link(row.algoId, row.algoClOrdId)
     for child in (row.ordId, *row.ordIdList):
-        names.link(child, row.algoClOrdId)
+        names.link(item.symbol, child, row.algoClOrdId)
     size = item.contract_size
     return OrderReport(
         "okx", item.symbol, row.algoClOrdId, row.algoId, row.side, OrderKind.STOP,

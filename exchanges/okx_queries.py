@@ -362,10 +362,10 @@ class OkxQueries(Rules):
         rows = await self._pages(line, Urgency.READ, method, query, _fills, _fill_id, cost(pool))
         received = time.time_ns()
         fills = [
-            Fill("okx", item.symbol, row.tradeId, self.names.client(row.ordId, row.clOrdId),
-                 row.ordId, row.side, number(row.fillSz) * item.contract_size,
-                 number(row.fillPx), -number(row.fee), row.execType == "M",
-                 int(row.ts) * MILLI, received, "sweep")
+            Fill("okx", item.symbol, row.tradeId,
+                 self.names.client(item.symbol, row.ordId, row.clOrdId), row.ordId, row.side,
+                 number(row.fillSz) * item.contract_size, number(row.fillPx), -number(row.fee),
+                 row.execType == "M", int(row.ts) * MILLI, received, "sweep")
             for row in rows
             if (item := self.by_venue.get(row.instId))
         ]  # fmt: skip

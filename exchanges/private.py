@@ -21,26 +21,26 @@ class Names:
 
     Binance and OKX give a triggered stop a second order with an id of its own. Reports and fills
     of that child are told under the stop's client id. Only a memory: the venue is asked where it
-    does not help.
+    does not help. Binance counts orders symbol by symbol, and conditional ones apart from both.
     """
 
     LIMIT = 20_000
 
     def __init__(self) -> None:
-        self._clients: dict[str, str] = {}
+        self._clients: dict[tuple[str, str], str] = {}
         self._stops: dict[str, str] = {}
 
-    def link(self, venue_id: str, client_id: str) -> None:
-        """Remember that an order id belongs to a client id."""
+    def link(self, symbol: str, venue_id: str, client_id: str) -> None:
+        """Remember that the id of an ordinary order belongs to a client id."""
         if venue_id and client_id:
-            self._clients[venue_id] = client_id
+            self._clients[symbol, venue_id] = client_id
             if len(self._clients) > self.LIMIT:
                 for old in list(self._clients)[: self.LIMIT // 4]:
                     del self._clients[old]
 
-    def client(self, venue_id: str, default: str = "") -> str:
-        """Return the client id of an order id."""
-        return self._clients.get(venue_id, default)
+    def client(self, symbol: str, venue_id: str, default: str = "") -> str:
+        """Return the client id of an ordinary order's id."""
+        return self._clients.get((symbol, venue_id), default)
 
     def mark_stop(self, client_id: str, venue_id: str = "") -> None:
         """Remember that a client id is a stop in the venue's conditional order book."""
@@ -54,9 +54,9 @@ class Names:
         """Whether it is known to be a stop."""
         return client_id in self._stops
 
-    def is_child(self, venue_id: str) -> bool:
-        """Whether an order id is that of a triggered stop."""
-        return self._clients.get(venue_id, "") in self._stops
+    def is_child(self, symbol: str, venue_id: str) -> bool:
+        """Whether an ordinary order's id is that of a triggered stop."""
+        return self._clients.get((symbol, venue_id), "") in self._stops
 
 
 class PrivateFeed:

@@ -229,9 +229,10 @@ class VenueGateway:
         if verdict.code in self.rules.misfits:
             self.misfit.set()
         if verdict.venue_id:
-            self.rules.names.link(verdict.venue_id, order.client_id)
             if order.kind is OrderKind.STOP:
                 self.rules.names.mark_stop(order.client_id, verdict.venue_id)
+            else:
+                self.rules.names.link(order.symbol, verdict.venue_id, order.client_id)
         return self._sent(order, verdict)
 
     def _sent(self, order: Order, verdict: Verdict) -> OrderSent:

@@ -108,6 +108,25 @@ def test_binance_child_of_a_stop_is_told_as_the_stop() -> None:
     assert (report.client_id, report.kind) == (STOP, OrderKind.STOP)
 
 
+@pytest.mark.parametrize(
+    ("symbol", "same"),
+    [("BTCUSDT", "8886999"), ("BNBUSDT", "2148719")],
+    ids=["child of another symbol's stop", "stop"],
+)
+def test_binance_counts_orders_symbol_by_symbol_and_conditional_ones_apart(
+    symbol: str, same: str
+) -> None:
+    _, feed, seen = make("binance")
+    assert same in binance.ALGO_SAMPLE
+    assert feed.take(binance.ALGO_SAMPLE, 5)
+    frame = binance.ORDER_SAMPLE.replace("8886774", same).replace("BTCUSDT", symbol)
+    assert feed.take(frame, 6)
+    _, fill, report = seen
+    assert isinstance(fill, Fill)
+    assert isinstance(report, OrderReport)
+    assert (fill.client_id, report.client_id, report.kind) == (OURS, OURS, OrderKind.LIMIT)
+
+
 def test_binance_account_update() -> None:
     _, feed, seen = make("binance")
     assert feed.take(binance.ACCOUNT_SAMPLE, 5)
