@@ -49,7 +49,7 @@ bench-peers: install  ## the same work in other backtesters; installs each under
 
 soak: install  ## long runs: simulated worlds (SEEDS=), kill -9s (KILLS=) and all slow tests
 	@$(BIN)/python -m tests.simulation --count $(SEEDS)
-	@KILLS=$(KILLS) $(BIN)/pytest -m soak -p no:xdist --timeout 0 $(ARGS)
+	@KILLS=$(KILLS) $(BIN)/pytest -m soak -n 0 --timeout 0 $(ARGS)
 
 docs: install  ## rewrite the pages that are made from the code
 	@$(BIN)/python -m tests.docs
