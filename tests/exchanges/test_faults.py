@@ -38,7 +38,7 @@ from exchanges.practice.state import OrderRequest
 from exchanges.venue import VenueGateway, open_gateway
 from tests.core.engine.scene import config
 from tests.exchanges.market import Seen
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.whole, pytest.mark.timeout(120)]
 BTC = "BTC/USDT:USDT"
@@ -249,7 +249,9 @@ async def test_lost_and_doubled_private_frames_lose_and_double_nothing(tmp_path:
     ):
 
         async def check(client: Client) -> None:
-            await until(lambda: client.up() == {"trades", "books", "tickers", "private"})
+            # The answer to a login may be among what is lost: it is asked for again.
+            everything = {"trades", "books", "tickers", "private"}
+            await until(lambda: client.up() == everything, 3 * PATIENCE)
             start = time.time_ns()
             for side in (Side.BUY, Side.SELL, Side.BUY):
                 await client.gateway.submit(client.order(OrderKind.MARKET, side))
