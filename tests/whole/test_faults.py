@@ -26,10 +26,10 @@ TOGETHER = (
     ("lost-frames", "refused-requests", "server-errors", "book-gaps", "rejected-stops"),
 )
 """Scripts that harm orders and fills, put together."""
-WITHOUT_BOOKS = ("account-reset", "bans")
+WITHOUT_BOOKS = ("account-reset", "bans", "one-venue-gone")
 """Scripts after which the venue's books are not those that the desk wrote, or are not asked for in
-time: Bybit bans an address for ten minutes, and the desk keeps to that. A kill during a ban is in
-``test_drill``."""
+time: Bybit bans an address for ten minutes, and the desk keeps to that; a venue that is gone stays
+away. A kill during them is in ``test_drill``."""
 
 
 def mixed(folder: Path, *parts: str) -> str:
