@@ -134,34 +134,18 @@ class Market:
     def klines(self, _: str, params: Params) -> Any:
         """Answer ``GET /fapi/v1/klines``."""
         contract = self.desk.contract(params)
-        seconds = INTERVALS.get(require(params, "interval"))
-        if seconds is None:
-            raise BinanceNo(-1120, "Invalid interval.")
-        found = self.venue.klines(
-            contract.symbol,
-            seconds,
-            start_ms=read_int(params, "startTime"),
-            end_ms=read_int(params, "endTime"),
-            limit=min(read_int(params, "limit", 500) or 500, 1500),
-        )
-        return [quotes.kline_row(kline, contract, seconds) for kline in found]
+        query = _kline_query(params)
+        found = self.venue.klines(contract.symbol, **query)
+        return [quotes.kline_row(kline, contract, query["interval_s"]) for kline in found]
 
     def index_klines(self, _: str, params: Params) -> Any:
         """Answer ``GET /fapi/v1/indexPriceKlines``; what an index has no volume for is zero."""
         contract = self.desk.contract({**params, "symbol": require(params, "pair")})
-        seconds = INTERVALS.get(require(params, "interval"))
-        if seconds is None:
-            raise BinanceNo(-1120, "Invalid interval.")
-        found = self.venue.index_klines(
-            contract.symbol,
-            seconds,
-            start_ms=read_int(params, "startTime"),
-            end_ms=read_int(params, "endTime"),
-            limit=min(read_int(params, "limit", 500) or 500, 1500),
-        )
+        query = _kline_query(params)
+        found = self.venue.index_klines(contract.symbol, **query)
+        last = query["interval_s"] * 1000 - 1
         return [
-            [opened, *prices, "0", opened + seconds * 1000 - 1, "0", 0, "0", "0", "0"]
-            for opened, prices in found
+            [opened, *prices, "0", opened + last, "0", 0, "0", "0", "0"] for opened, prices in found
         ]
 
     def interest_history(self, _: str, params: Params) -> Any:
@@ -288,3 +272,16 @@ def rate_limits(limits: Limits) -> list[dict[str, Any]]:
             "limit": limits.allow(ORDERS_10S),
         },
     ]
+
+
+def _kline_query(params: Params) -> dict[str, Any]:
+    """Read which candles are asked for."""
+    seconds = INTERVALS.get(require(params, "interval"))
+    if seconds is None:
+        raise BinanceNo(-1120, "Invalid interval.")
+    return {
+        "interval_s": seconds,
+        "start_ms": read_int(params, "startTime"),
+        "end_ms": read_int(params, "endTime"),
+        "limit": min(read_int(params, "limit", 500) or 500, 1500),
+    }

@@ -80,34 +80,14 @@ class Market:
     def kline(self, _: str, params: Params) -> Any:
         """Answer ``GET /v5/market/kline``."""
         contract = self.desk.contract(params)
-        seconds = INTERVALS.get(str(params.get("interval")))
-        if seconds is None:
-            raise BybitNo(codes.BAD_REQUEST, "Invalid period!")
-        start, end = params.get("start"), params.get("end")
-        klines = self.venue.klines(
-            contract.symbol,
-            seconds,
-            start_ms=int(start) if start else None,
-            end_ms=int(end) if end else None,
-            limit=min(int(params.get("limit") or 200), 1000),
-        )
+        klines = self.venue.klines(contract.symbol, **_kline_query(params))
         rows = [quotes.kline_row(kline, contract) for kline in reversed(klines)]
         return {"symbol": contract.venue_symbol, "category": "linear", "list": rows}
 
     def index_kline(self, _: str, params: Params) -> Any:
         """Answer ``GET /v5/market/index-price-kline``."""
         contract = self.desk.contract(params)
-        seconds = INTERVALS.get(str(params.get("interval")))
-        if seconds is None:
-            raise BybitNo(codes.BAD_REQUEST, "Invalid period!")
-        start, end = params.get("start"), params.get("end")
-        found = self.venue.index_klines(
-            contract.symbol,
-            seconds,
-            start_ms=int(start) if start else None,
-            end_ms=int(end) if end else None,
-            limit=min(int(params.get("limit") or 200), 1000),
-        )
+        found = self.venue.index_klines(contract.symbol, **_kline_query(params))
         rows = [[str(opened), *prices] for opened, prices in reversed(found)]
         return {"symbol": contract.venue_symbol, "category": "linear", "list": rows}
 
@@ -208,3 +188,17 @@ class Market:
             if not wanted or contract.venue_symbol == wanted
         ]
         return {"category": "linear", "list": rows, "nextPageCursor": ""}
+
+
+def _kline_query(params: Params) -> dict[str, Any]:
+    """Read which candles are asked for."""
+    seconds = INTERVALS.get(str(params.get("interval")))
+    if seconds is None:
+        raise BybitNo(codes.BAD_REQUEST, "Invalid period!")
+    start, end = params.get("start"), params.get("end")
+    return {
+        "interval_s": seconds,
+        "start_ms": int(start) if start else None,
+        "end_ms": int(end) if end else None,
+        "limit": min(int(params.get("limit") or 200), 1000),
+    }
