@@ -22,6 +22,10 @@ _FADES = 4
 """Training spans hold as many half-lives of what a model learnt. Of what linear models of
 120 days of hours said beyond a coin, 24 symbols and 6 starts, 0.3 came true in the first 30 days,
 0.14 in the next 30, and nothing after that."""
+_FEWEST_TURNS = 10
+"""How often a feature passes its mean while a model learns, at least. What turns less often is a
+trend of that time: of four days of minutes, weekday, hour and funding made the probabilities of a
+linear model off by 0.02 to 0.05, and its AUC less by 0.01."""
 _SURE = 1e-6
 """Least weight of a member that is worse than a coin, so that there is always one."""
 
@@ -86,14 +90,27 @@ def fit(
     plan: Plan,
     parameters: Mapping[str, Any] | None = None,
 ) -> Fitted:
-    """Fit and calibrate one model on a fold's training part."""
+    """Fit and calibrate one model on a fold's training part.
+
+    Nothing is learnt of a feature that hardly turned in that part.
+    """
     rows, rose, chosen = _labelled(panel, fold.fit)
+    rows[:, _turns(rows, panel.who[chosen]) < _FEWEST_TURNS] = 0.0
     weights = panel.alone[chosen] * decay(fold.fit.stop - panel.at[chosen], plan.half_life)
     model = fit_kind(kind, rows, rose, weights, plan.seed, parameters)
     tune_rows, tune_rose, _ = _labelled(panel, fold.tune)
     slope, offset = calibrate(score(model, tune_rows), tune_rose)
     sizes = np.abs(panel.ahead[chosen]) / panel.move[chosen]
     return Fitted(kind, model, slope, offset, float(sizes.mean()))
+
+
+def _turns(rows: Floats, who: Ints) -> Floats:
+    """Return how often each column passes its mean, a symbol; a missing value is below it."""
+    order = np.argsort(who, kind="stable")
+    above = (rows > np.nanmean(rows, axis=0))[order]
+    same = np.diff(who[order]) == 0
+    passed = (above[1:] != above[:-1])[same].sum(axis=0)
+    return np.asarray(passed / len(np.unique(who)))
 
 
 def _labelled(panel: Panel, span: range) -> tuple[Floats, Floats, Ints]:

@@ -106,11 +106,11 @@ def test_an_edge_is_found_promoted_and_traded(killcord: Killcord) -> None:
     with killcord.desk() as desk:
         picture = desk.wait("a model trades", champion, timeout=300)
         model = champion(picture)
-        assert model["auc"] > 0.6
+        assert model["promise"]["auc"] > 0.6
         picture = desk.wait("it is traded", lambda p: p["fills"], timeout=300)
         assert {fill["venue"] for fill in picture["fills"]} <= {"bybit", "binance", "okx"}
         assert all(model["id"] in signal["reason"] for signal in picture["signals"])
-        picture = desk.wait("it is scored", lambda p: champion(p)["scored"], timeout=600)
+        picture = desk.wait("it is scored", lambda p: champion(p)["live"]["scored"], timeout=600)
         assert picture["loop_lag_ms"] < 1000
         desk.process.send_signal(signal.SIGINT)
         summary = desk.finish()

@@ -32,7 +32,7 @@ from core.research.report import report
 from core.research.scores import auc
 from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
-from core.research.training import Forecast, fit, forecast, make_recipe, walk
+from core.research.training import Forecast, fit, forecast, last_fold, make_recipe, walk
 from core.research.trial import score_trial
 from core.signals.model import Linear, Model, Recipe, Trees, follow
 from core.signals.registry import FILE, Registry, find_model
@@ -328,6 +328,20 @@ def test_it_stays_in_until_the_odds_turn() -> None:
     assert [after(0, 0.52), after(0, 0.56), after(0, 0.44)] == [0, 1, -1]
     assert [after(1, 0.51), after(1, 0.49), after(-1, 0.51)] == [1, 0, 0]
     assert after(1, 0.44) == -1
+
+
+def test_nothing_is_learnt_of_what_hardly_turns() -> None:
+    """Four days of minutes have no weekday: to a model it would be a trend."""
+    plan = Plan(60, 2, 5_600, 700, 0.00065)
+    (panel,) = make_panels(plant_edge(0.25, 7_500, 1, 60, 3), [plan])
+    calendar = [
+        panel.names.index(f"{name}_{part}") for name in ("hour", "week") for part in ("sin", "cos")
+    ]
+    linear, trees = (fit(kind, panel, last_fold(panel, plan), plan) for kind in KINDS[:2])
+    weights = np.array(linear.model.weights)
+    assert not weights[calendar].any()
+    assert np.delete(weights, calendar).all()
+    assert not trees.model.feature_importance()[calendar].any()
 
 
 def test_funding_that_is_to_come_moves_what_must_be_said(files: list[CandleFile]) -> None:
