@@ -96,18 +96,29 @@ def fit(
     """
     rows, rose, chosen = _labelled(panel, fold.fit)
     rows[:, _turns(rows, panel.who[chosen]) < _FEWEST_TURNS] = 0.0
-    weights = panel.alone[chosen] * decay(fold.fit.stop - panel.at[chosen], plan.half_life)
+    weights = _count(panel, chosen) * decay(fold.fit.stop - panel.at[chosen], plan.half_life)
     model = fit_kind(kind, rows, rose, weights, plan.seed, parameters)
-    tune_rows, tune_rose, _ = _labelled(panel, fold.tune)
-    slope, offset = calibrate(score(model, tune_rows), tune_rose)
+    tune_rows, tune_rose, later = _labelled(panel, fold.tune)
+    slope, offset = calibrate(score(model, tune_rows), tune_rose, _count(panel, later))
     sizes = np.abs(panel.ahead[chosen]) / panel.move[chosen]
     return Fitted(kind, model, slope, offset, float(sizes.mean()))
+
+
+def _count(panel: Panel, chosen: Ints) -> Floats:
+    """Return the part of an independent sample that each row is.
+
+    Labels overlap in time; and symbols move together: all rows of a time count as one.
+    """
+    _, at, beside = np.unique(panel.at[chosen], return_inverse=True, return_counts=True)
+    return np.asarray(panel.alone[chosen] / beside[at])
 
 
 def _turns(rows: Floats, who: Ints) -> Floats:
     """Return how often each column passes its mean, a symbol; a missing value is below it."""
     order = np.argsort(who, kind="stable")
-    above = (rows > np.nanmean(rows, axis=0))[order]
+    known = np.isfinite(rows)
+    mean = np.where(known, rows, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    above = (rows > mean)[order]
     same = np.diff(who[order]) == 0
     passed = (above[1:] != above[:-1])[same].sum(axis=0)
     return np.asarray(passed / len(np.unique(who)))

@@ -27,7 +27,7 @@ from core.research.feature_table import make_features
 from core.research.honesty import audit, gate, leak_checks, misplaced
 from core.research.learning import KINDS, calibrate, fit_kind, fit_linear, score, translate
 from core.research.page import make_page
-from core.research.panel import Around, Panel, Plan, make_panels, rows_of
+from core.research.panel import Around, Panel, Plan, change, make_panels, rows_of
 from core.research.report import report
 from core.research.scores import auc
 from core.research.search import Finding, search
@@ -294,13 +294,33 @@ def test_linear_finds_the_weights_that_made_the_labels() -> None:
     odds = 0.8 * rows[:, 0] - 0.4 * (rows[:, 1] - 3.0) / 5.0 + 0.2
     rose = (rng.random(40_000) < 1 / (1 + np.exp(-odds))).astype(float)
     one = np.ones(40_000)
-    model = fit_linear(rows, rose, one, 1e-3)
+    model = fit_linear(rows, rose, one, 1.0)
     np.testing.assert_allclose(model.weights, [0.8, -0.4, 0.0], atol=0.04)
     assert model.absent == (0.0, 0.0, 0.0)
-    slope, offset = calibrate(3.0 * odds + 1.0, rose)
+    slope, offset = calibrate(3.0 * odds, rose, one)
     assert slope == pytest.approx(1 / 3, abs=0.02)
-    assert offset == pytest.approx(-1 / 3, abs=0.03)
-    assert calibrate(-odds, rose) == (0.0, 0.0)
+    assert offset == pytest.approx(0.0, abs=0.03)
+    assert calibrate(-odds, rose, one) == (0.0, 0.0)
+
+
+def test_few_independent_rows_calibrate_nothing() -> None:
+    """576 hours of one symbol hold 24 moves of a day: a trend of theirs is no base rate."""
+    odds = np.random.default_rng(7).standard_normal(576) * 0.3
+    for rises in (0.3, 0.7):
+        rose = (np.arange(576) < 576 * rises).astype(float)
+        slope, offset = calibrate(odds, rose, np.full(576, 1 / 24))
+        assert 0.3 < slope < 0.8
+        assert abs(offset) < 0.05
+        assert abs(calibrate(odds, rose, np.ones(576))[1]) > 0.2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_nothing_can_be_known_little_is_said(kind: str) -> None:
+    """Labels of a day overlap 24 times: by rows these candles taught 2,000 things, by days 40."""
+    plan = Plan(3600, 24, 1_500, 400, 0.0005)
+    (panel,) = make_panels(plant_edge(0.0, 4_500, 1, 3600, 13), [plan])
+    trial = score_trial(kind, panel, plan, forecast(kind, panel, plan))
+    assert trial.brier_skill > -0.04  # it was -0.19 and less
 
 
 def test_what_is_missing_says_what_it_says() -> None:
@@ -342,6 +362,17 @@ def test_nothing_is_learnt_of_what_hardly_turns() -> None:
     assert not weights[calendar].any()
     assert np.delete(weights, calendar).all()
     assert not trees.model.feature_importance()[calendar].any()
+
+
+def test_what_a_part_has_nothing_of_is_not_learnt_from_it(files: list[CandleFile]) -> None:
+    """Half of the span may lack a feature: to the models of that half it says nothing."""
+    (panel,) = make_panels(files[:1], [PLAN])
+    rows = panel.rows.copy()
+    rows[:, 5] = np.nan
+    fold = next(iter(walk(len(panel.times), PLAN)))
+    fitted = fit("linear", change(panel, rows=rows), fold, PLAN)
+    assert fitted.model.weights[5] == fitted.model.absent[5] == 0.0
+    assert np.isfinite(fitted.predict(panel.rows[rows_of(panel, fold.test)])).all()
 
 
 def test_funding_that_is_to_come_moves_what_must_be_said(files: list[CandleFile]) -> None:
