@@ -119,9 +119,7 @@ def fit_linear(rows: Floats, rose: Floats, weights: Floats, ridge: float) -> Lin
     )
 
 
-def newton(
-    inputs: Floats, rose: Floats, weights: Floats, penalty: Floats, start: Floats
-) -> Floats:
+def newton(inputs: Floats, rose: Floats, weights: Floats, penalty: Floats, start: Floats) -> Floats:
     """Return the weights of a logistic regression.
 
     Args:
