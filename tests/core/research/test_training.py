@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from core.research.candles import CandleFile
 from core.research.feature_table import make_features
 from core.research.honesty import audit, gate, leak_checks, misplaced
 from core.research.learning import KINDS, calibrate, fit_kind, fit_linear, score, translate
+from core.research.looks import look_at
 from core.research.page import make_page
 from core.research.panel import Around, Panel, Plan, change, make_panels, rows_of
 from core.research.report import report
@@ -33,9 +35,9 @@ from core.research.scores import auc
 from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
 from core.research.training import Forecast, fit, forecast, last_fold, make_recipe, walk
-from core.research.trial import score_trial
+from core.research.trial import Trial, score_trial
 from core.signals.model import Linear, Model, Recipe, Trees, follow
-from core.signals.registry import FILE, Registry, find_model
+from core.signals.registry import FILE, Look, Registry, find_model
 from core.signals.strategy import strategy_maker
 from tests.core.research.test_backtest import rules, settings
 
@@ -484,10 +486,117 @@ def test_promotion_and_demotion(found: tuple[Finding, Path], tmp_path: Path) -> 
 
 
 def test_trials_are_counted_over_runs(tmp_path: Path) -> None:
+    """A configuration that is tried again is one more try on half other days; else the same."""
     registry = Registry(tmp_path)
-    assert registry.note_trials("a", {"one": 0.1, "two": 0.2}) == [0.1, 0.2]
-    assert registry.note_trials("b", {"one": 0.5}) == [0.5]
-    assert registry.note_trials("a", {"two": 0.3, "three": 0.4}) == [0.1, 0.3, 0.4]
+    look = Look("a", ("x", "y"), 100, 199)
+    assert registry.note_trials(look, {"one": 0.1, "two": 0.2}) == [0.1, 0.2]
+    assert registry.note_trials(replace(look, blocks=("z",)), {"one": 0.5}) == [0.5]
+    assert registry.note_trials(look, {"two": 0.3, "three": 0.4}) == [0.1, 0.3, 0.4]
+    week = replace(look, blocks=("y", "w"), first=107, last=206)
+    assert sorted(registry.note_trials(week, {"one": 0.6})) == [0.3, 0.4, 0.6]
+    months = replace(look, blocks=("y", "w"), first=160, last=259)
+    assert sorted(registry.note_trials(months, {"one": 0.7})) == [0.3, 0.4, 0.6, 0.7]
+    other = replace(look, what="b")
+    assert sorted(registry.note_trials(other, {"one": 0.8})) == [0.3, 0.4, 0.6, 0.7, 0.8]
+
+
+def test_candles_are_the_same_whatever_they_are_called(files: list[CandleFile]) -> None:
+    """Another venue's name, fewer symbols, a later end or longer candles hide no try."""
+
+    def look(*some: CandleFile, salt: str = "") -> Look:
+        panel, trial = tested(list(some))
+        return look_at(some, panel.names, [trial], salt)
+
+    def tested(some: list[CandleFile]) -> tuple[Panel, Trial]:
+        plan = replace(PLAN, timeframe=some[0].timeframe)
+        (panel,) = make_panels(some, [plan])
+        count = len(panel.at)
+        said = Forecast(np.full(count, 0.5), np.full(count, 0.6), np.full(count, 0.4))
+        return panel, score_trial("linear", panel, plan, said)
+
+    def shared(one: Look, two: Look) -> int:
+        return len(set(one.blocks) & set(two.blocks))
+
+    whole = look(*files)
+    assert len(whole.blocks) > 3 * 25
+    renamed = look(*(replace(file, venue="okx") for file in files))
+    assert renamed == whole
+    assert 25 < shared(whole, look(files[0])) < len(whole.blocks)
+    later = [cut(file, 500, 4_000) for file in files]
+    assert shared(whole, look(*later)) > 3 * 20
+    assert shared(whole, look(*(coarser(file, 4) for file in files))) > 3 * 20
+    assert shared(whole, look(*plant_edge(0.25, 4_000, 3, 3600, 2))) == 0
+    assert shared(whole, look(*files, salt="-shuffled")) == 0
+
+
+def cut(file: CandleFile, first: int, last: int) -> CandleFile:
+    columns = ("ts", "open", "high", "low", "close", "volume")
+    return replace(file, **{name: getattr(file, name)[first:last] for name in columns})
+
+
+def coarser(file: CandleFile, count: int) -> CandleFile:
+    """Join candles; their closes are those of the last ones."""
+    whole = len(file.ts) // count * count
+    first, last = cut(file, 0, whole).ts[::count], file.close[:whole][count - 1 :: count]
+    top = np.maximum(file.open[:whole:count], last)
+    low = np.minimum(file.open[:whole:count], last)
+    return replace(
+        file, timeframe=file.timeframe * count, ts=first, open=file.open[:whole:count],
+        high=top, low=low, close=last, volume=file.volume[:whole:count],
+    )  # fmt: skip
+
+
+def test_every_search_on_the_same_days_counts(
+    files: list[CandleFile], found: tuple[Finding, Path], tmp_path: Path
+) -> None:
+    """Renamed, cut or with another window: the days that were tested are the same."""
+    finding, source = found
+    shutil.copytree(source, tmp_path / "models")
+    registry = Registry(tmp_path / "models")
+    renamed = [replace(cut(file, 168, 4_000), venue="okx") for file in files]
+    again = search(renamed, [replace(PLAN, train=1100)], registry, now=NOW)
+    assert finding.tried == 4
+    assert again.tried == 8
+
+
+def test_a_model_is_judged_anew_by_all_that_was_tried(
+    files: list[CandleFile], found: tuple[Finding, Path], tmp_path: Path
+) -> None:
+    finding, source = found
+    shutil.copytree(source, tmp_path / "models")
+    registry = Registry(tmp_path / "models")
+    (panel,) = make_panels(files, [PLAN])
+    trial = score_trial("linear", panel, PLAN, forecast("linear", panel, PLAN))
+    look = look_at(files, ("other",), [trial])
+    registry.note_trials(look, {f"try {k}": 3.0 * (-1) ** k for k in range(200)})
+    assert registry.champion == finding.id
+    again = search(files, [PLAN], registry, now=NOW)
+    assert again.id == finding.id
+    assert "not the luck of 204 trials" in again.verdict
+    assert not registry.read(finding.id).passed
+    assert registry.champion == ""
+    with pytest.raises(SafetyRefusal, match="not the luck"):
+        registry.promote(finding.id)
+    assert "it does not pass" in (registry.demoted(finding.id) or "")
+
+
+def test_a_damaged_entry_is_mended_by_training_again(
+    files: list[CandleFile], found: tuple[Finding, Path], tmp_path: Path
+) -> None:
+    finding, source = found
+    shutil.copytree(source, tmp_path / "models")
+    registry = Registry(tmp_path / "models")
+    registry.demote("by hand", "me")
+    (registry.folder / finding.id / FILE).write_bytes(b"")
+    (registry.folder / finding.id / "meta.json").write_bytes(b"{")
+    again = search(files, [PLAN], registry, now=NOW)
+    assert registry.read(again.id).passed
+    # And what a person took off duty no training puts on again.
+    assert not again.promoted
+    assert again.verdict.startswith("passed: it was demoted: by hand; `killcord models promote")
+    assert registry.champion == ""
+    registry.promote(again.id)
+    assert search(files, [PLAN], registry, now=NOW).promoted
 
 
 def test_nothing_splits_rows_at_random() -> None:
