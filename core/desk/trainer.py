@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -92,14 +92,19 @@ class Trainer:
         state = "failed" if last.failed else "waiting"
         return TrainingView(state, last.text, None, last.finished, self._due)
 
-    async def run(self) -> None:
-        """Work until cancelled."""
+    async def run(self, seated: Callable[[], None]) -> None:
+        """Work until cancelled.
+
+        Args:
+            seated: told when a model has come on duty.
+        """
         await asyncio.to_thread(self._last.read)
         self._due = self._first_due()
         try:
             while True:
                 try:
-                    await self._roster.look()
+                    if await self._roster.look():
+                        seated()
                     self._begin()
                 except Exception as error:  # whatever it is, trading does not end for it
                     self._complain(str(error) or type(error).__name__)

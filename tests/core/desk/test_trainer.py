@@ -79,7 +79,7 @@ class Desk:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.trainer.run())
+        task = asyncio.create_task(self.trainer.run(lambda: None))
         try:
             yield
         finally:
