@@ -21,6 +21,7 @@ from core.clock import SECOND
 from core.config import Strategy
 from core.errors import ConfigError, RegistryError, SafetyRefusal, UsageError
 from core.model.instrument import Instrument
+from core.model.market import Candle
 from core.research.backtest import run_backtest
 from core.research.bars import Bars
 from core.research.candles import CandleFile
@@ -36,7 +37,7 @@ from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
 from core.research.training import Forecast, fit, forecast, last_fold, make_recipe, walk
 from core.research.trial import Trial, score_trial
-from core.signals.model import Linear, Model, Recipe, Trees, follow
+from core.signals.model import Linear, Model, ModelStrategy, Recipe, Trees, follow
 from core.signals.registry import FILE, Look, Registry, find_model
 from core.signals.strategy import strategy_maker
 from tests.core.research.test_backtest import rules, settings
@@ -225,6 +226,43 @@ def test_funding_is_paid_for_what_is_held(files: list[CandleFile]) -> None:
     assert long.sharpe_gross == free.sharpe_gross
 
 
+def test_whoever_is_always_long_in_a_rising_market_knows_nothing(files: list[CandleFile]) -> None:
+    """Its Sharpe ratio is the market's; by timing it earned what a coin would have."""
+    (panel,) = make_panels(files[:1], [PLAN])
+    count = len(panel.at)
+    rng = np.random.default_rng(5)
+    rising = change(panel, step=panel.step + 0.001)
+    coin = np.where(rng.random(count) < 0.9, 0.7, 0.45)
+    said = Forecast(coin, np.full(count, 0.6), np.full(count, 0.4))
+    trial = score_trial("linear", rising, PLAN, said)
+    assert trial.probabilistic_sharpe > 0.99
+    assert trial.timing < 0.5
+    knows = np.where(panel.step > -0.002, 0.7, 0.3)
+    able = score_trial("linear", panel, PLAN, replace(said, chance=knows))
+    assert able.timing > 0.99
+    (check,) = (one for one in gate(trial, [0.1], None, ()) if "timing" in one.name)
+    assert not check.passed
+    (check,) = (one for one in gate(able, [0.1], None, ()) if "timing" in one.name)
+    assert check.passed
+
+
+def test_few_shuffled_labels_are_not_taken_for_a_bug() -> None:
+    """Of 1,600 rows the AUC of nothing is 0.48 to 0.52 only seven times in eight."""
+    files = plant_edge(0.0, 2_600, 1, 3600, 6)
+    plan = Plan(3600, 4, 800, 200, 0.0005)
+    wrong = []
+    for seed in range(1, 7):
+        plan = replace(plan, seed=seed)
+        (panel,) = make_panels(files, [plan])
+        said = forecast("linear", panel, plan)
+        trial = score_trial("linear", panel, plan, said)
+        first, *_ = leak_checks(files, Around(), panel, plan, trial, lambda _, said=said: said)
+        wrong.append(abs(float(first.value or 0.0) - 0.5) > 0.02)
+        assert first.passed
+        assert first.need == "AUC 0.457 to 0.543"
+    assert any(wrong)
+
+
 def test_an_edge_that_was_there_once_is_not_enough(files: list[CandleFile]) -> None:
     panel = make_panels(files[:1], [PLAN])[0]
     knows = np.where(np.nan_to_num(panel.ahead) > 0, 0.6, 0.4)
@@ -259,6 +297,26 @@ def test_one_row_scores_as_many_do(files: list[CandleFile], kind: str) -> None:
         fast = Trees(text, rows.shape[1])
         np.testing.assert_array_equal([fast.score(r) for r in few.tolist()], score(model, few))
         assert fit_kind(kind, rows, rose, weights, 3).model_to_string() == text
+
+
+def test_trees_at_work_say_what_they_said_in_training(files: list[CandleFile]) -> None:
+    """An hour comes back each day, the same but for rounding: no tree may split it there."""
+    (panel,) = make_panels(files[:1], [PLAN])
+    fitted = fit("lightgbm", panel, last_fold(panel, PLAN), PLAN)
+    clock = [panel.names.index(f"hour_{part}") for part in ("sin", "cos")]
+    assert fitted.model.feature_importance()[clock].any()
+    model = Model("x", make_recipe([fitted], [1.0], panel, PLAN))
+    strategy = ModelStrategy(Strategy(name="lightgbm", timeframe=3600), model)
+    told = []
+    file = files[0]
+    columns = (file.open, file.high, file.low, file.close, file.volume)
+    for ts, *values in zip(file.ts.tolist(), *(one.tolist() for one in columns), strict=True):
+        opened = ts * 1_000_000
+        ended = opened + 3600 * SECOND
+        strategy.on_candle(Candle("", file.symbol, 3600, *values, opened, ended))
+        if strategy.said is not None:
+            told.append(strategy.said.told)
+    np.testing.assert_allclose(told, fitted.predict(panel.rows), rtol=0, atol=1e-9)
 
 
 def test_xgboost_scores_the_same_in_the_form_it_is_stored_in() -> None:
