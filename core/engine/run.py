@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, cycle, islice
 from typing import Any, Protocol
 
 from core.clock import SECOND
@@ -89,8 +90,8 @@ class CandleRun:
         self._lanes = lanes
         self._slots = [slot for slot, _ in lanes]
         self._floor = floor
-        self._trail: deque[Sequence[Any]] = deque(maxlen=CLOSES)
-        """The last rows as they came, some at a time. Their closes are for the picture."""
+        self._trail: deque[Sequence[Candle]] = deque(maxlen=CLOSES)
+        """The last rows, one or more at a time. Their closes are for the picture."""
         self._span = int(world.config.strategy.timeframe) * SECOND
 
     def play(self, rows: Iterator[tuple[Candle, ...]] | Iterator[Candle]) -> None:
@@ -108,11 +109,11 @@ class CandleRun:
                 row: Any = next(rows, None)
                 if row is not None:
                     self._take((row,) if alone else row)
-        last = [row for rows in self._trail for row in rows][-CLOSES:]
-        seen = [last] if alone else zip(*last, strict=True)
-        for slot, candles in zip(self._slots, seen, strict=False):
+        width = len(self._slots)
+        last = [*chain.from_iterable(self._trail)][-CLOSES * width :]
+        for index, slot in enumerate(self._slots):
             if not slot.linked:  # those were told of theirs by the feed
-                slot.closes.extend([candle.close for candle in candles])
+                slot.closes.extend([candle.close for candle in last[index::width]])
         self._trail.clear()
 
     def _go_alone(self, candles: Iterator[Any]) -> bool:
@@ -145,39 +146,51 @@ class CandleRun:
                 decision = take(candle)
             except Exception as error:  # as in Feed.candle
                 self._rest(seen, seen[-1:])
-                self._close((candle,), 0, error)
+                self._close((candle,), 1, error)
                 return True
             if decision is not None:
                 self._rest(seen, seen[-1:])
-                self._close((candle,), 0, decision)
+                self._close((candle,), 1, decision)
                 return True
             seen.append(candle)
         self._rest(seen, seen[-1:])
         return False
 
     def _go_together(self, rows: Iterator[Any]) -> bool:
-        """Do the same with several instruments."""
+        """Do the same with several instruments, one candle after the other."""
         soon, lows, highs = self._quiet()
         takers = [_taker(slot) for slot in self._slots]
-        seen: list[tuple[Candle, ...]] = []
-        for row in rows:
-            for candle, low, high in zip(row, lows, highs, strict=True):
-                if candle.low <= low or candle.high >= high or candle.ts >= soon:
-                    self._rest(seen, *seen[-1:])
-                    self._take(row)
-                    return True
-            for candle, take in zip(row, takers, strict=True):
-                said: Decision | Exception | None
+        width = len(takers)
+        seen: list[Candle] = []
+        candles = chain.from_iterable(rows)
+        lanes = zip(candles, cycle(lows), cycle(highs), cycle(takers), strict=False)
+        for candle, low, high, take in lanes:
+            said: Decision | Exception | None = None
+            quiet = candle.low > low and candle.high < high and candle.ts < soon
+            if quiet:
                 try:
                     said = take(candle)
                 except Exception as error:  # as in Feed.candle
                     said = error
-                if said is not None:
-                    self._rest(seen, *seen[-1:])
-                    self._close(row, row.index(candle), said)
-                    return True
-            seen.append(row)
-        self._rest(seen, *seen[-1:])
+                if said is None:
+                    seen.append(candle)
+                    continue
+            lane = len(seen) % width
+            begin = len(seen) - lane
+            after = [*islice(candles, width - lane - 1)]
+            row = (*seen[begin:], candle, *after)
+            del seen[begin:]
+            self._rest(seen, seen[-width:])
+            for one, least, most in zip(after, lows[lane + 1 :], highs[lane + 1 :], strict=True):
+                if one.low <= least or one.high >= most:
+                    quiet = False
+            if not quiet:
+                self._open(row)
+            elif lane:
+                self._clock.due = candle.received + PERIOD  # as after any quiet candle
+            self._close(row, lane + (said is not None), said)
+            return True
+        self._rest(seen, seen[-width:])
         return False
 
     def _quiet(self) -> tuple[int, list[float], list[float]]:
@@ -217,24 +230,27 @@ class CandleRun:
 
     def _take(self, row: tuple[Candle, ...]) -> None:
         """Take candles that meet an order or something that is due."""
+        self._open(row)
+        self._close(row)
+
+    def _open(self, row: tuple[Candle, ...]) -> None:
         if row[0].ts >= self._floor.hour:
             self._floor.look(row)
         self._floor.open(row)
-        self._close(row)
 
     def _close(
-        self, row: tuple[Candle, ...], asked: int = -1, said: Decision | Exception | None = None
+        self, row: tuple[Candle, ...], asked: int = 0, said: Decision | Exception | None = None
     ) -> None:
         """Let the lanes hear of their candles, one after the other.
 
         Args:
             row: the candles.
-            asked: the lane whose strategy was the last to be asked already, if any was.
-            said: its answer; those before had none.
+            asked: how many lanes' strategies were asked already.
+            said: what the last of them answered; those before had nothing to say.
         """
         clock = self._clock
         now = self._world.now = row[0].received
-        self._trail.append(row if len(row) == 1 else (row,))
+        self._trail.append(row)
         for index, (slot, candle) in enumerate(zip(self._slots, row, strict=True)):
             if slot.linked:
                 effects = clock.process(candle)
@@ -243,30 +259,28 @@ class CandleRun:
                 continue
             _value(slot, candle)
             clock.events += 1
-            if index < asked:
-                clock.due = now + PERIOD
-                continue
-            if index > asked:
+            answer = said if index == asked - 1 else None
+            if index >= asked:
                 try:
-                    said = _taker(slot)(candle)
+                    answer = _taker(slot)(candle)
                 except Exception as error:  # as in Feed.candle
-                    said = error
-            if said is not None:
-                if isinstance(said, Exception):
-                    self._feed.stop(slot, said)
+                    answer = error
+            if answer is not None:
+                if isinstance(answer, Exception):
+                    self._feed.stop(slot, answer)
                 else:
-                    self._feed.decided(slot, candle, said)
+                    self._feed.decided(slot, candle, answer)
             elif index:
                 continue  # the engine has looked at this time with the first lane
             effects = clock.finish(now)
             if effects:
                 self._floor.hear(effects, now)
 
-    def _rest(self, seen: Sequence[Any], last: Sequence[Candle] = ()) -> None:
+    def _rest(self, seen: Sequence[Candle], last: Sequence[Candle]) -> None:
         """Leave the engine as quiet candles would have.
 
         Args:
-            seen: them, in rows or bare, as they came.
+            seen: them, in whole rows.
             last: the last row of them.
         """
         if not last:
@@ -274,7 +288,7 @@ class CandleRun:
         clock = self._clock
         now = self._world.now = last[0].received
         clock.due = now + PERIOD
-        clock.events += len(seen) * len(last)
+        clock.events += len(seen)
         self._trail.append(seen)
         for slot, candle in zip(self._slots, last, strict=True):
             _value(slot, candle)
