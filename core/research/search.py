@@ -358,7 +358,8 @@ def _describe(
     panel, plan, trial = best.panel, best.plan, best.trial
     identity = hashlib.sha256(f"{digest}{panel.hash}{plan}".encode()).hexdigest()[:12]
     learnt = panel.at >= last_fold(panel, plan).fit.start
-    used = {one.trial.kind: one.trial.parameters for one in best.members or (best,)}
+    chosen = {one.trial.kind: one.trial.parameters for one in best.members or (best,)}
+    used = np.any([one.uses() for one in fitted], axis=0)
     rows = panel.rows[learnt]
     said = np.average([one.predict(rows) for one in fitted], axis=0, weights=best.weights or None)
     return Meta(
@@ -383,7 +384,7 @@ def _describe(
             "sha256": panel.hash,
         },
         parameters=asdict(plan)
-        | {kind: DEFAULTS[kind] | dict(parameters) for kind, parameters in used.items()}
+        | {kind: DEFAULTS[kind] | dict(parameters) for kind, parameters in chosen.items()}
         | ({"weights": list(best.weights)} if best.weights else {}),
         versions={
             "python": platform.python_version(),
@@ -391,10 +392,10 @@ def _describe(
             "killcord": version("killcord"),
             # Trees of every kind are kept in its text form, and scored by it.
             "lightgbm": version("lightgbm"),
-            **{kind: import_module(kind).__version__ for kind in used if kind != "linear"},
+            **{kind: import_module(kind).__version__ for kind in chosen if kind != "linear"},
         },
         scores=_scores(trial),
         gate=checks,
-        reference=describe_rows(panel.names, rows),
+        reference=describe_rows(np.array(panel.names)[used].tolist(), rows[:, used]),
         said=(float(said.mean()), float(said.std())),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from core.clock import SECOND
 from core.research.labels import decay
@@ -74,6 +75,14 @@ class Fitted(Struct, frozen=True):
     def predict(self, rows: Floats) -> Floats:
         """Return calibrated probabilities of a rise."""
         return sigmoid(self.slope * score(self.model, rows) + self.offset)
+
+    def uses(self) -> NDArray[np.bool_]:
+        """Return which features move what it says."""
+        if isinstance(self.model, Linear):
+            moves = np.abs([self.model.weights, self.model.absent]).sum(axis=0)
+        else:
+            moves = self.model.feature_importance()
+        return np.asarray(moves > 0)
 
     def member(self, weight: float) -> Member:
         """Return it as it is stored."""
@@ -223,6 +232,7 @@ def make_recipe(
     relative = plan.label == "relative"
     beside = not market.NAMES.isdisjoint(panel.names)
     universe = {title.rpartition(" ")[2] for title in panel.symbols}
+    used = {name for one in fitted for name in np.array(panel.names)[one.uses()]}
     # Candles from the newest on, until it is as old as those of the walk were when it ended.
     left = last_fold(panel, plan).tune.stop + plan.purge + plan.test + 1 - len(panel.times)
     fresh_until = int(panel.times[-1]) * 1_000_000 + left * plan.timeframe * SECOND
@@ -231,7 +241,7 @@ def make_recipe(
         plan.horizon,
         panel.names,
         define(panel.names),
-        panel.known,
+        tuple(name for name in panel.known if name in used),
         plan.cost,
         sum(one.reach * weight for one, weight in zip(fitted, weights, strict=True)),
         tuple(one.member(weight) for one, weight in zip(fitted, weights, strict=True)),

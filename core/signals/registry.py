@@ -197,10 +197,11 @@ class Registry:
 
     def _appoint(self, name: str, actor: str, role: ModelRole, cause: str) -> None:
         before = self.on_duty(role)
-        write_whole(self.folder / role.name, f"{name}\n".encode())
+        # The log first: on a full disk nobody trades whom nobody put there.
         if before not in ("", name):
             self._log("replaced", role, before, actor, f"by {name}")
         self._log("promoted", role, name, actor, cause)
+        write_whole(self.folder / role.name, f"{name}\n".encode())
         if role is ModelRole.CHAMPION and self.on_duty(ModelRole.CHALLENGER) == name:
             (self.folder / ModelRole.CHALLENGER.name).unlink(missing_ok=True)
 

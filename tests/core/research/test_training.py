@@ -422,6 +422,9 @@ def test_nothing_is_learnt_of_what_hardly_turns() -> None:
     assert not weights[calendar].any()
     assert np.delete(weights, calendar).all()
     assert not trees.model.feature_importance()[calendar].any()
+    # What moves nothing need not be known at work, nor is it watched for drift.
+    recipe = make_recipe([linear], [1.0], panel, plan)
+    assert set(panel.names) - set(recipe.known) == {panel.names[column] for column in calendar}
 
 
 def test_what_a_part_has_nothing_of_is_not_learnt_from_it(files: list[CandleFile]) -> None:

@@ -109,6 +109,16 @@ def test_a_line_that_a_crash_cut_is_left_out_and_a_wrong_one_is_named(tmp_path: 
     assert registry.champion == one.id
 
 
+def test_who_cannot_be_written_down_does_not_trade(tmp_path: Path) -> None:
+    registry, (one, two) = stored(tmp_path, 1.0, 2.0)
+    registry.promote(one.id)
+    (tmp_path / "log.jsonl").unlink()
+    (tmp_path / "log.jsonl").mkdir()
+    with pytest.raises(OSError, match=r"log\.jsonl"):
+        registry.promote(two.id)
+    assert registry.champion == one.id
+
+
 def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     """A desk's training, and one by hand: each line is a try, or somebody's duty."""
     registry, metas = stored(tmp_path, *(float(k) for k in range(1, 5)))
