@@ -241,7 +241,7 @@ def gate(
         Check(
             "earns by its timing",
             trial.timing,
-            "0.95 to be sure of more than its mean position earned",
+            "0.95 that it beats its mean position",
             trial.timing >= 0.95,
         ),
         Check(

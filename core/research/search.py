@@ -211,7 +211,7 @@ def _judge(
     shadow: int,
 ) -> Finding:
     """Store the best, and promote it if it passes."""
-    best = _choose(found)
+    best = choose(found)
     salt = SHUFFLED if best.panel.hash.endswith(SHUFFLED) else ""
     look = look_at(files, best.panel.names, [one.trial for one in found], salt)
     all_ratios = registry.note_trials(look, dict(ratios))
@@ -272,7 +272,7 @@ def _baseline(found: Sequence[Candidate], plan: Plan) -> Candidate:
     return next(one for one in found if one.plan is plan and one.trial.kind == "linear")
 
 
-def _choose(found: Sequence[Candidate]) -> Candidate:
+def choose(found: Sequence[Candidate]) -> Candidate:
     """Return the configuration whose weaker evidence is strongest: what it knows, or what it earns.
 
     Trees count only where they beat the linear model beside them.

@@ -6,7 +6,7 @@ models/<id>/live.json     how it has done on duty
 models/CHAMPION           the id that trades; replaced by rename
 models/CHALLENGER         the id that is watched beside it
 models/log.jsonl          who was put on duty and taken off it, when and why
-models/trials.jsonl       every configuration ever tried, for honest statistics
+models/tried.jsonl        every configuration ever tried, for honest statistics
 models/.lock              held by whoever changes one of the last four
 """
 
@@ -341,7 +341,7 @@ class Registry:
         """
         new = {"look": look, "trials": ratios}
         with self._alone():
-            path = self.folder / "trials.jsonl"
+            path = self.folder / "tried.jsonl"
             known = _lines(path)  # before anything is added to what cannot be read
             _append(path, new)
         seen = set(look.blocks)

@@ -33,7 +33,7 @@ from core.research.page import make_page
 from core.research.panel import Around, Panel, Plan, change, make_panels, rows_of
 from core.research.report import report
 from core.research.scores import auc
-from core.research.search import Finding, search
+from core.research.search import Candidate, Finding, choose, search
 from core.research.synthetic import plant_edge
 from core.research.training import Forecast, fit, forecast, last_fold, make_recipe, walk
 from core.research.trial import Trial, score_trial
@@ -224,6 +224,19 @@ def test_funding_is_paid_for_what_is_held(files: list[CandleFile]) -> None:
     short = score_trial("linear", panel, PLAN, replace(said, chance=1.0 - said.chance))
     assert short.funding == pytest.approx(-long.funding)
     assert long.sharpe_gross == free.sharpe_gross
+
+
+def test_who_knows_and_earns_is_judged_not_who_earns_a_little_more(
+    files: list[CandleFile],
+) -> None:
+    """Sharpe ratios that are beyond doubt do not say which of them is."""
+    (panel,) = make_panels(files[:1], [PLAN])
+    said = forecast("linear", panel, PLAN)
+    trial = score_trial("linear", panel, PLAN, said)
+    knows = replace(trial, auc=0.58, auc_error=0.02, probabilistic_sharpe=0.9990)
+    earns = replace(trial, auc=0.53, auc_error=0.02, probabilistic_sharpe=0.9999)
+    found = [Candidate(panel, PLAN, one, said) for one in (earns, knows)]
+    assert choose(found).trial is knows
 
 
 def test_whoever_is_always_long_in_a_rising_market_knows_nothing(files: list[CandleFile]) -> None:

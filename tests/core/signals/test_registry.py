@@ -88,22 +88,22 @@ def test_a_line_that_a_crash_cut_is_left_out_and_a_wrong_one_is_named(tmp_path: 
     registry, (one,) = stored(tmp_path, 1.0)
     registry.promote(one.id)
     registry.note_trials(LOOK, {"a": 0.1})
-    for name in ("log.jsonl", "trials.jsonl"):
+    for name in ("log.jsonl", "tried.jsonl"):
         with (tmp_path / name).open("ab") as file:
             file.write(b'{"at": "20')
     assert [entry["what"] for entry in registry.life(one.id)] == ["promoted"]
     registry.demote()
     assert [entry["what"] for entry in registry.life(one.id)] == ["promoted", "demoted"]
     assert registry.note_trials(LOOK, {"b": 0.2}) == [0.1, 0.2]
-    for name in ("log.jsonl", "trials.jsonl"):
+    for name in ("log.jsonl", "tried.jsonl"):
         path = tmp_path / name
         path.write_bytes(b"{\n" + path.read_bytes())
     with pytest.raises(RegistryError, match=r"log.jsonl: line 1: .*; remove that line"):
         registry.life(one.id)
-    before = (tmp_path / "trials.jsonl").read_bytes()
-    with pytest.raises(RegistryError, match=r"trials.jsonl: line 1: "):
+    before = (tmp_path / "tried.jsonl").read_bytes()
+    with pytest.raises(RegistryError, match=r"tried.jsonl: line 1: "):
         registry.note_trials(LOOK, {"c": 0.3})
-    assert (tmp_path / "trials.jsonl").read_bytes() == before
+    assert (tmp_path / "tried.jsonl").read_bytes() == before
     # Who is on duty does not hang on the log.
     assert registry.promote(one.id) == one
     assert registry.champion == one.id
