@@ -249,7 +249,7 @@ class Ledger:
         signed = record.qty if record.side == "buy" else -record.qty
         realised = position.book(signed, record.price, fee, ts)
         now = position.qty
-        if now and (not held or (now > 0) != (held > 0)):
+        if now and (not held or (now > _ZERO) != (held > _ZERO)):
             position.foreign = order is None
             position.strategy = order.order.strategy if order is not None else ""
             position.stop = None

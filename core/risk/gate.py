@@ -150,9 +150,9 @@ class Gate:
             order: reduce-only.
             held: position in base units, negative when short.
         """
-        if not order.reduce_only or order.qty <= 0:
+        if not order.reduce_only or order.qty <= _ZERO:
             return Refused(Code.NOT_REDUCING, "reduce-only", str(order.qty), "not a reduction")
-        if (held >= 0) == (order.side == "buy") or order.qty > abs(held):
+        if (held >= _ZERO) == (order.side == "buy") or order.qty > abs(held):
             return Refused(
                 Code.NOT_REDUCING, str(abs(held)), str(order.qty), f"the position is {held}"
             )
