@@ -257,7 +257,7 @@ class Engine:
             world.now = now
         self.events += 1
         self._handlers[type(event)](event)
-        return self.finish(now)
+        return self.finish(now) if self._out or now >= self.due else _NOTHING
 
     def finish(self, now: int) -> tuple[Effect, ...]:
         """Let time pass after an event and return the effects; for ``CandleRun``."""
@@ -344,6 +344,9 @@ class Engine:
     def _wake(self) -> None:
         """Do what waited for time to pass: at most four times a second of engine time."""
         tracking, execution = self._tracking, self._execution
-        tracking.beat()
-        execution.beat()
-        self._world.pending = tracking.pending or execution.pending
+        if tracking.pending or execution.pending:
+            tracking.beat()
+            execution.beat()
+            self._world.pending = tracking.pending or execution.pending
+        else:
+            self._world.pending = False

@@ -276,7 +276,7 @@ class Execution:
         qty = abs(held)
         if slot.exit is not None:
             qty -= slot.exit.remaining
-        if fraction < 1:
+        if fraction < _ONE:
             qty = instrument.floor_qty(qty * fraction)
         else:
             slot.closing = True
@@ -284,13 +284,13 @@ class Execution:
             qty = min(qty, instrument.floor_qty(instrument.max_market_qty))
         if qty % instrument.lot:  # the venue's steps have grown since it was opened
             qty = instrument.floor_qty(qty)
-        if qty <= 0:
+        if qty <= _ZERO:
             return ""
         order = Order(
             world.ids.next(purpose),
             slot.venue,
             slot.symbol,
-            _SELL if held > 0 else _BUY,
+            _SELL if held > _ZERO else _BUY,
             _MARKET,
             qty,
             world.now,

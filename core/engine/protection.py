@@ -16,6 +16,7 @@ from core.orders.machine import WorkingOrder
 from core.risk.codes import Code
 from core.risk.gate import Approved, Gate
 
+_ZERO = Decimal(0)
 _DEBOUNCE = SECOND // 2
 """While an entry is still filling, its stop is resized at most this often."""
 _MOVE_TRIES = 3
@@ -91,7 +92,7 @@ class Protection:
             if not need:
                 self.naked.pop(slot.key, None)
                 return
-        if stop is not None and (stop.order.side == "sell") == (held > 0):
+        if stop is not None and (stop.order.side == "sell") == (held > _ZERO):
             left = stop.remaining
             fits = left == need or (left > need and (slot.exit is not None or stop.booked))
             covered = left >= need and stop.status in COVERING
@@ -129,7 +130,7 @@ class Protection:
             return
         trigger = self.trigger(slot)
         price = slot.value()
-        if price and (price - trigger) * held <= 0:
+        if price and (price - trigger) * held <= _ZERO:
             if slot.exit is None:
                 world.report(
                     Code.STOP_PASSED,
@@ -145,7 +146,7 @@ class Protection:
             world.ids.next(_STOP),
             slot.venue,
             slot.symbol,
-            _SELL if held > 0 else _BUY,
+            _SELL if held > _ZERO else _BUY,
             _STOP_KIND,
             need,
             world.now,
@@ -179,7 +180,7 @@ class Protection:
         assert slot.instrument is not None
         if position.stop is not None:
             return slot.instrument.round_price(position.stop)
-        default = self.default(position.entry, long=position.qty > 0)
+        default = self.default(position.entry, long=position.qty > _ZERO)
         return slot.instrument.round_price(default)
 
     def default(self, price: Decimal, *, long: bool) -> Decimal:

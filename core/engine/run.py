@@ -261,8 +261,9 @@ class CandleRun:
             clock.events += 1
             answer = said if index == asked - 1 else None
             if index >= asked:
+                strategy = slot.strategy
                 try:
-                    answer = _taker(slot)(candle)
+                    answer = strategy.on_candle(candle) if strategy is not None else None
                 except Exception as error:  # as in Feed.candle
                     answer = error
             if answer is not None:

@@ -245,7 +245,7 @@ class World:
         for account in ledger.accounts.values():
             cash += float(account.cash)
         self.cash = cash
-        self.held = [self.slots[key] for key in ledger.open]
+        self.held = [*map(self.slots.__getitem__, ledger.open)]
 
     def exposures(self, slot: Slot | None = None, reach: Decimal = _ZERO) -> dict[str, float]:
         """Return signed notionals by symbol, over all venues; unknown orders as filled.

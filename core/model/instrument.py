@@ -59,12 +59,11 @@ class Instrument(Struct, frozen=True, gc=False):
 
     def round_price(self, price: Decimal) -> Decimal:
         """Round to the nearest tick; a price between two ticks goes to the even one."""
-        ticks = (price / self.tick).to_integral_value(rounding=ROUND_HALF_EVEN)
-        return ticks * self.tick
+        return (price / self.tick).to_integral_value(ROUND_HALF_EVEN) * self.tick
 
     def floor_qty(self, qty: Decimal) -> Decimal:
         """Round a quantity toward zero to the lot: never up in risk."""
-        return (abs(qty) // self.lot * self.lot).copy_sign(qty)
+        return qty // self.lot * self.lot
 
 
 def exact(value: float) -> Decimal:

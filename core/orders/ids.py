@@ -112,11 +112,8 @@ class ClientIds:
         mac = self._mac.copy()
         mac.update(body.encode())
         number = _from_bytes(mac.digest(), "big")
-        return (
-            _PAIRS[number // _HIGH // _HIGH % _HIGH]
-            + _PAIRS[number // _HIGH % _HIGH]
-            + _PAIRS[number % _HIGH]
-        )
+        above = number // _HIGH
+        return f"{_PAIRS[above // _HIGH % _HIGH]}{_PAIRS[above % _HIGH]}{_PAIRS[number % _HIGH]}"
 
 
 def sequence(client_id: str) -> int:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from core.clock import DAY
 from core.model.account import FundingPaid
 from core.model.event import TradingState
-from core.model.order import Fill, OrderReport, OrderSent
+from core.model.order import Fill, OrderReport, OrderSent, Outcome
 from core.model.record import (
     CashAdjusted,
     EquityMarked,
@@ -35,6 +35,7 @@ from core.orders.machine import WorkingOrder
 from core.portfolio.position import Position
 
 _ZERO = Decimal(0)
+_ACCEPTED = Outcome.ACCEPTED
 _DONE = 500
 """Finished orders kept for the screen and for late fills."""
 _KEYS = 10_000
@@ -188,7 +189,8 @@ class Ledger:
 
     def _sent(self, record: OrderSent) -> None:
         order = self.working.get(record.client_id) or self.done.get(record.client_id)
-        if order is not None and order.sent(record):
+        # What a venue takes is neither over nor new: it stays where it is.
+        if order is not None and order.sent(record) and record.outcome is not _ACCEPTED:
             self._settle(order)
 
     def _reported(self, record: OrderReport) -> None:
@@ -247,7 +249,7 @@ class Ledger:
         signed = record.qty if record.side == "buy" else -record.qty
         realised = position.book(signed, record.price, fee, ts)
         now = position.qty
-        if now and (not held or (now > 0) != (held > 0)):
+        if now and (not held or (now > _ZERO) != (held > _ZERO)):
             position.foreign = order is None
             position.strategy = order.order.strategy if order is not None else ""
             position.stop = None

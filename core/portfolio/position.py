@@ -63,11 +63,11 @@ class Position(Struct, gc=False):
             self.entry = price
             self.opened = ts
             self.trip = -fee
-        elif (held > 0) == (qty > 0):
+        elif (held > _ZERO) == (qty > _ZERO):
             self.entry = (self.entry * held + price * qty) / total
             self.trip -= fee
         else:
-            flips = total and (total > 0) != (held > 0)
+            flips = total and (total > _ZERO) != (held > _ZERO)
             closed = held if flips or not total else -qty
             realised = (price - self.entry) * closed
             self.realised += realised
@@ -96,7 +96,7 @@ class Position(Struct, gc=False):
 
     def _finish(self, ts: int) -> None:
         self.trips += 1
-        if self.trip < 0:
+        if self.trip < _ZERO:
             self.losses += 1
             self.lost = ts
         else:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
-from itertools import chain
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +21,7 @@ _ARMED = TradingState.ARMED
 _READY = VenueState.READY
 _LIMIT = OrderKind.LIMIT
 _MARKET = OrderKind.MARKET
+_ZERO = Decimal(0)
 _CODE: Any = SimpleNamespace(**Code.__members__)
 
 
@@ -151,9 +150,9 @@ class Gate:
             order: reduce-only.
             held: position in base units, negative when short.
         """
-        if not order.reduce_only or order.qty <= 0:
+        if not order.reduce_only or order.qty <= _ZERO:
             return Refused(Code.NOT_REDUCING, "reduce-only", str(order.qty), "not a reduction")
-        if (held >= 0) == (order.side == "buy") or order.qty > abs(held):
+        if (held >= _ZERO) == (order.side == "buy") or order.qty > abs(held):
             return Refused(
                 Code.NOT_REDUCING, str(abs(held)), str(order.qty), f"the position is {held}"
             )
@@ -161,112 +160,118 @@ class Gate:
 
     # The one list of checks: what ``open`` refuses and what ``explain`` shows cannot differ. A
     # second, quicker form of it once missed a check that was added here.
-    def _findings(self, order: Order, rules: Instrument, now: Circumstances) -> Iterator[_Finding]:
-        return chain(self._conditions(now), self._shape(order, rules, now), self._sizes(order, now))
+    def _findings(self, order: Order, rules: Instrument, now: Circumstances) -> list[_Finding]:
+        return [*self._conditions(now), *self._shape(order, rules, now), *self._sizes(order, now)]
 
-    def _conditions(self, now: Circumstances) -> Iterator[_Finding]:
+    def _conditions(self, now: Circumstances) -> tuple[_Finding, ...]:
         limits = self.limits
         state = now.state
         armed = state is _ARMED
         code = _CODE.NOT_ARMED if armed else _CLOSED.get(state, _CODE.NOT_ARMED)
-        yield code, armed, "armed", state, "" if armed else f"the desk is {state}"
-        most = limits.rejects_in_a_row
-        yield _CODE.REJECTS_IN_A_ROW, now.rejects < most, most, now.rejects, _AGAINST
         ready = now.venue_state is _READY
-        yield _CODE.VENUE_NOT_READY, ready, "ready", now.venue_state, now.venue_reason
-        yield _CODE.SYMBOL_PAUSED, not now.paused, "", "", "paused by hand"
-        yield _CODE.SYMBOL_FROZEN, not now.frozen, "", "", now.frozen
-        cooling = now.cooling
-        left = f"{cooling:.0f} s left" if cooling > 0.0 else ""
-        yield _CODE.COOLING_DOWN, cooling <= 0.0, limits.loss_streak, left, "losing streak"
-        bad = now.bad_news
-        left = f"{bad:.0f} s left" if bad > 0.0 else ""
-        yield _CODE.BAD_NEWS, bad <= 0.0, limits.news_burst, left, "strongly negative news"
-        bad = now.bad_market
-        left = f"{bad:.0f} s left" if bad > 0.0 else ""
+        rejects = limits.rejects_in_a_row
+        cooling, bad, worse = now.cooling, now.bad_news, now.bad_market
+        cool = f"{cooling:.0f} s left" if cooling > 0.0 else ""
+        calm = f"{bad:.0f} s left" if bad > 0.0 else ""
+        calmer = f"{worse:.0f} s left" if worse > 0.0 else ""
         told = "strongly negative news on the whole market"
-        yield _CODE.BAD_MARKET_NEWS, bad <= 0.0, limits.news_market_burst, left, told
-        yield _CODE.STALE_DATA, now.age <= self._stale, self._stale, now.age, _SECONDS
-        yield _CODE.CLOCK_SKEW, abs(now.skew) <= self._skew, self._skew, now.skew, _SECONDS
-        yield _CODE.LOOP_LAG, now.lag <= self._lag, self._lag, now.lag, _SECONDS
-        yield _CODE.UNGUARDED, not now.unguarded, "", "", now.unguarded
+        burst = limits.news_market_burst
+        return (
+            (code, armed, "armed", state, "" if armed else f"the desk is {state}"),
+            (_CODE.REJECTS_IN_A_ROW, now.rejects < rejects, rejects, now.rejects, _AGAINST),
+            (_CODE.VENUE_NOT_READY, ready, "ready", now.venue_state, now.venue_reason),
+            (_CODE.SYMBOL_PAUSED, not now.paused, "", "", "paused by hand"),
+            (_CODE.SYMBOL_FROZEN, not now.frozen, "", "", now.frozen),
+            (_CODE.COOLING_DOWN, cooling <= 0.0, limits.loss_streak, cool, "losing streak"),
+            (_CODE.BAD_NEWS, bad <= 0.0, limits.news_burst, calm, "strongly negative news"),
+            (_CODE.BAD_MARKET_NEWS, worse <= 0.0, burst, calmer, told),
+            (_CODE.STALE_DATA, now.age <= self._stale, self._stale, now.age, _SECONDS),
+            (_CODE.CLOCK_SKEW, abs(now.skew) <= self._skew, self._skew, now.skew, _SECONDS),
+            (_CODE.LOOP_LAG, now.lag <= self._lag, self._lag, now.lag, _SECONDS),
+            (_CODE.UNGUARDED, not now.unguarded, "", "", now.unguarded),
+        )
 
-    def _shape(self, order: Order, rules: Instrument, now: Circumstances) -> Iterator[_Finding]:
+    def _shape(self, order: Order, rules: Instrument, now: Circumstances) -> list[_Finding]:
         qty = order.qty
-        whole = qty > 0 and not qty % rules.lot
-        yield _CODE.BAD_QUANTITY, whole, rules.lot, qty, _LOT
+        whole = qty > _ZERO and not qty % rules.lot
+        found: list[_Finding] = [(_CODE.BAD_QUANTITY, whole, rules.lot, qty, _LOT)]
         mid = now.mid
-        if mid <= 0:
-            yield _CODE.STALE_DATA, False, f"{self._stale:g} s", "no price", _AGAINST
-            return
+        if mid <= _ZERO:
+            found.append((_CODE.STALE_DATA, False, f"{self._stale:g} s", "no price", _AGAINST))
+            return found
         price = mid
         reference = now.mark
         if order.kind is _LIMIT:
-            if order.price is None or order.price <= 0:
-                yield _CODE.BAD_PRICE, False, "", order.price, "a limit order needs a price"
-                return
+            if order.price is None or order.price <= _ZERO:
+                missing = "a limit order needs a price"
+                found.append((_CODE.BAD_PRICE, False, "", order.price, missing))
+                return found
             price, reference = order.price, mid
-        if reference > 0:
+        if reference > _ZERO:
             distance = abs(price - reference) / reference
             collar = self.limits.price_collar
-            yield _CODE.PRICE_COLLAR, distance <= collar, collar, distance, _SHARE
+            found.append((_CODE.PRICE_COLLAR, distance <= collar, collar, distance, _SHARE))
         largest = rules.max_market_qty
         if order.kind is _MARKET and largest is not None:
-            yield _CODE.BAD_QUANTITY, qty <= largest, largest, qty, "above the largest order"
-        yield _CODE.BELOW_MINIMUM, qty >= rules.min_qty, rules.min_qty, qty, "quantity"
-        value = qty * price
-        least = rules.min_notional
-        yield _CODE.BELOW_MINIMUM, value >= least, least, value, _NOTIONAL
+            above = "above the largest order"
+            found.append((_CODE.BAD_QUANTITY, qty <= largest, largest, qty, above))
+        smallest = rules.min_qty
+        value, least = qty * price, rules.min_notional
         stop = now.stop
-        good = 0 < stop < price if order.side == "buy" else price < stop
-        yield _CODE.BAD_STOP, good, price, stop, "stop on the wrong side"
+        good = _ZERO < stop < price if order.side == "buy" else price < stop
+        found += (
+            (_CODE.BELOW_MINIMUM, qty >= smallest, smallest, qty, "quantity"),
+            (_CODE.BELOW_MINIMUM, value >= least, least, value, _NOTIONAL),
+            (_CODE.BAD_STOP, good, price, stop, "stop on the wrong side"),
+        )
+        return found
 
-    def _sizes(self, order: Order, now: Circumstances) -> Iterator[_Finding]:
+    def _sizes(self, order: Order, now: Circumstances) -> tuple[_Finding, ...]:
         limits = self.limits
         equity = now.equity
         price = order.price if order.price is not None else now.mid
-        if price <= 0:
-            return
-        for code, share, value in (
-            (_CODE.ORDER_NOTIONAL, limits.order_notional, order.qty * price),
-            (_CODE.POSITION_NOTIONAL, limits.position_notional, now.symbol_after),
-            (
-                _CODE.LOSS_TO_STOP,
-                limits.loss_to_stop,
-                now.symbol_after * abs(price - now.stop) / price,
-            ),
-            (_CODE.VENUE_NOTIONAL, limits.venue_notional, now.venue_after),
-            (_CODE.LEVERAGE, limits.leverage, now.gross_after),
-        ):
-            allowed = share * equity
-            yield code, value <= allowed, allowed, value, _QUOTE
+        if price <= _ZERO:
+            return ()
+        value, most = order.qty * price, limits.order_notional * equity
+        symbol, symbol_most = now.symbol_after, limits.position_notional * equity
+        loss, loss_most = symbol * abs(price - now.stop) / price, limits.loss_to_stop * equity
+        venue, venue_most = now.venue_after, limits.venue_notional * equity
+        gross, gross_most = now.gross_after, limits.leverage * equity
         worth = float(equity)
-        yield from self._portfolio(now, worth)
-        # The protective stop that follows is counted with its entry.
-        most = limits.open_orders
-        yield _CODE.OPEN_ORDERS, now.working + 2 <= most, most, now.working, _AGAINST
-        most = limits.orders_per_second
-        count = most if now.second_full else ""
-        yield _CODE.ORDERS_PER_SECOND, not now.second_full, most, count, _AGAINST
-        most = limits.orders_per_minute
-        count = most if now.minute_full else ""
-        yield _CODE.ORDERS_PER_MINUTE, not now.minute_full, most, count, _AGAINST
+        orders = limits.open_orders
+        second, minute = limits.orders_per_second, limits.orders_per_minute
+        full, filled = now.second_full, now.minute_full
         opened, bound = now.minute_after, self._turnover * worth
-        yield _CODE.NOTIONAL_PER_MINUTE, opened <= bound, bound, opened, _QUOTE
+        return (
+            (_CODE.ORDER_NOTIONAL, value <= most, most, value, _QUOTE),
+            (_CODE.POSITION_NOTIONAL, symbol <= symbol_most, symbol_most, symbol, _QUOTE),
+            (_CODE.LOSS_TO_STOP, loss <= loss_most, loss_most, loss, _QUOTE),
+            (_CODE.VENUE_NOTIONAL, venue <= venue_most, venue_most, venue, _QUOTE),
+            (_CODE.LEVERAGE, gross <= gross_most, gross_most, gross, _QUOTE),
+            *self._portfolio(now, worth),
+            # The protective stop that follows is counted with its entry.
+            (_CODE.OPEN_ORDERS, now.working + 2 <= orders, orders, now.working, _AGAINST),
+            (_CODE.ORDERS_PER_SECOND, not full, second, second if full else "", _AGAINST),
+            (_CODE.ORDERS_PER_MINUTE, not filled, minute, minute if filled else "", _AGAINST),
+            (_CODE.NOTIONAL_PER_MINUTE, opened <= bound, bound, opened, _QUOTE),
+        )
 
-    def _portfolio(self, now: Circumstances, equity: float) -> Iterator[_Finding]:
+    def _portfolio(self, now: Circumstances, equity: float) -> tuple[_Finding, ...]:
         limits = self.limits
-        if now.tail_after is not None:
+        tail, cluster = now.tail_after, now.cluster_after
+        found: tuple[_Finding, ...] = ()
+        if tail is not None:
             for code, share, value in (
-                (_CODE.VALUE_AT_RISK, limits.value_at_risk, now.tail_after.value_at_risk),
-                (_CODE.EXPECTED_SHORTFALL, limits.expected_shortfall, now.tail_after.shortfall),
+                (_CODE.VALUE_AT_RISK, limits.value_at_risk, tail.value_at_risk),
+                (_CODE.EXPECTED_SHORTFALL, limits.expected_shortfall, tail.shortfall),
             ):
                 allowed = float(share) * equity
-                yield code, value <= allowed, allowed, value, _QUOTE
-        if now.cluster_after is not None:
+                found += ((code, value <= allowed, allowed, value, _QUOTE),)
+        if cluster is not None:
             allowed = float(limits.correlated_notional) * equity
-            value = now.cluster_after.value
-            yield _CODE.CORRELATED_NOTIONAL, value <= allowed, allowed, value, _QUOTE
+            value = cluster.value
+            found += ((_CODE.CORRELATED_NOTIONAL, value <= allowed, allowed, value, _QUOTE),)
+        return found
 
 
 _Finding = tuple[Code, bool, object, object, str]
