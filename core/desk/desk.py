@@ -272,7 +272,7 @@ class Desk:
         told = Told(symbols, timeframe, listed, sink, self.lines, self._clock)
         keep(later(partial(told.bring, venues)), "past facts")
         if self.pump.trainer is not None:
-            keep(later(self.pump.trainer.run), "learning")
+            keep(later(partial(self.pump.trainer.run, told.want)), "learning")
         for venue in venues:
             self._tasks.start(self._run_venue(venue), venue.venue)
         for name, timer in self._parts.timers.items():

@@ -6,6 +6,7 @@ They go in as events like all others, so that a replay knows them too.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
@@ -63,7 +64,7 @@ async def _bring(symbol: str, venues: Sequence[Bulkhead], sink: Sink) -> bool:
 
 
 class Told:
-    """What venues tell of the past: asked for at a start, and again after every hour.
+    """What venues tell of the past: asked for at a start, after every hour, and for a new model.
 
     Streams tell the coming rate, and the index and open interest of the moment: without this,
     features of them would be empty for up to three days after each start, and what was while a
@@ -94,6 +95,11 @@ class Told:
         self._lines = lines
         self._clock = clock
         self._said: set[tuple[str, str]] = set()
+        self._wanted = asyncio.Event()
+
+    def want(self) -> None:
+        """Ask at once: a model came that looks at what nobody kept since the last answer."""
+        self._wanted.set()
 
     async def bring(self, venues: Sequence[Bulkhead]) -> None:
         """Ask those that are up, all at once, and for what was not told again; returns never."""
@@ -102,10 +108,16 @@ class Told:
             while True:
                 await asyncio.gather(*(self._bring(one, waiting[one.venue]) for one in venues))
                 left = (HOUR - self._clock.now() % HOUR + SETTLED_AFTER) / SECOND
-                if left <= RETRY or not any(waiting.values()):
+                again = left > RETRY and any(waiting.values())
+                if await self._wanted_within(RETRY if again else left) or not again:
                     break
-                await asyncio.sleep(RETRY)
-            await asyncio.sleep(left)
+
+    async def _wanted_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wanted.wait(), seconds)
+        wanted = self._wanted.is_set()
+        self._wanted.clear()
+        return wanted
 
     async def _bring(self, venue: Bulkhead, waiting: set[str]) -> None:
         """Ask a venue for each kind of past that it has not told yet."""

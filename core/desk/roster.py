@@ -57,21 +57,26 @@ class Roster:
         """Who the engine knows to be on duty."""
         self._kept = 0
 
-    async def look(self) -> None:
+    async def look(self) -> bool:
         """Follow the registry; now and then write down how the models do, and compare them.
+
+        Returns:
+            Whether a model has come on duty.
 
         Raises:
             KillcordError, OSError: the registry cannot be used.
         """
+        came = False
         for role in ModelRole:
             name = self.registry.on_duty(role)
             if name != self._told.get(role, ""):
-                await self._change(role, name)
+                came |= await self._change(role, name)
         now = self._clock.now()
         if now - self._kept > KEEP_EVERY * SECOND:
             self._kept = now
             await asyncio.to_thread(self.keep)
             await self._compare()
+        return came
 
     def dropped(self, effect: ModelDropped) -> None:
         """The engine has taken a model off duty: so must the registry."""
@@ -82,14 +87,14 @@ class Roster:
         if role is ModelRole.CHAMPION:
             self._vacant()
 
-    async def _change(self, role: ModelRole, name: str) -> None:
-        """Tell the engine who is on duty now."""
+    async def _change(self, role: ModelRole, name: str) -> bool:
+        """Tell the engine who is on duty now; return whether there is one."""
         now = self._clock.now()
         before = self._told.pop(role, "")
         if not name:
             cause, actor = self._why_gone(before)
             self._sink(ModelDemoted(role, before, cause, actor, now))
-            return
+            return False
         try:
             event, problem = await asyncio.to_thread(self._read, role, name)
         except KillcordError as error:
@@ -100,11 +105,12 @@ class Roster:
                 self._sink(ModelDemoted(role, before, str(error), "desk", now))
             if role is ModelRole.CHAMPION:
                 self._vacant()
-            return
+            return False
         if problem:
             self._lines.add("info", f"models: {problem}", "warning")
         self._told[role] = name
         self._sink(event)
+        return True
 
     def _why_gone(self, name: str) -> tuple[str, str]:
         """Return why a model is off duty and by whom: it is, whatever the log can tell."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -92,14 +93,19 @@ class Trainer:
         state = "failed" if last.failed else "waiting"
         return TrainingView(state, last.text, None, last.finished, self._due)
 
-    async def run(self) -> None:
-        """Work until cancelled."""
+    async def run(self, seated: Callable[[], None]) -> None:
+        """Work until cancelled.
+
+        Args:
+            seated: told when a model has come on duty.
+        """
         await asyncio.to_thread(self._last.read)
         self._due = self._first_due()
         try:
             while True:
                 try:
-                    await self._roster.look()
+                    if await self._roster.look():
+                        seated()
                     self._begin()
                 except Exception as error:  # whatever it is, trading does not end for it
                     self._complain(str(error) or type(error).__name__)
@@ -160,19 +166,30 @@ class Trainer:
         self._last.write(now, text, failed=verdict.failed)
 
     def _venue(self) -> Gateway | None:
-        """Return whose history to learn from: another one after each failure."""
-        answered = {venue for venue, _ in self._instruments}
-        known = [one for name, one in self._gateways.items() if name in answered]
+        """Return whose history to learn from: another one after each failure.
+
+        First those that list the most of the desk's symbols: a model of fewer has no signal here.
+        """
+        listed = Counter(venue for venue, symbol in self._rules())
+        known = [one for name, one in self._gateways.items() if listed[name]]
+        known.sort(key=lambda one: -listed[one.venue])
         return known[self._failures % len(known)] if known else None
+
+    def _rules(self) -> dict[tuple[str, str], Instrument]:
+        """Return what the desk may trade, at the venues that have answered."""
+        wanted = set(self._config.symbols)
+        return {key: one for key, one in self._instruments.items() if key[1] in wanted}
 
     def _order(self, gateway: Gateway) -> Order:
         config = self._config
+        known = self._rules()
         rules = [
-            found
+            known[gateway.venue, symbol]
             for symbol in config.symbols
-            if (found := self._instruments.get((gateway.venue, symbol))) is not None
+            if (gateway.venue, symbol) in known
         ]
-        fee = max((float(one.taker_fee) for one in rules), default=0.0)
+        # Wherever it trades, not only where it learns.
+        fee = max((float(one.taker_fee) for one in known.values()), default=0.0)
         return Order(
             str(self._registry.folder),
             str(self._history),

@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from core.signals.candle_features import MEANS, NAMES, RANGES, RETURNS, WARMUP
-from core.signals.features import CLIP, FLOOR
+from core.signals.features import CLIP, COARSE, FLOOR
 
 Floats = NDArray[np.float64]
 _DAY = 86_400_000
@@ -79,7 +79,7 @@ def make_features(
     columns.append(np.log(np.where(loud, amihud, 1.0)))
     for span_ms in (_DAY, 7 * _DAY):
         angle = 2 * np.pi * (ts_ms % span_ms) / span_ms
-        columns += [np.sin(angle), np.cos(angle)]
+        columns += [wave + COARSE - COARSE for wave in (np.sin(angle), np.cos(angle))]
     table = np.column_stack(columns)
     assert table.shape[1] == len(NAMES)
     table[: WARMUP - 1] = np.nan

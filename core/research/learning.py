@@ -16,8 +16,10 @@ from core.signals.model import REACH, Linear
 Floats = NDArray[np.float64]
 
 KINDS = ("linear", "lightgbm", "xgboost")
-LINEAR: dict[str, Any] = {"ridge": 1e-3}
-"""Penalty of the linear model's weights, per row."""
+LINEAR: dict[str, Any] = {"ridge": 60.0}
+"""Penalty of the linear model's weights, in samples: 60 expect each to be within 0.13 of none. By
+rows it would vanish where labels overlap: 94 days of hours are 2,254 rows, but 94 labels of a
+day."""
 TREES: dict[str, Any] = {
     "rounds": 120,
     "num_leaves": 8,
@@ -25,9 +27,10 @@ TREES: dict[str, Any] = {
     "learning_rate": 0.03,
     "feature_fraction": 0.4,
     "bagging_fraction": 0.6,
-    "lambda_l2": 50.0,
+    "lambda_l2": 10.0,
 }
-"""LightGBM. Few leaves with many rows each: on candles, larger trees learn noise."""
+"""LightGBM. Few leaves with many rows each: on candles, larger trees learn noise. ``lambda_l2`` is
+in samples, as the linear model's penalty."""
 BOOST: dict[str, Any] = {
     "rounds": 120,
     "max_depth": 3,
@@ -35,9 +38,14 @@ BOOST: dict[str, Any] = {
     "learning_rate": 0.03,
     "feature_fraction": 0.4,
     "bagging_fraction": 0.6,
-    "lambda_l2": 50.0,
+    "lambda_l2": 10.0,
 }
 """XGBoost, as large as LightGBM's."""
+_SLOPE, _SLOPE_SPREAD = 0.5, 0.7
+"""Of the calibration: what a model says beyond a coin is half true, as a rule."""
+_DRIFT = 0.05
+"""Log odds: by how much rises are more or less frequent than falls, as a rule. How often the price
+rose in the last months is a trend of that time."""
 DEFAULTS: dict[str, dict[str, Any]] = {"linear": LINEAR, "lightgbm": TREES, "xgboost": BOOST}
 
 
@@ -60,16 +68,17 @@ def fit_kind(
         kind: see ``KINDS``.
         rows: one row of features a sample; NaN where one is not known.
         rose: 1.0 where the price rose, else 0.0.
-        weights: of the samples, positive.
+        weights: of the samples, positive; they sum to as many as are independent.
         seed: the same rows and seed give the same model, bit for bit.
         parameters: what differs from ``DEFAULTS``.
     """
     chosen = DEFAULTS[kind] | dict(parameters or {})
-    weights = weights / weights.mean()
     if kind == "linear":
         return fit_linear(rows, rose, weights, chosen["ridge"])
     fit = fit_trees if kind == "lightgbm" else fit_boost
-    return fit(rows, rose, weights, seed, chosen)
+    each = weights.mean()  # trees count rows of weight 1
+    chosen["lambda_l2"] /= each
+    return fit(rows, rose, weights / each, seed, chosen)
 
 
 def score(model: Any, rows: Floats) -> Floats:
@@ -95,7 +104,9 @@ def fit_linear(rows: Floats, rose: Floats, weights: Floats, ridge: float) -> Lin
     inputs = np.clip((rows - mean) / deviation, -REACH, REACH)
     inputs[missing] = 0.0
     table = np.column_stack([inputs, missing[:, gaps], np.ones(len(rows))])
-    found = newton(table, rose, ridge, weights)
+    penalty = np.full(table.shape[1], ridge)
+    penalty[-1] = 1.0 / _DRIFT**2
+    found = newton(table, rose, weights, penalty, np.zeros(len(penalty)))
     width = rows.shape[1]
     absent = np.zeros(width)
     absent[gaps] = found[width:-1]
@@ -108,17 +119,21 @@ def fit_linear(rows: Floats, rose: Floats, weights: Floats, ridge: float) -> Lin
     )
 
 
-def newton(inputs: Floats, rose: Floats, ridge: float, weights: Floats | None = None) -> Floats:
-    """Return the weights of a logistic regression; the last column, the bias, is not penalised."""
-    count, width = inputs.shape
-    each = np.ones(count) if weights is None else weights
-    found = np.zeros(width)
-    penalty = np.full(width, ridge * count)
-    penalty[-1] = 1e-9 * count
+def newton(inputs: Floats, rose: Floats, weights: Floats, penalty: Floats, start: Floats) -> Floats:
+    """Return the weights of a logistic regression.
+
+    Args:
+        inputs: one row a sample.
+        rose: 1.0 or 0.0 a sample.
+        weights: of the samples.
+        penalty: a weight: one by the variance that it is expected to have about ``start``.
+        start: what the weights are expected to be.
+    """
+    found = start.copy()
     for _ in range(25):
         chance = sigmoid(inputs @ found)
-        slope = inputs.T @ (each * (chance - rose)) + penalty * found
-        curve = (inputs * (each * chance * (1 - chance))[:, None]).T @ inputs
+        slope = inputs.T @ (weights * (chance - rose)) + penalty * (found - start)
+        curve = (inputs * (weights * chance * (1 - chance))[:, None]).T @ inputs
         step = np.linalg.solve(curve + np.diag(penalty), slope)
         found -= step
         if np.abs(step).max() < 1e-9:
@@ -134,6 +149,7 @@ def fit_trees(
 
     parameters = dict(chosen) | {
         "objective": "binary",
+        "boost_from_average": False,
         "bagging_freq": 1,
         "deterministic": True,
         "force_row_wise": True,
@@ -240,9 +256,20 @@ def _threshold(condition: float) -> float:
     return middle if np.float32(middle) < at else nextafter(middle, -inf)
 
 
-def calibrate(odds: Floats, rose: Floats) -> tuple[float, float]:
-    """Return slope and offset of Platt's calibration; never a slope that turns the model over."""
-    slope, offset = newton(np.column_stack([odds, np.ones(len(odds))]), rose, 1e-6)
+def calibrate(odds: Floats, rose: Floats, weights: Floats) -> tuple[float, float]:
+    """Return slope and offset of Platt's calibration; never a slope that turns the model over.
+
+    Both are held near what is usual until there are samples enough to say otherwise: 24 days hold
+    24 independent moves of a day. Left to those, slopes of models that knew nothing were 0 to 4.
+
+    Args:
+        odds: log odds of a part that the model has not seen.
+        rose: 1.0 where the price rose, else 0.0.
+        weights: of the samples; they sum to as many as are independent.
+    """
+    table = np.column_stack([odds, np.ones(len(odds))])
+    penalty = 1.0 / np.array([_SLOPE_SPREAD, _DRIFT]) ** 2
+    slope, offset = newton(table, rose, weights, penalty, np.array([_SLOPE, 0.0]))
     if slope <= 0:
         return 0.0, 0.0
     return float(slope), float(offset)

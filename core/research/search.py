@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
+from statistics import NormalDist
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from core.model.event import ModelRole
 from core.research.candles import CandleFile
 from core.research.honesty import gate, leak_checks, shuffle_labels
 from core.research.learning import DEFAULTS, kinds_here
+from core.research.looks import look_at
 from core.research.panel import Around, Panel, Plan, change, make_panels
 from core.research.reference import describe_rows
 from core.research.scores import Overfitting, overfitting
@@ -36,6 +38,8 @@ from core.signals.model import Recipe
 from core.signals.registry import Check, Meta, Registry
 
 ENSEMBLE = "ensemble"
+SHUFFLED = "-shuffled"
+"""How the hash of rows with wrong labels ends."""
 
 
 class Finding(Struct, frozen=True, tag="train"):
@@ -113,7 +117,7 @@ def search(
     panels = make_panels(files, plans, around)
     if shuffled:
         panels = [
-            change(shuffle_labels(panel, plan.seed), hash=panel.hash + "-shuffled")
+            change(shuffle_labels(panel, plan.seed), hash=panel.hash + SHUFFLED)
             for panel, plan in zip(panels, plans, strict=True)
         ]
     tried = _Tried(panels, plans, len(plans) * len(kinds_here()) + trials, progress)
@@ -207,8 +211,10 @@ def _judge(
     shadow: int,
 ) -> Finding:
     """Store the best, and promote it if it passes."""
-    best = _choose(found)
-    all_ratios = registry.note_trials(best.panel.hash, dict(ratios))
+    best = choose(found)
+    salt = SHUFFLED if best.panel.hash.endswith(SHUFFLED) else ""
+    look = look_at(files, best.panel.names, [one.trial for one in found], salt)
+    all_ratios = registry.note_trials(look, dict(ratios))
     chosen = overfitting(together([one.trial for one in found]))
     leaks = leak_checks(
         files, around, best.panel, best.plan, best.trial, lambda panel: _again(best, panel)
@@ -218,13 +224,16 @@ def _judge(
     recipe = make_recipe(fitted, weights, best.panel, best.plan)
     file = msgspec.json.encode(recipe)
     meta = _describe(best, fitted, recipe, hashlib.sha256(file).hexdigest(), checks, now)
-    if meta.id not in registry.names():
-        registry.store(meta, file)
-    role = registry.admit(meta.id, shadow) if meta.passed else None
+    registry.store(meta, file)
+    role = None
+    if meta.passed:
+        role = registry.admit(meta.id, shadow)
+    else:
+        _dismiss(registry, meta)
     return Finding(
         meta.id,
         role is ModelRole.CHAMPION,
-        _verdict(meta, role),
+        _verdict(meta, role, registry.demoted(meta.id)),
         best.trial.kind,
         best.trial.horizon,
         tuple(_scores(one.trial) for one in found),
@@ -236,15 +245,26 @@ def _judge(
     )
 
 
-def _verdict(meta: Meta, role: ModelRole | None) -> str:
+def _dismiss(registry: Registry, meta: Meta) -> None:
+    """Take a model off duty that does not pass any more, for all that has been tried since."""
+    for role in ModelRole:
+        if registry.on_duty(role) == meta.id:
+            registry.demote(f"trained again, it does not pass: {_failed(meta)}", role=role)
+
+
+def _failed(meta: Meta) -> str:
+    return ", ".join(check.name for check in meta.gate if not check.passed)
+
+
+def _verdict(meta: Meta, role: ModelRole | None, demoted: str | None) -> str:
     if role is ModelRole.CHAMPION:
         return "promoted: a desk with strategy lightgbm trades it"
     if role is ModelRole.CHALLENGER:
         return "passed: it is watched beside the model that trades, and may replace it"
     if meta.passed:
-        return f"passed: another is being watched; `killcord models promote {meta.id}` puts it on"
-    failed = ", ".join(check.name for check in meta.gate if not check.passed)
-    return f"no edge found, nothing was promoted; it does not pass: {failed}"
+        why = "another is being watched" if demoted is None else f"it was demoted: {demoted}"
+        return f"passed: {why}; `killcord models promote {meta.id}` puts it on"
+    return f"no edge found, nothing was promoted; it does not pass: {_failed(meta)}"
 
 
 def _baseline(found: Sequence[Candidate], plan: Plan) -> Candidate:
@@ -252,15 +272,23 @@ def _baseline(found: Sequence[Candidate], plan: Plan) -> Candidate:
     return next(one for one in found if one.plan is plan and one.trial.kind == "linear")
 
 
-def _choose(found: Sequence[Candidate]) -> Candidate:
-    """Return the best configuration; trees only where they beat the linear model beside them."""
+def choose(found: Sequence[Candidate]) -> Candidate:
+    """Return the configuration whose weaker evidence is strongest: what it knows, or what it earns.
+
+    Trees count only where they beat the linear model beside them.
+    """
     fit_to_win = [
         one
         for one in found
         if one.trial.kind == "linear"
         or one.trial.brier_skill > _baseline(found, one.plan).trial.brier_skill
     ]
-    return max(fit_to_win, key=lambda one: one.trial.probabilistic_sharpe)
+    return max(fit_to_win, key=lambda one: _evidence(one.trial))
+
+
+def _evidence(trial: Trial) -> float:
+    knows = NormalDist().cdf((trial.auc - 0.5) / trial.auc_error)
+    return min(knows, trial.probabilistic_sharpe)
 
 
 def _ensemble(found: Sequence[Candidate]) -> Candidate:
@@ -330,7 +358,8 @@ def _describe(
     panel, plan, trial = best.panel, best.plan, best.trial
     identity = hashlib.sha256(f"{digest}{panel.hash}{plan}".encode()).hexdigest()[:12]
     learnt = panel.at >= last_fold(panel, plan).fit.start
-    used = {one.trial.kind: one.trial.parameters for one in best.members or (best,)}
+    chosen = {one.trial.kind: one.trial.parameters for one in best.members or (best,)}
+    used = np.any([one.uses() for one in fitted], axis=0)
     rows = panel.rows[learnt]
     said = np.average([one.predict(rows) for one in fitted], axis=0, weights=best.weights or None)
     return Meta(
@@ -355,7 +384,7 @@ def _describe(
             "sha256": panel.hash,
         },
         parameters=asdict(plan)
-        | {kind: DEFAULTS[kind] | dict(parameters) for kind, parameters in used.items()}
+        | {kind: DEFAULTS[kind] | dict(parameters) for kind, parameters in chosen.items()}
         | ({"weights": list(best.weights)} if best.weights else {}),
         versions={
             "python": platform.python_version(),
@@ -363,10 +392,10 @@ def _describe(
             "killcord": version("killcord"),
             # Trees of every kind are kept in its text form, and scored by it.
             "lightgbm": version("lightgbm"),
-            **{kind: import_module(kind).__version__ for kind in used if kind != "linear"},
+            **{kind: import_module(kind).__version__ for kind in chosen if kind != "linear"},
         },
         scores=_scores(trial),
         gate=checks,
-        reference=describe_rows(panel.names, rows),
+        reference=describe_rows(np.array(panel.names)[used].tolist(), rows[:, used]),
         said=(float(said.mean()), float(said.std())),
     )

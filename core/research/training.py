@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from core.clock import SECOND
 from core.research.labels import decay
@@ -75,6 +76,14 @@ class Fitted(Struct, frozen=True):
         """Return calibrated probabilities of a rise."""
         return sigmoid(self.slope * score(self.model, rows) + self.offset)
 
+    def uses(self) -> NDArray[np.bool_]:
+        """Return which features move what it says."""
+        if isinstance(self.model, Linear):
+            moves = np.abs([self.model.weights, self.model.absent]).sum(axis=0)
+        else:
+            moves = self.model.feature_importance()
+        return np.asarray(moves > 0)
+
     def member(self, weight: float) -> Member:
         """Return it as it is stored."""
         if isinstance(self.model, Linear):
@@ -96,18 +105,29 @@ def fit(
     """
     rows, rose, chosen = _labelled(panel, fold.fit)
     rows[:, _turns(rows, panel.who[chosen]) < _FEWEST_TURNS] = 0.0
-    weights = panel.alone[chosen] * decay(fold.fit.stop - panel.at[chosen], plan.half_life)
+    weights = _count(panel, chosen) * decay(fold.fit.stop - panel.at[chosen], plan.half_life)
     model = fit_kind(kind, rows, rose, weights, plan.seed, parameters)
-    tune_rows, tune_rose, _ = _labelled(panel, fold.tune)
-    slope, offset = calibrate(score(model, tune_rows), tune_rose)
+    tune_rows, tune_rose, later = _labelled(panel, fold.tune)
+    slope, offset = calibrate(score(model, tune_rows), tune_rose, _count(panel, later))
     sizes = np.abs(panel.ahead[chosen]) / panel.move[chosen]
     return Fitted(kind, model, slope, offset, float(sizes.mean()))
+
+
+def _count(panel: Panel, chosen: Ints) -> Floats:
+    """Return the part of an independent sample that each row is.
+
+    Labels overlap in time; and symbols move together: all rows of a time count as one.
+    """
+    _, at, beside = np.unique(panel.at[chosen], return_inverse=True, return_counts=True)
+    return np.asarray(panel.alone[chosen] / beside[at])
 
 
 def _turns(rows: Floats, who: Ints) -> Floats:
     """Return how often each column passes its mean, a symbol; a missing value is below it."""
     order = np.argsort(who, kind="stable")
-    above = (rows > np.nanmean(rows, axis=0))[order]
+    known = np.isfinite(rows)
+    mean = np.where(known, rows, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    above = (rows > mean)[order]
     same = np.diff(who[order]) == 0
     passed = (above[1:] != above[:-1])[same].sum(axis=0)
     return np.asarray(passed / len(np.unique(who)))
@@ -212,6 +232,7 @@ def make_recipe(
     relative = plan.label == "relative"
     beside = not market.NAMES.isdisjoint(panel.names)
     universe = {title.rpartition(" ")[2] for title in panel.symbols}
+    used = {name for one in fitted for name in np.array(panel.names)[one.uses()]}
     # Candles from the newest on, until it is as old as those of the walk were when it ended.
     left = last_fold(panel, plan).tune.stop + plan.purge + plan.test + 1 - len(panel.times)
     fresh_until = int(panel.times[-1]) * 1_000_000 + left * plan.timeframe * SECOND
@@ -220,7 +241,7 @@ def make_recipe(
         plan.horizon,
         panel.names,
         define(panel.names),
-        panel.known,
+        tuple(name for name in panel.known if name in used),
         plan.cost,
         sum(one.reach * weight for one, weight in zip(fitted, weights, strict=True)),
         tuple(one.member(weight) for one, weight in zip(fitted, weights, strict=True)),

@@ -70,6 +70,9 @@ class Trial(Struct, frozen=True):
     capacity: float
     """Equity at which an order is 1 % of what its candle trades, at the median; quote."""
     probabilistic_sharpe: float
+    timing: float
+    """The same of the returns less what each symbol's mean position would have earned: a market
+    that went one way pays whoever stood that way."""
     days: int
     daily: tuple[float, ...]
     """Returns a day after costs."""
@@ -116,6 +119,7 @@ def score_trial(
         played.exposure,
         played.capacity,
         probabilistic_sharpe(net),
+        probabilistic_sharpe(net - played.stood),
         len(net),
         tuple(net.tolist()),
         played.first_day,
@@ -132,6 +136,8 @@ class Played(Struct, frozen=True):
     """Funding, part of equity."""
     traded: Floats
     """Notional, as a multiple of equity."""
+    stood: Floats
+    """What each symbol's mean position would have earned after funding, held all the time."""
     exposure: float
     capacity: float
     first_day: int
@@ -143,7 +149,7 @@ def trade(panel: Panel, plan: Plan, said: Forecast) -> Played:
     days = panel.times[panel.at] // (_DAY * 1000)
     tested = np.isfinite(said.chance)
     first, last = int(days[tested].min()), int(days[tested].max())
-    gross, paid, traded = np.zeros((3, last - first + 1))
+    gross, paid, traded, stood = np.zeros((4, last - first + 1))
     held = 0.0
     room = []
     for who in range(count):
@@ -151,8 +157,11 @@ def trade(panel: Panel, plan: Plan, said: Forecast) -> Played:
         position = _positions(said.chance[mine], said.rise[mine], said.fall[mine])
         moved = np.abs(np.diff(position, prepend=0.0))
         day = days[mine] - first
-        np.add.at(gross, day, position * np.nan_to_num(panel.step[mine]) / count)
-        np.add.at(paid, day, position * panel.paid[mine] / count)
+        step, due = np.nan_to_num(panel.step[mine]), panel.paid[mine]
+        np.add.at(gross, day, position * step / count)
+        np.add.at(paid, day, position * due / count)
+        mean = position.mean() if len(position) else 0.0
+        np.add.at(stood, day, mean * (step - due) / count)
         np.add.at(traded, day, moved / count)
         if len(day):
             traded[day[-1]] += abs(position[-1]) / count  # out at the end
@@ -165,6 +174,7 @@ def trade(panel: Panel, plan: Plan, said: Forecast) -> Played:
         gross,
         paid,
         traded,
+        stood,
         held / max(int(tested.sum()), 1),
         float(np.median(rooms)) if len(rooms) else 0.0,
         first,

@@ -100,13 +100,13 @@ def _suggest(trial: optuna.Trial, plans: int, kinds: Sequence[str]) -> Configura
     kind = trial.suggest_categorical("kind", list(kinds))
     parameters: dict[str, Any]
     if kind == "linear":
-        parameters = {"ridge": trial.suggest_float("ridge", 1e-4, 1.0, log=True)}
+        parameters = {"ridge": trial.suggest_float("ridge", 5.0, 2000.0, log=True)}
     else:
         parameters = {
             "rounds": trial.suggest_int("rounds", 40, 240, step=40),
             "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
             "feature_fraction": trial.suggest_float("feature_fraction", 0.2, 0.8, step=0.1),
-            "lambda_l2": trial.suggest_float("lambda_l2", 1.0, 200.0, log=True),
+            "lambda_l2": trial.suggest_float("lambda_l2", 1.0, 50.0, log=True),
         }
         if kind == "lightgbm":
             parameters["num_leaves"] = trial.suggest_int("num_leaves", 3, 16)

@@ -77,7 +77,8 @@ def _learn(order: Order, lines: Iterator[bytes]) -> Verdict:
     from core.research.search import search
     from core.signals.registry import Registry
 
-    candles = min((len(file.ts) for file in files), default=0)
+    # The walk goes over all times that any symbol has: one that was listed late joins in then.
+    candles = len(set().union(*(file.ts.tolist() for file in files)))
     window, test = spans(candles, order)
     if not window:
         raise ValueError(f"{order.venue} has only {candles} candles of {order.timeframe} s")

@@ -20,7 +20,7 @@ from types import CellType
 from typing import Any
 
 from core.clock import SECOND
-from core.signals.features import CLIP, FLOOR, Feature
+from core.signals.features import CLIP, COARSE, FLOOR, Feature
 
 RETURNS = (1, 2, 4, 8, 24, 72, 168)
 MEANS = (24, 72, 168)
@@ -153,10 +153,22 @@ _DEFINED: tuple[tuple[Feature, str], ...] = (
         Feature("amihud_24_168", 168, "log ratio", "move by turnover (Amihud 2002), 24 to 168"),
         "log(sum_size_24 * sum_turnover_168 / (sum_turnover_24 * sum_size_168)) if loud else 0.0",
     ),
-    (Feature("hour_sin", 1, "-1 to 1", "time of day of the open, UTC"), "sin(day)"),
-    (Feature("hour_cos", 1, "-1 to 1", "time of day of the open, UTC"), "cos(day)"),
-    (Feature("week_sin", 1, "-1 to 1", "time of week of the open, UTC"), "sin(week)"),
-    (Feature("week_cos", 1, "-1 to 1", "time of week of the open, UTC"), "cos(week)"),
+    (
+        Feature("hour_sin", 1, "-1 to 1", "time of day of the open, UTC"),
+        f"sin(day) + {COARSE} - {COARSE}",
+    ),
+    (
+        Feature("hour_cos", 1, "-1 to 1", "time of day of the open, UTC"),
+        f"cos(day) + {COARSE} - {COARSE}",
+    ),
+    (
+        Feature("week_sin", 1, "-1 to 1", "time of week of the open, UTC"),
+        f"sin(week) + {COARSE} - {COARSE}",
+    ),
+    (
+        Feature("week_cos", 1, "-1 to 1", "time of week of the open, UTC"),
+        f"cos(week) + {COARSE} - {COARSE}",
+    ),
 )
 FEATURES: tuple[Feature, ...] = tuple(feature for feature, _ in _DEFINED)
 NAMES = tuple(feature.name for feature in FEATURES)

@@ -92,7 +92,7 @@ class Duty:
             strategy = self._models[role]
             for candle in self.recent:
                 strategy.on_candle(candle)
-            strategy.take_over(self._target)
+            strategy.begin(self._target)
         self._cold.clear()
 
     def on_candle(self, candle: Candle) -> Decision | None:

@@ -11,6 +11,9 @@ NAN = nan
 
 CLIP = 20.0
 """Units of volatility, or deviations, beyond which a feature says no more."""
+COARSE = 2.0**20
+"""Added and taken off again, it leaves steps of 2e-10. A value that comes back, as the hour does,
+is then the same each time; else trees split it where it was rounded, and 07:00 from 17:00."""
 FLOOR = 1e-5
 """Smallest volatility, log return a candle: a tenth of a basis point is a halted market."""
 

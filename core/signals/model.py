@@ -25,6 +25,8 @@ from core.signals.features import Feature
 
 NO_SIGNAL = "no signal: "
 """How the reason of a model begins that cannot say anything."""
+_PROMPT = 5 * SECOND
+"""A candle that is heard of this soon after its end is no warm-up."""
 REACH = 4.0
 """Deviations at which the linear model clips its inputs."""
 DESCRIBED: dict[str, Feature] = {
@@ -448,9 +450,10 @@ class ModelStrategy:
         """The direction it wants."""
         return self._target
 
-    def take_over(self, target: int) -> None:
-        """Begin with the direction that is wanted already, whoever wanted it."""
+    def begin(self, target: int) -> None:
+        """Go on from the direction that is wanted already; nobody heard what was said so far."""
         self._target = target
+        self._silent = ""
 
     def _say_nothing(self, candle: Candle, why: str) -> Decision | None:
         """Be out, and say once why."""
@@ -458,7 +461,7 @@ class ModelStrategy:
         if text == self._silent and not self._target:
             return None
         # What a warm-up says is not heard.
-        if candle.received - candle.ts < 2 * self._span:
+        if candle.received - candle.ts < self._span + _PROMPT:
             self._silent = text
         self._target = 0
         return Decision(0, 0.0, text)

@@ -6,16 +6,20 @@ models/<id>/live.json     how it has done on duty
 models/CHAMPION           the id that trades; replaced by rename
 models/CHALLENGER         the id that is watched beside it
 models/log.jsonl          who was put on duty and taken off it, when and why
-models/trials.jsonl       every configuration ever tried, for honest statistics
+models/tried.jsonl        every configuration ever tried, for honest statistics
+models/.lock              held by whoever changes one of the last four
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +88,18 @@ class Meta(Struct, frozen=True):
         return Promise(float(self.scores.get("auc") or 0.0), float(cost or 0.0), said, spread, held)
 
 
+class Look(Struct, frozen=True):
+    """What a search has seen."""
+
+    what: str
+    """Of symbols and features: configurations of the same name on the same are the same."""
+    blocks: tuple[str, ...]
+    """Fingerprints of the tested candles; searches that share one have seen the same days."""
+    first: int
+    """Days since 1970 UTC."""
+    last: int
+
+
 class Registry:
     """The models of one home.
 
@@ -95,13 +111,22 @@ class Registry:
         self.folder = folder
 
     def store(self, meta: Meta, file: bytes) -> None:
-        """Write a model whole or not at all; ``file`` is its encoded ``Recipe``."""
+        """Write a model whole or not at all; ``file`` is its encoded ``Recipe``.
+
+        One that is there is written anew: other tries, or other conditions, judge it otherwise;
+        and it may have been damaged.
+        """
         folder = self.folder / meta.id
+        text = msgspec.json.format(msgspec.json.encode(meta))
+        if folder.is_dir():
+            write_whole(folder / FILE, file)
+            write_whole(folder / "meta.json", text)
+            return
         half = self.folder / f".{meta.id}.half"
         shutil.rmtree(half, ignore_errors=True)  # of a program that was killed
         half.mkdir(parents=True)
         (half / FILE).write_bytes(file)
-        (half / "meta.json").write_bytes(msgspec.json.format(msgspec.json.encode(meta)))
+        (half / "meta.json").write_bytes(text)
         half.rename(folder)
 
     def names(self) -> list[str]:
@@ -156,19 +181,37 @@ class Registry:
             UsageError: there is no such model.
             RegistryError: it is corrupt, or of other features.
         """
+        meta = self._judge(name)
+        with self._alone():
+            self._appoint(name, actor, role, cause)
+        return meta
+
+    def _judge(self, name: str) -> Meta:
+        """Return what is known of a model that may go on duty; raises as ``promote``."""
         meta = self.read(name)
         failed = [check.name for check in meta.gate if not check.passed]
         if not meta.passed:
             raise SafetyRefusal(f"{name} did not pass: {', '.join(failed) or 'no gate'}")
         self.load(name)
+        return meta
+
+    def _appoint(self, name: str, actor: str, role: ModelRole, cause: str) -> None:
         before = self.on_duty(role)
-        write_whole(self.folder / role.name, f"{name}\n".encode())
+        # The log first: on a full disk nobody trades whom nobody put there.
         if before not in ("", name):
             self._log("replaced", role, before, actor, f"by {name}")
         self._log("promoted", role, name, actor, cause)
+        write_whole(self.folder / role.name, f"{name}\n".encode())
         if role is ModelRole.CHAMPION and self.on_duty(ModelRole.CHALLENGER) == name:
             (self.folder / ModelRole.CHALLENGER.name).unlink(missing_ok=True)
-        return meta
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait until no other process is changing who is on duty, or a log."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
+            yield
 
     def admit(self, name: str, shadow: int = 30) -> ModelRole | None:
         """Put a new model on duty: to trade where none does, else to be watched first.
@@ -179,21 +222,36 @@ class Registry:
                 each week would never have been watched for a month.
 
         Returns:
-            What it does now; None where another is being watched.
+            What it does now; None where another is being watched, or where it was demoted: only a
+            person puts it on duty again.
 
         Raises:
-            RegistryError: it, or what is known of the challenger, is corrupt.
+            SafetyRefusal: it did not pass its gate.
+            RegistryError: it, the log, or what is known of the challenger, is corrupt.
         """
-        champion, challenger = self.champion, self.on_duty(ModelRole.CHALLENGER)
-        if name in (champion, challenger):
-            return ModelRole.CHAMPION if name == champion else ModelRole.CHALLENGER
-        if champion and challenger:
-            watched = sum(day.count > 0 for day in self.record(challenger).days)
-            if watched < shadow:
+        self._judge(name)
+        with self._alone():
+            champion, challenger = self.champion, self.on_duty(ModelRole.CHALLENGER)
+            if name in (champion, challenger):
+                return ModelRole.CHAMPION if name == champion else ModelRole.CHALLENGER
+            if self.demoted(name) is not None:
                 return None
-        role = ModelRole.CHALLENGER if champion else ModelRole.CHAMPION
-        self.promote(name, role=role)
+            if champion and challenger:
+                watched = sum(day.count > 0 for day in self.record(challenger).days)
+                if watched < shadow:
+                    return None
+            role = ModelRole.CHALLENGER if champion else ModelRole.CHAMPION
+            self._appoint(name, "trainer", role, "")
         return role
+
+    def demoted(self, name: str) -> str | None:
+        """Return why a model was taken off duty; None where it was not, or was put on again.
+
+        Raises:
+            RegistryError: a line of the log is no such thing.
+        """
+        life = self.life(name)
+        return life[-1]["cause"] if life and life[-1]["what"] == "demoted" else None
 
     def demote(
         self,
@@ -202,10 +260,13 @@ class Registry:
         role: ModelRole = ModelRole.CHAMPION,
     ) -> str:
         """Take a model off duty: back to no signal, never to an older one. Return which it was."""
-        name = self.on_duty(role)
-        if name:
-            (self.folder / role.name).unlink(missing_ok=True)
-            self._log("demoted", role, name, actor, cause)
+        if not self.on_duty(role):
+            return ""
+        with self._alone():
+            name = self.on_duty(role)
+            if name:
+                (self.folder / role.name).unlink(missing_ok=True)
+                self._log("demoted", role, name, actor, cause)
         return name
 
     def life(self, name: str) -> list[dict[str, str]]:
@@ -245,7 +306,7 @@ class Registry:
             "actor": actor,
             "cause": cause,
         }
-        _append(self.folder / "log.jsonl", [entry])
+        _append(self.folder / "log.jsonl", entry)
 
     def text(self, name: str) -> tuple[str, str]:
         """Return a model as it is stored: what is known of it as JSON, and its file.
@@ -268,22 +329,43 @@ class Registry:
         meta, text = self.text(name)
         return make_model(read_meta(meta), text)
 
-    def note_trials(self, data: str, ratios: dict[str, float]) -> list[float]:
-        """Add tried configurations and return the Sharpe ratios of all ever tried on these data.
+    def note_trials(self, look: Look, ratios: dict[str, float]) -> list[float]:
+        """Add tried configurations; return the Sharpe ratios of all ever tried on these days.
+
+        One that is tried again counts once more when half of the days it was tested on are others:
+        a desk that trains each week tries for its luck some three times a year, not fifty.
 
         Args:
-            data: hash of the candles.
-            ratios: Sharpe ratio per day by configuration; the same one again replaces itself.
+            look: what they were tried on.
+            ratios: Sharpe ratio per day by configuration.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / "trials.jsonl"
-        known = _lines(path)  # before anything is added to what cannot be read
-        new = [{"data": data, "trial": name, "sharpe": one} for name, one in ratios.items()]
-        _append(path, new)
-        lines = [*known, *new]
-        return list(
-            {one["trial"]: one["sharpe"] for one in lines if one.get("data") == data}.values()
-        )
+        new = {"look": look, "trials": ratios}
+        with self._alone():
+            path = self.folder / "tried.jsonl"
+            known = _lines(path)  # before anything is added to what cannot be read
+            _append(path, new)
+        seen = set(look.blocks)
+        tried: dict[tuple[str, str], list[tuple[Look, float]]] = {}
+        for row, line in enumerate(known, 1):
+            try:
+                old = msgspec.convert(line["look"], Look)
+                if seen.intersection(old.blocks):
+                    for name, ratio in msgspec.convert(line["trials"], dict[str, float]).items():
+                        tried.setdefault((old.what, name), []).append((old, ratio))
+            except (KeyError, msgspec.MsgspecError) as error:
+                raise RegistryError(f"{path}: line {row}: {error}; remove that line") from error
+        for name, ratio in ratios.items():
+            tried.setdefault((look.what, name), []).append((look, ratio))
+        return [ratio for entries in tried.values() for ratio in _apart(entries)]
+
+
+def _apart(entries: list[tuple[Look, float]]) -> Iterator[float]:
+    """Yield the newest ratio of a configuration, and older ones that half other days gave."""
+    before = inf
+    for look, ratio in sorted(entries, key=lambda entry: entry[0].last)[::-1]:
+        if look.last < before:
+            yield ratio
+            before = (look.first + look.last) / 2
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
@@ -301,12 +383,12 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _append(path: Path, entries: Iterable[Mapping[str, Any]]) -> None:
-    """Add JSON lines, in the place of one that a crash cut."""
+def _append(path: Path, entry: Mapping[str, Any]) -> None:
+    """Add a JSON line, in the place of one that a crash cut."""
     with path.open("ab+") as file:
         file.seek(0)
         file.truncate(file.read().rfind(b"\n") + 1)
-        file.write(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
+        file.write(msgspec.json.encode(entry) + b"\n")
 
 
 def read_meta(text: str) -> Meta:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ import pytest
 from core.clock import SystemClock
 from core.config import Learning
 from core.desk.lines import Lines
-from core.desk.trainer import Trainer
+from core.desk.trainer import SPREAD, Trainer
 from core.model.effect import ModelDropped
 from core.model.event import Event, ModelDemoted, ModelPromoted, ModelRole
 from core.model.learning import Order, Record
 from core.research.worker import spans
 from core.signals.registry import Registry
 from tests.core.engine.scene import config
+from tests.core.research.test_backtest import BTC, ETH, rules
 from tests.core.signals.models import HOUR, follower
 from tests.core.signals.test_diary import days
 
@@ -79,12 +81,50 @@ class Desk:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.trainer.run())
+        task = asyncio.create_task(self.trainer.run(lambda: None))
         try:
             yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+
+class Venue:
+    """One that has answered."""
+
+    def __init__(self, venue: str) -> None:
+        self.venue = venue
+
+
+def test_it_learns_where_all_is_listed_and_pays_what_is_paid_anywhere(tmp_path: Path) -> None:
+    """A model that learnt beside fewer symbols than the desk has would have no signal on it."""
+    gateways: Any = {venue: Venue(venue) for venue in ("bybit", "okx", "binance")}
+    dear = {"bybit": "0.00055", "okx": "0.0007", "binance": "0.0005"}
+    listed = {
+        (venue, symbol): msgspec.structs.replace(rules(symbol, venue), taker_fee=Decimal(fee))
+        for venue, fee in dear.items()
+        for symbol in (BTC, ETH)
+    }
+    del listed["bybit", ETH]
+    listed["okx", "SOL/USDT:USDT"] = rules("SOL/USDT:USDT", "okx")  # which this desk leaves alone
+    trainer = Trainer(
+        config(symbols=(BTC, ETH), strategy={"name": "lightgbm", "timeframe": HOUR}),
+        *(tmp_path / name for name in ("models", "history", "recording")),
+        gateways,
+        listed,
+        lambda role: None,
+        [].append,
+        Lines(SystemClock()),
+        SystemClock(),
+    )
+    gateway = trainer._venue()
+    assert gateway is gateways["okx"]
+    asked = trainer._order(gateway)
+    assert (asked.venue, asked.symbols, asked.others) == ("okx", (BTC, ETH), ("bybit", "binance"))
+    assert asked.cost == pytest.approx(0.0007 + SPREAD)
+    assert trainer._order(gateways["bybit"]).cost == asked.cost
+    del listed["okx", ETH]
+    assert trainer._venue() is gateways["binance"]
 
 
 async def test_what_the_engine_dropped_is_off_duty_on_disk(tmp_path: Path) -> None:

@@ -131,6 +131,17 @@ def test_a_later_model_knows_what_the_venue_told_before_it_came() -> None:
     assert not any("no signal" in signal.reason for signal in market.of(Signalled))
 
 
+def test_a_later_model_says_at_once_what_it_lacks() -> None:
+    """What it would have said of the candles before it came, nobody heard."""
+    market = Market()
+    market.hours(180)
+    meta, text = follower(5.0, beside=("basis",))
+    market.give(promotion(meta, text, market.now))
+    market.hours(1)
+    (signal,) = market.of(Signalled)
+    assert "basis not known (not heard of yet)" in signal.reason
+
+
 def test_outcomes_are_scored_when_they_are_known() -> None:
     market = Market()
     market.hours(170)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,22 +21,24 @@ from core.clock import SECOND
 from core.config import Strategy
 from core.errors import ConfigError, RegistryError, SafetyRefusal, UsageError
 from core.model.instrument import Instrument
+from core.model.market import Candle
 from core.research.backtest import run_backtest
 from core.research.bars import Bars
 from core.research.candles import CandleFile
 from core.research.feature_table import make_features
 from core.research.honesty import audit, gate, leak_checks, misplaced
 from core.research.learning import KINDS, calibrate, fit_kind, fit_linear, score, translate
+from core.research.looks import look_at
 from core.research.page import make_page
-from core.research.panel import Around, Panel, Plan, make_panels, rows_of
+from core.research.panel import Around, Panel, Plan, change, make_panels, rows_of
 from core.research.report import report
 from core.research.scores import auc
-from core.research.search import Finding, search
+from core.research.search import Candidate, Finding, choose, search
 from core.research.synthetic import plant_edge
 from core.research.training import Forecast, fit, forecast, last_fold, make_recipe, walk
-from core.research.trial import score_trial
-from core.signals.model import Linear, Model, Recipe, Trees, follow
-from core.signals.registry import FILE, Registry, find_model
+from core.research.trial import Trial, score_trial
+from core.signals.model import Linear, Model, ModelStrategy, Recipe, Trees, follow
+from core.signals.registry import FILE, Look, Registry, find_model
 from core.signals.strategy import strategy_maker
 from tests.core.research.test_backtest import rules, settings
 
@@ -223,6 +226,56 @@ def test_funding_is_paid_for_what_is_held(files: list[CandleFile]) -> None:
     assert long.sharpe_gross == free.sharpe_gross
 
 
+def test_who_knows_and_earns_is_judged_not_who_earns_a_little_more(
+    files: list[CandleFile],
+) -> None:
+    """Sharpe ratios that are beyond doubt do not say which of them is."""
+    (panel,) = make_panels(files[:1], [PLAN])
+    said = forecast("linear", panel, PLAN)
+    trial = score_trial("linear", panel, PLAN, said)
+    knows = replace(trial, auc=0.58, auc_error=0.02, probabilistic_sharpe=0.9990)
+    earns = replace(trial, auc=0.53, auc_error=0.02, probabilistic_sharpe=0.9999)
+    found = [Candidate(panel, PLAN, one, said) for one in (earns, knows)]
+    assert choose(found).trial is knows
+
+
+def test_whoever_is_always_long_in_a_rising_market_knows_nothing(files: list[CandleFile]) -> None:
+    """Its Sharpe ratio is the market's; by timing it earned what a coin would have."""
+    (panel,) = make_panels(files[:1], [PLAN])
+    count = len(panel.at)
+    rng = np.random.default_rng(5)
+    rising = change(panel, step=panel.step + 0.001)
+    coin = np.where(rng.random(count) < 0.9, 0.7, 0.45)
+    said = Forecast(coin, np.full(count, 0.6), np.full(count, 0.4))
+    trial = score_trial("linear", rising, PLAN, said)
+    assert trial.probabilistic_sharpe > 0.99
+    assert trial.timing < 0.5
+    knows = np.where(panel.step > -0.002, 0.7, 0.3)
+    able = score_trial("linear", panel, PLAN, replace(said, chance=knows))
+    assert able.timing > 0.99
+    (check,) = (one for one in gate(trial, [0.1], None, ()) if "timing" in one.name)
+    assert not check.passed
+    (check,) = (one for one in gate(able, [0.1], None, ()) if "timing" in one.name)
+    assert check.passed
+
+
+def test_few_shuffled_labels_are_not_taken_for_a_bug() -> None:
+    """Of 1,600 rows the AUC of nothing is 0.48 to 0.52 only seven times in eight."""
+    files = plant_edge(0.0, 2_600, 1, 3600, 6)
+    plan = Plan(3600, 4, 800, 200, 0.0005)
+    wrong = []
+    for seed in range(1, 7):
+        plan = replace(plan, seed=seed)
+        (panel,) = make_panels(files, [plan])
+        said = forecast("linear", panel, plan)
+        trial = score_trial("linear", panel, plan, said)
+        first, *_ = leak_checks(files, Around(), panel, plan, trial, lambda _, said=said: said)
+        wrong.append(abs(float(first.value or 0.0) - 0.5) > 0.02)
+        assert first.passed
+        assert first.need == "AUC 0.457 to 0.543"
+    assert any(wrong)
+
+
 def test_an_edge_that_was_there_once_is_not_enough(files: list[CandleFile]) -> None:
     panel = make_panels(files[:1], [PLAN])[0]
     knows = np.where(np.nan_to_num(panel.ahead) > 0, 0.6, 0.4)
@@ -257,6 +310,26 @@ def test_one_row_scores_as_many_do(files: list[CandleFile], kind: str) -> None:
         fast = Trees(text, rows.shape[1])
         np.testing.assert_array_equal([fast.score(r) for r in few.tolist()], score(model, few))
         assert fit_kind(kind, rows, rose, weights, 3).model_to_string() == text
+
+
+def test_trees_at_work_say_what_they_said_in_training(files: list[CandleFile]) -> None:
+    """An hour comes back each day, the same but for rounding: no tree may split it there."""
+    (panel,) = make_panels(files[:1], [PLAN])
+    fitted = fit("lightgbm", panel, last_fold(panel, PLAN), PLAN)
+    clock = [panel.names.index(f"hour_{part}") for part in ("sin", "cos")]
+    assert fitted.model.feature_importance()[clock].any()
+    model = Model("x", make_recipe([fitted], [1.0], panel, PLAN))
+    strategy = ModelStrategy(Strategy(name="lightgbm", timeframe=3600), model)
+    told = []
+    file = files[0]
+    columns = (file.open, file.high, file.low, file.close, file.volume)
+    for ts, *values in zip(file.ts.tolist(), *(one.tolist() for one in columns), strict=True):
+        opened = ts * 1_000_000
+        ended = opened + 3600 * SECOND
+        strategy.on_candle(Candle("", file.symbol, 3600, *values, opened, ended))
+        if strategy.said is not None:
+            told.append(strategy.said.told)
+    np.testing.assert_allclose(told, fitted.predict(panel.rows), rtol=0, atol=1e-9)
 
 
 def test_xgboost_scores_the_same_in_the_form_it_is_stored_in() -> None:
@@ -294,13 +367,33 @@ def test_linear_finds_the_weights_that_made_the_labels() -> None:
     odds = 0.8 * rows[:, 0] - 0.4 * (rows[:, 1] - 3.0) / 5.0 + 0.2
     rose = (rng.random(40_000) < 1 / (1 + np.exp(-odds))).astype(float)
     one = np.ones(40_000)
-    model = fit_linear(rows, rose, one, 1e-3)
+    model = fit_linear(rows, rose, one, 1.0)
     np.testing.assert_allclose(model.weights, [0.8, -0.4, 0.0], atol=0.04)
     assert model.absent == (0.0, 0.0, 0.0)
-    slope, offset = calibrate(3.0 * odds + 1.0, rose)
+    slope, offset = calibrate(3.0 * odds, rose, one)
     assert slope == pytest.approx(1 / 3, abs=0.02)
-    assert offset == pytest.approx(-1 / 3, abs=0.03)
-    assert calibrate(-odds, rose) == (0.0, 0.0)
+    assert offset == pytest.approx(0.0, abs=0.03)
+    assert calibrate(-odds, rose, one) == (0.0, 0.0)
+
+
+def test_few_independent_rows_calibrate_nothing() -> None:
+    """576 hours of one symbol hold 24 moves of a day: a trend of theirs is no base rate."""
+    odds = np.random.default_rng(7).standard_normal(576) * 0.3
+    for rises in (0.3, 0.7):
+        rose = (np.arange(576) < 576 * rises).astype(float)
+        slope, offset = calibrate(odds, rose, np.full(576, 1 / 24))
+        assert 0.3 < slope < 0.8
+        assert abs(offset) < 0.05
+        assert abs(calibrate(odds, rose, np.ones(576))[1]) > 0.2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_nothing_can_be_known_little_is_said(kind: str) -> None:
+    """Labels of a day overlap 24 times: by rows these candles taught 2,000 things, by days 40."""
+    plan = Plan(3600, 24, 1_500, 400, 0.0005)
+    (panel,) = make_panels(plant_edge(0.0, 4_500, 1, 3600, 13), [plan])
+    trial = score_trial(kind, panel, plan, forecast(kind, panel, plan))
+    assert trial.brier_skill > -0.04  # it was -0.19 and less
 
 
 def test_what_is_missing_says_what_it_says() -> None:
@@ -342,6 +435,20 @@ def test_nothing_is_learnt_of_what_hardly_turns() -> None:
     assert not weights[calendar].any()
     assert np.delete(weights, calendar).all()
     assert not trees.model.feature_importance()[calendar].any()
+    # What moves nothing need not be known at work, nor is it watched for drift.
+    recipe = make_recipe([linear], [1.0], panel, plan)
+    assert set(panel.names) - set(recipe.known) == {panel.names[column] for column in calendar}
+
+
+def test_what_a_part_has_nothing_of_is_not_learnt_from_it(files: list[CandleFile]) -> None:
+    """Half of the span may lack a feature: to the models of that half it says nothing."""
+    (panel,) = make_panels(files[:1], [PLAN])
+    rows = panel.rows.copy()
+    rows[:, 5] = np.nan
+    fold = next(iter(walk(len(panel.times), PLAN)))
+    fitted = fit("linear", change(panel, rows=rows), fold, PLAN)
+    assert fitted.model.weights[5] == fitted.model.absent[5] == 0.0
+    assert np.isfinite(fitted.predict(panel.rows[rows_of(panel, fold.test)])).all()
 
 
 def test_funding_that_is_to_come_moves_what_must_be_said(files: list[CandleFile]) -> None:
@@ -453,10 +560,117 @@ def test_promotion_and_demotion(found: tuple[Finding, Path], tmp_path: Path) -> 
 
 
 def test_trials_are_counted_over_runs(tmp_path: Path) -> None:
+    """A configuration that is tried again is one more try on half other days; else the same."""
     registry = Registry(tmp_path)
-    assert registry.note_trials("a", {"one": 0.1, "two": 0.2}) == [0.1, 0.2]
-    assert registry.note_trials("b", {"one": 0.5}) == [0.5]
-    assert registry.note_trials("a", {"two": 0.3, "three": 0.4}) == [0.1, 0.3, 0.4]
+    look = Look("a", ("x", "y"), 100, 199)
+    assert registry.note_trials(look, {"one": 0.1, "two": 0.2}) == [0.1, 0.2]
+    assert registry.note_trials(replace(look, blocks=("z",)), {"one": 0.5}) == [0.5]
+    assert registry.note_trials(look, {"two": 0.3, "three": 0.4}) == [0.1, 0.3, 0.4]
+    week = replace(look, blocks=("y", "w"), first=107, last=206)
+    assert sorted(registry.note_trials(week, {"one": 0.6})) == [0.3, 0.4, 0.6]
+    months = replace(look, blocks=("y", "w"), first=160, last=259)
+    assert sorted(registry.note_trials(months, {"one": 0.7})) == [0.3, 0.4, 0.6, 0.7]
+    other = replace(look, what="b")
+    assert sorted(registry.note_trials(other, {"one": 0.8})) == [0.3, 0.4, 0.6, 0.7, 0.8]
+
+
+def test_candles_are_the_same_whatever_they_are_called(files: list[CandleFile]) -> None:
+    """Another venue's name, fewer symbols, a later end or longer candles hide no try."""
+
+    def look(*some: CandleFile, salt: str = "") -> Look:
+        panel, trial = tested(list(some))
+        return look_at(some, panel.names, [trial], salt)
+
+    def tested(some: list[CandleFile]) -> tuple[Panel, Trial]:
+        plan = replace(PLAN, timeframe=some[0].timeframe)
+        (panel,) = make_panels(some, [plan])
+        count = len(panel.at)
+        said = Forecast(np.full(count, 0.5), np.full(count, 0.6), np.full(count, 0.4))
+        return panel, score_trial("linear", panel, plan, said)
+
+    def shared(one: Look, two: Look) -> int:
+        return len(set(one.blocks) & set(two.blocks))
+
+    whole = look(*files)
+    assert len(whole.blocks) > 3 * 25
+    renamed = look(*(replace(file, venue="okx") for file in files))
+    assert renamed == whole
+    assert 25 < shared(whole, look(files[0])) < len(whole.blocks)
+    later = [cut(file, 500, 4_000) for file in files]
+    assert shared(whole, look(*later)) > 3 * 20
+    assert shared(whole, look(*(coarser(file, 4) for file in files))) > 3 * 20
+    assert shared(whole, look(*plant_edge(0.25, 4_000, 3, 3600, 2))) == 0
+    assert shared(whole, look(*files, salt="-shuffled")) == 0
+
+
+def cut(file: CandleFile, first: int, last: int) -> CandleFile:
+    columns = ("ts", "open", "high", "low", "close", "volume")
+    return replace(file, **{name: getattr(file, name)[first:last] for name in columns})
+
+
+def coarser(file: CandleFile, count: int) -> CandleFile:
+    """Join candles; their closes are those of the last ones."""
+    whole = len(file.ts) // count * count
+    first, last = cut(file, 0, whole).ts[::count], file.close[:whole][count - 1 :: count]
+    top = np.maximum(file.open[:whole:count], last)
+    low = np.minimum(file.open[:whole:count], last)
+    return replace(
+        file, timeframe=file.timeframe * count, ts=first, open=file.open[:whole:count],
+        high=top, low=low, close=last, volume=file.volume[:whole:count],
+    )  # fmt: skip
+
+
+def test_every_search_on_the_same_days_counts(
+    files: list[CandleFile], found: tuple[Finding, Path], tmp_path: Path
+) -> None:
+    """Renamed, cut or with another window: the days that were tested are the same."""
+    finding, source = found
+    shutil.copytree(source, tmp_path / "models")
+    registry = Registry(tmp_path / "models")
+    renamed = [replace(cut(file, 168, 4_000), venue="okx") for file in files]
+    again = search(renamed, [replace(PLAN, train=1100)], registry, now=NOW)
+    assert finding.tried == 4
+    assert again.tried == 8
+
+
+def test_a_model_is_judged_anew_by_all_that_was_tried(
+    files: list[CandleFile], found: tuple[Finding, Path], tmp_path: Path
+) -> None:
+    finding, source = found
+    shutil.copytree(source, tmp_path / "models")
+    registry = Registry(tmp_path / "models")
+    (panel,) = make_panels(files, [PLAN])
+    trial = score_trial("linear", panel, PLAN, forecast("linear", panel, PLAN))
+    look = look_at(files, ("other",), [trial])
+    registry.note_trials(look, {f"try {k}": 3.0 * (-1) ** k for k in range(200)})
+    assert registry.champion == finding.id
+    again = search(files, [PLAN], registry, now=NOW)
+    assert again.id == finding.id
+    assert "not the luck of 204 trials" in again.verdict
+    assert not registry.read(finding.id).passed
+    assert registry.champion == ""
+    with pytest.raises(SafetyRefusal, match="not the luck"):
+        registry.promote(finding.id)
+    assert "it does not pass" in (registry.demoted(finding.id) or "")
+
+
+def test_a_damaged_entry_is_mended_by_training_again(
+    files: list[CandleFile], found: tuple[Finding, Path], tmp_path: Path
+) -> None:
+    finding, source = found
+    shutil.copytree(source, tmp_path / "models")
+    registry = Registry(tmp_path / "models")
+    registry.demote("by hand", "me")
+    (registry.folder / finding.id / FILE).write_bytes(b"")
+    (registry.folder / finding.id / "meta.json").write_bytes(b"{")
+    again = search(files, [PLAN], registry, now=NOW)
+    assert registry.read(again.id).passed
+    # And what a person took off duty no training puts on again.
+    assert not again.promoted
+    assert again.verdict.startswith("passed: it was demoted: by hand; `killcord models promote")
+    assert registry.champion == ""
+    registry.promote(again.id)
+    assert search(files, [PLAN], registry, now=NOW).promoted
 
 
 def test_nothing_splits_rows_at_random() -> None:

@@ -108,6 +108,25 @@ def test_it_learns_from_what_the_desk_will_see(tmp_path: Path) -> None:
     assert again.total() < asked.total() / 2
 
 
+def test_a_symbol_that_was_listed_late_joins_in_then(tmp_path: Path) -> None:
+    """A month of one symbol must not cost the others their year."""
+    candles = market()
+    first, second = (symbol for venue, symbol in candles if venue == "bybit")
+    young = candles["bybit", second]
+    columns = ("ts", "open", "high", "low", "close", "volume")
+    newest = {name: getattr(young, name)[-700:] for name in columns}
+    candles["bybit", second] = replace(young, **newest)
+    order = Order(
+        str(tmp_path / "models"), str(tmp_path / "history"), "bybit", (first, second), 3600, (4,),
+        COUNT * 3600, int(young.ts[-1]) + HOUR_MS, 0.0005, 20, 30, True,
+    )  # fmt: skip
+    _, _, verdict = talk(order, candles)
+    assert not verdict.failed, verdict.text
+    meta = Registry(tmp_path / "models").read(verdict.id)
+    assert meta.data["symbols"] == sorted((first, second))
+    assert meta.scores["days"] > 40
+
+
 def talk(
     order: Order, candles: dict[tuple[str, str], CandleFile]
 ) -> tuple[Counter[Any], list[str], Verdict]:

@@ -168,12 +168,9 @@ def test_what_the_desk_cannot_supply_is_named_and_nothing_is_signalled() -> None
 def test_what_a_warm_up_says_is_said_again_when_somebody_listens() -> None:
     names = ("return_8", "basis")
     member = Member("linear", 1.0, 1.0, 0.0, linear(names))
-    late = [
-        Candle(
-            c.venue, c.symbol, c.timeframe, c.open, c.high, c.low, c.close, 1.0, c.ts, 999 * HOUR
-        )
-        for c in candles(WARMUP + 5)
-    ]
+    shown = candles(WARMUP + 5)
+    start = shown[-1].ts + HOUR + HOUR // 2  # within an hour, as most are
+    late = [replace(c, received=start) for c in shown]
     now = candles(WARMUP + 8)[WARMUP + 5 :]
     found = run(Model("x", recipe(names, member)), late + now, Context(("basis",), PLACE))
     assert len(found) == 6 + 1

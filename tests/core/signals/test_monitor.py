@@ -20,6 +20,14 @@ def test_a_steady_hit_rate_seldom_alarms() -> None:
     assert alarms <= 12
 
 
+def test_days_of_few_outcomes_are_no_falls() -> None:
+    """One symbol a day ahead: most days are all right or all wrong."""
+    rng = np.random.default_rng(3)
+    days = [(rng.binomial(2, 0.55, 365) / 2).tolist() for _ in range(40)]
+    assert sum(page_hinkley(one) for one in days) <= 6
+    assert sum(page_hinkley(one + [0.0] * 30) for one in days) >= 30
+
+
 @pytest.mark.parametrize(("before", "after", "within"), [(0.6, 0.4, 30), (0.55, 0.45, 60)])
 def test_a_fall_is_found(before: float, after: float, within: int) -> None:
     rng = np.random.default_rng(2)
