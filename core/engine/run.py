@@ -90,8 +90,8 @@ class CandleRun:
         self._lanes = lanes
         self._slots = [slot for slot, _ in lanes]
         self._floor = floor
-        self._trail: deque[Sequence[Candle]] = deque(maxlen=CLOSES)
-        """The last rows, one or more at a time. Their closes are for the picture."""
+        self._last: deque[Candle] = deque(maxlen=CLOSES * len(lanes))
+        """The last rows, whose closes are for the picture. More of them would crowd the cache."""
         self._span = int(world.config.strategy.timeframe) * SECOND
 
     def play(self, rows: Iterator[tuple[Candle, ...]] | Iterator[Candle]) -> None:
@@ -110,11 +110,11 @@ class CandleRun:
                 if row is not None:
                     self._take((row,) if alone else row)
         width = len(self._slots)
-        last = [*chain.from_iterable(self._trail)][-CLOSES * width :]
+        last = [*self._last]
         for index, slot in enumerate(self._slots):
             if not slot.linked:  # those were told of theirs by the feed
                 slot.closes.extend([candle.close for candle in last[index::width]])
-        self._trail.clear()
+        self._last.clear()
 
     def _go_alone(self, candles: Iterator[Any]) -> bool:
         """Take candles up to one that does something, with it; return whether there was one."""
@@ -250,7 +250,7 @@ class CandleRun:
         """
         clock = self._clock
         now = self._world.now = row[0].received
-        self._trail.append(row)
+        self._last += row
         for index, (slot, candle) in enumerate(zip(self._slots, row, strict=True)):
             if slot.linked:
                 effects = clock.process(candle)
@@ -290,7 +290,7 @@ class CandleRun:
         now = self._world.now = last[0].received
         clock.due = now + PERIOD
         clock.events += len(seen)
-        self._trail.append(seen)
+        self._last += seen
         for slot, candle in zip(self._slots, last, strict=True):
             _value(slot, candle)
 
