@@ -6,6 +6,11 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# No test fails on a time: a busy machine takes longer over an example.
+settings.register_profile("killcord", deadline=None)
+settings.load_profile("killcord")
 
 # numpy reads it when it is loaded. On a busy machine its threads wait for each other: a training
 # of one second takes ten.

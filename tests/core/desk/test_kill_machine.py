@@ -169,4 +169,4 @@ class Kills(RuleBasedStateMachine):
 
 
 TestKills = Kills.TestCase
-TestKills.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestKills.settings = settings(max_examples=60, stateful_step_count=25)

@@ -166,7 +166,7 @@ def live(steps: list[tuple[str, int]]) -> Life:
     return life
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(STEPS)
 def test_the_journal_rebuilds_the_ledger_and_a_crash_anywhere_is_a_prefix(
     steps: list[tuple[str, int]],
@@ -182,7 +182,7 @@ def test_the_journal_rebuilds_the_ledger_and_a_crash_anywhere_is_a_prefix(
         assert facts(shadow) == facts(life.engine.ledger)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(STEPS)
 def test_money_and_positions_are_sums_of_fills(steps: list[tuple[str, int]]) -> None:
     life = live(steps)
@@ -200,7 +200,7 @@ def test_money_and_positions_are_sums_of_fills(steps: list[tuple[str, int]]) -> 
     assert (ledger.open[("bybit", BTC)].qty if ledger.open else 0) == life.truth
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(STEPS)
 def test_one_intent_one_order_and_nothing_opens_while_not_armed(
     steps: list[tuple[str, int]],
@@ -219,7 +219,7 @@ def test_one_intent_one_order_and_nothing_opens_while_not_armed(
     assert set(sent.values()) <= {1}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(STEPS, st.integers(0, 10**6))
 @example(  # a crash with an unprotected part fill and an exit on its way
     [("move", m) for m in (0, 0, 97, 0, 0)] + [("trade_some", 0), ("move", 97), ("say", 0)], 6
@@ -246,7 +246,7 @@ def test_a_restart_asks_and_never_sends_what_it_finds(
     assert not old & {order.client_id for order in again.orders()}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(STEPS)
 def test_the_same_events_give_the_same_effects(steps: list[tuple[str, int]]) -> None:
     one, two = live(steps), live(steps)

@@ -144,7 +144,7 @@ async def test_a_tail_of_zeros_is_torn_not_corrupt(tmp_path: Path) -> None:
     assert (len(replay.records), replay.torn) == (3, 4096)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_any_changed_byte_before_the_last_record_is_found(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -71,7 +71,7 @@ def test_a_long_silence_starts_anew_instead_of_flooding() -> None:
     assert candles[1].close == 20
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.integers(0, 12_000), st.integers(1, 1000)), min_size=1, max_size=60))
 def test_candles_are_the_batch_of_their_trades(moves: list[tuple[int, int]]) -> None:
     """Every trade in order, random gaps: candles are contiguous and equal a group-by."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.matching.account import Account
@@ -37,7 +37,6 @@ def test_a_round_trip_by_hand() -> None:
     assert account.balance == D(10_000) + 6 - 30 - D("0.4")
 
 
-@settings(deadline=None)
 @given(FILLS)
 def test_equity_is_cash_flow_and_what_is_held(
     fills: list[tuple[str, Decimal, Decimal, Decimal]],
@@ -56,7 +55,6 @@ def test_equity_is_cash_flow_and_what_is_held(
     assert abs(account.equity - expected) < D("1e-18")
 
 
-@settings(deadline=None)
 @given(FILLS)
 def test_at_the_liquidation_price_equity_is_the_maintenance_margin(
     fills: list[tuple[str, Decimal, Decimal, Decimal]],

@@ -114,7 +114,7 @@ def bars(draw: st.DrawFn) -> list[tuple[int, int, int, int]]:
     return rows
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(ORDERS, bars())
 def test_same_as_walking_every_tick(
     orders: list[tuple[str, int, int]], rows: list[tuple[int, int, int, int]]

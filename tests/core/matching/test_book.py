@@ -144,7 +144,7 @@ STEP = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(STEP, max_size=60))
 @example(  # all or nothing, with an order of its own in the way
     [
@@ -200,7 +200,7 @@ def test_nothing_is_made_or_lost(steps: list[tuple]) -> None:  # type: ignore[ty
         assert resting + ended + (each.lots == 0 and not ended) == 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(STEP, max_size=50))
 def test_touched_levels_tell_every_change(steps: list[tuple]) -> None:  # type: ignore[type-arg]
     """Following ``touched`` alone gives the visible book."""

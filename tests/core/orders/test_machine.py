@@ -120,7 +120,7 @@ EVENTS = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(EVENTS, max_size=12))
 def test_filled_never_falls_and_terminal_never_reopens(
     events: list[OrderSent | OrderReport | int],

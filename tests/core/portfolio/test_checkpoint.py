@@ -29,7 +29,7 @@ def check(journal: list[JournalRecord], cut: int) -> None:
 
 
 @pytest.mark.parametrize("kept", [3, 10_000], ids=["forgetful", "usual"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=STEPS, cut=st.integers(0, 10**6))
 def test_a_ledger_restored_at_any_cut_goes_on_as_if_it_had_never_stopped(
     kept: int, steps: list[tuple[str, int]], cut: int

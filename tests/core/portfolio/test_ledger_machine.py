@@ -183,4 +183,4 @@ class Books(RuleBasedStateMachine):
 
 
 TestBooks = Books.TestCase
-TestBooks.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestBooks.settings = settings(max_examples=80, stateful_step_count=40)

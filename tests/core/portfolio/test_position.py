@@ -34,7 +34,7 @@ def test_average_cost_by_hand() -> None:
     assert (position.qty, position.entry, position.losses) == (0, 0, 0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(FILLS)
 def test_profit_is_cash_out_minus_cash_in(fills: list[tuple[D, D, D]]) -> None:
     """Marked at the last price, realised plus unrealised is what the fills paid out."""

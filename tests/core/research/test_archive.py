@@ -48,7 +48,7 @@ def span(hours: int) -> tuple[int, int]:
     return START, START + hours * HOUR_MS
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     have=st.sets(st.integers(0, 59)),
     known=st.sets(st.integers(0, 59)),

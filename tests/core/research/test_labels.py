@@ -120,7 +120,7 @@ def test_old_samples_fade() -> None:
     assert decay(np.array([0, 10, 20]), 0).tolist() == [1.0, 1.0, 1.0]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 10**6),
     starts=st.lists(st.integers(0, 30), min_size=2, max_size=4),

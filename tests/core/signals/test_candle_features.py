@@ -36,7 +36,7 @@ def check(data: Columns) -> None:
     np.testing.assert_allclose(incremental(data), batch(data), rtol=1e-9, atol=1e-9)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 10**6),
     halts=st.lists(st.tuples(st.integers(0, 350), st.integers(1, 200)), max_size=3),

@@ -133,7 +133,7 @@ def market(seed: int, count: int, gap: float) -> list[Event]:
     return events
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     seed=st.integers(0, 10**6),
     gap=st.sampled_from([0.05, 0.7, 20.0]),
@@ -217,7 +217,7 @@ def without(file: CandleFile, rows: list[int]) -> CandleFile:
     return replace(file, **columns)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 10**6),
     missing=st.lists(st.integers(0, 149), max_size=5),
@@ -244,7 +244,7 @@ def test_other_venues_and_the_leader_are_the_same_at_once(
     check(LEADER, table_of(LEADER), History(lead), Place(VENUE, SYMBOL, 3600))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 10**6),
     missing=st.lists(st.integers(0, 149), max_size=4),
@@ -440,7 +440,7 @@ def test_what_is_told_later_counts_like_what_was_heard(
     assert np.isfinite(table[95:]).all()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10**6), gap=st.sampled_from([20.0, 200.0, 2000.0]))
 def test_open_interest_one_at_a_time_equals_it_at_once(seed: int, gap: float) -> None:
     rng = np.random.default_rng(seed)
@@ -529,7 +529,7 @@ def settlement(ts: int, rate: float) -> FundingSettled:
     return FundingSettled(VENUE, SYMBOL, rate, ts, ts + 90 * SECOND)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), again=st.integers(1, 30))
 def test_funding_that_was_asked_for_is_what_training_saw(seed: int, again: int) -> None:
     """Asked at a start and every so many hours; between, the stream's word counts."""

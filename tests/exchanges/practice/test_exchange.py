@@ -328,7 +328,7 @@ ACTIONS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(("bybit", "binance", "okx")), ACTIONS)
 def test_the_accounts_always_add_up(venue: str, actions: list[tuple]) -> None:  # type: ignore[type-arg]
     """Cash, positions and margin are what the fills say, whatever happens."""
