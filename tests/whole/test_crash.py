@@ -44,7 +44,7 @@ def crash_and_compare(killcord: Killcord, *, crashes: int, seed: int) -> None:
     chance = random.Random(seed)
     # Nearly every candle is a cross, so that most moments have orders on their way.
     (killcord.home / "config.toml").write_text(
-        "symbols = ['BTC', 'ETH']\n[limits]\nloop_lag = 60\nloss_streak = 100\n"
+        "symbols = ['BTC', 'ETH']\n[limits]\nloop_lag = 60\nloss_streak_cooldown = 0.01\n"
         "[guard]\nstart = false\n[strategy]\ntimeframe = '1s'\nfast = 1\nslow = 2\n"
     )
     # A start costs a few hundred of the venues' request weights; fifty in a row would be spent
