@@ -55,6 +55,8 @@ class Roster:
         self._vacant = vacant
         self._told: dict[ModelRole, str] = {}
         """Who the engine knows to be on duty."""
+        self._left: list[ModelDropped] = []
+        """Whom the engine has taken off duty, until the registry knows."""
         self._kept = 0
 
     async def look(self) -> bool:
@@ -66,6 +68,11 @@ class Roster:
         Raises:
             KillcordError, OSError: the registry cannot be used.
         """
+        while self._left:
+            effect = self._left[0]
+            await asyncio.to_thread(self._dismiss, effect)
+            self._told.pop(ModelRole(effect.role), None)
+            del self._left[0]
         came = False
         for role in ModelRole:
             name = self.registry.on_duty(role)
@@ -79,13 +86,18 @@ class Roster:
         return came
 
     def dropped(self, effect: ModelDropped) -> None:
-        """The engine has taken a model off duty: so must the registry."""
+        """The engine has taken a model off duty: so will the registry, at the next look.
+
+        Not here: whoever else is changing the registry, or a full disk, must not hold the desk up.
+        """
+        self._left.append(effect)
+        if effect.role == ModelRole.CHAMPION:
+            self._vacant()
+
+    def _dismiss(self, effect: ModelDropped) -> None:
         role = ModelRole(effect.role)
-        self._told.pop(role, None)
         if self.registry.on_duty(role) == effect.id:
             self.registry.demote(effect.cause, "monitor", role)
-        if role is ModelRole.CHAMPION:
-            self._vacant()
 
     async def _change(self, role: ModelRole, name: str) -> bool:
         """Tell the engine who is on duty now; return whether there is one."""
@@ -99,7 +111,7 @@ class Roster:
             event, problem = await asyncio.to_thread(self._read, role, name)
         except KillcordError as error:
             # Off duty on disk too, or the next model would only be watched beside it.
-            self.registry.demote(str(error), "desk", role)
+            await asyncio.to_thread(self.registry.demote, str(error), "desk", role)
             self._lines.add("info", f"models: {error}", "alarm")
             if before:
                 self._sink(ModelDemoted(role, before, str(error), "desk", now))
@@ -142,7 +154,9 @@ class Roster:
         return ModelPromoted(role, meta, text, self._clock.now(), record), problem
 
     def keep(self) -> None:
-        """Write down how the models do."""
+        """Write down how the models do, and who has left."""
+        for effect in tuple(self._left):
+            self._dismiss(effect)
         for role in ModelRole:
             found = self._record(role)
             if found is not None:

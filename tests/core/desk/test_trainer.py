@@ -26,6 +26,7 @@ from tests.core.engine.scene import config
 from tests.core.research.test_backtest import BTC, ETH, rules
 from tests.core.signals.models import HOUR, follower
 from tests.core.signals.test_diary import days
+from tests.waiting import until
 
 
 def order(timeframe: int, days: int) -> Order:
@@ -139,6 +140,7 @@ async def test_what_the_engine_dropped_is_off_duty_on_disk(tmp_path: Path) -> No
         assert (told.role, told.text, told.live) == (ModelRole.CHAMPION, text, Record())
         assert "counting begins anew" in desk.lines.last(5)[-1].text
         desk.trainer.dropped(ModelDropped("champion", meta.id, "its hit rate fell"))
+        await until(lambda: desk.registry.life(meta.id)[-1]["what"] == "demoted")
         assert desk.registry.champion == ""
         assert desk.registry.life(meta.id)[-1]["cause"] == "its hit rate fell"
         assert desk.registry.life(meta.id)[-1]["actor"] == "monitor"
