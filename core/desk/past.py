@@ -96,16 +96,21 @@ class Told:
         self._clock = clock
         self._said: set[tuple[str, str]] = set()
         self._wanted = asyncio.Event()
+        self._asked = 0
+        """When the last round began, nanoseconds UTC."""
 
     def want(self) -> None:
-        """Ask at once: a model came that looks at what nobody kept since the last answer."""
-        self._wanted.set()
+        """Ask at once, if a candle has ended since: a model came that looks at what nobody kept."""
+        span = self._timeframe * SECOND
+        if self._clock.now() // span > self._asked // span:
+            self._wanted.set()
 
     async def bring(self, venues: Sequence[Bulkhead]) -> None:
         """Ask those that are up, all at once, and for what was not told again; returns never."""
         while True:
             waiting = {venue.venue: {"funding", *Fact} for venue in venues}
             while True:
+                self._asked = self._clock.now()
                 await asyncio.gather(*(self._bring(one, waiting[one.venue]) for one in venues))
                 left = (HOUR - self._clock.now() % HOUR + SETTLED_AFTER) / SECOND
                 again = left > RETRY and any(waiting.values())
