@@ -59,6 +59,14 @@ def found(
     return search(files, [PLAN], Registry(folder), now=NOW), folder
 
 
+@pytest.fixture
+def later(found: tuple[Finding, Path], tmp_path: Path) -> tuple[Finding, Registry]:
+    """The same, in a registry that a test may change."""
+    finding, folder = found
+    shutil.copytree(folder, tmp_path / "models")
+    return finding, Registry(tmp_path / "models")
+
+
 def test_a_planted_edge_is_found_and_promoted(found: tuple[Finding, Path]) -> None:
     finding, folder = found
     assert finding.promoted, finding.verdict
@@ -621,12 +629,10 @@ def coarser(file: CandleFile, count: int) -> CandleFile:
 
 
 def test_every_search_on_the_same_days_counts(
-    files: list[CandleFile], found: tuple[Finding, Path], tmp_path: Path
+    files: list[CandleFile], later: tuple[Finding, Registry]
 ) -> None:
     """Renamed, cut or with another window: the days that were tested are the same."""
-    finding, source = found
-    shutil.copytree(source, tmp_path / "models")
-    registry = Registry(tmp_path / "models")
+    finding, registry = later
     renamed = [replace(cut(file, 168, 4_000), venue="okx") for file in files]
     again = search(renamed, [replace(PLAN, train=1100)], registry, now=NOW)
     assert finding.tried == 4
@@ -634,11 +640,9 @@ def test_every_search_on_the_same_days_counts(
 
 
 def test_a_model_is_judged_anew_by_all_that_was_tried(
-    files: list[CandleFile], found: tuple[Finding, Path], tmp_path: Path
+    files: list[CandleFile], later: tuple[Finding, Registry]
 ) -> None:
-    finding, source = found
-    shutil.copytree(source, tmp_path / "models")
-    registry = Registry(tmp_path / "models")
+    finding, registry = later
     (panel,) = make_panels(files, [PLAN])
     trial = score_trial("linear", panel, PLAN, forecast("linear", panel, PLAN))
     look = look_at(files, ("other",), [trial])
@@ -655,11 +659,9 @@ def test_a_model_is_judged_anew_by_all_that_was_tried(
 
 
 def test_a_damaged_entry_is_mended_by_training_again(
-    files: list[CandleFile], found: tuple[Finding, Path], tmp_path: Path
+    files: list[CandleFile], later: tuple[Finding, Registry]
 ) -> None:
-    finding, source = found
-    shutil.copytree(source, tmp_path / "models")
-    registry = Registry(tmp_path / "models")
+    finding, registry = later
     registry.demote("by hand", "me")
     (registry.folder / finding.id / FILE).write_bytes(b"")
     (registry.folder / finding.id / "meta.json").write_bytes(b"{")
