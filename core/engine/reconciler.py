@@ -117,6 +117,7 @@ class Reconciler:
             self._restart_signals(venue)
         if event.channel == "private":
             if event.state is FeedState.UP:
+                venue.heard_from = self._world.now
                 self._world.ask_sweep(venue, "private stream is up")
                 self.judge(venue)
             elif venue.state in (VenueState.READY, VenueState.DEGRADED):
@@ -292,7 +293,9 @@ class Reconciler:
         working = self._world.ledger.working.values()
         mine = [order for order in working if order.order.venue == venue.name]
         venue.missing.clear()
-        for order in missing_orders(mine, seen, event.started - _SETTLED):
+        # Of what was last heard of before the stream was up, nothing is on its way to us.
+        told = max(event.started - _SETTLED, min(event.started, venue.heard_from))
+        for order in missing_orders(mine, seen, told):
             if order.status is not OrderStatus.UNKNOWN:
                 venue.missing.add(order.order.client_id)
             self._tracking.doubt(order)

@@ -24,6 +24,9 @@ class Venue:
         """How far its clock and ours are apart: 1 worth saying, 2 too far to open risk."""
         self.instruments: dict[str, Instrument] = {}
         self.feeds: dict[str, FeedState] = {}
+        self.heard_from = 0
+        """When the private stream came up: of orders nothing was told between their last word and
+        this."""
         self.swept = 0
         """When the newest sweep was received."""
         self.asked = 0

@@ -30,20 +30,20 @@ def diff_positions(
 
 
 def missing_orders(
-    ours: Iterable[WorkingOrder], seen: set[str], started: int
+    ours: Iterable[WorkingOrder], seen: set[str], told: int
 ) -> list[WorkingOrder]:
     """Return our live orders that a sweep should have shown and did not.
 
     Args:
         ours: working orders of the venue.
         seen: client ids in the sweep.
-        started: when the sweep began: what changed later may or may not be in it.
+        told: the sweep tells all up to here: what changed later may or may not be in it.
     """
     return [
         order
         for order in ours
         if order.order.client_id not in seen
         and not order.terminal
-        and order.updated < started
-        and order.order.created < started
+        and order.updated < told
+        and order.order.created < told
     ]

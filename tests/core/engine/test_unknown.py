@@ -163,6 +163,26 @@ def test_an_order_missing_from_a_sweep_is_asked_about() -> None:
     assert scene.engine._world.venues["bybit"].state is VenueState.READY
 
 
+def test_the_first_sweep_after_a_start_judges_also_what_was_heard_of_just_before() -> None:
+    scene = Scene()
+    scene.open()
+    scene.serve(scene.closes(*RISE), RISE[-1])
+    stop = scene.orders()[-1]
+    again = Scene(scene.settings, Ledger.replay(scene.journal))
+    again.now = scene.now + SECOND // 10
+    again.open(sweep=False, arm=False)
+    again.now += SECOND // 5
+    again.give(again.true_sweep(orders=()))
+    assert [q.client_id for q in again.of(QueryOrder)] == [stop.client_id]
+    venue = again.engine._world.venues["bybit"]
+    assert venue.state is VenueState.RECONCILING
+    again.give(again.report_of(stop, OrderStatus.CANCELLED, source="query"))
+    assert stop.client_id not in again.engine.ledger.working
+    again.now += SECOND
+    again.give(again.true_sweep())
+    assert venue.state is VenueState.READY
+
+
 def resolve(scene: Scene, client_id: str, status: OrderStatus) -> Answer:
     scene.give(ResolveOrder("r", "shell:me", scene.now, client_id, status))
     return scene.of(Answer)[-1]
