@@ -29,9 +29,7 @@ def diff_positions(
     return differing
 
 
-def missing_orders(
-    ours: Iterable[WorkingOrder], seen: set[str], told: int
-) -> list[WorkingOrder]:
+def missing_orders(ours: Iterable[WorkingOrder], seen: set[str], told: int) -> list[WorkingOrder]:
     """Return our live orders that a sweep should have shown and did not.
 
     Args:
