@@ -185,6 +185,7 @@ class Context:
         kinds = [one for one in FAMILIES if wanted & {feature.name for feature in one.features}]
         kept = {type(one): one for one in before._families} if before is not None else {}
         self._families: list[Family] = [kept.get(one) or one(place) for one in kinds]
+        self._closes = [one.close for one in self._families]
         self._fresh = [one for one in self._families if type(one) not in kept]
         listed = [feature.name for one in kinds for feature in one.features]
         # Of one name itemgetter returns no tuple; of all of them in their order none is needed.
@@ -213,11 +214,13 @@ class Context:
 
     def hear(self, event: Event) -> None:
         """Tell the families of an event."""
-        what: type | Key = type(event)
         if type(event) is Candle:
-            what = event.venue, event.symbol
-            self._last[what] = event.ts
-        for tell in self._hearers.get(what, ()):
+            key = event.venue, event.symbol
+            self._last[key] = event.ts
+            tellers = self._hearers.get(key, ())
+        else:
+            tellers = self._hearers.get(type(event), ())
+        for tell in tellers:
             tell(event)
 
     def begin(self, events: Iterable[Event]) -> None:
@@ -259,8 +262,8 @@ class Context:
     def close(self, candle: Candle) -> None:
         """Work out ``row`` for a candle of the instrument itself."""
         values: list[float] = []
-        for one in self._families:
-            values += one.close(candle)
+        for close in self._closes:
+            values += close(candle)
         if self._take is not None:
             values = list(self._take(values))
         elif self._only >= 0:

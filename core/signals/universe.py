@@ -64,8 +64,11 @@ class Path:
             self.moves = (here - logs[-1 - NEAR], here - logs[-1 - MIDDLE], here - logs[0])
         else:
             self.moves = tuple([here - logs[-1 - n] if known > n else NAN for n in SPANS])
-        full = len(squares) == WINDOW
-        self.unit = max(sqrt(sum(squares) / WINDOW), FLOOR) if full else NAN
+        if len(squares) == WINDOW:
+            unit = sqrt(sum(squares) / WINDOW)
+            self.unit = FLOOR if unit < FLOOR else unit
+        else:
+            self.unit = NAN
 
     def scaled(self) -> tuple[float, ...]:
         """Return ``moves`` in units of their own volatility, within ``CLIP``."""
@@ -100,14 +103,15 @@ class Universe:
         self._ts = 0
         self._ranked: tuple[Ranking, ...] = ()
 
-    def push(self, candle: Candle) -> None:
-        """Take a candle, whoever brings it first."""
+    def push(self, candle: Candle) -> Path:
+        """Take a candle, whoever brings it first; return what ``at`` does of it."""
         path = self._paths.get(candle.symbol)
         if path is None:
             path = self._paths[candle.symbol] = Path()
         if candle.ts > path.ts:
             path.push(candle, self._span)
             self._ts = 0
+        return path if path.ts == candle.ts else _UNKNOWN
 
     def at(self, symbol: str, ts: int) -> Path:
         """Return a symbol as the candle left it that opened at ``ts``; one of NaN if none did."""

@@ -36,20 +36,23 @@ class Spread:
         """Take the next value."""
         at = self._at
         ring = self._ring
+        length = self._length
         old = ring[at]
         ring[at] = value
         at += 1
+        step = value - old
         before = self.mean
-        self.mean = mean = before + (value - old) / self._length
-        self._squares += (value - old) * (value - mean + old - before)
-        squares = self._squares
-        if squares > self._peak:
-            self._peak = squares
-        if at == self._length:
-            at = 0
-        if not at or squares < _LEFT * self._peak:
-            self.mean = mean = sum(ring) / self._length
+        self.mean = mean = before + step / length
+        squares = self._squares + step * (value - mean + old - before)
+        if at == length or squares < _LEFT * self._peak:
+            self.mean = mean = sum(ring) / length
             self._squares = self._peak = sum([(one - mean) ** 2 for one in ring])
+            if at == length:
+                at = 0
+        else:
+            self._squares = squares
+            if squares > self._peak:
+                self._peak = squares
         self._at = at
 
     @property

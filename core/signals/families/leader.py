@@ -49,15 +49,15 @@ class Leader:
 
     def close(self, candle: Candle) -> list[float]:
         """Return the candle's values."""
-        universe, ts = self._universe, candle.ts
-        universe.push(candle)
-        lead = universe.at(LEADER, ts)
+        universe = self._universe
+        own = universe.push(candle)
+        lead = universe.at(LEADER, candle.ts)
         if lead.unit != lead.unit:
             return list(_NOTHING)
         near, middle, far = lead.scaled()
         if self._symbol == LEADER:
             return [near, middle, far, 0.0, 0.0, 0.0]
-        own_near, own_middle, own_far = universe.at(self._symbol, ts).scaled()
+        own_near, own_middle, own_far = own.scaled()
         return [near, middle, far, near - own_near, middle - own_middle, far - own_far]
 
 

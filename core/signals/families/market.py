@@ -61,12 +61,11 @@ class Market:
 
     def close(self, candle: Candle) -> list[float]:
         """Return the candle's values."""
-        universe, ts = self._universe, candle.ts
-        universe.push(candle)
-        own = universe.at(self._symbol, ts)
+        universe = self._universe
+        own = universe.push(candle)
         unit = own.unit
         near, middle, far = own.moves
-        nears, middles, fars = universe.ranked(ts)
+        nears, middles, fars = universe.ranked(candle.ts)
         a, b, c = _place(near, nears, unit * ROOTS[0])
         d, e, f = _place(middle, middles, unit * ROOTS[1])
         g, h, i = _place(far, fars, unit * ROOTS[2])
