@@ -116,8 +116,9 @@ class Family(Protocol):
 
     def __init__(self, place: Place) -> None: ...
 
-    def hear(self, event: Any) -> None:
-        """Take an event into account. Called thousands of times a second: O(1)."""
+    def hear(self, event: Any) -> object:
+        """Take an event into account; nobody asks what is returned. Called thousands of times a
+        second: O(1)."""
         ...
 
     def close(self, candle: Candle) -> Sequence[float]:
@@ -204,7 +205,7 @@ class Context:
         self._span = place.timeframe * SECOND
         self._place = place
         self._last: dict[Key, int] = dict(before._last) if before is not None else {}
-        self._hearers: dict[type | Key, tuple[Callable[[Any], None], ...]] = {}
+        self._hearers: dict[type | Key, tuple[Callable[[Any], object], ...]] = {}
         for one in self._families:
             of: list[type | Key] = [kind for kind in one.hears if kind is not Candle]
             for what in (*of, *one.company(place)):
