@@ -117,8 +117,10 @@ class Family(Protocol):
     def __init__(self, place: Place) -> None: ...
 
     def hear(self, event: Any) -> object:
-        """Take an event into account; nobody asks what is returned. Called thousands of times a
-        second: O(1)."""
+        """Take an event into account. Called thousands of times a second: O(1).
+
+        What it returns is nobody's.
+        """
         ...
 
     def close(self, candle: Candle) -> Sequence[float]:
