@@ -12,6 +12,7 @@ import msgspec
 
 from core.clock import MINUTE
 from core.config import Config
+from core.engine.ahead import Bounds
 from core.engine.booking import Booking
 from core.engine.control import Control
 from core.engine.dealing import Dealing
@@ -23,7 +24,7 @@ from core.engine.models import ModelRoom
 from core.engine.news import NewsRoom
 from core.engine.picture import Painter, ShellFacts
 from core.engine.reconciler import Reconciler
-from core.engine.run import PERIOD, Bounds, CandleRun, Floor
+from core.engine.run import PERIOD, CandleRun, Floor
 from core.engine.tracking import Tracking
 from core.engine.whatif import Weigher
 from core.engine.world import World

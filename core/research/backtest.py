@@ -18,7 +18,7 @@ from core.model.event import TradingState
 from core.model.instrument import Instrument
 from core.model.market import Candle, FactTold
 from core.orders.ids import ClientIds
-from core.research.bars import Bars, Stretch, check_bars, stream, stretches
+from core.research.bars import Bars, Stretch, blocks, check_bars, stretches
 from core.research.candle_venue import NEVER, BarListing, CandleVenue
 from core.research.result import BacktestResult, Curve, Result
 from core.research.simulation import KEY, Funding, SimulatedVenue
@@ -156,7 +156,7 @@ class _Session:
         self._first = int(self._bars[stretch.lanes[0]].ts[stretch.first[0]])
         self._plan()
         lanes = [(one.rules.venue, one.rules.symbol, one.book) for one in self._open_now]
-        self._engine.run_candles(lanes, self).play(self._rows(stretch))
+        self._engine.run_candles(lanes, self).play(blocks(self._bars, stretch, self._timeframe))
         self._done += stretch.count * len(lanes)
 
     def _plan(self) -> None:
@@ -166,13 +166,6 @@ class _Session:
     def _arm(self) -> None:
         self._armed_at = NEVER
         self._venue.arm()
-
-    def _rows(self, stretch: Stretch) -> Iterator[Any]:
-        parts = [
-            stream(self._rules[lane], self._bars[lane], self._timeframe, first, stretch.count)
-            for lane, first in zip(stretch.lanes, stretch.first, strict=True)
-        ]
-        return parts[0] if len(parts) == 1 else zip(*parts, strict=True)
 
     def open(self, row: tuple[Candle, ...]) -> None:
         """Match the bars that open together, before any of them closes."""

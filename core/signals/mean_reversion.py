@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import log
 
 from core import config
-from core.model.market import Candle
+from core.signals.closes import Closes
 from core.signals.decision import Decision
 from core.signals.windows import Spread
 
@@ -14,7 +15,7 @@ ENTER = 2.0
 FLAT = 1e-5
 
 
-class MeanReversion:
+class MeanReversion(Closes):
     """Short two deviations above the mean of ``slow`` candles, long two below, out at the mean.
 
     The score is minus the distance in deviations: positive when the price is low.
@@ -28,21 +29,23 @@ class MeanReversion:
         self._count = 0
         self._target = 0
 
-    def on_candle(self, candle: Candle) -> Decision | None:
-        """Take the next closed candle; decide when it is far from the mean, or back at it."""
-        value = log(candle.close)
-        self._window.push(value)
-        self._count += 1
-        deviation = self._window.deviation
-        if self._count < self.warmup or deviation < FLAT:
-            return None
-        score = (self._window.mean - value) / deviation
-        target = self._target
-        if abs(score) >= ENTER:
-            target = 1 if score > 0 else -1
-        elif target * score < 0:
-            target = 0
-        if target == self._target:
-            return None
-        self._target = target
-        return Decision(target, score, f"{-score:+.1f} deviations from the mean")
+    def on_closes(self, closes: Iterable[float]) -> Decision | None:
+        """Take closes up to one that is far from the mean, or back at it."""
+        window, warmup, push = self._window, self.warmup, self._window.push
+        for close in closes:
+            value = log(close)
+            push(value)
+            self._count += 1
+            deviation = window.deviation
+            if self._count < warmup or deviation < FLAT:
+                continue
+            score = (window.mean - value) / deviation
+            target = self._target
+            if abs(score) >= ENTER:
+                target = 1 if score > 0 else -1
+            elif target * score < 0:
+                target = 0
+            if target != self._target:
+                self._target = target
+                return Decision(target, score, f"{-score:+.1f} deviations from the mean")
+        return None

@@ -22,11 +22,14 @@ from core.model.instrument import Instrument
 from core.model.market import Candle
 from core.portfolio.ledger import Account, Ledger
 from core.research.backtest import make_engine, run_backtest
-from core.research.bars import Bars
+from core.research.bars import Bars, Stretch, blocks
 from core.research.candle_venue import CandleVenue
 from core.signals.decision import Decision
+from core.signals.ema_cross import EmaCross
 from core.signals.strategy import Strategy
 from tests.core.research.test_backtest import BTC, ETH, START, random_bars, rules, settings
+
+SOL = "SOL/USDT:USDT"
 
 
 def one_by_one(
@@ -116,7 +119,7 @@ def test_both_ways_decide_alike(
     whole = {
         rules(BTC): random_bars(900, 1),
         rules(ETH): random_bars(900, 2),
-        rules("SOL/USDT:USDT"): random_bars(900, 3),
+        rules(SOL): random_bars(900, 3),
     }
     candles = dict(list(whole.items())[:count])
     config = settings(symbols=tuple(one.symbol for one in candles), limits=limits)
@@ -125,11 +128,72 @@ def test_both_ways_decide_alike(
     assert fast[2] == slow[2]
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_strategies_of_closes_decide_alike(count: int) -> None:
+    whole = {rules(name): random_bars(900, seed) for seed, name in enumerate((BTC, ETH, SOL), 1)}
+    candles = dict(list(whole.items())[:count])
+    config = settings(symbols=tuple(one.symbol for one in candles))
+    for name in ("ema_cross", "mean_reversion"):
+        chosen = config.model_copy(
+            update={"strategy": config.strategy.model_copy(update={"name": name})}
+        )
+        slow, fast = one_by_one(candles, chosen, None), at_once(candles, chosen, None)
+        assert fast[0] == slow[0]
+        assert fast[2] == slow[2]
+
+
+class Sharing:
+    """Holds the symbol that rose most in the last candle it knows of, by what all have seen."""
+
+    name = "sharing"
+    timeframe = 60
+    warmup = 1
+
+    def __init__(self, seen: dict[str, float]) -> None:
+        self.seen = seen
+        self.target = 0
+
+    def on_candle(self, candle: Candle) -> Decision | None:
+        self.seen[candle.symbol] = candle.close / candle.open
+        target = 1 if max(self.seen, key=lambda one: self.seen[one]) == candle.symbol else -1
+        if target == self.target:
+            return None
+        self.target = target
+        return Decision(target, 0.0, f"{self.seen}")
+
+
+def test_strategies_that_share_something_learn_nothing_early() -> None:
+    candles = {rules(name): random_bars(300, seed) for seed, name in enumerate((BTC, ETH, SOL), 1)}
+    config = settings(symbols=tuple(one.symbol for one in candles))
+    first: dict[str, float] = {}
+    slow = one_by_one(candles, config, lambda: Sharing(first))
+    second: dict[str, float] = {}
+    fast = at_once(candles, config, lambda: Sharing(second))
+    assert fast[0] == slow[0]
+    assert first == second
+
+
+def test_who_overrides_a_strategy_of_closes_is_shown_candles() -> None:
+    """What a strategy makes of candles is not passed over because its base takes closes."""
+    candles = {rules(BTC): random_bars(300, 1)}
+    seen: list[int] = []
+
+    class Counting(EmaCross):
+        def on_candle(self, candle: Candle) -> Decision | None:
+            seen.append(candle.ts)
+            return super().on_candle(candle)
+
+    config = settings()
+    own = at_once(candles, config, lambda: Counting(config.strategy))
+    assert len(seen) == 300
+    assert own[0] == at_once(candles, config, None)[0]
+
+
 def test_instruments_come_and_go() -> None:
     candles = {
         rules(BTC): cut(random_bars(900, 1), 0, 500),
         rules(ETH): holed(random_bars(900, 2), range(300, 320)),
-        rules("SOL/USDT:USDT"): cut(random_bars(900, 3), 200, 900),
+        rules(SOL): cut(random_bars(900, 3), 200, 900),
     }
     config = settings(symbols=tuple(one.symbol for one in candles))
     slow, fast = one_by_one(candles, config, None), at_once(candles, config, None)
@@ -159,10 +223,7 @@ def test_the_engine_counts_its_events() -> None:
     venue.arm()
     before = engine.events
     run = engine.run_candles([("bybit", BTC, venue.listings["bybit", BTC].book)], Fair())
-    run.play(
-        Candle("bybit", BTC, 60, *values, ts, ts + MINUTE)
-        for ts, *values in zip(bars.ts, *bars.columns, strict=True)
-    )
+    run.play(blocks((bars,), Stretch((0,), (0,), 300), 60))
     assert engine.events - before == 300
     quote = engine.snapshot(START + 300 * MINUTE, ShellFacts("practice", "x", START)).markets[0]
     assert quote.last == bars.close[-1]

@@ -157,6 +157,43 @@ def test_only_plain_names_are_files(tmp_path: Path) -> None:
         assert find_strategy(tmp_path / "inner", config.Strategy(name=name)) == {}
 
 
+CLOSES = """
+from core.signals.closes import Closes
+from core.signals.decision import Decision
+
+class Even(Closes):
+    target = 0
+
+    def __init__(self, settings):
+        pass
+
+    def on_closes(self, closes):
+        for close in closes:
+            target = 1 if int(close) % 2 else -1
+            if close > MOST:
+                raise ValueError(close)
+            if target != self.target:
+                self.target = target
+                return Decision(target, 0.0, f"{close}")
+        return None
+"""
+
+
+def test_the_users_own_may_take_closes_alone(tmp_path: Path) -> None:
+    bars = random_bars(1_000, 1)
+    most = max(bars.close)
+    own = load(tmp_path, CLOSES.replace("> MOST", f"== {most}"))
+    chosen = settings(strategy={"name": "mine"})
+    make = strategy_maker(chosen.strategy, own)  # type: ignore[arg-type]
+    result = run_backtest({rules(): bars}, chosen, make_strategy=make)
+    strategy = make()
+    before = [candle(close, i) for i, close in enumerate(bars.close[: bars.close.index(most)])]
+    alone = [said.reason for one in before if (said := strategy.on_candle(one)) is not None]
+    assert len(alone) > 50
+    assert [signal.reason for signal in result.signals] == alone
+    assert result.refused[Code.STRATEGY_FAILED] == 1
+
+
 def test_the_example_of_the_docs_works_as_printed(tmp_path: Path) -> None:
     text = (DOCS / "strategies.md").read_text()
     example = text.partition("```python\n")[2].partition("```")[0]
