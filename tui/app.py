@@ -205,6 +205,8 @@ class TerminalApp(ActingApp):
             self.frame()
             if self.grid is not None:
                 self.grid.begin()
+        # Some panes show another picture where there is more room, which is known after that.
+        self.call_after_refresh(self.redraw)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Remember which pane has the focus."""
