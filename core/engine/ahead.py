@@ -59,6 +59,10 @@ class Lane:
         # Most candles are only looked at in these.
         self.high, self.low, self.close = _plain(high), _plain(low), _plain(close)
 
+    def open(self, at: int) -> float:
+        """Return a candle's first price."""
+        return float(self._open[at])
+
     def candle(self, at: int) -> Candle:
         """Return one candle, known when it closed."""
         slot, ts = self.slot, self.times[at]

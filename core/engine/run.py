@@ -21,7 +21,6 @@ from core.engine.slot import CLOSES, Slot
 from core.engine.world import World
 from core.model.effect import Effect
 from core.model.event import Event
-from core.model.market import Candle
 
 _NONE = (0.0, 0.0)
 PERIOD = SECOND // 4
@@ -50,11 +49,11 @@ class Floor(Protocol):
     hour: int
     """The first candles that open then or later are shown to ``look`` before; nanoseconds UTC."""
 
-    def look(self, row: tuple[Candle, ...]) -> None:
-        """Take note of how things stand as these candles open."""
+    def look(self, lanes: Sequence[Lane], at: int) -> None:
+        """Take note of how things stand as the lanes' candles number ``at`` open."""
 
-    def open(self, row: tuple[Candle, ...]) -> None:
-        """Match candles that open together, before the engine hears of any."""
+    def open(self, lanes: Sequence[Lane], at: int) -> None:
+        """Match these candles, before the engine hears of any."""
 
     def hear(self, effects: tuple[Effect, ...], now: int) -> None:
         """Do what the engine asks for when a candle has closed."""
@@ -112,7 +111,7 @@ class CandleRun:
 
     def _pass(self, begin: int, end: int, words: Words) -> None:
         """Take candles of which it is known what the strategies say."""
-        times, floor = self._times, self._floor
+        lanes, times, floor = self._lanes, self._times, self._floor
         while begin < end:
             if self._world.pending:  # what was sent or asked a moment ago waits for time to pass
                 at, quiet = begin, False
@@ -124,7 +123,7 @@ class CandleRun:
                 marks = times[at] >= self._equity.breaker.next - self._span
                 if not quiet and times[at] >= floor.hour and not marks:
                     # Nothing but another hour may have begun.
-                    floor.look(self._row(at))
+                    floor.look(lanes, at)
                     begin = at
                     continue
             if not quiet:
@@ -198,14 +197,10 @@ class CandleRun:
             bands.append((low, high))
         return soon, bands
 
-    def _row(self, at: int) -> tuple[Candle, ...]:
-        return tuple([lane.candle(at) for lane in self._lanes])
-
     def _open(self, at: int) -> None:
-        row = self._row(at)
         if self._times[at] >= self._floor.hour:
-            self._floor.look(row)
-        self._floor.open(row)
+            self._floor.look(self._lanes, at)
+        self._floor.open(self._lanes, at)
 
     def _close(self, at: int, words: Words, quiet: bool = False) -> None:
         """Let the lanes hear of their candles, one after the other.

@@ -12,11 +12,12 @@ from typing import Any
 
 from core.clock import SECOND
 from core.config import Config
+from core.engine.ahead import Lane
 from core.engine.engine import Engine
 from core.model.effect import Effect
 from core.model.event import TradingState
 from core.model.instrument import Instrument
-from core.model.market import Candle, FactTold
+from core.model.market import FactTold
 from core.orders.ids import ClientIds
 from core.research.bars import Bars, Stretch, blocks, check_bars, stretches
 from core.research.candle_venue import NEVER, BarListing, CandleVenue
@@ -167,33 +168,34 @@ class _Session:
         self._armed_at = NEVER
         self._venue.arm()
 
-    def open(self, row: tuple[Candle, ...]) -> None:
+    def open(self, lanes: Sequence[Lane], at: int) -> None:
         """Match the bars that open together, before any of them closes."""
         venue = self._venue
-        ts = venue.now = row[0].ts
+        ts = venue.now = lanes[0].times[at]
         due = ts >= self.due
         if ts >= self._armed_at:
             self._arm()
-        for candle, listing in zip(row, self._open_now, strict=True):
-            open_, high, low, book = candle.open, candle.high, candle.low, listing.book
-            listing.price, listing.top = open_, high
+        for lane, listing in zip(lanes, self._open_now, strict=True):
+            low, high, book = lane.low[at], lane.high[at], listing.book
+            listing.price = open_ = lane.open(at)
+            listing.top = high
             if due:
                 venue.settle(listing)
             if low <= book.below or high >= book.above:
-                book.bar(open_, high, low, candle.close)
+                book.bar(open_, high, low, lane.close[at])
         if due:
             self._plan()
 
-    def look(self, row: tuple[Candle, ...]) -> None:
+    def look(self, lanes: Sequence[Lane], at: int) -> None:
         """Note equity, and watch the margins, before anything is matched in this hour."""
-        ts = row[0].ts
+        ts = lanes[0].times[at]
         rows = (ts - self._first) // (self._timeframe * SECOND)
-        self._curve.look(ts, self._done + rows * len(self._open_now))
+        self._curve.look(ts, self._done + rows * len(lanes))
         self.hour = self._curve.due
         for name in self._venues:
             self._venue.guard(name)
-        for candle, listing in zip(row, self._open_now, strict=True):
-            listing.price = candle.open
+        for lane, listing in zip(lanes, self._open_now, strict=True):
+            listing.price = lane.open(at)
 
     def hear(self, effects: tuple[Effect, ...], now: int) -> None:
         """Do what the engine asks for at the close of a candle."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from math import inf
 from types import SimpleNamespace
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from core.clock import MINUTE
 from core.config import Config, Limits
+from core.engine.ahead import Lane
 from core.engine.equity import EquityWatch
 from core.engine.picture import ShellFacts
 from core.model.effect import Effect, Record
@@ -206,10 +207,10 @@ class Fair:
 
     due = hour = 1 << 63
 
-    def look(self, row: tuple[Candle, ...]) -> None:
+    def look(self, lanes: Sequence[Lane], at: int) -> None:
         pass
 
-    def open(self, row: tuple[Candle, ...]) -> None:
+    def open(self, lanes: Sequence[Lane], at: int) -> None:
         pass
 
     def hear(self, effects: tuple[Effect, ...], now: int) -> None:
