@@ -96,12 +96,12 @@ class Lane:
                 return at
         return end
 
-    def value(self, at: int, now: int) -> None:
-        """Let the engine know the price at a candle's close."""
+    def value(self, at: int, ts: int) -> None:
+        """Let the engine know the price at the close of a candle that opened at ``ts``."""
         slot = self.slot
-        slot.book_received = now
+        slot.book_received = ts + self._span
         slot.last = slot.price = self.close[at]
-        slot.candle_ts = self.times[at]
+        slot.candle_ts = ts
 
 
 class Words(Protocol):

@@ -117,11 +117,15 @@ class CandleRun:
                 at, quiet = begin, False
             else:
                 at, quiet = self._find(begin, end, words.at)
-                self._rest(begin, at)
+                if at > begin:
+                    self._rest(begin, at)
                 if at == end:
                     return
-                marks = times[at] >= self._equity.breaker.next - self._span
-                if not quiet and times[at] >= floor.hour and not marks:
+                if (
+                    not quiet
+                    and times[at] >= floor.hour
+                    and times[at] < self._equity.breaker.next - self._span
+                ):
                     # Nothing but another hour may have begun.
                     floor.look(lanes, at)
                     begin = at
@@ -139,13 +143,15 @@ class CandleRun:
         Args:
             word: the first of which one speaks.
         """
-        lanes, times = self._lanes, self._times
+        times = self._times
         soon, bands = self._quiet()
-        last = bisect_left(times, soon, begin, word + 1 if word < end else end)
+        last = word + 1 if word < end else end
+        if times[last - 1] >= soon:
+            last = bisect_left(times, soon, begin, last)
         at = begin
         while True:
             loud = last
-            for lane, (low, high) in zip(lanes, bands, strict=True):
+            for lane, low, high in bands:
                 loud = lane.leaves(low, high, at, loud)
             if loud == last:
                 return (word, True) if last > word else (last, False)
@@ -167,7 +173,7 @@ class CandleRun:
         between = rests.below < lane.low[at] and lane.high[at] < rests.above
         return between and self._equity.calm(lane.slot, lane.close[at])
 
-    def _quiet(self) -> tuple[int, list[tuple[float, float]]]:
+    def _quiet(self) -> tuple[int, list[tuple[Lane, float, float]]]:
         """Return what a candle must stay within to change nothing.
 
         That is the time before which it opens, and for each lane the prices strictly between which
@@ -194,7 +200,7 @@ class CandleRun:
                     low = least
                 if most < high:
                     high = most
-            bands.append((low, high))
+            bands.append((lane, low, high))
         return soon, bands
 
     def _open(self, at: int) -> None:
@@ -209,7 +215,8 @@ class CandleRun:
             quiet: nothing happens but what the strategies say.
         """
         clock = self._clock
-        now = self._world.now = self._times[at] + self._span
+        ts = self._times[at]
+        now = self._world.now = ts + self._span
         spoken = words.at == at
         for index, lane in enumerate(self._lanes):
             slot = lane.slot
@@ -218,7 +225,7 @@ class CandleRun:
                 if effects:
                     self._floor.hear(effects, now)
                 continue
-            lane.value(at, now)
+            lane.value(at, ts)
             clock.events += 1
             word = words.of(index) if spoken else None
             if isinstance(word, Exception):
@@ -235,11 +242,10 @@ class CandleRun:
 
     def _rest(self, begin: int, end: int) -> None:
         """Leave the engine as quiet candles would have."""
-        if begin == end:
-            return
         clock = self._clock
-        now = self._world.now = self._times[end - 1] + self._span
+        ts = self._times[end - 1]
+        now = self._world.now = ts + self._span
         clock.due = now + PERIOD
         clock.events += (end - begin) * len(self._lanes)
         for lane in self._lanes:
-            lane.value(end - 1, now)
+            lane.value(end - 1, ts)

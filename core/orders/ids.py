@@ -41,7 +41,8 @@ class ClientId(Struct, frozen=True, gc=False):
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 """All numbers of two digits in base 36."""
 _HIGH = 1296
-_from_bytes = int.from_bytes
+_CHARACTERS = bytes(ord(_ALPHABET[byte % 36]) for byte in range(256))
+"""What each byte of a mac is written as."""
 
 
 def _base36(value: int, pairs: int) -> str:
@@ -78,7 +79,7 @@ class ClientIds:
         self.seq = seq
         self._above = -1
         self._head = ""
-        self._mac = blake2b(key=key, digest_size=4)
+        self._mac = blake2b(key=key, digest_size=6)
         self._mac.update(b".")  # past the key's own block, which is hashed here and not each time
         self._prefix = _VERSION + instance + _PAIRS[self.epoch]
 
@@ -111,9 +112,7 @@ class ClientIds:
     def _sign(self, body: str) -> str:
         mac = self._mac.copy()
         mac.update(body.encode())
-        number = _from_bytes(mac.digest(), "big")
-        above = number // _HIGH
-        return f"{_PAIRS[above // _HIGH % _HIGH]}{_PAIRS[above % _HIGH]}{_PAIRS[number % _HIGH]}"
+        return mac.digest().translate(_CHARACTERS).decode()
 
 
 def sequence(client_id: str) -> int:

@@ -154,8 +154,6 @@ class SimulatedVenue(Generic[AnyListing]):
         """Do what the engine asks for."""
         for effect in effects:
             kind = type(effect)
-            if kind is Record:
-                continue
             if kind is SubmitOrder:
                 self.orders += 1
                 self.submit(effect.order)  # type: ignore[union-attr]
@@ -172,7 +170,7 @@ class SimulatedVenue(Generic[AnyListing]):
                 self.refused[effect.code] += 1
                 if effect.code is Code.STRATEGY_FAILED:
                     self.failed.append(f"{effect.venue} {effect.symbol}: {effect.detail}")
-            else:
+            elif kind is not Record:
                 self.answer(effect)
 
     def submit(self, order: Order) -> None:
