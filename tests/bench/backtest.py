@@ -115,10 +115,9 @@ class Featured(EmaCross):
         self._features = CandleFeatures(EIGHT)
 
     def on_candle(self, candle: Candle) -> Decision | None:
-        self._features.update(
-            candle.ts, candle.open, candle.high, candle.low, candle.close, candle.volume
-        )
-        return super().on_candle(candle)
+        close = candle.close
+        self._features.update(candle.ts, candle.open, candle.high, candle.low, close, candle.volume)
+        return self.on_closes((close,))
 
 
 def measure_features(count: int = 200_000) -> dict[str, float]:
@@ -152,13 +151,14 @@ def measure_model(count: int = 100_000) -> dict[str, float]:
             self._past = [0.0] * 32
 
         def on_candle(self, candle: Candle) -> Decision | None:
+            close = candle.close
             row = self._features.update(
-                candle.ts, candle.open, candle.high, candle.low, candle.close, candle.volume
+                candle.ts, candle.open, candle.high, candle.low, close, candle.volume
             )
             if row is not None:
                 trees.score(row + self._past)
                 self._past = row + self._past[:24]
-            return super().on_candle(candle)
+            return self.on_closes((close,))
 
     settings = loose_config()
     candles = {instrument("bybit", BTC): part(minute_bars(LONG), count)}

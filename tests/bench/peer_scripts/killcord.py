@@ -6,13 +6,13 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from core import config
-from core.model.market import Candle
 from core.research.backtest import run_backtest
 from core.research.bars import Bars
 from core.research.candles import read_candles
@@ -26,8 +26,8 @@ class LongOnly(EmaCross):
 
     __slots__ = ()
 
-    def on_candle(self, candle: Candle) -> Decision | None:
-        decision = super().on_candle(candle)
+    def on_closes(self, closes: Iterable[float]) -> Decision | None:
+        decision = super().on_closes(closes)
         if decision is None or decision.target > 0:
             return decision
         return Decision(0, decision.score, decision.reason)
