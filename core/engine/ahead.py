@@ -207,12 +207,11 @@ def _looks_at_closes(slot: Slot) -> bool:
     """Whether closes are all that a strategy takes, also where it derives from one that does so."""
     strategy: object = slot.strategy
     taker: object = type(strategy).on_candle if isinstance(strategy, Closes) else None
-    return strategy is None or (taker is Closes.on_candle and not slot.linked)
+    return strategy is None or taker is Closes.on_candle
 
 
 def _taker(slot: Slot) -> Callable[[Candle], Decision | None]:
-    """Return who takes a candle; those who see more than candles are told by the feed."""
-    return slot.strategy.on_candle if slot.strategy is not None and not slot.linked else _ignore
+    return slot.strategy.on_candle if slot.strategy is not None else _ignore
 
 
 def _ignore(candle: Candle) -> None:

@@ -4,7 +4,7 @@ Most candles meet no order, lead to no decision and bring no limit near. Strateg
 their candles here, so each is shown its own up to the next that it has something to say of; the
 candles before that are passed over at once, up to the first at which a price leaves what is known
 to change nothing. Those at which something happens are dealt with as ``Engine.process`` does. Both
-ways give the same effects (tested), and this one takes a tenth of the time of a quiet candle.
+ways give the same effects (tested), and a quiet candle takes a tenth of the time.
 """
 
 from __future__ import annotations
@@ -94,20 +94,32 @@ class CandleRun:
             for lane, columns in zip(lanes, block.columns, strict=True):
                 lane.load(times, columns)
             begin, end = 0, len(times)
+            # Who sees more than its own candles is told of each by the feed.
+            if any(lane.slot.linked for lane in lanes):
+                self._tell(0, end)
+                continue
             while begin < end:
                 # What is due comes before what strategies say of the candles after it.
                 due = bisect_left(times, self._floor.due, begin, end)
-                # Who sees more than its own candles is told of each the ordinary way.
-                if due == begin or any(lane.slot.linked for lane in lanes):
-                    self._open(begin)
-                    self._close(begin, listen(lanes, begin, begin + 1))
-                    begin += 1
+                if due == begin:
+                    due += 1
+                    self._tell(begin, due)
                 else:
                     self._pass(begin, due, listen(lanes, begin, due))
-                    begin = due
-            for lane in lanes:
-                if not lane.slot.linked:  # those were told of theirs by the feed
-                    lane.slot.closes.extend(lane.close[-CLOSES:])
+                    for lane in lanes:
+                        lane.slot.closes.extend(lane.close[max(begin, due - CLOSES) : due])
+                begin = due
+
+    def _tell(self, begin: int, end: int) -> None:
+        """Take candles the ordinary way."""
+        clock, floor = self._clock, self._floor
+        candles = [lane.candles(begin, end)[0] for lane in self._lanes]
+        for at, row in enumerate(zip(*candles, strict=True), begin):
+            self._open(at)
+            for candle in row:
+                effects = clock.process(candle)
+                if effects:
+                    floor.hear(effects, candle.received)
 
     def _pass(self, begin: int, end: int, words: Words) -> None:
         """Take candles of which it is known what the strategies say."""
@@ -220,11 +232,6 @@ class CandleRun:
         spoken = words.at == at
         for index, lane in enumerate(self._lanes):
             slot = lane.slot
-            if slot.linked:
-                effects = clock.process(lane.candle(at))
-                if effects:
-                    self._floor.hear(effects, now)
-                continue
             lane.value(at, ts)
             clock.events += 1
             word = words.of(index) if spoken else None
