@@ -20,7 +20,7 @@ from core.desk.desk import Desk
 from core.home import Home
 from core.model.event import Arm, KillMode, Resume, TradingState
 from core.model.order import OrderStatus
-from tests.core.desk.test_desk import Stage, order, stage, until
+from tests.core.desk.test_desk import Stage, order, stage, until, until_armed
 from tui.control import shut
 
 __all__ = ["stage"]
@@ -33,7 +33,7 @@ async def armed(stage: Stage) -> AsyncIterator[Desk]:
     # No orders but those that the tests send.
     desk = stage.desk(strategy="manual")
     async with stage.running(desk):
-        await until(lambda: desk.pump.state is TradingState.ARMED and len(desk.pump.depths) == 3)
+        await until_armed(desk)
         yield desk
 
 

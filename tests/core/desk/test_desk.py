@@ -147,9 +147,15 @@ def order(venue: str, **changes: Any) -> Submit:
     return msgspec.structs.replace(command, **changes)
 
 
+async def until_armed(desk: Desk) -> None:
+    """Wait until orders may open risk: the desk is armed, and has heard of every book."""
+    pump = desk.pump
+    await until(lambda: pump.state is TradingState.ARMED and len(pump.depths) == len(pump.venues))
+
+
 async def bought(desk: Desk) -> None:
     """Buy by hand on every venue, and wait for the protective stops."""
-    await until(lambda: desk.pump.state is TradingState.ARMED)
+    await until_armed(desk)
     for name in desk.pump.venues:
         answer = await desk.window.command(order(name))
         assert answer.ok, answer
@@ -442,7 +448,7 @@ async def test_one_witness_of_the_latch_is_enough(stage: Stage, witness: str) ->
 async def test_orders_waiting_when_the_gate_closes_are_not_sent(stage: Stage, close: Event) -> None:
     desk = stage.desk()
     async with stage.running(desk):
-        await until(lambda: desk.pump.state is TradingState.ARMED)
+        await until_armed(desk)
         journal = desk.journal
         durable = journal.append_durable
         gate = asyncio.Event()
@@ -485,7 +491,7 @@ async def test_the_kill_file_pulls_the_cord_in_the_mode_it_names(stage: Stage) -
 async def test_a_task_that_dies_closes_the_gate(stage: Stage) -> None:
     desk = stage.desk()
     async with stage.running(desk):
-        await until(lambda: desk.pump.state is TradingState.ARMED)
+        await until_armed(desk)
 
         def broken() -> Any:
             raise RuntimeError("no market")
@@ -498,7 +504,7 @@ async def test_a_task_that_dies_closes_the_gate(stage: Stage) -> None:
 async def test_a_venue_task_that_dies_closes_the_gate_and_starts_again(stage: Stage) -> None:
     desk = stage.desk()
     async with stage.running(desk):
-        await until(lambda: desk.pump.state is TradingState.ARMED)
+        await until_armed(desk)
         bulkhead = desk.pump.venues["okx"]
         bulkhead.gateway.sweep = None  # type: ignore[method-assign,assignment]
         bulkhead.ask_sweep()
@@ -512,7 +518,7 @@ async def test_a_venue_task_that_dies_closes_the_gate_and_starts_again(stage: St
 async def test_a_second_stop_does_not_wait_for_venues(stage: Stage) -> None:
     desk = stage.desk()
     async with stage.running(desk) as task:
-        await until(lambda: desk.pump.state is TradingState.ARMED)
+        await until_armed(desk)
         stage.venues["okx"].hold = asyncio.Event()
         asking = asyncio.create_task(desk.window.command(order("okx")))
         await until(lambda: stage.venues["okx"].submits)
@@ -527,7 +533,7 @@ async def test_a_second_stop_does_not_wait_for_venues(stage: Stage) -> None:
 async def test_a_journal_that_fails_closes_the_gate(stage: Stage) -> None:
     desk = stage.desk()
     async with stage.running(desk):
-        await until(lambda: desk.pump.state is TradingState.ARMED)
+        await until_armed(desk)
         sent = [len(venue.submits) for venue in stage.venues.values()]
         full = os.open("/dev/full", os.O_WRONLY)
         os.dup2(full, desk.journal._descriptor)
@@ -598,7 +604,7 @@ ODD = """{
 async def test_commands_are_checked_answered_and_kept(stage: Stage) -> None:
     desk = stage.desk()
     async with stage.running(desk), client(desk) as session:
-        await until(lambda: desk.pump.state is TradingState.ARMED)
+        await until_armed(desk)
         for body, word in (
             ("{", "truncated"),
             ("[]", "object"),
@@ -672,7 +678,7 @@ async def test_an_order_is_weighed_without_being_sent(stage: Stage) -> None:
         "qty": "0.02",
     }
     async with stage.running(desk), client(desk) as session:
-        await until(lambda: desk.pump.state is TradingState.ARMED)
+        await until_armed(desk)
         await until(lambda: len(desk.window.depth("", BTC)) == 3)
         async with session.post("/v1/whatif", json=body | {"qty": "50"}) as reply:
             found = msgspec.json.decode(await reply.read(), type=WhatIf)
@@ -726,7 +732,8 @@ async def test_the_stream_sends_the_newest_picture_and_stop_ends_the_desk(stage:
 async def test_a_loop_that_stood_still_opens_nothing(stage: Stage) -> None:
     desk = stage.desk(loop_lag=0.25)
     async with stage.running(desk):
-        await until(lambda: desk.pump.state is TradingState.ARMED and desk.pulse.settled)
+        await until_armed(desk)
+        await until(lambda: desk.pulse.settled)
         await asyncio.sleep(0.06)
         time.sleep(0.4)  # noqa: ASYNC251  # what must not happen, happens
         await until(lambda: not desk.engine.opens)
@@ -741,7 +748,7 @@ async def test_a_disk_that_fills_up_stops_new_risk_and_arming_again(
 ) -> None:
     desk = stage.desk()
     async with stage.running(desk):
-        await until(lambda: desk.pump.state is TradingState.ARMED)
+        await until_armed(desk)
         monkeypatch.setattr(disk, "free", lambda folder: 100 * 2**20)
         await until(lambda: desk.pump.state is TradingState.DISARMED)
         assert any("100 MB free" in line.text for line in desk.lines.last(50))
@@ -778,7 +785,7 @@ async def test_no_room_to_start_is_said_before_anything_is_sent(
 async def test_a_latch_that_another_set_is_obeyed_before_the_next_order(stage: Stage) -> None:
     desk = stage.desk()
     async with stage.running(desk):
-        await until(lambda: desk.window.snapshot().state is TradingState.ARMED)
+        await until_armed(desk)
         path = Home(stage.root).latch("practice")
         found = latch.Latched("guard: the desk was silent", "guard", 1, KillMode.CANCEL, ("okx",))
         # As a guard does while this loop stands still: nothing of the desk runs in between.
@@ -820,7 +827,7 @@ async def test_a_machine_that_slept_closes_the_gate_and_asks_every_venue_anew(
         return sum("connected" in line.text for line in desk.lines.last(200))
 
     async with stage.running(desk):
-        await until(lambda: desk.pump.state is TradingState.ARMED)
+        await until_armed(desk)
         before = connected()
         clock.slept = 62 * SECOND
         await until(lambda: desk.pump.state is TradingState.REDUCING)
@@ -866,7 +873,7 @@ async def test_a_desk_whose_guard_does_not_come_opens_nothing(
     desk = stage.desk(strategy="manual")
     desk._guard = start
     async with stage.running(desk):
-        await until(lambda: desk.pump.state is TradingState.ARMED and len(desk.pump.depths) == 3)
+        await until_armed(desk)
         await until(lambda: not desk.engine.opens)
         answer = await desk.window.command(order("okx"))
         assert answer.code == "UNGUARDED", answer

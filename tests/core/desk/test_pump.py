@@ -12,7 +12,7 @@ from core.desk import latch
 from core.desk.desk import Desk
 from core.model.effect import Effect
 from core.model.event import Arm, Event, InvariantBroken, Kill, KillMode, Tick, TradingState
-from tests.core.desk.test_desk import Stage, bought, order, stage
+from tests.core.desk.test_desk import Stage, bought, order, stage, until_armed
 from tests.waiting import until
 
 __all__ = ["stage"]
@@ -58,7 +58,7 @@ async def test_a_kill_of_a_venue_that_is_not_there_halts_and_says_so(stage: Stag
     desk = stage.desk(strategy="manual")
     desk.config = desk.config.model_copy(update={"venues": ("bybit", "binance")})
     async with stage.running(desk):
-        await until(lambda: desk.pump.state is TradingState.ARMED)
+        await until_armed(desk)
         answer = await desk.window.command(Kill(KillMode.FLATTEN, "me", "now", 1, "okx"))
         assert answer.detail == "halted: flatten, but there is no okx here"
         assert desk.pump.state is TradingState.HALTED
@@ -71,7 +71,7 @@ async def test_a_kill_of_a_venue_that_is_not_there_halts_and_says_so(stage: Stag
 async def test_an_engine_that_cannot_be_told_of_its_failure_opens_nothing(stage: Stage) -> None:
     desk = stage.desk(strategy="manual")
     async with stage.running(desk):
-        await until(lambda: desk.pump.state is TradingState.ARMED and len(desk.pump.depths) == 3)
+        await until_armed(desk)
         failing(desk, Tick, InvariantBroken)
         desk.pump.sink(Tick(time.time_ns()))
         assert desk.engine.opens
@@ -84,7 +84,7 @@ async def test_an_engine_that_cannot_be_told_of_its_failure_opens_nothing(stage:
 async def test_a_failure_closes_the_gate_and_is_told_once_in_a_while(stage: Stage) -> None:
     desk = stage.desk(strategy="manual")
     async with stage.running(desk):
-        await until(lambda: desk.pump.state is TradingState.ARMED)
+        await until_armed(desk)
         failed = failing(desk, Tick)
         for _ in range(50):
             desk.pump.sink(Tick(time.time_ns()))
@@ -122,7 +122,7 @@ async def test_what_cannot_be_told_is_done_all_the_same(
 async def test_a_task_that_runs_once_does_not_die_in_silence(stage: Stage) -> None:
     desk = stage.desk(strategy="manual")
     async with stage.running(desk):
-        await until(lambda: desk.pump.state is TradingState.ARMED)
+        await until_armed(desk)
 
         async def die() -> None:
             raise RuntimeError("no guard today")
