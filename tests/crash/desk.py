@@ -255,6 +255,8 @@ class Trader:
         desk = self.desk
         doubtful = (OrderStatus.UNKNOWN, OrderStatus.JOURNALED)
         found = ["a kill goes on"] if desk.kill.active else []
+        if desk.engine._tracking.pending:
+            found.append("it goes on asking")
         for venue in desk.window.snapshot().venues:
             if venue.state is not VenueState.READY:
                 found.append(f"{venue.venue} is {venue.state}: {venue.reason}")
