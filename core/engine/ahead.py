@@ -148,14 +148,18 @@ class _OfCloses:
     def _ask(self, index: int) -> None:
         strategy: Any = self._slots[index].strategy
         unseen = self._unseen[index]
+        first = self._end - length_hint(unseen)
         word: Word = None
-        if strategy is not None:  # else it has been stopped
+        if strategy is not None and first < self._end:  # else it has been stopped, or seen all
             try:
                 word = strategy.on_closes(unseen)
             except Exception as error:  # as in Feed.candle
                 word = error
+        last = self._end - length_hint(unseen) - 1
+        if word is not None and last < first:
+            word, last = ValueError("on_closes decided before it took a close"), first
         self._words[index] = word
-        self._next[index] = self._end if word is None else self._end - length_hint(unseen) - 1
+        self._next[index] = self._end if word is None else last
 
 
 class _OfCandles:
