@@ -67,7 +67,7 @@ class Lane:
         """Return one candle, known when it closed."""
         slot, ts = self.slot, self.times[at]
         return Candle(
-            slot.venue, slot.symbol, self._timeframe, float(self._open[at]), self.high[at],
+            slot.venue, slot.symbol, self._timeframe, self.open(at), self.high[at],
             self.low[at], self.close[at], float(self._volume[at]), ts, ts + self._span,
         )  # fmt: skip
 
@@ -157,7 +157,9 @@ class _OfCloses:
                 word = error
         last = self._end - length_hint(unseen) - 1
         if word is not None and last < first:
-            word, last = ValueError("on_closes decided before it took a close"), first
+            last = first
+            if not isinstance(word, Exception):
+                word = ValueError("on_closes decided before it took a close")
         self._words[index] = word
         self._next[index] = self._end if word is None else last
 

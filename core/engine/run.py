@@ -4,7 +4,7 @@ Most candles meet no order, lead to no decision and bring no limit near. Strateg
 their candles here, so each is shown its own up to the next that it has something to say of; the
 candles before that are passed over at once, up to the first at which a price leaves what is known
 to change nothing. Those at which something happens are dealt with as ``Engine.process`` does. Both
-ways give the same effects (tested), and a quiet candle takes a tenth of the time.
+ways give the same effects (tested), and this one takes a fraction of the time.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from core.signals.decision import Decision
 class Closes:
     """A strategy of closes alone: ``on_closes`` is all it is.
 
-    Live it is shown one close at a time; a backtest shows it many, which takes a third of the time.
+    Live it is shown one close at a time; a backtest shows it many, which is quicker.
     """
 
     __slots__ = ()

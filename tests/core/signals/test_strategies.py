@@ -194,13 +194,19 @@ def test_the_users_own_may_take_closes_alone(tmp_path: Path) -> None:
     assert result.refused[Code.STRATEGY_FAILED] == 1
 
 
-def test_one_that_decides_on_no_close_is_stopped(tmp_path: Path) -> None:
-    text = CLOSES.partition("        for close")[0] + "        return Decision(1, 0.0, '')\n"
-    own = load(tmp_path, text)
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("return Decision(1, 0.0, '')", "decided before it took a close"),
+        ("raise KeyError('mine')", "KeyError: 'mine'"),
+    ],
+)
+def test_one_that_takes_no_close_is_stopped(tmp_path: Path, line: str, told: str) -> None:
+    own = load(tmp_path, f"{CLOSES.partition('        for close')[0]}        {line}\n")
     chosen = settings(strategy={"name": "mine"})
     make = strategy_maker(chosen.strategy, own)  # type: ignore[arg-type]
     result = run_backtest({rules(): random_bars(100, 1)}, chosen, make_strategy=make)
-    assert "decided before it took a close" in result.failed[0]
+    assert told in result.failed[0]
     assert not result.signals
 
 
