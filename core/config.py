@@ -203,7 +203,7 @@ class Learning(Section):
     out_of_sample: Annotated[int, Field(ge=10, le=3650)] = 90
     """Days of history that a model must have been tested on before it may trade."""
     shadow: Annotated[int, Field(ge=30, le=365)] = 30
-    """Days that a new model is watched beside the one that trades, before it may replace it."""
+    """Days that a new model is watched, before it may replace the one that trades."""
 
     @field_validator("horizons")
     @classmethod

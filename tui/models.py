@@ -97,7 +97,7 @@ def _list(registry: Registry, needed: int) -> tuple[dict[str, Any], str]:
             corrupt[name] = f"is {role.value} and not here; `killcord models demote {name}`"
     lines += [f"! {clean(f'{name}: {problem}')}" for name, problem in corrupt.items()]
     if any(marks):
-        lines.append("* trades, o is watched beside it")
+        lines.append("* trades, o is watched")
     found = _compare(registry, needed)
     if found is not None:
         lines.append(comparison_text(found))
@@ -115,15 +115,15 @@ def _list(registry: Registry, needed: int) -> tuple[dict[str, Any], str]:
 
 
 def _compare(registry: Registry, needed: int) -> Comparison | None:
-    """Return challenger against champion; None where there are not both, or one is corrupt."""
-    names = [registry.on_duty(role) for role in ModelRole]
-    if not set(names) <= set(registry.names()):
+    """Return how the challenger stands; None where there is none, or one is corrupt."""
+    champion, challenger = (registry.on_duty(role) for role in ModelRole)
+    if not challenger or not {champion, challenger} - {""} <= set(registry.names()):
         return None
     try:
-        champion, challenger = (registry.record(name).days for name in names)
+        traded = registry.record(champion).days if champion else None
+        return compare(traded, registry.record(challenger).days, needed)
     except RegistryError:
         return None
-    return compare(champion, challenger, needed)
 
 
 _MARKS = {ModelRole.CHALLENGER: "o", ModelRole.CHAMPION: "*"}
@@ -216,7 +216,7 @@ def _scores(scores: dict[str, Any]) -> list[str]:
     return [", ".join(found[:3]), ", ".join(found[3:])] if found else []
 
 
-_DUTIES = {"champion": "trades", "challenger": "is watched beside the model that trades"}
+_DUTIES = {"champion": "trades", "challenger": "is watched, and orders nothing"}
 _WIDTH = 110
 
 

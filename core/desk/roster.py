@@ -15,7 +15,7 @@ from core.model.effect import ModelDropped
 from core.model.event import ModelDemoted, ModelPromoted, ModelRole
 from core.model.learning import Record
 from core.signals.diary import compare
-from core.signals.registry import Registry, make_model, read_meta
+from core.signals.registry import MONITOR, Registry, make_model, read_meta
 
 KEEP_EVERY = 600
 """Seconds between two writings of how the models do."""
@@ -97,7 +97,7 @@ class Roster:
     def _dismiss(self, effect: ModelDropped) -> None:
         role = ModelRole(effect.role)
         if self.registry.on_duty(role) == effect.id:
-            self.registry.demote(effect.cause, "monitor", role)
+            self.registry.demote(effect.cause, MONITOR, role)
 
     async def _change(self, role: ModelRole, name: str) -> bool:
         """Tell the engine who is on duty now; return whether there is one."""
@@ -164,12 +164,13 @@ class Roster:
 
     async def _compare(self) -> None:
         """Let the challenger trade when its own days say that it does better."""
-        found = [self._record(role) for role in ModelRole]
-        if None in found:
+        champion, challenger = (self._record(role) for role in ModelRole)
+        if challenger is None or (champion is None and self.registry.champion):
             return
-        (old, champion), (name, challenger) = found[0], found[1]  # type: ignore[misc]
+        name, record = challenger
+        old, days = ("a coin", None) if champion is None else (champion[0], champion[1].days)
         shadow = self._config.learning.shadow
-        told = await asyncio.to_thread(compare, champion.days, challenger.days, shadow)
+        told = await asyncio.to_thread(compare, days, record.days, shadow)
         if told.favours:
             assert told.loss is not None
             assert told.net is not None

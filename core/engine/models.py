@@ -83,7 +83,8 @@ class ModelRoom:
             challenger = self._monitors.get(ModelRole.CHALLENGER)
             if challenger is not None and challenger.model.name == model.name:
                 self._leave(ModelRole.CHALLENGER)
-        verb = "trades" if event.role is ModelRole.CHAMPION else "is watched beside it"
+        watched = "is watched beside it" if _CHAMPION in self._monitors else "is watched first"
+        verb = "trades" if event.role is _CHAMPION else watched
         world.notify("info", f"model {model.name} {verb}")
 
     def demoted(self, event: ModelDemoted) -> None:
@@ -244,17 +245,15 @@ class ModelRoom:
         )
 
     def _compare(self) -> Comparison | None:
-        """Return challenger against champion, worked out once a day."""
-        both = [self._monitors.get(role) for role in ModelRole]
-        if None in both:
+        """Return how the challenger stands, worked out once a day."""
+        champion, challenger = (self._monitors.get(role) for role in ModelRole)
+        if challenger is None:
             return None
-        champion, challenger = both
-        assert champion is not None
-        assert challenger is not None
         day = self._world.now // DAY
         if self._comparison is None or self._comparison[0] != day:
             needed = self._world.config.learning.shadow
-            found = compare(champion.diary.days, challenger.diary.days, needed)
+            days = champion.diary.days if champion is not None else None
+            found = compare(days, challenger.diary.days, needed)
             self._comparison = day, found
         return self._comparison[1]
 

@@ -292,7 +292,7 @@ class SentimentScored(Struct, frozen=True, gc=False, tag=True):
 
 
 class ModelRole(StrEnum):
-    """What a model on duty does: the champion trades, the challenger is watched beside it."""
+    """What a model on duty does: the champion trades, the challenger is watched."""
 
     CHAMPION = "champion"
     CHALLENGER = "challenger"

@@ -148,7 +148,7 @@ class Promise(Struct, frozen=True, gc=False):
 
 
 class Comparison(Struct, frozen=True, gc=False):
-    """Challenger against champion, on the days that both have seen."""
+    """Challenger against champion, on the days that both have seen; or against no model."""
 
     days: int
     needed: int
@@ -156,6 +156,8 @@ class Comparison(Struct, frozen=True, gc=False):
     """By how much its log loss a prediction is smaller."""
     net: Interval | None
     """By how much its return a day is larger, after costs."""
+    alone: bool = False
+    """Whether no model trades: it is held against a coin, and against no position."""
 
     @property
     def favours(self) -> bool:

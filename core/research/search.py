@@ -233,7 +233,7 @@ def _judge(
     return Finding(
         meta.id,
         role is ModelRole.CHAMPION,
-        _verdict(meta, role, registry.demoted(meta.id)),
+        _verdict(meta, role, registry),
         best.trial.kind,
         best.trial.horizon,
         tuple(_scores(one.trial) for one in found),
@@ -256,12 +256,15 @@ def _failed(meta: Meta) -> str:
     return ", ".join(check.name for check in meta.gate if not check.passed)
 
 
-def _verdict(meta: Meta, role: ModelRole | None, demoted: str | None) -> str:
+def _verdict(meta: Meta, role: ModelRole | None, registry: Registry) -> str:
     if role is ModelRole.CHAMPION:
         return "promoted: a desk with strategy lightgbm trades it"
-    if role is ModelRole.CHALLENGER:
+    if role is ModelRole.CHALLENGER and registry.champion:
         return "passed: it is watched beside the model that trades, and may replace it"
+    if role is ModelRole.CHALLENGER:
+        return "passed: outcomes ended the last model, so it is watched before it trades"
     if meta.passed:
+        demoted = registry.demoted(meta.id)
         why = "another is being watched" if demoted is None else f"it was demoted: {demoted}"
         return f"passed: {why}; `killcord models promote {meta.id}` puts it on"
     return f"no edge found, nothing was promoted; it does not pass: {_failed(meta)}"

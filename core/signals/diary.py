@@ -31,6 +31,8 @@ _OUTCOMES = 100
 """Of which a correlation says something."""
 _MOST = 3.0
 """Expected moves; what is further counts as much."""
+_COIN = log(2.0)
+"""Log loss of a prediction that says nothing."""
 _BLOCK, _DRAWS = 5, 500
 """Of the bootstrap: neighbouring days are alike."""
 
@@ -146,23 +148,31 @@ def earning(days: Sequence[Day]) -> Interval | None:
     return interval([net(day) for day in days[:-1] if day.earned.places][-SEASON:])
 
 
-def compare(champion: Sequence[Day], challenger: Sequence[Day], needed: int) -> Comparison:
+def compare(champion: Sequence[Day] | None, challenger: Sequence[Day], needed: int) -> Comparison:
     """Hold a challenger against the champion, on whole days that both have seen.
 
+    Where no model trades it is held against saying nothing: a coin, and no position.
+
     Args:
-        champion: its days, oldest first, the last running.
+        champion: its days, oldest first, the last running; None where no model trades.
         challenger: the same.
         needed: fewest days for a judgement.
     """
-    known = {day.day: day for day in champion[:-1]}
-    pairs = [(known[day.day], day) for day in challenger[:-1] if day.day in known]
-    scored = [(old, new) for old, new in pairs if old.count and new.count]
-    earned = [(old, new) for old, new in pairs if old.earned.places and new.earned.places]
+    days = challenger[:-1]
+    if champion is None:
+        losses = [_COIN - day.loss / day.count for day in days if day.count]
+        nets = [net(day) for day in days if day.earned.places]
+    else:
+        known = {day.day: day for day in champion[:-1]}
+        pairs = [(known[day.day], day) for day in days if day.day in known]
+        losses = [a.loss / a.count - b.loss / b.count for a, b in pairs if a.count and b.count]
+        nets = [net(b) - net(a) for a, b in pairs if a.earned.places and b.earned.places]
     return Comparison(
-        min(len(scored), len(earned)),
+        min(len(losses), len(nets)),
         needed,
-        interval([old.loss / old.count - new.loss / new.count for old, new in scored]),
-        interval([net(new) - net(old) for old, new in earned]),
+        interval(losses),
+        interval(nets),
+        alone=champion is None,
     )
 
 

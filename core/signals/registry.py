@@ -4,7 +4,7 @@ models/<id>/meta.json     what it is, its scores, the hash of the file beside it
 models/<id>/model.json    all that makes a probability of features; trees in LightGBM's text form
 models/<id>/live.json     how it has done on duty
 models/CHAMPION           the id that trades; replaced by rename
-models/CHALLENGER         the id that is watched beside it
+models/CHALLENGER         the id that is watched, and orders nothing
 models/log.jsonl          who was put on duty and taken off it, when and why
 models/tried.jsonl        every configuration ever tried, for honest statistics
 models/.lock              held by whoever changes one of the last four
@@ -36,6 +36,8 @@ from core.signals.monitor import Reference
 from core.signals.strategy import Maker, Strategy, named
 
 FILE = "model.json"
+MONITOR = "monitor"
+"""Who takes models off duty for what came of what they said."""
 
 
 class Check(Struct, frozen=True):
@@ -216,6 +218,9 @@ class Registry:
     def admit(self, name: str, shadow: int = 30) -> ModelRole | None:
         """Put a new model on duty: to trade where none does, else to be watched first.
 
+        It is watched first, too, where outcomes have ended the last one that traded: what a
+        training promised has just not come.
+
         Args:
             name: of a stored model that passed.
             shadow: days for which a challenger is left alone: one that a new training replaced
@@ -236,13 +241,23 @@ class Registry:
                 return ModelRole.CHAMPION if name == champion else ModelRole.CHALLENGER
             if self.demoted(name) is not None:
                 return None
-            if champion and challenger:
+            disproved = not champion and self._disproved()
+            if challenger and (champion or disproved):
                 watched = sum(day.count > 0 for day in self.record(challenger).days)
                 if watched < shadow:
                     return None
-            role = ModelRole.CHALLENGER if champion else ModelRole.CHAMPION
+            role = ModelRole.CHALLENGER if champion or disproved else ModelRole.CHAMPION
             self._appoint(name, "trainer", role, "")
         return role
+
+    def _disproved(self) -> bool:
+        """Return whether the last model that traded was taken off duty by its outcomes."""
+        traded = [
+            one
+            for one in _lines(self.folder / "log.jsonl")
+            if one.get("role") == ModelRole.CHAMPION.value
+        ]
+        return bool(traded) and (traded[-1]["what"], traded[-1]["actor"]) == ("demoted", MONITOR)
 
     def demoted(self, name: str) -> str | None:
         """Return why a model was taken off duty; None where it was not, or was put on again.

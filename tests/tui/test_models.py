@@ -85,7 +85,12 @@ def test_how_two_models_stand_is_listed_and_shown(
     assert answer["comparison"]["net"]["low"] > 0
     assert [one["live"]["scored"] for one in answer["models"]] == [410, 0, 410]
     shown = run(capsys, "show", "model-3")[1]
-    for text in ("is watched beside", "live 50.0% right", "following it made +2", "it takes over"):
+    for text in (
+        "is watched, and orders nothing",
+        "live 50.0% right",
+        "following it made +2",
+        "it takes over",
+    ):
         assert text in shown
     assert max(map(len, shown.splitlines())) <= 110
     off = json.loads(run(capsys, "show", "model-2", "--json")[1])

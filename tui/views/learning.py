@@ -133,15 +133,17 @@ def describe_live(promise: Promise, live: Live) -> list[str]:
 
 
 def comparison_text(found: Comparison) -> str:
-    """Return how the challenger stands against the champion."""
-    text = f"challenger against champion: {found.days} of {found.needed} days"
+    """Return how the challenger stands against the champion, or against no model."""
+    other = "a coin and no position" if found.alone else "champion"
+    text = f"challenger against {other}: {found.days} of {found.needed} days"
     if found.loss is not None:
         text += f"; log loss smaller by {interval_text(found.loss)} (times 10,000)"
     if found.net is not None:
         text += f"; return larger by {interval_text(found.net)} bp a day"
     if found.days < found.needed:
         return text
-    return f"{text}: {'it takes over' if found.favours else 'not beyond luck in both'}"
+    wins = "it trades" if found.alone else "it takes over"
+    return f"{text}: {wins if found.favours else 'not beyond luck in both'}"
 
 
 def check_line(check: Check) -> str:

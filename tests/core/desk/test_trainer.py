@@ -21,7 +21,7 @@ from core.model.effect import ModelDropped
 from core.model.event import Event, ModelDemoted, ModelPromoted, ModelRole
 from core.model.learning import Order, Record
 from core.research.worker import spans
-from core.signals.registry import Registry
+from core.signals.registry import MONITOR, Registry
 from tests.core.engine.scene import config
 from tests.core.research.test_backtest import BTC, ETH, rules
 from tests.core.signals.models import HOUR, follower
@@ -144,12 +144,13 @@ async def test_what_the_engine_dropped_is_off_duty_on_disk(tmp_path: Path) -> No
         assert desk.registry.champion == ""
         assert desk.registry.life(meta.id)[-1]["cause"] == "its hit rate fell"
         assert desk.registry.life(meta.id)[-1]["actor"] == "monitor"
-        # The next one trades, and is not watched beside a model that is gone.
+        # What came has just belied a training: the next one is watched first.
         other, words = follower(4.0)
         desk.registry.store(other, words.encode())
-        assert desk.registry.admit(other.id) is ModelRole.CHAMPION
+        assert desk.registry.admit(other.id) is ModelRole.CHALLENGER
         desk.events.clear()
-        assert (await desk.hears(ModelPromoted)).text == words
+        told = await desk.hears(ModelPromoted)
+        assert (told.role, told.text) == (ModelRole.CHALLENGER, words)
         assert not any(isinstance(event, ModelDemoted) for event in desk.events)
 
 
@@ -162,13 +163,29 @@ async def test_a_challenger_that_is_better_takes_over_and_its_life_says_why(tmp_
         assert role is not None
         desk.records[role] = name, Record(days(40, loss, net, len(desk.records)))
     async with desk.running(), asyncio.timeout(20):
-        while desk.registry.champion != "new":
+        # Written second: until then it has both duties.
+        while desk.registry.champion != "new" or desk.registry.on_duty(ModelRole.CHALLENGER):
             await asyncio.sleep(0.02)
-    assert desk.registry.on_duty(ModelRole.CHALLENGER) == ""
     (*_, last) = desk.registry.life("new")
     assert last["cause"].startswith("better than old over 40 days: log loss 0.00")
     assert last["cause"].endswith("bp a day, both beyond luck")
     assert desk.registry.life("old")[-1]["what"] == "replaced"
+
+
+async def test_a_challenger_beside_nobody_trades_when_it_beats_a_coin(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    for name in ("old", "new"):
+        meta, text = follower(5.0, name=name)
+        desk.registry.store(meta, text.encode())
+        desk.registry.admit(name)
+        if name == "old":
+            desk.registry.demote("its hit rate fell", MONITOR)
+    desk.records[ModelRole.CHALLENGER] = "new", Record(days(40, 0.687, 0.002, 1))
+    async with desk.running():
+        assert (await desk.hears(ModelPromoted)).role is ModelRole.CHALLENGER
+        await until(lambda: desk.registry.champion == "new")
+    cause = desk.registry.life("new")[-1]["cause"]
+    assert cause.startswith("better than a coin over 40 days: log loss 0.00")
 
 
 async def test_a_model_of_other_candles_is_taken_off_duty(tmp_path: Path) -> None:

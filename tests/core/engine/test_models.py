@@ -235,6 +235,21 @@ def test_the_challenger_is_watched_and_does_not_trade() -> None:
     assert both.learning.champion.id == other[0].id
 
 
+def test_a_challenger_beside_nobody_is_held_against_a_coin() -> None:
+    market = Market()
+    market.hours(170)
+    market.give(promotion(*follower(1.0), market.now, CHALLENGER))
+    market.hours(12 * 24)
+    assert market.learning is not None
+    stands = market.learning.comparison
+    assert stands is not None
+    assert (stands.alone, stands.favours) == (True, False)  # days are missing
+    assert stands.loss is not None
+    assert stands.loss.low > 0.0
+    assert not market.of(Signalled)
+    assert "is watched first" in market.of(Notify)[-1].text
+
+
 def test_rows_that_left_training_are_said_and_the_model_stays() -> None:
     market = Market()
     market.hours(170)

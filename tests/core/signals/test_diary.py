@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from math import log
 
 import numpy as np
 import pytest
@@ -46,9 +47,21 @@ def test_a_challenger_must_know_and_earn_more(
     assert not compare(challenger, CHAMPION, 30).favours or not favoured
 
 
-def test_luck_is_not_enough() -> None:
-    won = sum(compare(CHAMPION, days(40, 0.69, 0.0, seed), 30).favours for seed in range(2, 62))
+@pytest.mark.parametrize(("champion", "loss"), [(CHAMPION, 0.69), (None, log(2.0))])
+def test_luck_is_not_enough(champion: tuple[Day, ...] | None, loss: float) -> None:
+    won = sum(compare(champion, days(40, loss, 0.0, seed), 30).favours for seed in range(2, 62))
     assert won <= 3  # one in twenty by each of two independent measures
+
+
+@pytest.mark.parametrize(
+    ("loss", "net", "count", "trades"),
+    [(0.690, 0.002, 40, True), (0.690, 0.002, 29, False), (0.690, -0.002, 40, False)],
+)
+def test_beside_nobody_a_challenger_must_know_and_earn_something(
+    loss: float, net: float, count: int, trades: bool
+) -> None:
+    found = compare(None, days(count, loss, net, 2), 30)
+    assert (found.alone, found.favours) == (True, trades)
 
 
 def test_days_that_only_one_has_seen_do_not_count() -> None:

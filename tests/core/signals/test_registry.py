@@ -13,7 +13,7 @@ import pytest
 from core.errors import RegistryError, SafetyRefusal, UsageError
 from core.model.event import ModelRole
 from core.model.learning import Day, Record
-from core.signals.registry import FILE, Check, Look, Meta, Registry
+from core.signals.registry import FILE, MONITOR, Check, Look, Meta, Registry
 from tests.core.signals.models import follower
 
 LOOK = Look("symbols and features", ("block",), 20_000, 20_100)
@@ -69,6 +69,28 @@ def test_a_challenger_is_watched_for_its_days_before_another_comes(tmp_path: Pat
     assert registry.admit(three.id, shadow=31) is None
     assert registry.admit(three.id, shadow=30) is ModelRole.CHALLENGER
     assert (registry.champion, registry.on_duty(ModelRole.CHALLENGER)) == (one.id, three.id)
+
+
+def test_after_a_model_that_outcomes_ended_the_next_is_watched_first(tmp_path: Path) -> None:
+    registry, (one, two, three) = stored(tmp_path, 1.0, 2.0, 3.0)
+    registry.admit(one.id)
+    registry.demote("its hit rate fell", MONITOR)
+    assert registry.admit(two.id) is ModelRole.CHALLENGER
+    assert registry.champion == ""
+    assert registry.admit(three.id) is None
+    # A person may think otherwise, and one who ends a model by hand has other reasons.
+    registry.promote(two.id, "me")
+    registry.demote("by hand", "me")
+    assert registry.admit(three.id) is ModelRole.CHAMPION
+
+
+def test_a_challenger_that_failed_says_nothing_of_those_that_trade(tmp_path: Path) -> None:
+    registry, (one, two, three) = stored(tmp_path, 1.0, 2.0, 3.0)
+    registry.admit(one.id)
+    registry.admit(two.id)
+    registry.demote("by hand", "me")
+    registry.demote("its hit rate fell", MONITOR, ModelRole.CHALLENGER)
+    assert registry.admit(three.id) is ModelRole.CHAMPION
 
 
 def test_what_was_counted_is_kept(tmp_path: Path) -> None:
