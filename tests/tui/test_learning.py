@@ -107,6 +107,9 @@ def test_what_it_says_earns_and_pays_stands_beside_what_training_promised() -> N
     ]
     enough = Comparison(31, 30, Interval(3e-4, 1e-4, 7e-4), Interval(3e-4, 1e-4, 7e-4))
     assert comparison_text(enough).endswith("bp a day: it takes over")
+    alone = comparison_text(replace(enough, alone=True))
+    assert alone.startswith("challenger against a coin and no position: 31 of 30 days; ")
+    assert alone.endswith("bp a day: it trades")
     poor = replace(enough, net=Interval(3e-4, -1e-4, 7e-4))
     assert comparison_text(poor).endswith("bp a day: not beyond luck in both")
 
