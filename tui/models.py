@@ -22,7 +22,13 @@ from tui import numbers
 from tui.output import reply
 from tui.settings import configured, environment_of
 from tui.text import clean
-from tui.views.learning import check_line, comparison_text, describe_live, interval_text
+from tui.views.learning import (
+    check_line,
+    comparison_text,
+    describe_live,
+    interval_text,
+    rehearsal_text,
+)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -213,7 +219,9 @@ def _scores(scores: dict[str, Any]) -> list[str]:
     for name, text in texts.items():
         if scores.get(name) is not None:
             found.append(text(scores[name]))
-    return [", ".join(found[:3]), ", ".join(found[3:])] if found else []
+    lines = [", ".join(found[:3]), ", ".join(found[3:])] if found else []
+    rehearsal = scores.get("rehearsal")
+    return lines if rehearsal is None else [*lines, rehearsal_text(rehearsal)]
 
 
 _DUTIES = {"champion": "trades", "challenger": "is watched, and orders nothing"}

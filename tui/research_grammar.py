@@ -72,8 +72,13 @@ def _trading_options(parser: argparse.ArgumentParser) -> None:
     add("--taker-fee", metavar="BP", help="basis points; default: the venue's")
     add("--maker-fee", metavar="BP", help="basis points; default: the venue's")
     add("--slippage", metavar="BP", help="of taker fills, basis points (default 0)")
+    _setting_options(parser, "strategy.fast=10")
+
+
+def _setting_options(parser: argparse.ArgumentParser, example: str) -> None:
+    add = parser.add_argument
     add("--config", metavar="FILE", help="limits and strategy; default: yours")
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="such as strategy.fast=10")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help=f"such as {example}")
 
 
 def sweep_commands(commands: Any) -> None:
@@ -137,6 +142,8 @@ def training_commands(commands: Any) -> None:
     add("--trials", type=int, default=0, metavar="N", help="parameters to try beyond the usual")
     add("--study", default="", metavar="URL", help="database in which machines share the trials")
     add("--shuffle-labels", action="store_true", help="give labels to the wrong rows: must fail")
+    _setting_options(train, "strategy.stop_distance=0.05")
+    train.set_defaults(strategy="lightgbm")
     models = add_command(commands, "models", Late("models"), "trained models, and which one trades")
     models.add_argument(
         "action",

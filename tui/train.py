@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
+from core.config import Config
 from core.errors import UsageError
 from core.home import Home
 from core.journal.recording import read_news
 from core.model.event import SentimentScored
+from core.model.instrument import VENUES
 from core.model.market import Fact
 from core.research.archive import Archive
 from core.research.books import read_books
@@ -30,10 +32,10 @@ from core.research.search import Finding, search
 from core.research.synthetic import plant_edge
 from core.signals.registry import Registry
 from tui import numbers
-from tui.market_files import one_timeframe, points, progress, read_files
+from tui.market_files import load_config, one_timeframe, points, progress, read_files
 from tui.output import reply
 from tui.settings import environment_of
-from tui.views.learning import check_line
+from tui.views.learning import check_line, rehearsal_text
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -80,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
             plans,
             Registry(folder),
             now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            trading=_trading(arguments, files),
             around=_around(arguments, files, timeframe, stored),
             shuffled=arguments.shuffle_labels,
             trials=arguments.trials,
@@ -92,6 +95,12 @@ def run(arguments: argparse.Namespace) -> int:
         found = of_made_up_candles(found)
     reply(arguments, found, table(found))
     return 0
+
+
+def _trading(arguments: argparse.Namespace, files: list[CandleFile]) -> Config:
+    """Return the settings that the model would be traded with."""
+    venues = [file.venue or VENUES[0] for file in files]
+    return load_config(arguments, venues, [file.symbol for file in files], files[0].timeframe)
 
 
 def of_made_up_candles(found: Finding) -> Finding:
@@ -269,5 +278,11 @@ def _judged(found: Finding) -> list[str]:
             ]
             if best["funding"]
             else []
+        ),
+        *textwrap.wrap(
+            rehearsal_text(asdict(found.rehearsal)),
+            100,
+            initial_indent="  ",
+            subsequent_indent="  ",
         ),
     ]

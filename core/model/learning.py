@@ -245,6 +245,8 @@ class Order(Struct, frozen=True):
     """Days."""
     shadow: int
     """Days for which a challenger is left alone."""
+    trading: str
+    """The desk's limits and strategy settings, as JSON of ``core.config.Config``."""
     replace: bool
     """Whether what is stored and the venue no longer has may be thrown away."""
     others: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from core.research.candles import CandleFile
 from core.research.panel import Around, Floats, Panel, Plan, change, tabulate
+from core.research.rehearsal import Rehearsal
 from core.research.scores import Overfitting, deflated_sharpe
 from core.research.training import Forecast, forecast
 from core.research.trial import LATE_DAYS, Trial, score_trial
@@ -209,6 +210,7 @@ def gate(
     ratios: Sequence[float],
     chosen: Overfitting | None,
     leaks: Sequence[Check],
+    rehearsal: Rehearsal,
     days: int = 90,
 ) -> tuple[Check, ...]:
     """Return the conditions under which a model may trade.
@@ -218,6 +220,7 @@ def gate(
         ratios: Sharpe ratios per day of every configuration ever tried on these candles.
         chosen: what choosing among the configurations of this search was worth.
         leaks: see ``leak_checks``.
+        rehearsal: of the chosen configuration.
         days: out of sample, at least.
     """
     spread = float(np.std(ratios, ddof=1)) if len(ratios) > 1 else 0.0
@@ -238,6 +241,12 @@ def gate(
         ),
         Check("means what it says", off, "calibration error at most 0.05", off <= 0.05),
         Check("earns after costs", low, "Sharpe interval above 0", bool(low and low > 0)),
+        Check(
+            "earns as the engine trades it",
+            rehearsal.sharpe_low,
+            "Sharpe interval above 0, no loss limit",
+            rehearsal.earns,
+        ),
         Check(
             "earns by its timing",
             trial.timing,

@@ -16,7 +16,7 @@ from core.research.audit import Audit
 from core.research.bars import Bars
 from core.research.model_notes import ModelReport
 from core.research.parity import Parity
-from core.research.result import BacktestResult
+from core.research.result import BacktestResult, returns_of
 from core.research.scores import Sharpe, max_drawdown, sharpe
 from core.research.trips import MonteCarlo, Month, TripFacts, by_month, shuffle_trips, sum_trips
 from core.risk.codes import BREAKERS
@@ -128,11 +128,7 @@ def measure_curve(curve: tuple[tuple[int, float], ...]) -> Sharpe | None:
         return None
     long = curve[-1][0] - curve[0][0] >= _DAYS * DAY
     span = DAY if long else _spacing(curve)
-    last: dict[int, float] = {}
-    for ts, equity in curve[1:]:
-        last[(ts - 1) // span] = equity
-    values = np.array([curve[0][1], *last.values()])
-    return sharpe(values[1:] / values[:-1] - 1.0, span // SECOND)
+    return sharpe(returns_of(curve, span), span // SECOND)
 
 
 def _spacing(curve: tuple[tuple[int, float], ...]) -> int:
@@ -161,10 +157,7 @@ def report(
         silent_bars: bars without volume.
         market_return: see ``hold``.
     """
-    # After a halt equity stands still: those days would make any Sharpe ratio look tamer.
-    traded = result.curve
-    if result.halted:
-        traded = tuple(point for point in result.curve if point[0] <= result.halted_at + DAY)
+    traded = result.traded
     measured = measure_curve(traded)
     trips = sum_trips(result.trips)
     span = (traded[-1][0] - traded[0][0]) / SECOND * len(result.results)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
+import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
-from core.clock import HOUR
+from core.clock import DAY, HOUR
 from core.engine.engine import Engine
 from core.model.effect import Signalled
 
@@ -79,6 +81,30 @@ class BacktestResult(Struct, frozen=True, gc=False):
     """When; nanoseconds UTC, 0 for never."""
     decision_hash: str
     """See ``Engine.decision_hash``; empty when it was not kept."""
+
+    @property
+    def traded(self) -> tuple[tuple[int, float], ...]:
+        """The curve, up to a day after a loss limit ended the trading: what it is judged by.
+
+        After that equity stands still, which would make any Sharpe ratio look tamer.
+        """
+        if not self.halted:
+            return self.curve
+        return tuple(point for point in self.curve if point[0] <= self.halted_at + DAY)
+
+
+def returns_of(curve: Sequence[tuple[int, float]], span: int) -> NDArray[np.float64]:
+    """Return what equity made in each span of time, fraction; spans without a note are left out.
+
+    Args:
+        curve: nanoseconds UTC and equity, oldest first, two or more.
+        span: nanoseconds.
+    """
+    last: dict[int, float] = {}
+    for ts, equity in curve[1:]:
+        last[(ts - 1) // span] = equity
+    values = np.array([curve[0][1], *last.values()])
+    return np.asarray(values[1:] / values[:-1] - 1.0)
 
 
 class Curve:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from statistics import NormalDist
@@ -15,6 +15,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from core.config import Config
 from core.model.event import ModelRole
 from core.research.candles import CandleFile
 from core.research.honesty import gate, leak_checks, shuffle_labels
@@ -22,6 +23,7 @@ from core.research.learning import DEFAULTS, kinds_here
 from core.research.looks import look_at
 from core.research.panel import Around, Panel, Plan, change, make_panels
 from core.research.reference import describe_rows
+from core.research.rehearsal import Rehearsal, rehearse
 from core.research.scores import Overfitting, overfitting
 from core.research.training import (
     Fitted,
@@ -64,6 +66,8 @@ class Finding(Struct, frozen=True, tag="train"):
     """What choosing the best of them was worth."""
     gate: tuple[Check, ...]
     data: dict[str, Any]
+    rehearsal: Rehearsal
+    """Of what was judged."""
 
 
 class Candidate(Struct, frozen=True):
@@ -84,6 +88,7 @@ def search(
     registry: Registry,
     *,
     now: str,
+    trading: Config,
     around: Around | None = None,
     shuffled: bool = False,
     trials: int = 0,
@@ -99,6 +104,7 @@ def search(
         plans: one a horizon.
         registry: gets the model, whatever comes of it.
         now: ISO 8601, UTC.
+        trading: settings of the desk that shall trade the model; see ``rehearse``.
         around: what is known beside the candles.
         out_of_sample: days that a model must have been tested on.
         shadow: see ``Registry.admit``.
@@ -127,7 +133,9 @@ def search(
     if trials:
         tried.tune(trials, storage)
     tried.blend()
-    return _judge(files, around, tried.found, registry, tried.ratios, now, out_of_sample, shadow)
+    judged = choose(tried.found)
+    rehearsal = rehearse(files, around, judged.panel, judged.plan, judged.said, trading)
+    return _judge(files, around, judged, tried, registry, rehearsal, now, out_of_sample, shadow)
 
 
 class _Tried:
@@ -203,27 +211,28 @@ class _Tried:
 def _judge(
     files: Sequence[CandleFile],
     around: Around,
-    found: Sequence[Candidate],
+    best: Candidate,
+    tried: _Tried,
     registry: Registry,
-    ratios: Mapping[str, float],
+    rehearsal: Rehearsal,
     now: str,
     out_of_sample: int,
     shadow: int,
 ) -> Finding:
     """Store the best, and promote it if it passes."""
-    best = choose(found)
+    found = tried.found
     salt = SHUFFLED if best.panel.hash.endswith(SHUFFLED) else ""
     look = look_at(files, best.panel.names, [one.trial for one in found], salt)
-    all_ratios = registry.note_trials(look, dict(ratios))
+    all_ratios = registry.note_trials(look, dict(tried.ratios))
     chosen = overfitting(together([one.trial for one in found]))
     leaks = leak_checks(
         files, around, best.panel, best.plan, best.trial, lambda panel: _again(best, panel)
     )
-    checks = gate(best.trial, all_ratios, chosen, leaks, out_of_sample)
+    checks = gate(best.trial, all_ratios, chosen, leaks, rehearsal, out_of_sample)
     fitted, weights = _fit(best), best.weights or (1.0,)
     recipe = make_recipe(fitted, weights, best.panel, best.plan)
     file = msgspec.json.encode(recipe)
-    meta = _describe(best, fitted, recipe, hashlib.sha256(file).hexdigest(), checks, now)
+    meta = _describe(best, fitted, recipe, hashlib.sha256(file).hexdigest(), checks, rehearsal, now)
     registry.store(meta, file)
     role = None
     if meta.passed:
@@ -242,6 +251,7 @@ def _judge(
         chosen,
         checks,
         meta.data,
+        rehearsal,
     )
 
 
@@ -356,6 +366,7 @@ def _describe(
     recipe: Recipe,
     digest: str,
     checks: tuple[Check, ...],
+    rehearsal: Rehearsal,
     now: str,
 ) -> Meta:
     panel, plan, trial = best.panel, best.plan, best.trial
@@ -397,7 +408,7 @@ def _describe(
             "lightgbm": version("lightgbm"),
             **{kind: import_module(kind).__version__ for kind in chosen if kind != "linear"},
         },
-        scores=_scores(trial),
+        scores=_scores(trial) | {"rehearsal": asdict(rehearsal)},
         gate=checks,
         reference=describe_rows(np.array(panel.names)[used].tolist(), rows[:, used]),
         said=(float(said.mean()), float(said.std())),

@@ -148,6 +148,10 @@ class Forecast(Struct, frozen=True):
     """Probability from which up a long pays, by row."""
     fall: Floats
     """Probability from which down a short pays, by row."""
+    size: Floats
+    """Expected size of the move over the horizon, log return, by row."""
+    due: Floats
+    """Funding that a long should pay over the horizon, fraction of notional, by row."""
 
 
 def forecast(
@@ -165,21 +169,21 @@ def forecast(
     folds = list(walk(len(panel.times), plan))
     if not folds:
         raise ValueError("too few candles for one fold")
-    chance, rise, fall = np.full((3, len(panel.at)), np.nan)
+    chance, rise, fall, size = np.full((4, len(panel.at)), np.nan)
     due = _due(panel, plan)
     for done, fold in enumerate(folds):
         fitted = fit(kind, panel, fold, plan, parameters)
         rows = rows_of(panel, fold.test)
         chance[rows] = fitted.predict(panel.rows[rows])
         # As ``core.signals.model.bounds``.
-        expected = fitted.reach * panel.move[rows]
+        expected = size[rows] = fitted.reach * panel.move[rows]
         up = 0.5 + (plan.cost + 0.5 * due[rows]) / expected
         down = 0.5 - (plan.cost - 0.5 * due[rows]) / expected
         rise[rows] = np.clip(up, 0.5 + SURER, 1.0)
         fall[rows] = np.clip(down, 0.0, 0.5 - SURER)
         if progress is not None:
             progress((done + 1) / len(folds))
-    return Forecast(chance, rise, fall)
+    return Forecast(chance, rise, fall, size, due)
 
 
 def _due(panel: Panel, plan: Plan) -> Floats:
@@ -199,9 +203,9 @@ def blend(panel: Panel, plan: Plan, members: Sequence[Forecast]) -> tuple[Foreca
     Returns:
         The forecast, and the weights that all folds together give.
     """
-    chance, rise, fall = np.zeros((3, len(panel.at)))
-    said = np.stack([one.chance for one in members])
-    rises, falls = np.stack([one.rise for one in members]), np.stack([one.fall for one in members])
+    columns = np.zeros((4, len(panel.at)))
+    told = np.stack([[one.chance, one.rise, one.fall, one.size] for one in members])
+    said = told[:, 0]
     known = np.isfinite(panel.ahead) & np.isfinite(said[0])
     rose = panel.ahead > 0
     saved = np.where(known, 0.25 - (said - rose) ** 2, 0.0)
@@ -210,12 +214,12 @@ def blend(panel: Panel, plan: Plan, members: Sequence[Forecast]) -> tuple[Foreca
         rows = rows_of(panel, fold.test)
         before = rows_of(panel, range(fold.test.start - plan.purge))
         weights = _weigh(saved[:, before].sum(axis=1))
-        chance[rows] = weights @ said[:, rows]
-        rise[rows] = weights @ rises[:, rows]
-        fall[rows] = weights @ falls[:, rows]
+        columns[:, rows] = np.tensordot(weights, told[:, :, rows], 1)
         tested[rows] = True
-    chance[~tested] = rise[~tested] = fall[~tested] = np.nan
-    return Forecast(chance, rise, fall), _weigh(saved.sum(axis=1)).tolist()
+    columns[:, ~tested] = np.nan
+    chance, rise, fall, size = columns
+    together = Forecast(chance, rise, fall, size, members[0].due)
+    return together, _weigh(saved.sum(axis=1)).tolist()
 
 
 def _weigh(saved: Floats) -> Floats:

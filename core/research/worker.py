@@ -73,6 +73,7 @@ def _say(message: Progress | Asked | Verdict) -> None:
 
 def _learn(order: Order, lines: Iterator[bytes]) -> Verdict:
     files = [one for one in _candles(order, lines) if one is not None]
+    from core.config import Config
     from core.research.panel import Plan
     from core.research.search import search
     from core.signals.registry import Registry
@@ -93,6 +94,7 @@ def _learn(order: Order, lines: Iterator[bytes]) -> Verdict:
         plans,
         Registry(Path(order.models)),
         now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        trading=Config.model_validate_json(order.trading),
         around=around,
         out_of_sample=order.out_of_sample,
         shadow=order.shadow,

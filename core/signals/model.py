@@ -221,6 +221,29 @@ def due_of(day: float, seconds: int) -> float:
     return day * 1e-4 * seconds / 86_400 if day == day else 0.0
 
 
+def edge_of(chance: float, expected: float, due: float, cost: float) -> float:
+    """Return what acting on a probability should bring after costs, fraction of notional.
+
+    Args:
+        chance: of a rise; below one half it is a fall that is acted on.
+        expected: size of the move over the horizon, log return.
+        due: funding that a long should pay, fraction of notional; a short receives it.
+        cost: a side, fraction of notional.
+    """
+    side = 1.0 if chance >= 0.5 else -1.0
+    return side * ((2.0 * chance - 1.0) * expected - due) - 2.0 * cost
+
+
+def kelly_of(edge: float, spread: float) -> float:
+    """Return the part of equity at which it should grow fastest: edge by variance, at least 0.
+
+    Args:
+        edge: see ``edge_of``.
+        spread: volatility over the horizon, log return.
+    """
+    return max(edge, 0.0) / (spread * spread) if spread > 0.0 else 0.0
+
+
 class Model:
     """A stored model, ready to score.
 
@@ -313,28 +336,24 @@ class Model:
         return self.recipe.reach * volatility * self._root
 
     def edge(self, chance: float, volatility: float, due: float = 0.0) -> float:
-        """Return what acting on a probability should bring after costs, fraction of notional.
+        """Return what acting on a probability should bring; see ``edge_of``.
 
         Args:
-            chance: of a rise; below one half it is a fall that is acted on.
+            chance: of a rise.
             volatility: log return a candle.
-            due: funding that a long should pay, fraction of notional; a short receives it.
+            due: funding that a long should pay, fraction of notional.
         """
-        side = 1.0 if chance >= 0.5 else -1.0
-        won = (2.0 * chance - 1.0) * self.expect(volatility) - due
-        return side * won - 2.0 * self.recipe.cost
+        return edge_of(chance, self.expect(volatility), due, self.recipe.cost)
 
     def kelly(self, chance: float, volatility: float, due: float = 0.0) -> float:
-        """Return the part of equity at which it should grow fastest: edge by variance, at least 0.
+        """Return the part of equity at which it should grow fastest; see ``kelly_of``.
 
         Args:
             chance: see ``edge``.
             volatility: the same.
             due: the same.
         """
-        spread = volatility * self._root
-        edge = max(self.edge(chance, volatility, due), 0.0)
-        return edge / (spread * spread) if spread > 0.0 else 0.0
+        return kelly_of(self.edge(chance, volatility, due), volatility * self._root)
 
 
 _NEVER = 1 << 62

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from core.clock import DAY, SECOND
@@ -17,7 +19,14 @@ from core.model.learning import (
 )
 from core.model.snapshot import Snapshot
 from tests.tui.pictures import NOW, busy
-from tui.views.learning import MODELS, comparison_text, learning_lines, learning_rows, view_learning
+from tui.views.learning import (
+    MODELS,
+    comparison_text,
+    learning_lines,
+    learning_rows,
+    rehearsal_text,
+    view_learning,
+)
 from tui.views.signals import note_signals, signal_columns, view_signals
 
 MODEL = ModelView(
@@ -112,6 +121,20 @@ def test_what_it_says_earns_and_pays_stands_beside_what_training_promised() -> N
     assert alone.endswith("bp a day: it trades")
     poor = replace(enough, net=Interval(3e-4, -1e-4, 7e-4))
     assert comparison_text(poor).endswith("bp a day: not beyond luck in both")
+
+
+def test_what_the_engine_made_of_a_forecast_is_told() -> None:
+    made: dict[str, Any] = {
+        "trades": 1823, "stops": 941, "refused": 149, "gain": -0.0321, "drawdown": 0.0511,
+        "sharpe": -0.95, "sharpe_low": -4.11, "sharpe_high": 1.51, "halted": "DRAWDOWN: over",
+    }  # fmt: skip
+    assert rehearsal_text(made) == (
+        "as the engine trades it, with stops, sizes and limits: -3.21% of equity in 1,823 round"
+        " trips, 941 ended by their stop; Sharpe -0.95 (-4.11 to 1.51), deepest fall 5.11%;"
+        " entries refused: 149; DRAWDOWN: over"
+    )
+    still = made | {"sharpe": None, "refused": 0, "halted": "", "trades": 0, "stops": 0}
+    assert rehearsal_text(still).endswith("0 ended by their stop, deepest fall 5.11%")
 
 
 def test_rows_fit_the_columns_with_news_and_without() -> None:

@@ -18,6 +18,7 @@ from core.model.news import NewsReading
 from core.research.past import Facts, Rates
 from core.research.search import Finding
 from tests.core.research.files import columns, write
+from tests.core.research.forecasts import FLAT
 from tui.cli import main
 from tui.train import of_made_up_candles
 
@@ -52,6 +53,11 @@ def test_a_walk_without_edge_is_a_normal_answer(
     assert "no edge found" in text
     assert "not the luck of 8 trials" in text
     assert "5 candles have no volume." in text
+    assert "as the engine trades it, with stops, sizes and limits: " in text
+    assert main([*train, "--horizons", "2", "--set", "strategy.stop_distance=0.9", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rehearsal"]["stops"] == 0
+    assert main([*train, "--set", "strategy.stop=1"]) == 2
+    assert "strategy.stop: no such setting" in capsys.readouterr().err
     assert main(["models", "list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert len(listed["models"]) == 2
@@ -64,6 +70,7 @@ def test_a_walk_without_edge_is_a_normal_answer(
     # Fresh for a test of 100 hours and the gaps around it; a quarter of 600 is 150 hours.
     assert "  fresh      until " in (text := capsys.readouterr().out)
     assert "half of what it says fades every 150 h" in text
+    assert "    as the engine trades it, with stops, sizes and limits: " in text
     assert main(["models", "promote", answer["id"]]) == 3
     assert "did not pass" in capsys.readouterr().err
     assert main(["models", "demote"]) == 0
@@ -238,5 +245,5 @@ def test_what_is_foretold_may_be_who_does_better(
     ],
 )
 def test_what_learnt_from_made_up_candles_claims_no_desk(verdict: str, told: str) -> None:
-    found = Finding("x", True, verdict, "linear", 4, (), 0, 1, None, (), {})
+    found = Finding("x", True, verdict, "linear", 4, (), 0, 1, None, (), {}, FLAT)
     assert of_made_up_candles(found).verdict.startswith(told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textwrap import wrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.model.learning import (
     NO_MODEL,
@@ -150,6 +150,21 @@ def check_line(check: Check) -> str:
     """Return a condition of promotion as a line for a person."""
     value = "-" if check.value is None else f"{check.value:.3g}"
     return f"  {'✓' if check.passed else '✗'} {check.name:42} {value:>8}   needs {check.need}"
+
+
+def rehearsal_text(found: dict[str, Any]) -> str:
+    """Return what the engine made of a forecast; see ``core.research.rehearsal.Rehearsal``."""
+    text = (
+        f"as the engine trades it, with stops, sizes and limits: {found['gain']:+.2%} of equity in"
+        f" {found['trades']:,} round trips, {found['stops']:,} ended by their stop"
+    )
+    if found["sharpe"] is not None:
+        low, high = found["sharpe_low"], found["sharpe_high"]
+        text += f"; Sharpe {found['sharpe']:.2f} ({low:.2f} to {high:.2f})"
+    text += f", deepest fall {found['drawdown']:.2%}"
+    if found["refused"]:
+        text += f"; entries refused: {found['refused']:,}"
+    return f"{text}; {clean(found['halted'])}" if found["halted"] else text
 
 
 def interval_text(found: Interval) -> str:

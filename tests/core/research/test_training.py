@@ -40,6 +40,7 @@ from core.research.trial import Trial, score_trial
 from core.signals.model import Linear, Model, ModelStrategy, Recipe, Trees, follow
 from core.signals.registry import FILE, Look, Registry, find_model
 from core.signals.strategy import strategy_maker
+from tests.core.research.forecasts import FLAT, TRADING, foretold
 from tests.core.research.test_backtest import rules, settings
 
 PLAN = Plan(3600, 4, 1200, 400, 0.0005)
@@ -56,7 +57,7 @@ def found(
     files: list[CandleFile], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Finding, Path]:
     folder = tmp_path_factory.mktemp("models")
-    return search(files, [PLAN], Registry(folder), now=NOW), folder
+    return search(files, [PLAN], Registry(folder), now=NOW, trading=TRADING), folder
 
 
 @pytest.fixture
@@ -89,13 +90,13 @@ def test_the_same_training_gives_the_same_model(
     files: list[CandleFile], found: tuple[Finding, Path]
 ) -> None:
     finding, folder = found
-    again = search(files, [PLAN], Registry(folder), now=NOW)
+    again = search(files, [PLAN], Registry(folder), now=NOW, trading=TRADING)
     assert again == finding
     assert len(Registry(folder).names()) == 1
 
 
 def test_shuffled_labels_are_refused(files: list[CandleFile], tmp_path: Path) -> None:
-    finding = search(files, [PLAN], Registry(tmp_path), now=NOW, shuffled=True)
+    finding = search(files, [PLAN], Registry(tmp_path), now=NOW, trading=TRADING, shuffled=True)
     # These candles drift: whoever always buys earns, and that is not knowing anything.
     assert not finding.promoted
     assert "tells rises from falls" in finding.verdict
@@ -224,7 +225,7 @@ def test_funding_is_paid_for_what_is_held(files: list[CandleFile]) -> None:
     assert np.count_nonzero(panel.paid[300:400]) == pytest.approx(100 / 8, abs=1)
     assert rates
     count = len(panel.at)
-    said = Forecast(np.full(count, 0.9), np.full(count, 0.6), np.full(count, 0.4))
+    said = foretold(np.full(count, 0.9))
     long, free = (score_trial("linear", one, PLAN, said) for one in (panel, bare))
     days = len(panel.at) / 24
     assert long.funding == pytest.approx(2e-4 * 3 * 365, rel=0.02)
@@ -254,16 +255,16 @@ def test_whoever_is_always_long_in_a_rising_market_knows_nothing(files: list[Can
     rng = np.random.default_rng(5)
     rising = change(panel, step=panel.step + 0.001)
     coin = np.where(rng.random(count) < 0.9, 0.7, 0.45)
-    said = Forecast(coin, np.full(count, 0.6), np.full(count, 0.4))
+    said = foretold(coin)
     trial = score_trial("linear", rising, PLAN, said)
     assert trial.probabilistic_sharpe > 0.99
     assert trial.timing < 0.5
     knows = np.where(panel.step > -0.002, 0.7, 0.3)
     able = score_trial("linear", panel, PLAN, replace(said, chance=knows))
     assert able.timing > 0.99
-    (check,) = (one for one in gate(trial, [0.1], None, ()) if "timing" in one.name)
+    (check,) = (one for one in gate(trial, [0.1], None, (), FLAT) if "timing" in one.name)
     assert not check.passed
-    (check,) = (one for one in gate(able, [0.1], None, ()) if "timing" in one.name)
+    (check,) = (one for one in gate(able, [0.1], None, (), FLAT) if "timing" in one.name)
     assert check.passed
 
 
@@ -288,12 +289,10 @@ def test_an_edge_that_was_there_once_is_not_enough(files: list[CandleFile]) -> N
     panel = make_panels(files[:1], [PLAN])[0]
     knows = np.where(np.nan_to_num(panel.ahead) > 0, 0.6, 0.4)
     late = panel.times > panel.times[-1] - 60 * 24 * 3_600_000
-    count = len(panel.at)
-    sure = np.full(count, 0.55)
-    said = Forecast(np.where(late, 1.0 - knows, knows), sure, 1.0 - sure)
+    said = foretold(np.where(late, 1.0 - knows, knows), 0.55)
     trial = score_trial("linear", panel, PLAN, said)
     assert trial.brier_skill > 0 > trial.late_skill
-    (check,) = (one for one in gate(trial, [0.1], None, ()) if "last 90 days" in one.name)
+    (check,) = (one for one in gate(trial, [0.1], None, (), FLAT) if "last 90 days" in one.name)
     assert not check.passed
 
 
@@ -593,7 +592,7 @@ def test_candles_are_the_same_whatever_they_are_called(files: list[CandleFile]) 
         plan = replace(PLAN, timeframe=some[0].timeframe)
         (panel,) = make_panels(some, [plan])
         count = len(panel.at)
-        said = Forecast(np.full(count, 0.5), np.full(count, 0.6), np.full(count, 0.4))
+        said = foretold(np.full(count, 0.5))
         return panel, score_trial("linear", panel, plan, said)
 
     def shared(one: Look, two: Look) -> int:
@@ -634,7 +633,7 @@ def test_every_search_on_the_same_days_counts(
     """Renamed, cut or with another window: the days that were tested are the same."""
     finding, registry = later
     renamed = [replace(cut(file, 168, 4_000), venue="okx") for file in files]
-    again = search(renamed, [replace(PLAN, train=1100)], registry, now=NOW)
+    again = search(renamed, [replace(PLAN, train=1100)], registry, now=NOW, trading=TRADING)
     assert finding.tried == 4
     assert again.tried == 8
 
@@ -648,7 +647,7 @@ def test_a_model_is_judged_anew_by_all_that_was_tried(
     look = look_at(files, ("other",), [trial])
     registry.note_trials(look, {f"try {k}": 3.0 * (-1) ** k for k in range(200)})
     assert registry.champion == finding.id
-    again = search(files, [PLAN], registry, now=NOW)
+    again = search(files, [PLAN], registry, now=NOW, trading=TRADING)
     assert again.id == finding.id
     assert "not the luck of 204 trials" in again.verdict
     assert not registry.read(finding.id).passed
@@ -665,14 +664,14 @@ def test_a_damaged_entry_is_mended_by_training_again(
     registry.demote("by hand", "me")
     (registry.folder / finding.id / FILE).write_bytes(b"")
     (registry.folder / finding.id / "meta.json").write_bytes(b"{")
-    again = search(files, [PLAN], registry, now=NOW)
+    again = search(files, [PLAN], registry, now=NOW, trading=TRADING)
     assert registry.read(again.id).passed
     # And what a person took off duty no training puts on again.
     assert not again.promoted
     assert again.verdict.startswith("passed: it was demoted: by hand; `killcord models promote")
     assert registry.champion == ""
     registry.promote(again.id)
-    assert search(files, [PLAN], registry, now=NOW).promoted
+    assert search(files, [PLAN], registry, now=NOW, trading=TRADING).promoted
 
 
 def test_nothing_splits_rows_at_random() -> None:

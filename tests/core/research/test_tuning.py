@@ -16,6 +16,7 @@ from core.research.synthetic import plant_edge
 from core.research.tuning import Configuration, tune
 from core.signals.registry import Registry
 from tests.core.journal.test_store import postgres as postgres
+from tests.core.research.forecasts import TRADING
 
 
 def tried(trials: int, seed: int, storage: str = "") -> tuple[list[Configuration], int]:
@@ -72,7 +73,7 @@ def test_every_trial_counts_against_luck(tmp_path: Path, monkeypatch: pytest.Mon
 
     def look(folder: str) -> Finding:
         registry = Registry(tmp_path / folder)
-        return search(files, [plan], registry, now="x", trials=3, storage=storage)
+        return search(files, [plan], registry, now="x", trading=TRADING, trials=3, storage=storage)
 
     found = look("here")
     assert len(found.trials) == 2 + 3 + 1

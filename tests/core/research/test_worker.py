@@ -20,11 +20,13 @@ from core.model.news import NewsReading
 from core.research.candles import CandleFile
 from core.research.synthetic import plant_edge
 from core.signals.registry import Registry
+from tests.core.research.forecasts import TRADING
 
 SESSION = Session("practice", 1, 0, {}, "TEST", b"0123456789abcdef", "", msgspec.Raw(b"{}"))
 HOUR_MS = 3_600_000
 EIGHT = 8 * HOUR_MS
 COUNT = 2_600
+SETTINGS = TRADING.model_dump_json(include={"limits", "strategy"})
 
 
 def market() -> dict[tuple[str, str], CandleFile]:
@@ -85,7 +87,7 @@ def test_it_learns_from_what_the_desk_will_see(tmp_path: Path) -> None:
     recorder.close("hash", 9)
     order = Order(
         str(tmp_path / "models"), str(tmp_path / "history"), "bybit", (first, second), 3600, (4,),
-        COUNT * 3600, int(file.ts[-1]) + HOUR_MS, 0.0005, 20, 30, True, ("okx",),
+        COUNT * 3600, int(file.ts[-1]) + HOUR_MS, 0.0005, 20, 30, SETTINGS, True, ("okx",),
         str(tmp_path / "recording"),
     )  # fmt: skip
     asked, told, verdict = talk(order, candles)
@@ -103,6 +105,7 @@ def test_it_learns_from_what_the_desk_will_see(tmp_path: Path) -> None:
     assert {"funding", "funding_mean", "market_4", "beside_24", "rank_1", "news_market"} <= features
     assert "venue_gap" in features  # of half of the rows: the second symbol is at one venue only
     assert {check.name: check.passed for check in meta.gate}["features do not see the future"]
+    assert meta.scores["rehearsal"]["trades"] > 0
     # What was fetched is kept: another training asks for next to nothing.
     again, _, _ = talk(replace(order, models=str(tmp_path / "other")), candles)
     assert again.total() < asked.total() / 2
@@ -118,7 +121,7 @@ def test_a_symbol_that_was_listed_late_joins_in_then(tmp_path: Path) -> None:
     candles["bybit", second] = replace(young, **newest)
     order = Order(
         str(tmp_path / "models"), str(tmp_path / "history"), "bybit", (first, second), 3600, (4,),
-        COUNT * 3600, int(young.ts[-1]) + HOUR_MS, 0.0005, 20, 30, True,
+        COUNT * 3600, int(young.ts[-1]) + HOUR_MS, 0.0005, 20, 30, SETTINGS, True,
     )  # fmt: skip
     _, _, verdict = talk(order, candles)
     assert not verdict.failed, verdict.text
