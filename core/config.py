@@ -7,6 +7,7 @@ Attribute docstrings are the user documentation: ``killcord config defaults`` an
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from math import inf
 from typing import Annotated, Any, Literal
@@ -377,3 +378,40 @@ class Config(Section):
         if not venues:
             raise ValueError("name at least one venue")
         return tuple(dict.fromkeys(venues))
+
+    def rules(self) -> dict[str, Any]:
+        """Return what trading goes by, as plain values: what the journal keeps of it.
+
+        Without the look of terminals, and ``storage``, which holds the address of a database.
+        """
+        return self.model_dump(mode="json", exclude={"storage", "terminal"})
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return in words which settings changed; those that only one of the two knows are left out.
+
+    Args:
+        before: as of ``Config.rules``, perhaps of an older program.
+        now: the same.
+    """
+    old, new = _flat(before), _flat(now)
+    return [
+        f"{name}: {_told(old[name])} before, {_told(new[name])} now"
+        for name in sorted(old.keys() & new.keys())
+        if old[name] != new[name]
+    ]
+
+
+def _flat(rules: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings by their dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in rules.items():
+        section = value if isinstance(value, Mapping) else {"": value}
+        found |= {f"{name}.{key}".rstrip("."): setting for key, setting in section.items()}
+    return found
+
+
+def _told(value: object) -> str:
+    if isinstance(value, dict):
+        value = [f"{key} {one}" for key, one in value.items()]
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)

@@ -20,7 +20,7 @@ from subprocess import Popen
 from typing import Any
 
 from core.clock import SECOND, Clock, SystemClock
-from core.config import Config
+from core.config import Config, differences
 from core.desk import disk, latch
 from core.desk.assembly import Assembly, Given, Kept
 from core.desk.bulkhead import Bulkhead
@@ -188,6 +188,7 @@ class Desk:
             ledger,
             self._started,
             build=self._build,
+            settings=config.rules(),
         )
         self.journal.start(lambda reason: self._broken("JOURNAL_FAILED", reason))
         self._closers.append(self.journal.close)
@@ -208,6 +209,9 @@ class Desk:
         if replay and replay.epoch.build not in ("", self._build):
             text = f"this is build {self._build}; {replay.epoch.build} wrote the journal so far"
             self.lines.add("info", text)
+        if replay:
+            for change in differences(replay.epoch.settings, self.config.rules()):
+                self.lines.add("info", f"since the last start {change}")
         return ledger
 
     def _make(self, ledger: Ledger, latched: latch.Latched | None) -> None:

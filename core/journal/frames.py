@@ -23,6 +23,7 @@ import zlib
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -55,6 +56,8 @@ class Epoch(Struct, frozen=True):
     """The ledger at the start, see ``core.portfolio.checkpoint``."""
     build: str = ""
     """Version and code of the desk that wrote it; empty when it did not say."""
+    settings: dict[str, Any] = {}
+    """What it traded by, see ``core.config.Config.rules``."""
 
 
 class Replay(Struct, frozen=True):

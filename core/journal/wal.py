@@ -9,10 +9,11 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -64,6 +65,7 @@ def begin(
     now: int,
     keep: int = 50,
     build: str = "",
+    settings: Mapping[str, Any] | None = None,
 ) -> Journal:
     """Write the file of a new epoch, durably, and return its journal, not yet started.
 
@@ -75,6 +77,7 @@ def begin(
         now: nanoseconds UTC.
         keep: how many older files stay.
         build: what writes it, see ``Epoch``.
+        settings: what is traded by, see ``Epoch``.
 
     Raises:
         StateError: the file cannot be written.
@@ -82,7 +85,8 @@ def begin(
     number = before.epoch.epoch + 1 if before else 1
     previous = before.chain.hex() if before else ""
     checkpoint = msgspec.Raw(_encode_any(take(ledger)))
-    epoch = Epoch(FORMAT, number, environment, now, previous, checkpoint, build)
+    rules = dict(settings or {})
+    epoch = Epoch(FORMAT, number, environment, now, previous, checkpoint, build, rules)
     path, descriptor, chain = _create(folder, epoch, keep)
     return Journal(path, epoch, descriptor, chain, keep)
 
@@ -219,6 +223,7 @@ class Journal:
             self._chain.hex(),
             msgspec.Raw(turn.checkpoint),
             first.build,
+            first.settings,
         )
         path, descriptor, chain = _create(self.path.parent, epoch, self._keep)
         os.close(self._descriptor)

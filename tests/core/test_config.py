@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from core.config import DEFAULT_SYMBOLS, Config, Limits
+from core.config import DEFAULT_SYMBOLS, Config, Limits, News, Storage, differences
 from core.config_file import load, render
 from core.errors import ConfigError
 
@@ -32,6 +33,24 @@ def test_defaults_written_out_read_back_as_the_defaults(tmp_path: Path) -> None:
 def test_a_time_written_out_reads_back_the_same(tmp_path: Path, length: float) -> None:
     config = Config(limits=Limits(stale_data=length))
     assert load(write(tmp_path, render(config)), {}, {}).limits.stale_data == length
+
+
+def test_what_changed_is_told_by_name() -> None:
+    before = Config(limits=Limits(), storage=Storage(database_url="postgresql://me:secret@x/y"))
+    now = Config(
+        limits=Limits(drawdown=Decimal("0.08")),
+        symbols=("BTC", "ETH"),
+        news=News(feeds={"mine": "https://x.example/rss"}),
+    )
+    assert "secret" not in json.dumps(before.rules())
+    told = differences(json.loads(json.dumps(before.rules())), now.rules())
+    assert told[:2] == [
+        "limits.drawdown: 0.05 before, 0.08 now",
+        "news.feeds: none before, mine https://x.example/rss now",
+    ]
+    assert len(told) == 3
+    assert told[2].endswith("LTC/USDT:USDT before, BTC/USDT:USDT, ETH/USDT:USDT now")
+    assert differences({"gone": 1, "limits": {}}, now.rules()) == []
 
 
 def test_no_file_means_practice_with_limits(tmp_path: Path) -> None:

@@ -907,3 +907,21 @@ async def test_the_build_is_in_the_journal_and_another_one_is_said_at_the_start(
         assert replay is not None
         assert replay.epoch.build == build, "also in the file that it went on in"
     assert lines == ["this is build 0.1.0+b; 0.1.0+a wrote the journal so far"]
+
+
+async def test_settings_are_in_the_journal_and_changed_ones_are_said_at_the_start(
+    stage: Stage,
+) -> None:
+    for strategy, said in (
+        ("manual", []),
+        ("manual", []),
+        ("ema_cross", ["since the last start strategy.name: manual before, ema_cross now"]),
+    ):
+        desk = stage.desk(strategy=strategy)
+        async with stage.running(desk):
+            lines = [line.text for line in desk.lines.last(200) if "since the last" in line.text]
+            assert lines == said
+            desk.journal.turn(desk.engine.ledger, desk.window.now())
+        replay = frames.load(desk._state / "journal")
+        assert replay is not None
+        assert replay.epoch.settings == json.loads(json.dumps(desk.config.rules()))
