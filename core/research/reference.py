@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from core.signals.model import DESCRIBED
 from core.signals.monitor import Reference
 
-LONGEST = 72
+LONGEST = 48
 """Candles. Features that look back further differ from month to month without anything being wrong:
-those of 168 hourly candles passed the alarm in 25 to 38 % of the months of 2024 to 2026."""
+of the hours of 24 symbols, those of 72 passed the alarm in one month of nine, those of 168 in
+every fourth or fifth (``make bench ARGS=alarms``)."""
 _CLOCK = ("hour_", "week_")
 _EDGES = np.arange(1, 10) / 10
 

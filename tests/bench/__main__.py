@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 
 MODULES = ("startup", "adapters", "engine", "journal", "terminal", "sentiment", "kill", "signals",
-           "backtest")  # fmt: skip
+           "alarms", "backtest")  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:
