@@ -133,9 +133,7 @@ def search(
     if trials:
         tried.tune(trials, storage)
     tried.blend()
-    judged = choose(tried.found)
-    rehearsal = rehearse(files, around, judged.panel, judged.plan, judged.said, trading)
-    return _judge(files, around, judged, tried, registry, rehearsal, now, out_of_sample, shadow)
+    return _judge(files, around, tried, registry, trading, now, out_of_sample, shadow)
 
 
 class _Tried:
@@ -211,16 +209,16 @@ class _Tried:
 def _judge(
     files: Sequence[CandleFile],
     around: Around,
-    best: Candidate,
     tried: _Tried,
     registry: Registry,
-    rehearsal: Rehearsal,
+    trading: Config,
     now: str,
     out_of_sample: int,
     shadow: int,
 ) -> Finding:
     """Store the best, and promote it if it passes."""
     found = tried.found
+    best = choose(found)
     salt = SHUFFLED if best.panel.hash.endswith(SHUFFLED) else ""
     look = look_at(files, best.panel.names, [one.trial for one in found], salt)
     all_ratios = registry.note_trials(look, dict(tried.ratios))
@@ -228,6 +226,7 @@ def _judge(
     leaks = leak_checks(
         files, around, best.panel, best.plan, best.trial, lambda panel: _again(best, panel)
     )
+    rehearsal = rehearse(files, around, best.panel, best.plan, best.said, trading)
     checks = gate(best.trial, all_ratios, chosen, leaks, rehearsal, out_of_sample)
     fitted, weights = _fit(best), best.weights or (1.0,)
     recipe = make_recipe(fitted, weights, best.panel, best.plan)
