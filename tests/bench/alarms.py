@@ -1,4 +1,4 @@
-"""What the alarms of models on duty do on real candles: how often they would go off for nothing.
+"""How models age on real candles, and what the alarms that watch them do: how often for nothing.
 
 A model is trained on 120 days of hours of 24 symbols, and the 30 days after that are looked at as
 ``core.signals.monitor`` would; then the same a month later.
@@ -31,6 +31,7 @@ from tests.bench.signals import HOURLY
 
 HORIZONS = (4, 24)
 TRAIN, MONTH = 120 * 24, 30 * 24
+AGES = ("1 to 30", "31 to 60", "61 to 90")
 SHUFFLES = 100
 LEAST = 1e-4
 """Deviation of probabilities that say something."""
@@ -119,6 +120,26 @@ def measure_words() -> dict[str, float | str]:
     }
 
 
+def measure_ages() -> dict[str, float | str]:
+    """How much of what linear models say beyond a coin comes true, by the time since training."""
+    said, came = np.zeros((2, len(AGES)))
+    for panel, horizon in zip(panels(), HORIZONS, strict=True):
+        for fold, _ in months(panel, horizon):
+            fitted = fit("linear", panel, fold, plan(horizon))
+            for age in range(len(AGES)):
+                start = fold.test.start + age * MONTH
+                rows = rows_of(panel, range(start, start + MONTH))
+                rows = rows[np.isfinite(panel.ahead[rows])]
+                beyond = fitted.predict(panel.rows[rows]) - 0.5
+                said[age] += beyond @ beyond
+                came[age] += beyond @ ((panel.ahead[rows] > 0) - 0.5)
+    parts = (came / said).tolist()
+    return {
+        f"part of what is said that comes true, days {age}": part
+        for age, part in zip(AGES, parts, strict=True)
+    }
+
+
 def measure_hits() -> dict[str, float | str]:
     """Whether the hit rate's fall is seen; and how often what demotes would without a reason.
 
@@ -154,4 +175,6 @@ def absent() -> dict[str, float | str]:
     return {"not measured": f"no candles in {HOURLY.name}"}
 
 
-BENCHES = (measure_rows, measure_words, measure_hits) if HOURLY.is_dir() else (absent,)
+BENCHES = (
+    (measure_rows, measure_words, measure_ages, measure_hits) if HOURLY.is_dir() else (absent,)
+)
