@@ -98,8 +98,8 @@ class Trees:
         self._out = ctypes.c_double()
         self._length = ctypes.c_int64()
         self._fast = ctypes.c_void_p()
-        # Without letting go of the interpreter: in a process whose other threads work, getting it
-        # back takes up to 5 ms, and the call takes 9 us (make bench ARGS=signals).
+        # Without letting go of the interpreter: where other threads work, getting it back takes a
+        # turn of theirs, 5 ms as Python comes, and the call takes 9 us (make bench ARGS=signals).
         self._call = ctypes.PyDLL(_LIB._name).LGBM_BoosterPredictForMatSingleRowFast
         raw_score, from_first, all_trees, float64 = 1, 0, -1, 1
         _safe_call(
