@@ -33,7 +33,6 @@ from tui.market_files import (
     read_files,
     settlements,
     strategy_of,
-    to_bars,
     warn_of_funding,
 )
 from tui.output import reply
@@ -110,7 +109,7 @@ def play_candles(arguments: argparse.Namespace) -> BacktestReport:
             progress=tell,
         )
 
-    bars = {rules: to_bars(file) for rules, file in candles.items()}
+    bars = {rules: Bars.of(file) for rules, file in candles.items()}
     result = play(bars, show, notes.listen(make))
     silent = sum(file.silent for file in files)
     answer = report(result, "candles", config.strategy, silent, hold(bars.values()))

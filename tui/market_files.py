@@ -18,7 +18,6 @@ from core.home import Home
 from core.model.instrument import Instrument, short_symbol, unified_symbol
 from core.model.market import Fact, FactTold
 from core.research.archive import Archive, Series, timeframe_of
-from core.research.bars import Bars
 from core.research.candles import CandleFile, find_files, read_candles, read_settlements
 from core.research.past import Facts, Rates
 from core.signals.families import basis, interest
@@ -224,11 +223,6 @@ def strategy_of(config: Config, home: Home, environment: str) -> Callable[[], St
     if "lightgbm" in named(config.strategy):
         own |= find_model(home.models(environment), config.strategy)
     return strategy_maker(config.strategy, own)
-
-
-def to_bars(file: CandleFile) -> Bars:
-    """Return a file's candles as the engine's columns: times in nanoseconds."""
-    return Bars(file.ts * _MS, file.open, file.high, file.low, file.close, file.volume)
 
 
 def progress(arguments: argparse.Namespace) -> Callable[[float], object] | None:

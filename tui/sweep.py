@@ -19,6 +19,7 @@ from core.clock import SECOND
 from core.config import seconds
 from core.errors import UsageError
 from core.home import Home
+from core.research.bars import Bars
 from core.research.study import Axis, Study, read_axis
 from core.research.sweep import (
     Grid,
@@ -49,7 +50,6 @@ from tui.market_files import (
     points,
     progress,
     read_files,
-    to_bars,
     warn_of_funding,
 )
 from tui.output import reply
@@ -160,7 +160,7 @@ def _job(arguments: argparse.Namespace) -> Job:
     funding = funding_of(arguments, spans)
     warn_of_funding(config, funding)
     job = Job(
-        {rules: to_bars(file) for rules, file in candles.items()},
+        {rules: Bars.of(file) for rules, file in candles.items()},
         config,
         number(arguments, "balance"),
         float(points(arguments, "slippage") or Decimal(0)),

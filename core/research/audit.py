@@ -70,7 +70,7 @@ def _truncate(candles: Candles, cut: int) -> Candles:
     found = {}
     for rules, bars in candles.items():
         rows = int(np.searchsorted(np.asarray(bars.ts), cut))
-        found[rules] = Bars(bars.ts[:rows], *(column[:rows] for column in bars.columns))
+        found[rules] = bars.part(0, rows)
     return found
 
 

@@ -13,6 +13,7 @@ from core.clock import SECOND
 from core.config import Config
 from core.engine.ahead import Block
 from core.model.instrument import Instrument
+from core.research.candles import CandleFile
 
 Column = Sequence[Any] | NDArray[Any]
 """Plain numbers, or an array of them."""
@@ -31,6 +32,17 @@ class Bars(Struct, frozen=True, gc=False):
     close: Column
     volume: Column
     """Base units."""
+
+    @classmethod
+    def of(cls, file: CandleFile) -> Bars:
+        """Return a file's candles, whose times are milliseconds."""
+        return cls(
+            file.ts * 1_000_000, file.open, file.high, file.low, file.close, file.volume
+        )  # fmt: skip
+
+    def part(self, first: int, last: int | None = None) -> Bars:
+        """Return the rows from ``first`` up to ``last``, or to the end."""
+        return Bars(*(column[first:last] for column in (self.ts, *self.columns)))
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -79,7 +79,7 @@ class Panel(Struct, frozen=True):
     at: Ints
     """Index into ``times`` of each row."""
     who: Ints
-    """Symbol of each row."""
+    """File of each row, see ``in_order``."""
     rows: Floats
     """Features; NaN where one is not known."""
     ahead: Floats
@@ -120,7 +120,7 @@ def make_panels(
         ValueError: no file has a row.
     """
     around = around or Around()
-    files = sorted(files, key=lambda one: (one.symbol, one.venue))
+    files = in_order(files)
     ts = np.concatenate([file.ts[WARMUP - 1 :] for file in files])
     owner = np.concatenate([np.full(len(one.ts[WARMUP - 1 :]), i) for i, one in enumerate(files)])
     order = np.lexsort((owner, ts))
@@ -163,6 +163,11 @@ def make_panels(
             )
         )
     return panels
+
+
+def in_order(files: Sequence[CandleFile]) -> list[CandleFile]:
+    """Return files in the order in which ``Panel.who`` numbers them."""
+    return sorted(files, key=lambda one: (one.symbol, one.venue))
 
 
 def _features(

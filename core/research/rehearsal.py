@@ -21,7 +21,7 @@ from core.model.market import Candle
 from core.research.backtest import run_backtest
 from core.research.bars import Bars
 from core.research.candles import CandleFile
-from core.research.panel import Around, Panel, Plan
+from core.research.panel import Around, Panel, Plan, in_order
 from core.research.result import returns_of
 from core.research.scores import bootstrap_sharpe, max_drawdown, sharpe
 from core.research.training import Forecast
@@ -80,7 +80,7 @@ def rehearse(
         said: of the panel's rows.
         trading: its limits and strategy settings; what it trades is what the files are of.
     """
-    files = sorted(files, key=lambda one: (one.symbol, one.venue))  # as the panel numbers them
+    files = in_order(files)
     tested = np.isfinite(said.chance)
     start = int(panel.times[panel.at[tested].min()])
     candles: dict[Instrument, Bars] = {}
@@ -88,9 +88,7 @@ def rehearse(
     words: dict[tuple[str, str], dict[int, Word]] = {}
     for who, file in enumerate(files):
         rules = _list(file, plan.cost, words)
-        first = int(np.searchsorted(file.ts, start))
-        columns = (file.ts * _MS, file.open, file.high, file.low, file.close, file.volume)
-        candles[rules] = Bars(*(column[first:] for column in columns))
+        candles[rules] = Bars.of(file).part(int(np.searchsorted(file.ts, start)))
         settled = around.funding.get((file.venue, file.symbol), ())
         funding[rules] = [(ts * _MS, rate) for ts, rate in settled]
         words[rules.venue, rules.symbol] = _words(panel, plan, said, tested & (panel.who == who))

@@ -127,7 +127,7 @@ def _cut(candles: Mapping[Instrument, Bars], begin: int, end: int) -> dict[Instr
     for rules, bars in candles.items():
         first, last = np.searchsorted(np.asarray(bars.ts), [begin, end])
         if last > first:
-            found[rules] = Bars(bars.ts[first:last], *(c[first:last] for c in bars.columns))
+            found[rules] = bars.part(first, last)
     return found
 
 

@@ -49,10 +49,6 @@ TARGETS = {
 }
 
 
-def part(bars: Bars, count: int) -> Bars:
-    return Bars(*(column[:count] for column in (bars.ts, *bars.columns)))
-
-
 def timed(
     candles: Mapping[Instrument, Bars],
     settings: config.Config,
@@ -69,7 +65,7 @@ def timed(
 def measure_one() -> dict[str, float]:
     """One instrument; and how much of the speed a history ten times as long keeps."""
     rules, bars = instrument("bybit", BTC), minute_bars(LONG)
-    short, _ = timed({rules: part(bars, LONG // 10)}, loose_config(), rounds=5)
+    short, _ = timed({rules: bars.part(0, LONG // 10)}, loose_config(), rounds=5)
     long, result = timed({rules: bars}, loose_config())
     return {
         "500,000 bars, bars/s": long,
@@ -122,7 +118,7 @@ class Featured(EmaCross):
 
 def measure_features(count: int = 200_000) -> dict[str, float]:
     settings = loose_config()
-    candles = {instrument("bybit", BTC): part(minute_bars(LONG), count)}
+    candles = {instrument("bybit", BTC): minute_bars(LONG).part(0, count)}
     speed, result = timed(candles, settings, lambda: Featured(settings.strategy))
     plain, other = timed(candles, settings)
     assert result.decision_hash == other.decision_hash
@@ -161,7 +157,7 @@ def measure_model(count: int = 100_000) -> dict[str, float]:
             return self.on_closes((close,))
 
     settings = loose_config()
-    candles = {instrument("bybit", BTC): part(minute_bars(LONG), count)}
+    candles = {instrument("bybit", BTC): minute_bars(LONG).part(0, count)}
     speed, _ = timed(candles, settings, lambda: Modelled(settings.strategy))
     return {"LightGBM 200 x 31 on each bar, bars/s": speed}
 

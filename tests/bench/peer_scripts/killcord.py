@@ -33,8 +33,7 @@ class LongOnly(EmaCross):
         return Decision(0, decision.score, decision.reason)
 
 
-file = read_candles(Path(sys.argv[1]))
-bars = Bars(file.ts * 1_000_000, file.open, file.high, file.low, file.close, file.volume)
+bars = Bars.of(read_candles(Path(sys.argv[1])))
 settings = config.Config(
     venues=("bybit",),
     symbols=(BTC,),

@@ -19,8 +19,7 @@ from core.research.kernel import Market, make_trades, score
 from core.research.signal_table import wants
 from tests.bench.engine import BTC, instrument
 
-file = read_candles(Path(sys.argv[1]))
-bars = Bars(file.ts * 1_000_000, file.open, file.high, file.low, file.close, file.volume)
+bars = Bars.of(read_candles(Path(sys.argv[1])))
 settings = config.Strategy(timeframe=60, fast=10, slow=30)
 rules = replace(instrument("bybit", BTC), taker_fee=Decimal("0.0004"))
 market = Market.of(rules, bars, 0.0)
