@@ -380,7 +380,7 @@ class Config(Section):
         return tuple(dict.fromkeys(venues))
 
     def rules(self) -> dict[str, Any]:
-        """Return what trading goes by, as plain values: what the journal keeps of it.
+        """Return what trading goes by as plain values, for journal, recordings and training.
 
         Without the look of terminals, and ``storage``, which holds the address of a database.
         """
@@ -406,12 +406,16 @@ def _flat(rules: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings by their dotted names."""
     found: dict[str, Any] = {}
     for name, value in rules.items():
-        section = value if isinstance(value, Mapping) else {"": value}
-        found |= {f"{name}.{key}".rstrip("."): setting for key, setting in section.items()}
+        if isinstance(value, Mapping):
+            found |= {f"{name}.{key}": setting for key, setting in value.items()}
+        else:
+            found[name] = value
     return found
 
 
 def _told(value: object) -> str:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         value = [f"{key} {one}" for key, one in value.items()]
-    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)

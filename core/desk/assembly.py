@@ -249,7 +249,7 @@ class Assembly:
             config.environment,
             epoch,
             kept.started,
-            config.model_dump(mode="json", exclude={"storage"}),
+            config.rules(),
             who.instance,
             who.key,
             stamp(given.home.strategies, config.strategy),

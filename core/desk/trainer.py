@@ -202,7 +202,7 @@ class Trainer:
             fee + SPREAD,
             config.learning.out_of_sample,
             config.learning.shadow,
-            config.model_dump_json(include={"limits", "strategy"}),
+            config.rules(),
             config.environment == "practice",
             tuple(
                 venue

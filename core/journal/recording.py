@@ -44,7 +44,7 @@ class Session(Struct, frozen=True):
     started: int
     """Nanoseconds UTC."""
     config: dict[str, Any]
-    """Without ``storage``, which holds the address of a database."""
+    """See ``core.config.Config.rules``."""
     instance: str
     """Of the client order ids, as the next; see ``core.desk.identity``."""
     key: bytes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct
 
@@ -245,8 +246,8 @@ class Order(Struct, frozen=True):
     """Days."""
     shadow: int
     """Days for which a challenger is left alone."""
-    trading: str
-    """The desk's limits and strategy settings, as JSON of ``core.config.Config``."""
+    trading: dict[str, Any]
+    """What the desk trades by, see ``core.config.Config.rules``."""
     replace: bool
     """Whether what is stored and the venue no longer has may be thrown away."""
     others: tuple[str, ...] = ()

@@ -94,7 +94,7 @@ def _learn(order: Order, lines: Iterator[bytes]) -> Verdict:
         plans,
         Registry(Path(order.models)),
         now=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        trading=Config.model_validate_json(order.trading),
+        trading=Config.model_validate(order.trading),
         around=around,
         out_of_sample=order.out_of_sample,
         shadow=order.shadow,

@@ -30,7 +30,7 @@ from tests.waiting import until
 
 
 def order(timeframe: int, days: int) -> Order:
-    return Order("", "", "okx", (), timeframe, (4, 24), 0, 0, 0.0006, days, 30, "", False)
+    return Order("", "", "okx", (), timeframe, (4, 24), 0, 0, 0.0006, days, 30, {}, False)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,6 @@ SESSION = Session("practice", 1, 0, {}, "TEST", b"0123456789abcdef", "", msgspec
 HOUR_MS = 3_600_000
 EIGHT = 8 * HOUR_MS
 COUNT = 2_600
-SETTINGS = TRADING.model_dump_json(include={"limits", "strategy"})
 
 
 def market() -> dict[tuple[str, str], CandleFile]:
@@ -87,7 +86,7 @@ def test_it_learns_from_what_the_desk_will_see(tmp_path: Path) -> None:
     recorder.close("hash", 9)
     order = Order(
         str(tmp_path / "models"), str(tmp_path / "history"), "bybit", (first, second), 3600, (4,),
-        COUNT * 3600, int(file.ts[-1]) + HOUR_MS, 0.0005, 20, 30, SETTINGS, True, ("okx",),
+        COUNT * 3600, int(file.ts[-1]) + HOUR_MS, 0.0005, 20, 30, TRADING.rules(), True, ("okx",),
         str(tmp_path / "recording"),
     )  # fmt: skip
     asked, told, verdict = talk(order, candles)
@@ -121,7 +120,7 @@ def test_a_symbol_that_was_listed_late_joins_in_then(tmp_path: Path) -> None:
     candles["bybit", second] = replace(young, **newest)
     order = Order(
         str(tmp_path / "models"), str(tmp_path / "history"), "bybit", (first, second), 3600, (4,),
-        COUNT * 3600, int(young.ts[-1]) + HOUR_MS, 0.0005, 20, 30, SETTINGS, True,
+        COUNT * 3600, int(young.ts[-1]) + HOUR_MS, 0.0005, 20, 30, TRADING.rules(), True,
     )  # fmt: skip
     _, _, verdict = talk(order, candles)
     assert not verdict.failed, verdict.text
