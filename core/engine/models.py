@@ -23,7 +23,8 @@ from core.risk.codes import Code
 from core.signals.diary import compare
 from core.signals.duty import Duty
 from core.signals.ensemble import Ensemble
-from core.signals.model import IN_DOUBT, Model, Said
+from core.signals.model import Model
+from core.signals.model_strategy import IN_DOUBT, Said
 from core.signals.monitor import Doubt, Monitor
 from core.signals.registry import Meta, make_model, read_meta
 from core.signals.strategy import Strategy

@@ -10,7 +10,7 @@ from msgspec import Struct
 from core.model.market import Candle
 from core.research.scores import Bin, reliability
 from core.signals.decision import Decision
-from core.signals.model import ModelStrategy
+from core.signals.model_strategy import ModelStrategy
 from core.signals.strategy import Strategy
 
 _ASKED = 200

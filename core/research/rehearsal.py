@@ -26,7 +26,8 @@ from core.research.result import returns_of
 from core.research.scores import bootstrap_sharpe, max_drawdown, sharpe
 from core.research.training import Forecast
 from core.signals.decision import Decision
-from core.signals.model import edge_of, follow, kelly_of
+from core.signals.model import edge_of, kelly_of
+from core.signals.model_strategy import follow
 
 _MS = 1_000_000
 _DIGITS = 6
@@ -132,7 +133,7 @@ Words = Mapping[tuple[str, str], Mapping[int, Word]]
 
 
 class Follower:
-    """Does what ``core.signals.model.ModelStrategy`` would, on words that were said before."""
+    """Does what ``ModelStrategy`` would, on words that were said before."""
 
     name = "lightgbm"
     warmup = 0

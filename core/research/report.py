@@ -20,7 +20,7 @@ from core.research.result import BacktestResult, returns_of
 from core.research.scores import Sharpe, max_drawdown, sharpe
 from core.research.trips import MonteCarlo, Month, TripFacts, by_month, shuffle_trips, sum_trips
 from core.risk.codes import BREAKERS
-from core.signals.model import NO_SIGNAL
+from core.signals.model_strategy import NO_SIGNAL
 
 _POINTS = 600
 """Most points of the curve in a report."""

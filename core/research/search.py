@@ -20,7 +20,7 @@ from core.model.event import ModelRole
 from core.research.candles import CandleFile
 from core.research.honesty import gate, leak_checks, shuffle_labels
 from core.research.learning import DEFAULTS, kinds_here
-from core.research.looks import look_at
+from core.research.looks import look_at, note_trials
 from core.research.panel import Around, Panel, Plan, change, make_panels
 from core.research.reference import describe_rows
 from core.research.rehearsal import Rehearsal, rehearse
@@ -221,7 +221,7 @@ def _judge(
     best = choose(found)
     salt = SHUFFLED if best.panel.hash.endswith(SHUFFLED) else ""
     look = look_at(files, best.panel.names, [one.trial for one in found], salt)
-    all_ratios = registry.note_trials(look, dict(tried.ratios))
+    all_ratios = note_trials(registry.folder, look, dict(tried.ratios))
     chosen = overfitting(together([one.trial for one in found]))
     leaks = leak_checks(
         files, around, best.panel, best.plan, best.trial, lambda panel: _again(best, panel)

@@ -21,7 +21,7 @@ from core.research.scores import (
     sharpe,
 )
 from core.research.training import Forecast
-from core.signals.model import follow
+from core.signals.model_strategy import follow
 
 _DAY = 86_400
 LATE_DAYS = 90

@@ -11,7 +11,8 @@ from core.model.market import Candle
 from core.signals.candle_features import WARMUP
 from core.signals.context import Context
 from core.signals.decision import Decision
-from core.signals.model import Model, ModelStrategy, Said
+from core.signals.model import Model
+from core.signals.model_strategy import ModelStrategy, Said
 from core.signals.share import View, share, union
 
 

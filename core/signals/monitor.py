@@ -33,7 +33,8 @@ from core.model.learning import Interval, Live, Record, Seen
 from core.model.market import Candle
 from core.risk.codes import Code
 from core.signals.diary import FEWEST, MONTH, SEASON, Diary, earning, spoken, sum_up
-from core.signals.model import Model, Said
+from core.signals.model import Model
+from core.signals.model_strategy import Said
 
 FEWEST_DAYS = 30
 """Days with outcomes before any alarm."""

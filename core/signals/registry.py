@@ -6,20 +6,16 @@ models/<id>/live.json     how it has done on duty
 models/CHAMPION           the id that trades; replaced by rename
 models/CHALLENGER         the id that is watched, and orders nothing
 models/log.jsonl          who was put on duty and taken off it, when and why
-models/tried.jsonl        every configuration ever tried, for honest statistics
+models/tried.jsonl        every configuration ever tried, see ``core.research.looks``
 models/.lock              held by whoever changes one of the last four
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +27,9 @@ from core.errors import ConfigError, RegistryError, SafetyRefusal, UsageError
 from core.files import write_whole
 from core.model.event import ModelRole
 from core.model.learning import Promise, Record
-from core.signals.model import DESCRIBED, Model, ModelStrategy, Recipe, define
+from core.signals.logbook import alone, append_line, read_lines
+from core.signals.model import DESCRIBED, Model, Recipe, define
+from core.signals.model_strategy import ModelStrategy
 from core.signals.monitor import Reference
 from core.signals.strategy import Maker, Strategy, named
 
@@ -88,18 +86,6 @@ class Meta(Struct, frozen=True):
         held, cost = self.scores.get("exposure"), self.parameters.get("cost")
         said, spread = self.said or (None, None)
         return Promise(float(self.scores.get("auc") or 0.0), float(cost or 0.0), said, spread, held)
-
-
-class Look(Struct, frozen=True):
-    """What a search has seen."""
-
-    what: str
-    """Of symbols and features: configurations of the same name on the same are the same."""
-    blocks: tuple[str, ...]
-    """Fingerprints of the tested candles; searches that share one have seen the same days."""
-    first: int
-    """Days since 1970 UTC."""
-    last: int
 
 
 class Registry:
@@ -184,7 +170,7 @@ class Registry:
             RegistryError: it is corrupt, or of other features.
         """
         meta = self._judge(name)
-        with self._alone():
+        with alone(self.folder):
             self._appoint(name, actor, role, cause)
         return meta
 
@@ -207,14 +193,6 @@ class Registry:
         if role is ModelRole.CHAMPION and self.on_duty(ModelRole.CHALLENGER) == name:
             (self.folder / ModelRole.CHALLENGER.name).unlink(missing_ok=True)
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Wait until no other process is changing who is on duty, or a log."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
-            yield
-
     def admit(self, name: str, shadow: int = 30) -> ModelRole | None:
         """Put a new model on duty: to trade where none does, else to be watched first.
 
@@ -235,7 +213,7 @@ class Registry:
             RegistryError: it, the log, or what is known of the challenger, is corrupt.
         """
         self._judge(name)
-        with self._alone():
+        with alone(self.folder):
             champion, challenger = self.champion, self.on_duty(ModelRole.CHALLENGER)
             if name in (champion, challenger):
                 return ModelRole.CHAMPION if name == champion else ModelRole.CHALLENGER
@@ -254,7 +232,7 @@ class Registry:
         """Return whether the last model that traded was taken off duty by its outcomes."""
         traded = [
             one
-            for one in _lines(self.folder / "log.jsonl")
+            for one in read_lines(self.folder / "log.jsonl")
             if one.get("role") == ModelRole.CHAMPION.value
         ]
         return bool(traded) and (traded[-1]["what"], traded[-1]["actor"]) == ("demoted", MONITOR)
@@ -277,7 +255,7 @@ class Registry:
         """Take a model off duty: back to no signal, never to an older one. Return which it was."""
         if not self.on_duty(role):
             return ""
-        with self._alone():
+        with alone(self.folder):
             name = self.on_duty(role)
             if name:
                 (self.folder / role.name).unlink(missing_ok=True)
@@ -290,7 +268,7 @@ class Registry:
         Raises:
             RegistryError: a line of the log is no such thing.
         """
-        return [one for one in _lines(self.folder / "log.jsonl") if one.get("id") == name]
+        return [one for one in read_lines(self.folder / "log.jsonl") if one.get("id") == name]
 
     def record(self, name: str) -> Record:
         """Return how a model has done on duty.
@@ -321,7 +299,7 @@ class Registry:
             "actor": actor,
             "cause": cause,
         }
-        _append(self.folder / "log.jsonl", entry)
+        append_line(self.folder / "log.jsonl", entry)
 
     def text(self, name: str) -> tuple[str, str]:
         """Return a model as it is stored: what is known of it as JSON, and its file.
@@ -343,67 +321,6 @@ class Registry:
         """
         meta, text = self.text(name)
         return make_model(read_meta(meta), text)
-
-    def note_trials(self, look: Look, ratios: dict[str, float]) -> list[float]:
-        """Add tried configurations; return the Sharpe ratios of all ever tried on these days.
-
-        One that is tried again counts once more when half of the days it was tested on are others:
-        a desk that trains each week tries for its luck some three times a year, not fifty.
-
-        Args:
-            look: what they were tried on.
-            ratios: Sharpe ratio per day by configuration.
-        """
-        new = {"look": look, "trials": ratios}
-        with self._alone():
-            path = self.folder / "tried.jsonl"
-            known = _lines(path)  # before anything is added to what cannot be read
-            _append(path, new)
-        seen = set(look.blocks)
-        tried: dict[tuple[str, str], list[tuple[Look, float]]] = {}
-        for row, line in enumerate(known, 1):
-            try:
-                old = msgspec.convert(line["look"], Look)
-                if seen.intersection(old.blocks):
-                    for name, ratio in msgspec.convert(line["trials"], dict[str, float]).items():
-                        tried.setdefault((old.what, name), []).append((old, ratio))
-            except (KeyError, msgspec.MsgspecError) as error:
-                raise RegistryError(f"{path}: line {row}: {error}; remove that line") from error
-        for name, ratio in ratios.items():
-            tried.setdefault((look.what, name), []).append((look, ratio))
-        return [ratio for entries in tried.values() for ratio in _apart(entries)]
-
-
-def _apart(entries: list[tuple[Look, float]]) -> Iterator[float]:
-    """Yield the newest ratio of a configuration, and older ones that half other days gave."""
-    before = inf
-    for look, ratio in sorted(entries, key=lambda entry: entry[0].last)[::-1]:
-        if look.last < before:
-            yield ratio
-            before = (look.first + look.last) / 2
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """Read a file of JSON lines. A last line without its end is one that a crash cut: left out."""
-    try:
-        lines = path.read_bytes().split(b"\n")[:-1]
-    except FileNotFoundError:
-        return []
-    found = []
-    for row, line in enumerate(lines, 1):
-        try:
-            found.append(msgspec.json.decode(line, type=dict[str, Any]))
-        except msgspec.MsgspecError as error:
-            raise RegistryError(f"{path}: line {row}: {error}; remove that line") from error
-    return found
-
-
-def _append(path: Path, entry: Mapping[str, Any]) -> None:
-    """Add a JSON line, in the place of one that a crash cut."""
-    with path.open("ab+") as file:
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)
-        file.write(msgspec.json.encode(entry) + b"\n")
 
 
 def read_meta(text: str) -> Meta:

@@ -14,7 +14,7 @@ import numpy as np
 
 from core.research.candles import CandleFile, find_files, read_candles
 from core.research.panel import Floats, Panel, Plan, make_panels, rows_of
-from core.research.reference import LONGEST
+from core.research.reference import LONGEST, describe, shares
 from core.research.training import Fold, fit, forecast, walk
 from core.signals.candle_features import FEATURES
 from core.signals.diary import SEASON
@@ -66,13 +66,9 @@ def months(panel: Panel, horizon: int) -> Iterator[tuple[Fold, range]]:
 
 def index(before: Floats, after: Floats) -> float:
     """Return the stability index of values against the deciles they had before."""
-    before, after = before[np.isfinite(before)], after[np.isfinite(after)]
-    edges = np.unique(np.quantile(before, np.arange(1, 10) / 10))
-    now, then = (
-        np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1) / len(values)
-        for values in (after, before)
-    )
-    return stability(now.tolist(), then.tolist())
+    reference = describe(before)
+    assert reference is not None
+    return stability(shares(after, reference.edges), reference.shares)
 
 
 def measure_rows() -> dict[str, float | str]:

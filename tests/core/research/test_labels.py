@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from core.model.learning import Record
 from core.research.candles import CandleFile
 from core.research.labels import decay, fixed_horizon, relate, triple_barrier, uniqueness
-from core.signals.model import Linear, Member, Model, Recipe, Said, define
+from core.signals.model import Linear, Member, Model, Recipe, define
+from core.signals.model_strategy import Said
 from core.signals.monitor import Monitor
 from tests.core.signals.test_context import candle_file, candles, without
 

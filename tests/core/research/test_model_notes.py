@@ -11,7 +11,8 @@ from core.research.backtest import run_backtest
 from core.research.bars import Bars
 from core.research.model_notes import ModelNotes
 from core.signals.ema_cross import EmaCross
-from core.signals.model import Linear, Member, Model, ModelStrategy, Recipe, define
+from core.signals.model import Linear, Member, Model, Recipe, define
+from core.signals.model_strategy import ModelStrategy
 from core.signals.strategy import Strategy
 from tests.core.research.test_backtest import random_bars, rules, settings
 

@@ -28,7 +28,7 @@ from core.research.candles import CandleFile
 from core.research.feature_table import make_features
 from core.research.honesty import audit, gate, leak_checks, misplaced
 from core.research.learning import KINDS, calibrate, fit_kind, fit_linear, score, translate
-from core.research.looks import look_at
+from core.research.looks import Look, look_at, note_trials
 from core.research.page import make_page
 from core.research.panel import Around, Panel, Plan, change, make_panels, rows_of
 from core.research.report import report
@@ -37,8 +37,9 @@ from core.research.search import Candidate, Finding, choose, search
 from core.research.synthetic import plant_edge
 from core.research.training import Forecast, fit, forecast, last_fold, make_recipe, walk
 from core.research.trial import Trial, score_trial
-from core.signals.model import Linear, Model, ModelStrategy, Recipe, Trees, follow
-from core.signals.registry import FILE, Look, Registry, find_model
+from core.signals.model import Linear, Model, Recipe, Trees
+from core.signals.model_strategy import ModelStrategy, follow
+from core.signals.registry import FILE, Registry, find_model
 from core.signals.strategy import strategy_maker
 from tests.core.research.forecasts import FLAT, TRADING, foretold
 from tests.core.research.test_backtest import rules, settings
@@ -570,15 +571,15 @@ def test_trials_are_counted_over_runs(tmp_path: Path) -> None:
     """A configuration that is tried again is one more try on half other days; else the same."""
     registry = Registry(tmp_path)
     look = Look("a", ("x", "y"), 100, 199)
-    assert registry.note_trials(look, {"one": 0.1, "two": 0.2}) == [0.1, 0.2]
-    assert registry.note_trials(replace(look, blocks=("z",)), {"one": 0.5}) == [0.5]
-    assert registry.note_trials(look, {"two": 0.3, "three": 0.4}) == [0.1, 0.3, 0.4]
+    assert note_trials(registry.folder, look, {"one": 0.1, "two": 0.2}) == [0.1, 0.2]
+    assert note_trials(registry.folder, replace(look, blocks=("z",)), {"one": 0.5}) == [0.5]
+    assert note_trials(registry.folder, look, {"two": 0.3, "three": 0.4}) == [0.1, 0.3, 0.4]
     week = replace(look, blocks=("y", "w"), first=107, last=206)
-    assert sorted(registry.note_trials(week, {"one": 0.6})) == [0.3, 0.4, 0.6]
+    assert sorted(note_trials(registry.folder, week, {"one": 0.6})) == [0.3, 0.4, 0.6]
     months = replace(look, blocks=("y", "w"), first=160, last=259)
-    assert sorted(registry.note_trials(months, {"one": 0.7})) == [0.3, 0.4, 0.6, 0.7]
+    assert sorted(note_trials(registry.folder, months, {"one": 0.7})) == [0.3, 0.4, 0.6, 0.7]
     other = replace(look, what="b")
-    assert sorted(registry.note_trials(other, {"one": 0.8})) == [0.3, 0.4, 0.6, 0.7, 0.8]
+    assert sorted(note_trials(registry.folder, other, {"one": 0.8})) == [0.3, 0.4, 0.6, 0.7, 0.8]
 
 
 def test_candles_are_the_same_whatever_they_are_called(files: list[CandleFile]) -> None:
@@ -645,7 +646,7 @@ def test_a_model_is_judged_anew_by_all_that_was_tried(
     (panel,) = make_panels(files, [PLAN])
     trial = score_trial("linear", panel, PLAN, forecast("linear", panel, PLAN))
     look = look_at(files, ("other",), [trial])
-    registry.note_trials(look, {f"try {k}": 3.0 * (-1) ** k for k in range(200)})
+    note_trials(registry.folder, look, {f"try {k}": 3.0 * (-1) ** k for k in range(200)})
     assert registry.champion == finding.id
     again = search(files, [PLAN], registry, now=NOW, trading=TRADING)
     assert again.id == finding.id

@@ -19,7 +19,8 @@ from core.signals import candle_features
 from core.signals.candle_features import WARMUP, CandleFeatures
 from core.signals.context import Context, Place
 from core.signals.decision import Decision
-from core.signals.model import Linear, Member, Model, ModelStrategy, Recipe, bounds, define
+from core.signals.model import Linear, Member, Model, Recipe, bounds, define
+from core.signals.model_strategy import ModelStrategy
 
 HOUR = 3600 * SECOND
 PLACE = Place("binance", "BTC/USDT:USDT", 3600, ("binance",), ("BTC/USDT:USDT",))

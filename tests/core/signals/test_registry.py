@@ -13,7 +13,8 @@ import pytest
 from core.errors import RegistryError, SafetyRefusal, UsageError
 from core.model.event import ModelRole
 from core.model.learning import Day, Record
-from core.signals.registry import FILE, MONITOR, Check, Look, Meta, Registry
+from core.research.looks import Look, note_trials
+from core.signals.registry import FILE, MONITOR, Check, Meta, Registry
 from tests.core.signals.models import follower
 
 LOOK = Look("symbols and features", ("block",), 20_000, 20_100)
@@ -109,14 +110,14 @@ def test_what_was_counted_is_kept(tmp_path: Path) -> None:
 def test_a_line_that_a_crash_cut_is_left_out_and_a_wrong_one_is_named(tmp_path: Path) -> None:
     registry, (one,) = stored(tmp_path, 1.0)
     registry.promote(one.id)
-    registry.note_trials(LOOK, {"a": 0.1})
+    note_trials(registry.folder, LOOK, {"a": 0.1})
     for name in ("log.jsonl", "tried.jsonl"):
         with (tmp_path / name).open("ab") as file:
             file.write(b'{"at": "20')
     assert [entry["what"] for entry in registry.life(one.id)] == ["promoted"]
     registry.demote()
     assert [entry["what"] for entry in registry.life(one.id)] == ["promoted", "demoted"]
-    assert registry.note_trials(LOOK, {"b": 0.2}) == [0.1, 0.2]
+    assert note_trials(registry.folder, LOOK, {"b": 0.2}) == [0.1, 0.2]
     for name in ("log.jsonl", "tried.jsonl"):
         path = tmp_path / name
         path.write_bytes(b"{\n" + path.read_bytes())
@@ -124,7 +125,7 @@ def test_a_line_that_a_crash_cut_is_left_out_and_a_wrong_one_is_named(tmp_path: 
         registry.life(one.id)
     before = (tmp_path / "tried.jsonl").read_bytes()
     with pytest.raises(RegistryError, match=r"tried.jsonl: line 1: "):
-        registry.note_trials(LOOK, {"c": 0.3})
+        note_trials(registry.folder, LOOK, {"c": 0.3})
     assert (tmp_path / "tried.jsonl").read_bytes() == before
     # Who is on duty does not hang on the log.
     assert registry.promote(one.id) == one
@@ -145,10 +146,11 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     """A desk's training, and one by hand: each line is a try, or somebody's duty."""
     registry, metas = stored(tmp_path, *(float(k) for k in range(1, 5)))
     code = (
-        "import sys; from pathlib import Path; from core.signals.registry import Look, Registry\n"
+        "import sys; from pathlib import Path; from core.signals.registry import Registry\n"
+        "from core.research.looks import Look, note_trials\n"
         "who, registry = sys.argv[2], Registry(Path(sys.argv[1]))\n"
         "for k in range(100):\n"
-        "    registry.note_trials(Look(who, (who,), 1, 2), {f'{who} {k}': 0.1})\n"
+        "    note_trials(registry.folder, Look(who, (who,), 1, 2), {f'{who} {k}': 0.1})\n"
         "    registry.promote(f'linear-1x3600-{who}', who)\n"
     )
     running = [
@@ -156,7 +158,7 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     ]
     assert [one.wait() for one in running] == [0] * 4
     for k, meta in enumerate(metas, 1):
-        tried = registry.note_trials(Look(str(k), (str(k),), 1, 2), {"last": 0.2})
+        tried = note_trials(registry.folder, Look(str(k), (str(k),), 1, 2), {"last": 0.2})
         assert len(tried) == 101
         assert sum(one["what"] == "promoted" for one in registry.life(meta.id)) == 100
     assert registry.champion in {meta.id for meta in metas}
