@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from msgspec import Struct
@@ -13,7 +13,9 @@ from core.clock import SECOND
 from core.config import Config
 from core.engine.ahead import Block
 from core.model.instrument import Instrument
-from core.research.candles import CandleFile
+
+if TYPE_CHECKING:
+    from core.research.candles import CandleFile  # which brings pyarrow
 
 Column = Sequence[Any] | NDArray[Any]
 """Plain numbers, or an array of them."""
