@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
@@ -140,23 +141,47 @@ def resume(arguments: argparse.Namespace) -> int:
 
 
 def stop(arguments: argparse.Namespace) -> int:
-    """End the desk, and say what becomes of what it has at the venues."""
+    """End the desk, wait until it has ended, and say what becomes of what it has at the venues.
+
+    Files may be copied then, and a new desk started. 1 where it takes longer than a minute.
+    """
     from core.model.order import OrderStatus
 
-    picture = _snapshot()
+    home, picture = Home.find(), _snapshot()
     resting = [
         row["client_id"]
         for row in picture["orders"]
         if not (row["reduce_only"] or row["foreign"] or OrderStatus(row["status"]).terminal)
     ]
-    answer = ask(Home.find().socket, "POST", "/v1/stop")
-    lines = ["the desk is stopping"]
+    answer = ask(home.socket, "POST", "/v1/stop")
+    ended = _has_ended(home)
+    lines = ["the desk has stopped" if ended else STOPS_SLOWLY]
     if resting:
         lines.append(f"entries it cancels: {len(resting)}")
     if picture["positions"]:
         lines.append(f"positions that stay, with their stops: {len(picture['positions'])}")
-    reply(arguments, {**answer, "cancelling": resting}, lines)
-    return 0
+    reply(arguments, {**answer, "cancelling": resting, "ended": ended}, lines)
+    return 0 if ended else 1
+
+
+STOP_WITHIN = 60.0
+"""Seconds. A venue that is away keeps a desk that has entries there."""
+STOPS_SLOWLY = (
+    "the desk is still stopping: `killcord status` says what it waits for,"
+    " `killcord stop` once more does not wait for venues"
+)
+
+
+def _has_ended(home: Home) -> bool:
+    """Wait for the desk's lock, the last thing it lets go of; return whether it has."""
+    from core.desk.lock import living_holder
+
+    deadline = time.monotonic() + STOP_WITHIN
+    while living_holder(home.lock) is not None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def order(arguments: argparse.Namespace) -> int:

@@ -8,11 +8,30 @@ from pathlib import Path
 
 import pytest
 
+from core.desk.lock import Lock
 from core.home import Home
 from core.model.order import OrderStatus
 from tests.tui import pictures
 from tests.tui.loopback import Loopback
 from tui.cli import main
+
+
+async def test_stop_says_when_a_desk_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KILLCORD_HOME", str(tmp_path))
+    monkeypatch.setattr("tui.remote.STOP_WITHIN", 0.2)
+    home = Home.find()
+    home.make("practice")
+    lock = Lock(home.lock, "the home")
+    desk = Loopback(home.socket, pictures.busy())
+    await desk.start()
+    try:
+        assert await asyncio.to_thread(main, ["stop"]) == 1
+        assert capsys.readouterr().out.startswith("the desk is still stopping: `killcord status`")
+    finally:
+        lock.release()
+        await desk.close()
 
 
 @pytest.mark.parametrize("resting", [0, 2])
@@ -41,6 +60,8 @@ async def test_stop_says_what_becomes_of_entries_and_positions(
     finally:
         await desk.close()
     assert desk.stopped
+    assert said.startswith("the desk has stopped\n")
+    assert told["ended"]
     assert ("entries it cancels: 2" in said) == (resting == 2)
     assert "positions that stay, with their stops" in said
     assert told["cancelling"] == [entry.client_id for entry in entries]
